@@ -1,0 +1,53 @@
+// BLAS and LAPACK from SciPy: its Cython modules publish every routine as a capsule named by its C signature.
+#include "blas.hpp"
+
+#include <pybind11/pybind11.h>
+
+#include <regex>
+#include <string>
+
+namespace heschl::bindings {
+namespace py = pybind11;
+namespace {
+
+template <class Function>
+void look_up(const py::dict& capsules, const std::string& name, const std::string& arguments, Function& out) {
+    const std::string expected = "void (" + arguments + ")";
+    if (!capsules.contains(name)) throw py::import_error("SciPy publishes no BLAS/LAPACK routine " + name);
+    const py::object capsule = capsules[name.c_str()];
+    const char* found = PyCapsule_GetName(capsule.ptr());
+    // The name of the element type differs between modules and versions; that the integers are `int` must not.
+    static const std::regex element("__pyx_t_\\w+_[sd]\\b");
+    if (found == nullptr || std::regex_replace(found, element, "T") != expected)
+        throw py::import_error("SciPy's " + name + " has the signature '" + (found ? found : "none") +
+                               "', heschl needs '" + expected +
+                               "' (32-bit integers). Install SciPy's own wheel (pip install scipy), which has it.");
+    out = reinterpret_cast<Function>(PyCapsule_GetPointer(capsule.ptr(), found));
+}
+
+template <class T>
+BlasTable<T> table(const py::dict& blas, const py::dict& lapack, const std::string& prefix) {
+    BlasTable<T> out;
+    look_up(blas, prefix + "gemm",
+            "char *, char *, int *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *", out.gemm);
+    look_up(blas, prefix + "syrk", "char *, char *, int *, int *, T *, T *, int *, T *, T *, int *", out.syrk);
+    look_up(blas, prefix + "trsm", "char *, char *, char *, char *, int *, int *, T *, T *, int *, T *, int *",
+            out.trsm);
+    look_up(lapack, prefix + "potrf", "char *, int *, T *, int *, int *", out.potrf);
+    return out;
+}
+
+Cpu load() {
+    const py::dict blas = py::module_::import("scipy.linalg.cython_blas").attr("__pyx_capi__");
+    const py::dict lapack = py::module_::import("scipy.linalg.cython_lapack").attr("__pyx_capi__");
+    return {table<float>(blas, lapack, "s"), table<double>(blas, lapack, "d"), 1};
+}
+
+}  // namespace
+
+const Cpu& scipy_blas() {
+    static const Cpu cpu = load();
+    return cpu;
+}
+
+}  // namespace heschl::bindings

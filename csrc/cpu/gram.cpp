@@ -1,0 +1,116 @@
+// From moments to normal equations. With B_ij = sum_t h'(t - l_i) h'(t - l_j)' (block i, j of X'X) and e_i the edge
+// frames of moments.cpp,
+//     B_(i+1)(j+1) = B_ij - sum_s e_i e_j' (both lags >= 0)  or  + sum_s e_i e_j' (both lags < 0),
+// because shifting both lags by one frame moves the window of the sum by one frame against the segment.
+#include "heschl/kernels.hpp"
+#include "parallel.hpp"
+
+namespace heschl {
+namespace {
+
+// B's lower triangle from its first block column: edge products first, then running sums down the block diagonals.
+template <class T>
+void assemble(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> edges, Lags lags, Matrix<T> B) {
+    const int64_t d = first_column.cols, w = lags.count, p = w * d;
+    const int64_t negative = std::clamp<int64_t>(-lags.first, 0, w - 1);  // lags < 0 among the first w - 1
+    for (int64_t r = d; r < p; ++r) std::fill_n(B.row(r) + d, r - d + 1, T(0));
+    const auto add_edges = [&](int64_t from, int64_t to, T sign) {
+        const int64_t size = (to - from) * d, at = (from + 1) * d;
+        if (size == 0) return;
+        syrk_lower<T>(cpu, sign, {edges.data + from * d, edges.rows, size, edges.stride}, T(0),
+                      {B.row(at) + at, size, size, B.stride});
+    };
+    add_edges(0, negative, T(1));
+    add_edges(negative, w - 1, T(-1));
+    for (int64_t r = 0; r < p; ++r) std::copy_n(first_column.row(r), std::min(d, r + 1), B.row(r));
+    // Columns are independent in the running sums: threads share them.
+    parallel_for(cpu.n_threads, p - d, std::max<int64_t>(64, (int64_t{1} << 20) / p), [&](int64_t first, int64_t last) {
+        for (int64_t r = d; r < p; ++r) {
+            T* row = B.row(r) + d;
+            const T* before = B.row(r - d);
+            // before[g] for r's own block column g <= r - d lies in the lower triangle as well
+            for (int64_t g = first; g < std::min(last, r - d + 1); ++g) row[g] += before[g];
+        }
+    });
+}
+
+// s_i = sum_t h'(t - l_i) and n_i, the diagonal of the pair sums.
+struct LagSums {
+    Matrix<const double> pair_sums;
+    Vector<const double> pair_counts;
+    int64_t w;
+
+    const double* pair(int64_t i, int64_t j) const { return pair_sums.row(i * w + j); }
+    const double* sum(int64_t i) const { return pair(i, i); }
+    double count(int64_t i, int64_t j) const { return pair_counts[i * w + j]; }
+    double count(int64_t i) const { return count(i, i); }
+};
+
+}  // namespace
+
+template <class T>
+void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> edges, Matrix<const double> pair_sums,
+                 Vector<const double> pair_counts, Standardisation how, Lags lags, Matrix<T> G) {
+    const int64_t d = first_column.cols, w = lags.count, p = w * d;
+    require(G.rows == p && G.cols == p && first_column.rows == p && edges.cols == p, "lagged_gram: G must be (p, p)");
+    require(pair_sums.rows == w * w && pair_counts.size == w * w, "lagged_gram: pair sums must be (w * w, d)");
+    assemble(cpu, first_column, edges, lags, G);
+
+    // With q = offset, s = scale, m = 1/n (0: not centred):
+    //   G_ij = s [B_ij - m s_i s_j' - r_ij q' - q r_ji' + k_ij q q'] s,
+    //   r_ij = u_ij - m n_j s_i,  k_ij = n_ij - m n_i n_j: small differences of large numbers, hence in double.
+    const LagSums sums{pair_sums, pair_counts, w};
+    const double *q = how.offset.data, *s = how.scale.data, m = how.inverse_n;
+    parallel_for(cpu.n_threads, w, std::max<int64_t>(1, (int64_t{1} << 18) / (d * p)), [&](int64_t first, int64_t last) {
+        std::vector<double> other(static_cast<std::size_t>(d));
+        for (int64_t i = first; i < last; ++i)
+            for (int64_t j = 0; j <= i; ++j) {
+                const double *u_ij = sums.pair(i, j), *u_ji = sums.pair(j, i);
+                const double *s_i = sums.sum(i), *s_j = sums.sum(j);
+                const double k = sums.count(i, j) - m * sums.count(i) * sums.count(j);
+                for (int64_t g = 0; g < d; ++g) other[g] = u_ji[g] - m * sums.count(i) * s_j[g];
+                for (int64_t f = 0; f < d; ++f) {
+                    T* row = G.row(i * d + f) + j * d;
+                    const double own = u_ij[f] - m * sums.count(j) * s_i[f];
+                    const double on_q = k * q[f] - own, on_sum = m * s_i[f], by = s[f];
+                    const int64_t cols = i == j ? f + 1 : d;
+                    for (int64_t g = 0; g < cols; ++g)
+                        row[g] = static_cast<T>(by * s[g] *
+                                                (static_cast<double>(row[g]) - on_sum * s_j[g] + on_q * q[g] -
+                                                 q[f] * other[g]));
+                }
+            }
+    });
+}
+
+template <class T>
+void lagged_cross(const Cpu& cpu, Matrix<const T> cross, Matrix<const double> pair_sums,
+                  Vector<const double> pair_counts, Matrix<const double> target_sums, Vector<const double> y_mean,
+                  Standardisation how, Lags lags, Matrix<T> R) {
+    const int64_t d = pair_sums.cols, w = lags.count, c = cross.cols;
+    require(cross.rows == w * d && R.rows == w * d && R.cols == c, "lagged_cross: R must be (p, c)");
+    require(target_sums.rows == w && target_sums.cols == c && y_mean.size == c, "lagged_cross: y_mean must be (c)");
+    // R_i = s [(X'Y)_i - s_i y_mean' - q (v_i - n_i y_mean)'],  v_i = target_sums
+    const LagSums sums{pair_sums, pair_counts, w};
+    parallel_for(cpu.n_threads, w * d, std::max<int64_t>(1, (int64_t{1} << 18) / c), [&](int64_t first, int64_t last) {
+        for (int64_t r = first; r < last; ++r) {
+            const int64_t i = r / d, f = r % d;
+            const double sum = sums.sum(i)[f], q = how.offset[f], s = how.scale[f], n_i = sums.count(i);
+            const double* v = target_sums.row(i);
+            for (int64_t j = 0; j < c; ++j)
+                R.row(r)[j] = static_cast<T>(
+                    s * (static_cast<double>(cross.row(r)[j]) - sum * y_mean[j] - q * (v[j] - n_i * y_mean[j])));
+        }
+    });
+}
+
+template void lagged_gram(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const double>,
+                          Vector<const double>, Standardisation, Lags, Matrix<float>);
+template void lagged_gram(const Cpu&, Matrix<const double>, Matrix<const double>, Matrix<const double>,
+                          Vector<const double>, Standardisation, Lags, Matrix<double>);
+template void lagged_cross(const Cpu&, Matrix<const float>, Matrix<const double>, Vector<const double>,
+                           Matrix<const double>, Vector<const double>, Standardisation, Lags, Matrix<float>);
+template void lagged_cross(const Cpu&, Matrix<const double>, Matrix<const double>, Vector<const double>,
+                           Matrix<const double>, Vector<const double>, Standardisation, Lags, Matrix<double>);
+
+}  // namespace heschl

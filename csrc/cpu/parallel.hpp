@@ -1,0 +1,37 @@
+// Threads for element loops, where memory is the limit. BLAS brings its own.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <vector>
+
+namespace heschl {
+
+// Calls body(begin, end) on disjoint parts of [0, count), no part smaller than `grain`, one thread a part.
+template <class Body>
+void parallel_for(std::int64_t n_threads, std::int64_t count, std::int64_t grain, const Body& body) {
+    const std::int64_t parts = std::max<std::int64_t>(1, std::min(n_threads, count / std::max<std::int64_t>(1, grain)));
+    if (parts == 1) {
+        body(std::int64_t{0}, count);
+        return;
+    }
+    std::vector<std::exception_ptr> errors(parts);
+    std::vector<std::thread> threads;
+    threads.reserve(parts - 1);
+    const auto run = [&](std::int64_t part) {
+        try {
+            body(count * part / parts, count * (part + 1) / parts);
+        } catch (...) {
+            errors[part] = std::current_exception();
+        }
+    };
+    for (std::int64_t part = 1; part < parts; ++part) threads.emplace_back(run, part);
+    run(0);
+    for (auto& thread : threads) thread.join();
+    for (const auto& error : errors)
+        if (error) std::rethrow_exception(error);
+}
+
+}  // namespace heschl

@@ -1,0 +1,13 @@
+"""heschl: how much of auditory cortex is predicted by speech models, language models and sound.
+
+The numeric core is here (`LaggedRidgeCV`, `lagged_design`); `heschl.study`, `heschl.features`, `heschl.timing` and
+`heschl.ecog` come with the extras that they need and are imported by name.
+"""
+
+from importlib.metadata import version
+
+from heschl.checks import InputError
+from heschl.linear import AlphaEdgeWarning, LaggedRidgeCV, lagged_design
+
+__version__ = version("heschl")
+__all__ = ["AlphaEdgeWarning", "InputError", "LaggedRidgeCV", "__version__", "lagged_design"]

@@ -1,0 +1,87 @@
+"""Compiled kernels. Shapes and meaning: csrc/include/heschl/kernels.hpp.
+
+All arrays of one call share float32 or float64 (`Float`); `bounds` is (s, 2) int64. Outputs are written in place.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Float = NDArray[Any]
+_Double = NDArray[np.float64]
+_Int = NDArray[np.int64]
+
+def lagged_design(H: _Float, bounds: _Int, first_lag: int, n_lags: int, X: _Float, n_threads: int) -> None: ...
+def lagged_moments(
+    H: _Float,
+    Y: _Float,
+    h_shift: _Float,
+    y_shift: _Float,
+    bounds: _Int,
+    first_lag: int,
+    n_lags: int,
+    first_column: _Float,
+    cross: _Float,
+    edges: _Float,
+    pair_sums: _Double,
+    pair_counts: _Double,
+    target_sums: _Double,
+    feature_sums: _Double,
+    totals: _Double,
+    n_threads: int,
+) -> None: ...
+def lagged_gram(
+    first_column: _Float,
+    edges: _Float,
+    pair_sums: _Double,
+    pair_counts: _Double,
+    offset: _Double,
+    scale: _Double,
+    inverse_n: float,
+    first_lag: int,
+    n_lags: int,
+    G: _Float,
+    n_threads: int,
+) -> None: ...
+def lagged_cross(
+    cross: _Float,
+    pair_sums: _Double,
+    pair_counts: _Double,
+    target_sums: _Double,
+    y_mean: _Double,
+    offset: _Double,
+    scale: _Double,
+    inverse_n: float,
+    first_lag: int,
+    n_lags: int,
+    R: _Float,
+    n_threads: int,
+) -> None: ...
+def ridge_solve(G: _Float, diagonal: _Float, alpha: float, W: _Float, n_threads: int) -> None: ...
+def ridge_residual(
+    G: _Float, diagonal: _Float, alpha: float, R: _Float, W: _Float, targets: _Int, n_threads: int
+) -> float: ...
+def lagged_predict(
+    H: _Float,
+    h_shift: _Float,
+    bounds: _Int,
+    first_lag: int,
+    n_lags: int,
+    W: _Float,
+    intercept: _Float,
+    P: _Float,
+    n_threads: int,
+) -> None: ...
+def lagged_sse(
+    H: _Float,
+    Y: _Float,
+    h_shift: _Float,
+    bounds: _Int,
+    first_lag: int,
+    n_lags: int,
+    W: _Float,
+    intercept: _Float,
+    sse: _Double,
+    n_threads: int,
+) -> None: ...

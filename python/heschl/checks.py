@@ -1,0 +1,149 @@
+"""Every check of an argument, and its message: one place, one form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+
+class InputError(ValueError):
+    """One bad input, named so that a reader can mend it.
+
+    Parameters
+    ----------
+    argument : str
+        The argument, file (and line), electrode or key at fault.
+    found : str
+        What was there.
+    expected : str
+        What should have been there.
+    advice : str
+        What to do about it, a whole sentence, or nothing.
+    """
+
+    def __init__(self, argument: str, found: str, expected: str, advice: str = "") -> None:
+        super().__init__(f"{argument}: found {found}; expected {expected}." + (f" {advice}" if advice else ""))
+        self.argument = argument
+        self.found = found
+        self.expected = expected
+        self.advice = advice
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
+        """Pickle by the four parts, so that an error crosses a process boundary whole."""
+        return type(self), (self.argument, self.found, self.expected, self.advice)
+
+
+def _describe(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def check_matrix(name: str, value: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """2-D float32 or float64 array with contiguous rows, without a copy where it already is one.
+
+    Other numeric types become float64, or `dtype` where one is asked for; NaN and infinities are refused.
+    """
+    array = np.asarray(value)
+    if array.ndim != 2:
+        raise InputError(
+            name,
+            f"an array of shape {array.shape}",
+            "a 2-D array (frames, columns)",
+            "Use x.reshape(-1, 1) for a single column." if array.ndim == 1 else "",
+        )
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise InputError(name, f"an empty array of shape {array.shape}", "at least one frame and one column")
+    array = as_float(name, array, dtype)
+    check_finite(name, array)
+    if not array.flags.aligned or not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    rows_ok = array.strides[1] == array.itemsize and array.strides[0] >= array.shape[1] * array.itemsize
+    return array if rows_ok and array.strides[0] % array.itemsize == 0 else np.ascontiguousarray(array)
+
+
+def as_float(name: str, array: NDArray[Any], dtype: DTypeLike | None) -> NDArray[Any]:
+    """`array` as float32 or float64: as it is, as asked, or float64 for other real numbers."""
+    if array.dtype.kind not in "fiub":
+        raise InputError(name, f"values of type {array.dtype}", "real numbers (float32 or float64)")
+    if dtype is None:
+        dtype = array.dtype if array.dtype.type in (np.float32, np.float64) else np.float64
+    return array.astype(dtype, copy=False)
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Refuse NaN and infinities; name the first column that holds one."""
+    if np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all():
+        return
+    row, column = np.argwhere(~np.isfinite(array))[0]
+    bad = int((~np.isfinite(array)).sum())
+    raise InputError(
+        name,
+        f"NaN or infinity in {bad} places, the first in row {row}, column {column}",
+        "finite values",
+        "Drop or interpolate these frames, or leave the column out.",
+    )
+
+
+def check_lags(
+    lags: Sequence[int] | NDArray[Any], tmin: float | None, tmax: float | None, sfreq: float | None
+) -> range:
+    """Consecutive lags in frames, from a list of frames or from tmin ... tmax (s, both included) at sfreq (Hz)."""
+    given = [name for name, value in (("tmin", tmin), ("tmax", tmax), ("sfreq", sfreq)) if value is not None]
+    if given:
+        if tmin is None or tmax is None or sfreq is None:
+            raise InputError("tmin, tmax, sfreq", f"only {', '.join(given)}", "all three, or none and `lags` instead")
+        if not (np.isfinite(sfreq) and sfreq > 0):
+            raise InputError("sfreq", _describe(sfreq), "a sampling rate above 0 Hz")
+        if not (np.isfinite(tmin) and np.isfinite(tmax) and tmin <= tmax):
+            raise InputError("tmin, tmax", f"{tmin}, {tmax}", "finite seconds with tmin <= tmax")
+        return range(round(tmin * sfreq), round(tmax * sfreq) + 1)
+    if isinstance(lags, (int, np.integer)):
+        raise InputError("lags", _describe(lags), "a sequence of lags in frames", f"For w lags use range(0, {lags}).")
+    values = np.asarray(lags)
+    if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
+        raise InputError("lags", _describe(lags), "a non-empty sequence of whole numbers of frames")
+    if np.abs(values).max() > 2**31:
+        raise InputError("lags", _describe(lags), "lags below 2**31 frames")
+    first, last = int(values[0]), int(values[-1])
+    if not np.array_equal(values, np.arange(first, last + 1)):
+        raise InputError("lags", _describe(lags), "consecutive ascending lags", f"Use range({first}, {last + 1}).")
+    return range(first, last + 1)
+
+
+def check_design_size(n_lags: int, n_features: int) -> None:
+    """Refuse a design whose normal equations no 32-bit BLAS (nor any memory) could hold."""
+    if n_lags * n_features >= 2**31 - 1:
+        raise InputError(
+            "lags and X",
+            f"{n_lags} lags x {n_features} features = {n_lags * n_features} columns",
+            "fewer than 2**31 - 1 columns of the lagged design",
+            "Use fewer lags or features.",
+        )
+
+
+def check_alphas(alphas: ArrayLike) -> NDArray[np.float64]:
+    """Ridge penalties: positive, finite, at least one, no value twice."""
+    values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    if values.ndim != 1 or values.size == 0:
+        raise InputError("alphas", f"an array of shape {values.shape}", "a non-empty list of penalties")
+    bad = values[~(np.isfinite(values) & (values > 0))]
+    if bad.size:
+        raise InputError("alphas", _describe(float(bad[0])), "finite penalties above 0")
+    if np.unique(values).size != values.size:
+        raise InputError("alphas", _describe(alphas), "each penalty once")
+    return values
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """One of a few words."""
+    if value not in choices:
+        raise InputError(name, _describe(value), " or ".join(repr(choice) for choice in choices))
+
+
+def check_same_length(name: str, found: int, expected: int, of: str) -> None:
+    """As many entries as rows."""
+    if found != expected:
+        raise InputError(name, f"{found} entries", f"{expected}, one for each row of {of}")

@@ -1,0 +1,185 @@
+"""Segments (sentences, stories, runs) of the rows, and folds that keep them and their repeats whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heschl.checks import InputError, check_same_length
+
+
+def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | None = None) -> NDArray[np.int64]:
+    """First row and one past the last row of every segment.
+
+    Parameters
+    ----------
+    segments : array-like or None
+        Lengths of the segments in rows (their sum is `n`), or one label per row, constant within a segment and
+        not used again later (an array with as many entries as rows is taken for labels). None: the runs of equal
+        `groups`, or one single segment.
+    n : int
+        Number of rows.
+    groups : ndarray of shape (n,), optional
+        Stimulus identity of each row.
+
+    Returns
+    -------
+    ndarray of shape (n_segments, 2), int64
+    """
+    if segments is None:
+        if groups is None:
+            return np.array([[0, n]], dtype=np.int64)
+        return _runs(groups)
+    values = np.asarray(segments)
+    if values.ndim != 1 or values.size == 0:
+        raise InputError("segments", f"an array of shape {values.shape}", "a list of lengths or one label per row")
+    if values.size == n:
+        bounds = _runs(values)
+        if len(bounds) != np.unique(values).size:
+            raise InputError(
+                "segments", "a label that comes back after another one", "labels that are constant within a segment",
+                "Number the segments in order of time; say which are the same stimulus by `groups`.",
+            )
+        return bounds
+    if values.dtype.kind not in "iu":
+        raise InputError(
+            "segments", f"{values.size} values of type {values.dtype}", f"integer lengths, or {n} labels, one per row"
+        )
+    if (values <= 0).any():
+        at = int(np.argmax(values <= 0))
+        raise InputError("segments", f"length {values[at]} at position {at}", "at least one frame in every segment")
+    total = sum(int(value) for value in values)
+    if total != n:
+        raise InputError("segments", f"lengths that sum to {total}", f"a sum of {n}, the number of rows of X")
+    ends = np.cumsum(values.astype(np.int64))
+    return np.stack([ends - values.astype(np.int64), ends], axis=1)
+
+
+def _runs(labels: NDArray[Any]) -> NDArray[np.int64]:
+    edges = np.flatnonzero(labels[1:] != labels[:-1]) + 1
+    return np.stack([np.r_[0, edges], np.r_[edges, labels.size]], axis=1).astype(np.int64)
+
+
+def segment_groups(groups: ArrayLike | None, bounds: NDArray[np.int64], n: int) -> NDArray[Any]:
+    """Stimulus identity of each segment; its number where no groups are given."""
+    if groups is None:
+        return np.arange(len(bounds))
+    labels = np.asarray(groups)
+    check_same_length("groups", labels.size, n, "X")
+    first = labels[bounds[:, 0]]
+    for s, (begin, end) in enumerate(bounds):
+        if (labels[begin:end] != first[s]).any():
+            raise InputError(
+                "groups", f"more than one label inside segment {s} (rows {begin} to {end - 1})",
+                "one stimulus per segment", "Cut the segment where the stimulus changes.",
+            )
+    return first
+
+
+def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[np.int64]:
+    """Fold of each segment: whole groups, balanced by frames (scikit-learn's ``GroupKFold``).
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_segments,)
+        Stimulus identity; repeats of a stimulus share a label and so a fold.
+    lengths : array-like of shape (n_segments,)
+        Frames in each segment.
+    n_folds : int
+        At least 2, at most the number of different groups.
+
+    Returns
+    -------
+    ndarray of shape (n_segments,), int64
+        Fold numbers 0 ... n_folds - 1.
+
+    Examples
+    --------
+    >>> group_folds(["a", "b", "a", "c"], [3, 2, 3, 4], 2).tolist()
+    [0, 1, 0, 1]
+    """
+    from sklearn.model_selection import GroupKFold
+
+    if isinstance(n_folds, bool) or not isinstance(n_folds, (int, np.integer)) or n_folds < 2:
+        raise InputError("cv", repr(n_folds), "at least 2 folds")
+    labels, counts = np.asarray(groups), np.asarray(lengths, dtype=np.int64)
+    n_groups = np.unique(labels).size
+    if n_groups < n_folds:
+        raise InputError(
+            "cv", f"{n_folds} folds for {n_groups} different stimuli or segments", "at most one fold per stimulus",
+            "Say where segments begin by `segments` (lengths, or a label per row), or lower cv.",
+        )
+    rows = np.repeat(labels, counts)
+    folds = np.empty(labels.size, dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    for fold, (_, test) in enumerate(GroupKFold(n_folds).split(rows, groups=rows)):
+        held_out = np.zeros(rows.size, dtype=bool)
+        held_out[test] = True
+        folds[held_out[starts]] = fold
+    return folds
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Cross-validation over whole segments, cut into parts that every split either trains on, tests on or ignores.
+
+    For K-fold the parts are the folds. Moments are gathered once per part; a training set is a sum of parts.
+    """
+
+    parts: list[NDArray[np.int64]]  # bounds (n_segments, 2) of each part
+    train: list[list[int]]  # parts each split trains on
+    test: list[list[int]]
+
+    def test_bounds(self, split: int) -> NDArray[np.int64]:
+        """Segments a split is tested on."""
+        return np.concatenate([self.parts[part] for part in self.test[split]])
+
+
+def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int) -> Splits:
+    """Splits from a number of folds, a scikit-learn splitter (called on rows with the groups) or (train, test) rows."""
+    lengths = bounds[:, 1] - bounds[:, 0]
+    if isinstance(cv, (int, np.integer)):
+        folds = group_folds(groups, lengths, int(cv))
+        roles = np.where(folds[None, :] == np.arange(int(cv))[:, None], 2, 1)
+    else:
+        rows: Iterable[Any]
+        if hasattr(cv, "split"):
+            rows = cv.split(np.zeros((n, 1)), np.zeros(n), np.repeat(groups, lengths))
+        elif isinstance(cv, Iterable):
+            rows = cv
+        else:
+            raise InputError("cv", repr(cv), "a number of folds, a scikit-learn splitter or (train, test) row indices")
+        roles = np.array([_roles(split, train, test, bounds, n) for split, (train, test) in enumerate(rows)])
+        if roles.size == 0:
+            raise InputError("cv", "no split at all", "at least one (train, test) pair")
+    kinds, member = np.unique(roles.T, axis=0, return_inverse=True)
+    member = member.reshape(-1)
+    return Splits(
+        parts=[bounds[member == part] for part in range(len(kinds))],
+        train=[np.flatnonzero(kinds[:, split] == 1).tolist() for split in range(len(roles))],
+        test=[np.flatnonzero(kinds[:, split] == 2).tolist() for split in range(len(roles))],
+    )
+
+
+def _roles(split: int, train: Any, test: Any, bounds: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """1 where a split trains on a segment, 2 where it tests on it, 0 elsewhere."""
+    role = np.zeros(n, dtype=np.int64)
+    role[np.asarray(train)] = 1
+    overlap = np.asarray(test)
+    if (role[overlap] == 1).any():
+        raise InputError("cv", f"rows both in train and test of split {split}", "disjoint rows")
+    role[overlap] = 2
+    of_segment = role[bounds[:, 0]]
+    for s, (begin, end) in enumerate(bounds):
+        if (role[begin:end] != of_segment[s]).any():
+            raise InputError(
+                "cv", f"split {split} cuts segment {s} (rows {begin} to {end - 1})", "folds of whole segments",
+                "Give an integer cv, or a group splitter such as GroupKFold with `segments` as the groups.",
+            )
+    if not (of_segment == 1).any() or not (of_segment == 2).any():
+        raise InputError("cv", f"split {split} without training or without test segments", "both in every split")
+    return of_segment
