@@ -28,8 +28,8 @@ void look_up(const py::dict& capsules, const std::string& name, const std::strin
 template <class T>
 BlasTable<T> table(const py::dict& blas, const py::dict& lapack, const std::string& prefix) {
     BlasTable<T> out;
-    look_up(blas, prefix + "gemm",
-            "char *, char *, int *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *", out.gemm);
+    look_up(blas, prefix + "gemm", "char *, char *, int *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *",
+            out.gemm);
     look_up(blas, prefix + "syrk", "char *, char *, int *, int *, T *, T *, int *, T *, T *, int *", out.syrk);
     look_up(blas, prefix + "trsm", "char *, char *, char *, char *, int *, int *, T *, T *, int *, T *, int *",
             out.trsm);

@@ -90,9 +90,14 @@ void bind(py::module_& m) {
             const auto h = in2<T>(H), y = in2<T>(Y);
             const auto hs = in1<T>(h_shift), ys = in1<T>(y_shift);
             const auto segments = segments_of(bounds, h.rows);
-            const MomentViews<T> out{out2<T>(first_column),     out2<T>(cross),           out2<T>(edges),
-                                     out2<double>(pair_sums),   out1<double>(pair_counts), out2<double>(target_sums),
-                                     out2<double>(feature_sums), out2<double>(totals)};
+            const MomentViews<T> out{out2<T>(first_column),
+                                     out2<T>(cross),
+                                     out2<T>(edges),
+                                     out2<double>(pair_sums),
+                                     out1<double>(pair_counts),
+                                     out2<double>(target_sums),
+                                     out2<double>(feature_sums),
+                                     out2<double>(totals)};
             Release unlocked;
             lagged_moments<T>(device(n_threads), h, y, hs, ys, segments, lags_of(first, count), out);
         },

@@ -61,26 +61,27 @@ void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> e
     //   r_ij = u_ij - m n_j s_i,  k_ij = n_ij - m n_i n_j: small differences of large numbers, hence in double.
     const LagSums sums{pair_sums, pair_counts, w};
     const double *q = how.offset.data, *s = how.scale.data, m = how.inverse_n;
-    parallel_for(cpu.n_threads, w, std::max<int64_t>(1, (int64_t{1} << 18) / (d * p)), [&](int64_t first, int64_t last) {
-        std::vector<double> other(static_cast<std::size_t>(d));
-        for (int64_t i = first; i < last; ++i)
-            for (int64_t j = 0; j <= i; ++j) {
-                const double *u_ij = sums.pair(i, j), *u_ji = sums.pair(j, i);
-                const double *s_i = sums.sum(i), *s_j = sums.sum(j);
-                const double k = sums.count(i, j) - m * sums.count(i) * sums.count(j);
-                for (int64_t g = 0; g < d; ++g) other[g] = u_ji[g] - m * sums.count(i) * s_j[g];
-                for (int64_t f = 0; f < d; ++f) {
-                    T* row = G.row(i * d + f) + j * d;
-                    const double own = u_ij[f] - m * sums.count(j) * s_i[f];
-                    const double on_q = k * q[f] - own, on_sum = m * s_i[f], by = s[f];
-                    const int64_t cols = i == j ? f + 1 : d;
-                    for (int64_t g = 0; g < cols; ++g)
-                        row[g] = static_cast<T>(by * s[g] *
-                                                (static_cast<double>(row[g]) - on_sum * s_j[g] + on_q * q[g] -
-                                                 q[f] * other[g]));
+    parallel_for(
+        cpu.n_threads, w, std::max<int64_t>(1, (int64_t{1} << 18) / (d * p)), [&](int64_t first, int64_t last) {
+            std::vector<double> other(static_cast<std::size_t>(d));
+            for (int64_t i = first; i < last; ++i)
+                for (int64_t j = 0; j <= i; ++j) {
+                    const double *u_ij = sums.pair(i, j), *u_ji = sums.pair(j, i);
+                    const double *s_i = sums.sum(i), *s_j = sums.sum(j);
+                    const double k = sums.count(i, j) - m * sums.count(i) * sums.count(j);
+                    for (int64_t g = 0; g < d; ++g) other[g] = u_ji[g] - m * sums.count(i) * s_j[g];
+                    for (int64_t f = 0; f < d; ++f) {
+                        T* row = G.row(i * d + f) + j * d;
+                        const double own = u_ij[f] - m * sums.count(j) * s_i[f];
+                        const double on_q = k * q[f] - own, on_sum = m * s_i[f], by = s[f];
+                        const int64_t cols = i == j ? f + 1 : d;
+                        for (int64_t g = 0; g < cols; ++g)
+                            row[g] = static_cast<T>(
+                                by * s[g] *
+                                (static_cast<double>(row[g]) - on_sum * s_j[g] + on_q * q[g] - q[f] * other[g]));
+                    }
                 }
-            }
-    });
+        });
 }
 
 template <class T>

@@ -40,8 +40,7 @@ struct EdgeSums {
     void add(Matrix<const T> V, Vector<const T> shift, int64_t begin, int64_t end, Trim longest) {
         for (int64_t t = begin; t < end; ++t) {
             const T* v = V.row(t);
-            for (int64_t f = 0; f < V.cols; ++f)
-                all[f] += static_cast<double>(v[f]) - static_cast<double>(shift[f]);
+            for (int64_t f = 0; f < V.cols; ++f) all[f] += static_cast<double>(v[f]) - static_cast<double>(shift[f]);
         }
         add_running_sums(V, shift, begin, 1, longest.first, head);
         add_running_sums(V, shift, end - 1, -1, longest.second, tail);

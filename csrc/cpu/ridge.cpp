@@ -46,8 +46,8 @@ double ridge_residual(const Cpu& cpu, Matrix<const T> G, Vector<const T> diagona
     for (int64_t r = 0; r < p; ++r)
         for (int64_t j = 0; j < count; ++j) {
             w[j * p + r] = static_cast<double>(W.row(r)[targets[j]]);
-            left[j * p + r] = (static_cast<double>(diagonal[r]) + alpha) * w[j * p + r] -
-                              static_cast<double>(R.row(r)[targets[j]]);
+            left[j * p + r] =
+                (static_cast<double>(diagonal[r]) + alpha) * w[j * p + r] - static_cast<double>(R.row(r)[targets[j]]);
         }
     // (G w)_r needs the lower triangle twice: by rows and by columns. One thread a target keeps the sums apart.
     parallel_for(cpu.n_threads, count, 1, [&](int64_t first, int64_t last) {

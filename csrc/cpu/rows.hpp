@@ -53,7 +53,7 @@ void for_each_block(Segments segments, int64_t rows, const Fill& fill, const Flu
 // A block of the lagged design with room for `rows` rows.
 template <class T>
 class DesignBlock {
-   public:
+ public:
     DesignBlock(int64_t total_rows, int64_t p)
         : capacity(std::min(block_rows(p * static_cast<int64_t>(sizeof(T))), std::max<int64_t>(1, total_rows))),
           p_(p),
@@ -63,7 +63,7 @@ class DesignBlock {
     T* row(int64_t i) { return values_.data() + i * p_; }
     Matrix<const T> first(int64_t rows) const { return {values_.data(), rows, p_, p_}; }
 
-   private:
+ private:
     int64_t p_;
     std::vector<T> values_;
 };

@@ -102,6 +102,8 @@ def check_lags(
         return range(round(tmin * sfreq), round(tmax * sfreq) + 1)
     if isinstance(lags, (int, np.integer)):
         raise InputError("lags", _describe(lags), "a sequence of lags in frames", f"For w lags use range(0, {lags}).")
+    if isinstance(lags, range) and len(lags) > 0 and lags.step == 1:
+        return lags  # never expanded: an absurd one must fail by its size, not by filling the memory
     values = np.asarray(lags)
     if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
         raise InputError("lags", _describe(lags), "a non-empty sequence of whole numbers of frames")

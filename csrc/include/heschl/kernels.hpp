@@ -20,14 +20,14 @@ void lagged_design(const Cpu& cpu,
 // Primes: h' = H - shift, y' = Y - shift inside a segment; 0 outside. 1_i(t) = [t - lags[i] is in t's segment].
 template <class T>
 struct MomentViews {
-    Matrix<T> first_column;      // (p, d)  sum_t h'(t - lags[i]) h'(t - lags[0])'
-    Matrix<T> cross;             // (p, c)  sum_t h'(t - lags[i]) y'(t)'
-    Matrix<T> edges;             // (s, p)  h'(end - 1 - lags[i]) for lags[i] >= 0, h'(begin - 1 - lags[i]) for lags[i] < 0
-    Matrix<double> pair_sums;    // (w * w, d)  row i * w + j: sum_t 1_j(t) h'(t - lags[i])
-    Vector<double> pair_counts;  // (w * w)     sum_t 1_i(t) 1_j(t)
-    Matrix<double> target_sums;  // (w, c)      sum_t 1_i(t) y'(t)
+    Matrix<T> first_column;  // (p, d)  sum_t h'(t - lags[i]) h'(t - lags[0])'
+    Matrix<T> cross;         // (p, c)  sum_t h'(t - lags[i]) y'(t)'
+    Matrix<T> edges;         // (s, p)  h'(end - 1 - lags[i]) for lags[i] >= 0, h'(begin - 1 - lags[i]) for lags[i] < 0
+    Matrix<double> pair_sums;     // (w * w, d)  row i * w + j: sum_t 1_j(t) h'(t - lags[i])
+    Vector<double> pair_counts;   // (w * w)     sum_t 1_i(t) 1_j(t)
+    Matrix<double> target_sums;   // (w, c)      sum_t 1_i(t) y'(t)
     Matrix<double> feature_sums;  // (2, d)      sum h', sum h'^2
-    Matrix<double> totals;       // (2, c)      sum y', sum y'^2
+    Matrix<double> totals;        // (2, c)      sum y', sum y'^2
 };
 
 template <class T>
@@ -64,7 +64,7 @@ void lagged_cross(const Cpu& cpu,
                   Matrix<const double> pair_sums,    // (w * w, d)
                   Vector<const double> pair_counts,  // (w * w)
                   Matrix<const double> target_sums,  // (w, c)
-                  Vector<const double> y_mean,       // (c)  of y' = Y - y_shift over the frames; 0 where nothing is centred
+                  Vector<const double> y_mean,  // (c)  of y' = Y - y_shift over the frames; 0 where nothing is centred
                   Standardisation how, Lags lags,
                   Matrix<T> R);  // (p, c)
 
@@ -83,8 +83,8 @@ double ridge_residual(const Cpu& cpu,
                       Matrix<const T> G,         // (p, p)  lower triangle
                       Vector<const T> diagonal,  // (p)
                       double alpha,
-                      Matrix<const T> R,              // (p, c)
-                      Matrix<const T> W,              // (p, c)
+                      Matrix<const T> R,  // (p, c)
+                      Matrix<const T> W,  // (p, c)
                       Vector<const int64_t> targets);
 
 // P[t] = sum_k (H[t - lags[k]] - h_shift) W_k + intercept, without a design; frames outside the segment count 0.

@@ -14,9 +14,7 @@ from heschl.linear.segments import segment_bounds
 from heschl.linear.threads import n_threads
 
 
-def lagged_design(
-    X: ArrayLike, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None
-) -> Float:
+def lagged_design(X: ArrayLike, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Float:
     """Time-lagged copies of the features, side by side.
 
     Column k · d + f of row t is ``X[t - lags[k], f]``, or 0 where that frame lies outside t's segment. A positive

@@ -148,7 +148,12 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.device = device
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        segments: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> LaggedRidgeCV:
         """Choose the penalties by cross-validation and fit on all frames.
 
@@ -190,7 +195,11 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             scores, chosen, fitted = self._fit(problem, splits, alphas)
         except PrecisionError:
             problem = Problem(
-                features.astype(np.float64), responses.astype(np.float64), lags, self.fit_intercept, self.standardize
+                features.astype(np.float64),
+                responses.astype(np.float64),
+                lags,
+                self.fit_intercept,
+                self.standardize,
             )
             scores, chosen, fitted = self._fit(problem, splits, alphas)
 

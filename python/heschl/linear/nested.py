@@ -126,7 +126,9 @@ def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64
     labels = np.asarray(folds)
     if labels.shape != (len(bounds),) or labels.dtype.kind not in "iu":
         raise InputError(
-            "folds", f"an array of shape {labels.shape} and type {labels.dtype}", f"{len(bounds)} fold numbers, one per segment"
+            "folds",
+            f"an array of shape {labels.shape} and type {labels.dtype}",
+            f"{len(bounds)} fold numbers, one per segment",
         )
     n_folds = int(labels.max()) + 1
     if labels.min() < 0 or n_folds < 3 or np.unique(labels).size != n_folds:
@@ -184,6 +186,4 @@ def _nested(
     sse = np.where(np.isfinite(sst), (1.0 - r2) * sst, 0.0).sum(axis=0)
     variation = np.where(np.isfinite(sst), sst, 0.0).sum(axis=0)
     pooled = 1.0 - np.divide(sse, variation, out=np.full(n_targets, np.nan), where=variation > 0)
-    return NestedScores(
-        r2, r, chosen_alpha, inner_r2, pooled, predictions, edge, str(problem.X.dtype)
-    )
+    return NestedScores(r2, r, chosen_alpha, inner_r2, pooled, predictions, edge, str(problem.X.dtype))

@@ -33,17 +33,13 @@ class Weights:
         """Predictions (n, c) for the rows in `bounds`; other rows of `out` are left alone."""
         if out is None:
             out = np.zeros((len(X), self.values.shape[1]), X.dtype)
-        _core.lagged_predict(
-            X, self.shift, bounds, lags[0], len(lags), self.values, self.intercept, out, n_threads()
-        )
+        _core.lagged_predict(X, self.shift, bounds, lags[0], len(lags), self.values, self.intercept, out, n_threads())
         return out
 
     def squared_error(self, X: Float, y: Float, bounds: Bounds, lags: range) -> Double:
         """Σ (y - prediction)² over the rows in `bounds`, (c,)."""
         sse = np.empty(y.shape[1])
-        _core.lagged_sse(
-            X, y, self.shift, bounds, lags[0], len(lags), self.values, self.intercept, sse, n_threads()
-        )
+        _core.lagged_sse(X, y, self.shift, bounds, lags[0], len(lags), self.values, self.intercept, sse, n_threads())
         return sse
 
 
@@ -70,9 +66,7 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
         raise np.linalg.LinAlgError(f"{error}; alpha = {alpha:g} is too small beside X'X") from error
     if single:
         sample = np.linspace(0, cross.shape[1] - 1, min(SAMPLED_TARGETS, cross.shape[1])).astype(np.int64)
-        residual = _core.ridge_residual(
-            equations.gram, equations.diagonal, alpha, cross, values, sample, n_threads()
-        )
+        residual = _core.ridge_residual(equations.gram, equations.diagonal, alpha, cross, values, sample, n_threads())
         if not residual <= FLOAT32_RESIDUAL:
             raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
     means = equations.target_means if targets is None else equations.target_means[targets]

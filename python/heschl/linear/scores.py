@@ -33,7 +33,7 @@ def r2_score(y: Float, prediction: Float, bounds: Bounds) -> Double:
     """R² of each target over the rows in `bounds`; NaN where the response is constant."""
     rows = _rows(bounds)
     error = y[rows].astype(np.float64) - prediction[rows]
-    return 1.0 - np.einsum("tc,tc->c", error, error) / Variation.of(y, bounds).sst
+    return np.asarray(1.0 - np.einsum("tc,tc->c", error, error) / Variation.of(y, bounds).sst)
 
 
 def pearson_r(y: Float, prediction: Float, bounds: Bounds) -> Double:
@@ -44,7 +44,7 @@ def pearson_r(y: Float, prediction: Float, bounds: Bounds) -> Double:
     b -= b.mean(axis=0)
     size = np.sqrt(np.einsum("tc,tc->c", a, a) * np.einsum("tc,tc->c", b, b))
     product = np.einsum("tc,tc->c", a, b)
-    return np.divide(product, size, out=np.full(size.shape, np.nan), where=size > 0)
+    return np.asarray(np.divide(product, size, out=np.full(size.shape, np.nan), where=size > 0))
 
 
 def nanmean(values: Double, axis: int) -> Double:
@@ -52,4 +52,4 @@ def nanmean(values: Double, axis: int) -> Double:
     defined = np.isfinite(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0.0).sum(axis=axis)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))

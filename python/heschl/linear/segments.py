@@ -19,8 +19,8 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
     ----------
     segments : array-like or None
         Lengths of the segments in rows (their sum is `n`), or one label per row, constant within a segment and
-        not used again later (an array with as many entries as rows is taken for labels). None: the runs of equal
-        `groups`, or one single segment.
+        not used again later. (As many ones as rows are lengths; any other array with an entry for each row holds
+        labels.) None: the runs of equal `groups`, or one single segment.
     n : int
         Number of rows.
     groups : ndarray of shape (n,), optional
@@ -37,17 +37,21 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
     values = np.asarray(segments)
     if values.ndim != 1 or values.size == 0:
         raise InputError("segments", f"an array of shape {values.shape}", "a list of lengths or one label per row")
-    if values.size == n:
+    if values.size == n and not (values.dtype.kind in "iu" and (values == 1).all()):
         bounds = _runs(values)
         if len(bounds) != np.unique(values).size:
             raise InputError(
-                "segments", "a label that comes back after another one", "labels that are constant within a segment",
+                "segments",
+                "a label that comes back after another one",
+                "labels that are constant within a segment",
                 "Number the segments in order of time; say which are the same stimulus by `groups`.",
             )
         return bounds
     if values.dtype.kind not in "iu":
         raise InputError(
-            "segments", f"{values.size} values of type {values.dtype}", f"integer lengths, or {n} labels, one per row"
+            "segments",
+            f"{values.size} values of type {values.dtype}",
+            f"integer lengths, or {n} labels, one per row",
         )
     if (values <= 0).any():
         at = int(np.argmax(values <= 0))
@@ -74,8 +78,10 @@ def segment_groups(groups: ArrayLike | None, bounds: NDArray[np.int64], n: int) 
     for s, (begin, end) in enumerate(bounds):
         if (labels[begin:end] != first[s]).any():
             raise InputError(
-                "groups", f"more than one label inside segment {s} (rows {begin} to {end - 1})",
-                "one stimulus per segment", "Cut the segment where the stimulus changes.",
+                "groups",
+                f"more than one label inside segment {s} (rows {begin} to {end - 1})",
+                "one stimulus per segment",
+                "Cut the segment where the stimulus changes.",
             )
     return first
 
@@ -110,7 +116,9 @@ def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[
     n_groups = np.unique(labels).size
     if n_groups < n_folds:
         raise InputError(
-            "cv", f"{n_folds} folds for {n_groups} different stimuli or segments", "at most one fold per stimulus",
+            "cv",
+            f"{n_folds} folds for {n_groups} different stimuli or segments",
+            "at most one fold per stimulus",
             "Say where segments begin by `segments` (lengths, or a label per row), or lower cv.",
         )
     rows = np.repeat(labels, counts)
@@ -147,9 +155,9 @@ def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int
         roles = np.where(folds[None, :] == np.arange(int(cv))[:, None], 2, 1)
     else:
         rows: Iterable[Any]
-        if hasattr(cv, "split"):
+        if hasattr(cv, "get_n_splits"):
             rows = cv.split(np.zeros((n, 1)), np.zeros(n), np.repeat(groups, lengths))
-        elif isinstance(cv, Iterable):
+        elif isinstance(cv, Iterable) and not isinstance(cv, str):
             rows = cv
         else:
             raise InputError("cv", repr(cv), "a number of folds, a scikit-learn splitter or (train, test) row indices")
@@ -177,7 +185,9 @@ def _roles(split: int, train: Any, test: Any, bounds: NDArray[np.int64], n: int)
     for s, (begin, end) in enumerate(bounds):
         if (role[begin:end] != of_segment[s]).any():
             raise InputError(
-                "cv", f"split {split} cuts segment {s} (rows {begin} to {end - 1})", "folds of whole segments",
+                "cv",
+                f"split {split} cuts segment {s} (rows {begin} to {end - 1})",
+                "folds of whole segments",
                 "Give an integer cv, or a group splitter such as GroupKFold with `segments` as the groups.",
             )
     if not (of_segment == 1).any() or not (of_segment == 2).any():

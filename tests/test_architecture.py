@@ -1,0 +1,93 @@
+"""The rules of the house, held: which room may import which, what an import costs, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "python" / "heschl"
+
+# Each room and what it may import of heschl, besides itself; checks.py is open to all.
+MAY_IMPORT = {
+    "linear": {"_core"},
+    "timing": set(),
+    "features": {"timing", "linear"},
+    "ecog": {"timing", "linear"},
+    "study": {"features", "timing", "ecog", "linear"},
+    "cli": {"study"},
+}
+
+
+def room_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports_of(path: Path) -> set[str]:
+    """Rooms of heschl that a file names in an import, at its top or inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("heschl.")}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_down(room: str) -> None:
+    files = [path for path in PACKAGE.rglob("*.py") if room_of(path) == room]
+    assert files, f"no file in {room}"
+    public = {"InputError", "__version__"}
+    if room not in ("linear", "timing"):
+        public |= {"LaggedRidgeCV", "lagged_design", "AlphaEdgeWarning"}  # the core, by its public name
+    for path in files:
+        extra = imports_of(path) - MAY_IMPORT[room] - {room, "checks"} - public
+        assert not extra, f"{path.relative_to(ROOT)} imports {sorted(extra)}; {room} may import {MAY_IMPORT[room]}"
+
+
+def test_every_room_is_known() -> None:
+    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "checks"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_the_core_knows_no_python() -> None:
+    for path in (ROOT / "csrc").rglob("*.?pp"):
+        if "bindings" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            assert not any(word in text for word in ("Python.h", "pybind11", "numpy", "torch/")) or path.name in (
+                "error.hpp",
+            ), path
+
+
+def test_files_can_be_read_in_one_sitting() -> None:
+    for path in (*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "csrc").rglob("*.?pp"))
+    assert lines < 3000
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_import_pulls_in_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "mne", "matplotlib", "dask", "xarray", "zarr", "numba")
+    found = run(f"import sys, heschl; print([m for m in {heavy!r} if m in sys.modules])")
+    assert found.strip() == "[]"
+
+
+def test_import_costs_little_beyond_scikit_learns_base() -> None:
+    """Time to `import heschl` is at most 1.2 times that of `import sklearn.base`, both in one process."""
+    code = (
+        "import time; a = time.perf_counter(); import sklearn.base; b = time.perf_counter(); import heschl; "
+        "print((time.perf_counter() - b) / (b - a))"
+    )
+    # The least of a few runs: a busy machine can only make a run slower.
+    assert min(float(run(code)) for _ in range(5)) <= 0.2

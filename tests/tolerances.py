@@ -1,0 +1,25 @@
+"""Every tolerance of the tests, in one place: relative to the largest entry compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Kernels against the float64 reference: rounding of sums of up to a few thousand terms.
+KERNEL = {"float64": 1e-11, "float32": 2e-5}
+# Fitted weights against scikit-learn's, for penalties that keep the condition number below about 1e5.
+COEFFICIENTS = {"float64": 1e-9, "float32": 1e-3}
+# R² against the reference, absolute.
+R2 = {"float64": 1e-9, "float32": 1e-3}
+
+
+def worst(found: NDArray[Any], expected: NDArray[Any], scale: float | None = None) -> float:
+    """Largest difference over the largest expected entry (or over `scale`)."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape, (found.shape, expected.shape)
+    if found.size == 0:
+        return 0.0
+    size = np.abs(expected).max() if scale is None else scale
+    return float(np.abs(found - expected).max() / max(size, 1e-12))
