@@ -23,14 +23,15 @@ void assemble(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> edge
     add_edges(0, negative, T(1));
     add_edges(negative, w - 1, T(-1));
     for (int64_t r = 0; r < p; ++r) std::copy_n(first_column.row(r), std::min(d, r + 1), B.row(r));
-    // Columns are independent in the running sums: threads share them.
-    parallel_for(cpu.n_threads, p - d, std::max<int64_t>(64, (int64_t{1} << 20) / p), [&](int64_t first, int64_t last) {
-        for (int64_t r = d; r < p; ++r) {
-            T* row = B.row(r) + d;
-            const T* before = B.row(r - d);
-            // before[g] for r's own block column g <= r - d lies in the lower triangle as well
-            for (int64_t g = first; g < std::min(last, r - d + 1); ++g) row[g] += before[g];
-        }
+    // A running sum stays at one feature f of the block columns: threads share the features.
+    const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 19) / (p * w));
+    parallel_for(cpu.n_threads, d, grain, [&](int64_t first, int64_t last) {
+        for (int64_t r = d; r < p; ++r)
+            for (int64_t block = d; block <= r; block += d) {
+                const T* before = B.row(r - d) + block - d;
+                T* row = B.row(r) + block;
+                for (int64_t f = first; f < std::min(last, r - block + 1); ++f) row[f] += before[f];
+            }
     });
 }
 

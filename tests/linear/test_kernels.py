@@ -12,6 +12,7 @@ from heschl.linear import reference
 from heschl.linear.moments import LaggedMoments, Shift
 from heschl.linear.ridge import Weights, solve
 from linear.problems import Ragged, make, ragged
+from threadpoolctl import threadpool_limits
 from tolerances import KERNEL, worst
 
 FIELDS = (
@@ -83,6 +84,21 @@ def test_normal_equations_by_many_blocks() -> None:
     )
     assert worst(np.tril(found.gram), np.tril(G)) < KERNEL["float64"]
     assert worst(found.cross, R) < KERNEL["float64"]
+
+
+@pytest.mark.parametrize("lags", [range(0, 20), range(-12, 8)])
+def test_large_problems_are_the_same_with_threads(lags: range) -> None:
+    """Large enough that every element loop is shared by threads: none may disturb another."""
+    problem = make(5, [60] * 9, 80, 40, lags)
+    with threadpool_limits(4):
+        found = moments(problem).normal_equations(standardize=True)
+        gram = np.tril(found.gram)
+        weights = solve(found, 10.0)  # leaves the factor's diagonal in place of X'X's
+    G, R = reference.normal_equations(problem.H, problem.Y, problem.bounds, lags, fit_intercept=True, standardize=True)
+    assert worst(gram, np.tril(G)) < KERNEL["float64"]
+    assert worst(found.cross, R) < KERNEL["float64"]
+    scale = np.tile(found.scale, len(lags))[:, None]
+    assert worst(weights.values, reference.ridge_solve(G, R, 10.0) * scale) < KERNEL["float64"] * 1e3
 
 
 @pytest.mark.parametrize("standardize", [False, True])

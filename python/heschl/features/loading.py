@@ -1,0 +1,282 @@
+"""Pretrained models and their companions, loaded whole or refused; all ``from_pretrained`` is here."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heschl.checks import InputError
+
+Loaded = TypeVar("Loaded")
+
+transformers: Any = importlib.import_module("transformers")
+"""The library, untyped: its annotations are too partial for strict checking."""
+
+_UNUSED_WEIGHTS = ("masked_spec_embed", "pooler.dense.weight", "pooler.dense.bias")
+"""Tensors that checkpoints may lack, as no hidden state depends on them (outside of training)."""
+_TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken")
+
+
+def source_of(model: str | Path) -> str:
+    """Tell a folder from a name on the Hub.
+
+    Parameters
+    ----------
+    model : str or Path
+        A folder (a `Path`, or a text that names one or is written as a path), or a Hub name such as
+        "facebook/wav2vec2-base".
+
+    Returns
+    -------
+    str
+        What ``from_pretrained`` takes.
+
+    Raises
+    ------
+    InputError
+        For a path that is no folder.
+    """
+    folder = Path(model).expanduser()
+    written_as_path = isinstance(model, Path) or model.startswith((".", "/", "~")) or model.count("/") > 1
+    if folder.is_dir():
+        return str(folder)
+    if written_as_path or not model:
+        raise InputError(
+            f"model {str(model)!r}", "no such folder", "a model's folder, or its name on the Hub"
+        )
+    return str(model)
+
+
+def load_config(source: str) -> Any:
+    """Load a model's configuration.
+
+    Parameters
+    ----------
+    source : str
+        A folder or Hub name.
+
+    Returns
+    -------
+    transformers.PreTrainedConfig
+        Of a known architecture.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or none that transformers knows.
+    """
+    return _load(
+        source,
+        "a config.json of an architecture that transformers knows",
+        lambda: transformers.AutoConfig.from_pretrained(source),
+    )
+
+
+def load_weights(source: str, config: Any) -> Any:
+    """Load the base model (no head) with every one of its weights, in float32, for inference.
+
+    Parameters
+    ----------
+    source : str
+        A folder or Hub name.
+    config : transformers.PreTrainedConfig
+        Its configuration.
+
+    Returns
+    -------
+    torch.nn.Module
+        In eval mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        For absent, unreadable, missing or misshapen weights.
+    """
+    model, info = _load(
+        source,
+        "weights (model.safetensors or pytorch_model.bin) that fit config.json",
+        lambda: transformers.AutoModel.from_pretrained(
+            source, config=config, dtype=torch.float32, output_loading_info=True
+        ),
+    )
+    missing = sorted(key for key in info["missing_keys"] if not key.endswith(_UNUSED_WEIGHTS))
+    if missing:
+        raise InputError(
+            f"model {source!r}",
+            f"{len(missing)} missing tensors, {missing[0]!r} first",
+            "a checkpoint with every weight of its model",
+            "What is missing would be filled with random numbers.",
+        )
+    return model.eval()
+
+
+def load_tokenizer(source: str) -> Any:
+    """Load a tokenizer that tells where in the text its tokens lie.
+
+    Parameters
+    ----------
+    source : str
+        A folder or Hub name.
+
+    Returns
+    -------
+    transformers.PreTrainedTokenizerFast
+        Built on the ``tokenizers`` library.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or one without character offsets.
+    """
+    folder = Path(source)
+    if folder.is_dir() and not any(file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)):
+        # transformers would make an empty tokenizer of the model's family
+        raise InputError(
+            f"model {source!r}", "a folder without a tokenizer", "tokenizer.json beside the weights"
+        )
+    tokenizer = _load(
+        source, "a tokenizer (tokenizer.json)", lambda: transformers.AutoTokenizer.from_pretrained(source)
+    )
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"model {source!r}",
+            f"a tokenizer without character offsets, {type(tokenizer).__name__}",
+            "a fast tokenizer (tokenizer.json)",
+        )
+    return tokenizer
+
+
+def load_feature_extractor(source: str) -> Any | None:
+    """Load what a speech model's checkpoint says of its input.
+
+    Parameters
+    ----------
+    source : str
+        A folder or Hub name.
+
+    Returns
+    -------
+    transformers.FeatureExtractionMixin or None
+        None where the checkpoint does not say.
+
+    Raises
+    ------
+    InputError
+        For a folder whose preprocessor_config.json cannot be used.
+    """
+    has_one = any(
+        Path(source, name).is_file() for name in ("preprocessor_config.json", "processor_config.json")
+    )
+    if Path(source).is_dir() and not has_one:
+        return None
+    try:
+        return _load(
+            source,
+            "a preprocessor_config.json of a feature extractor that transformers knows",
+            lambda: transformers.AutoFeatureExtractor.from_pretrained(source),
+        )
+    except InputError:
+        if has_one:
+            raise
+        return None
+
+
+def place(model: Any, device: str) -> Any:
+    """Move a model to a device.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model.
+    device : str
+        "cpu", "cuda" (or "cuda:1" …), or "auto": CUDA where there is one.
+
+    Returns
+    -------
+    torch.nn.Module
+        The model.
+
+    Raises
+    ------
+    InputError
+        For an unknown device, or CUDA where there is none: it never falls back in silence.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not device.startswith("cuda"):
+        raise InputError("device", repr(device), "'cpu', 'cuda' or 'auto'")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(
+            "device", f"{device!r}, but torch finds no CUDA device", "'cpu' or 'auto' on this machine"
+        )
+    return model.to(device)
+
+
+def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArray[np.float32]:
+    """Stack the hidden states of one input.
+
+    Parameters
+    ----------
+    hidden_states : tuple of (1, n, width) tensors
+        As transformers gives them for ``output_hidden_states=True``.
+    source : str
+        Names the model in messages.
+
+    Returns
+    -------
+    (n_layers, n, width) array of float32
+        On the CPU.
+
+    Raises
+    ------
+    InputError
+        For layers of different widths, and values that are not finite.
+    """
+    widths = sorted({state.shape[-1] for state in hidden_states})
+    if len(widths) != 1:
+        raise InputError(f"model {source!r}", f"layers of widths {widths}", "layers of one width")
+    layers = torch.stack([state[0] for state in hidden_states]).to("cpu", torch.float32).numpy()
+    if not np.isfinite(layers).all():
+        raise InputError(
+            f"model {source!r}",
+            "hidden states that are NaN or infinite",
+            "finite hidden states",
+            "The weights may be damaged.",
+        )
+    return layers
+
+
+def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
+    try:
+        with quiet():
+            return load()
+    except (
+        Exception
+    ) as error:  # transformers, safetensors and the Hub raise many types; each means: not loadable
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0] if lines else ''}"
+        where = "folder" if os.path.isdir(source) else "no such folder here, and not loaded from the Hub"
+        raise InputError(f"model {source!r} ({where})", reason, expected) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting on its own; what matters is raised or warned of here."""
+    log = transformers.utils.logging
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()

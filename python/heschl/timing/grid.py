@@ -1,0 +1,188 @@
+"""The frame grid: at which times a space's frames lie, and how many fit into a sound, in exact integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.checks import InputError
+from heschl.timing.words import Word
+
+_ROUNDING_UNITS = 1e-6
+"""A duration this close below a whole number of units is that number: rounding put it there."""
+
+
+@dataclass(frozen=True)
+class FrameGrid:
+    """Frames at equal distances, counted in whole units of time.
+
+    Frame i is centred ``centre + stride * i`` units after the sound's onset, and exists where the sound is at
+    least ``width + stride * i`` units long.
+
+    Parameters
+    ----------
+    unit_hz : float
+        Units per second, Hz (for a model's frames: its sampling rate, so that a unit is one sample).
+    stride : int
+        Units from one frame to the next, at least 1.
+    centre : int
+        Units from the sound's onset to the middle of frame 0.
+    width : int
+        Units of sound that frame 0 needs, at least 1.
+
+    Raises
+    ------
+    InputError
+        For a rate that is not above 0, and a stride or width below 1.
+
+    Examples
+    --------
+    >>> wav2vec2 = FrameGrid(unit_hz=16000.0, stride=320, centre=200, width=400)
+    >>> wav2vec2.n_frames(1.0), wav2vec2.rate
+    (49, 50.0)
+    >>> wav2vec2.times(2).tolist()
+    [0.0125, 0.0325]
+    """
+
+    unit_hz: float
+    stride: int
+    centre: int
+    width: int
+
+    def __post_init__(self) -> None:
+        """Refuse a grid that does not advance."""
+        _check_rate("unit_hz", self.unit_hz)
+        for name in ("stride", "width"):
+            if getattr(self, name) < 1:
+                raise InputError(f"FrameGrid: {name}", str(getattr(self, name)), "at least 1 unit")
+
+    @classmethod
+    def from_rate(cls, rate: float) -> FrameGrid:
+        """Frames that tile time: frame i is [i / rate, (i + 1) / rate), centred in it.
+
+        Parameters
+        ----------
+        rate : float
+            Frames per second, Hz.
+
+        Returns
+        -------
+        FrameGrid
+            In units of half a frame.
+
+        Raises
+        ------
+        InputError
+            For a rate that is not a finite number above 0.
+
+        Examples
+        --------
+        >>> FrameGrid.from_rate(25.0).times(2).tolist()
+        [0.02, 0.06]
+        """
+        _check_rate("rate", rate)
+        return cls(unit_hz=2.0 * rate, stride=2, centre=1, width=2)
+
+    @property
+    def rate(self) -> float:
+        """Frames per second, Hz."""
+        return self.unit_hz / self.stride
+
+    def n_frames(self, duration: float) -> int:
+        """Count the frames that a sound holds whole.
+
+        Parameters
+        ----------
+        duration : float
+            Of the sound, in s.
+
+        Returns
+        -------
+        int
+            0 for a sound shorter than one frame.
+
+        Raises
+        ------
+        InputError
+            For a duration that is negative or not finite.
+        """
+        if not (math.isfinite(duration) and duration >= 0):
+            raise InputError("duration", str(duration), "a finite number of seconds, at least 0")
+        units = math.floor(duration * self.unit_hz + _ROUNDING_UNITS)
+        return 0 if units < self.width else (units - self.width) // self.stride + 1
+
+    def times(self, n: int) -> NDArray[np.float64]:
+        """Give the centres of the first n frames.
+
+        Parameters
+        ----------
+        n : int
+            How many frames.
+
+        Returns
+        -------
+        (n,) array of float64
+            Seconds from the sound's onset.
+        """
+        return (self.centre + self.stride * np.arange(n, dtype=np.int64)) / self.unit_hz
+
+
+def words_to_frames(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
+    """Hold each word's value through the word; silence is 0.
+
+    A frame belongs to the word with ``start <= time < end``. A word in which no frame is centred leaves no
+    trace.
+
+    Parameters
+    ----------
+    values : (..., n_words, width) array
+        One row per word.
+    words : sequence of Word
+        In the order of their starts, without overlap.
+    times : (n_frames,) array of float64
+        Centres of the frames, in s.
+
+    Returns
+    -------
+    (..., n_frames, width) array of values' dtype
+        A new array.
+
+    Raises
+    ------
+    InputError
+        Where there is not one value per word, or words overlap or are not in order.
+
+    Examples
+    --------
+    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
+    >>> words_to_frames(np.array([[1.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
+    [0.0, 1.0, 1.0, 0.0, 2.0]
+    """
+    if values.ndim < 2 or values.shape[-2] != len(words):
+        raise InputError("values", f"shape {values.shape}", f"(..., {len(words)}, width), one row per word")
+    starts = np.array([word.start for word in words], dtype=np.float64)
+    ends = np.array([word.end for word in words], dtype=np.float64)
+    for before, after in pairwise(words):
+        if after.start < before.end:
+            raise InputError(
+                f"word {after.text!r} at {after.start} s",
+                f"a start before {before.text!r} ends",
+                "words in the order of their starts, without overlap",
+            )
+    frames = np.zeros((*values.shape[:-2], len(times), values.shape[-1]), dtype=values.dtype)
+    word_of = np.searchsorted(starts, times, side="right") - 1
+    spoken = np.flatnonzero(word_of >= 0)
+    spoken = spoken[times[spoken] < ends[word_of[spoken]]]
+    frames[..., spoken, :] = values[..., word_of[spoken], :]
+    return frames
+
+
+def _check_rate(name: str, rate: float) -> None:
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(name, f"{rate} Hz", "a finite rate above 0 Hz")
