@@ -59,8 +59,7 @@ def write_cohort(folder: Path, n_stimuli: int = 8) -> Path:
             lines.append(f"s{i},{word},{0.2 * j:.2f},{0.2 * j + 0.15:.2f}")
     (folder / "words.csv").write_text("\n".join(lines) + "\n")
     (folder / "vectors.txt").write_text(
-        "\n".join(f"{word} " + " ".join(f"{x:.3f}" for x in rng.normal(size=5)) for word in VOCABULARY[:-1])
-        + "\n"
+        "\n".join(f"{word} " + " ".join(f"{x:.3f}" for x in rng.normal(size=5)) for word in VOCABULARY[:-1]) + "\n"
     )
     write_responses(folder / "S1.npz", envelopes, rng)
     write_responses(folder / "S2.npz", envelopes, rng)

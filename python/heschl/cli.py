@@ -1,0 +1,114 @@
+"""The command line: ``heschl run``, ``heschl demo``, ``heschl simulate``.
+
+What a command needs is imported when it runs, so that ``heschl --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from heschl.checks import InputError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="heschl",
+    help=(
+        "Encoding models of human auditory cortex: how much of the activity of ECoG / iEEG electrodes the "
+        "hidden states of speech and language models predict.\n\n"
+        "To see it work, without any data of your own: `heschl demo --out demo`\n\n"
+        "To start a study: `heschl simulate --out cohort` writes simulated sounds, words, responses "
+        "and models with their `study.toml`; put your own files in their place, then "
+        "`heschl run cohort/study.toml`."
+    ),
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study.toml: stimuli, responses, feature spaces, encoding.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write.", show_default="the folder 'results' beside the study.toml"),
+    ] = None,
+) -> None:
+    """Run a study: extract features, fit, score, and draw.
+
+    All inputs are checked before any work. Finished work is kept in OUT/cache: after an interruption, or with
+    other settings, the same command does only what is missing.
+
+    Writes OUT/summary.md (read this first), scores.csv, best_layers.csv, figures/*.png, and results.zarr,
+    which `heschl.study.open_results` opens as a labelled dataset.
+    """
+    with _plainly() as console:
+        from heschl.study import run_study
+
+        folder = run_study(study, out, console=console)
+        console.print(
+            f"results in {escape(str(folder))}; begin with {escape(str(folder / 'summary.md'))}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write: the cohort, its results and the table.")],
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+) -> None:
+    """Simulate a cohort of known truth, run the study on it, and say whether the truth was found.
+
+    Simulated responses and models with random weights: it shows that the tool works, not how brains do. Needs
+    no download and about two minutes. The exit code is 1 where planted truth was missed.
+    """
+    with _plainly() as console:
+        from heschl.study.demo import run_demo
+
+        found = run_demo(out, seed=seed, console=console)
+    if not found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Where to write: sounds, words, responses, models, study.toml.")],
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+) -> None:
+    """Write the demo's simulated cohort as files, with the study.toml that runs it.
+
+    A place to start from: every kind of input file is there to look at.
+    """
+    with _plainly() as console:
+        from heschl.study.simulate import simulate_cohort
+
+        study = simulate_cohort(out, seed=seed)
+        console.print(f"next: heschl run {escape(str(study))}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _plainly() -> Iterator[Console]:
+    """Give a console, and say what went wrong in a message rather than a traceback."""
+    try:
+        yield Console()
+    except InputError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; what was finished is kept, and the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def main() -> None:
+    """Run the command line; the entry point ``heschl``."""
+    app()

@@ -1,0 +1,267 @@
+"""Response files: one ``.npz`` per subject, read whole and checked whole.
+
+======================  =====================================================================================
+key                     what
+======================  =====================================================================================
+``responses``           (trial, time, electrode), with ``lengths`` where trials are shorter than the longest;
+                        or (time of all trials joined, electrode), with ``lengths``
+``lengths``             (trial,) valid samples of each trial
+``stimuli``             (trial,) names, with or without ".wav"; a name that comes again is a repeat
+``electrodes``          (electrode,) names
+``sfreq`` or ``times``  samples per second; or (time,) the samples' times in s from the sound's onset
+======================  =====================================================================================
+
+Other keys are left alone. Sample i lies ``times[i]``, or ``i / sfreq``, seconds after the sound's onset.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.checks import InputError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of one subject.
+
+    Attributes
+    ----------
+    subject : str
+        The subject's name.
+    electrodes : tuple of str
+        Names of the electrodes, all different.
+    sfreq : float
+        Samples per second, Hz.
+    onset : float
+        Time of every trial's first sample, in s from the sound's onset (0, or before it).
+    stimuli : tuple of str, one per trial
+        Names without ".wav".
+    trials : tuple of arrays, each (n_samples, n_electrodes)
+        Finite values, in the file's floating type; in the file's order.
+    """
+
+    subject: str
+    electrodes: tuple[str, ...]
+    sfreq: float
+    onset: float
+    stimuli: tuple[str, ...]
+    trials: tuple[Array, ...]
+
+    def times(self, trial: int) -> NDArray[np.float64]:
+        """Give the times of a trial's samples, (n_samples,), in s from the sound's onset."""
+        return self.onset + np.arange(len(self.trials[trial])) / self.sfreq
+
+    def covered(self, trial: int) -> float:
+        """Give the time up to which a trial was recorded, in s from the sound's onset."""
+        return self.onset + len(self.trials[trial]) / self.sfreq
+
+
+def read_responses(path: str | Path, subject: str) -> Responses:
+    """Read and check one subject's response file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.npz`` file; see the head of this module for what it holds.
+    subject : str
+        The subject's name, for messages and results.
+
+    Returns
+    -------
+    Responses
+        Trials in the file's order.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there or no ``.npz``, a missing key, shapes or lengths that do not match, a
+        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that
+        is NaN or infinite (subject, electrode and trial are named).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(folder + "/S1.npz", responses=np.zeros((2, 50, 1)), stimuli=["a", "b.wav"],
+    ...              electrodes=["e1"], sfreq=100.0)
+    ...     read_responses(folder + "/S1.npz", "S1").stimuli
+    ('a', 'b')
+    """
+    path = Path(path)
+    where = f"subject {subject} ({path})"
+    arrays = _open(path, where)
+    values = _numbers(arrays, "responses", where)
+    if values.ndim not in (2, 3):
+        raise InputError(
+            f"{where}: responses",
+            f"shape {values.shape}",
+            "(trial, time, electrode), or (time, electrode) with lengths",
+        )
+    electrodes = _names(arrays, "electrodes", where)
+    if len(electrodes) != values.shape[-1] or not electrodes:
+        raise InputError(
+            f"{where}: electrodes",
+            f"{len(electrodes)} names",
+            f"one for each of the {values.shape[-1]} columns of responses",
+        )
+    doubles = [name for name, count in Counter(electrodes).items() if count > 1]
+    if doubles:
+        raise InputError(
+            f"{where}: electrodes",
+            f"the name {doubles[0]!r} more than once",
+            "a name of its own for each electrode",
+        )
+    stimuli = tuple(name.removesuffix(".wav") for name in _names(arrays, "stimuli", where))
+    lengths = _lengths(arrays, values, len(stimuli), where)
+    if values.ndim == 3:
+        trials = tuple(trial[:length] for trial, length in zip(values, lengths, strict=True))
+    else:
+        trials = tuple(np.split(values, np.cumsum(lengths)[:-1]))
+    for i, (stimulus, trial) in enumerate(zip(stimuli, trials, strict=True)):
+        _check_trial(trial, electrodes, f"{where}: trial {i} ({stimulus})")
+    sfreq, onset = _clock(arrays, values, int(max(lengths)), where)
+    return Responses(subject, electrodes, sfreq, onset, stimuli, trials)
+
+
+def _open(path: Path, where: str) -> dict[str, Array]:
+    if not path.is_file():
+        raise InputError(where, "no such file", "a response file (.npz)")
+    if not zipfile.is_zipfile(path):
+        raise InputError(where, "a file that is no .npz archive", "what numpy.savez writes")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in _KEYS if key in archive.files}
+    except zipfile.BadZipFile as error:
+        raise InputError(where, f"a damaged archive ({error})", "what numpy.savez writes") from None
+    except ValueError as error:  # arrays of Python objects, which are not opened: they could run code
+        raise InputError(
+            where,
+            str(error),
+            "arrays of numbers and of strings",
+            "Save names with np.array(names, dtype=str).",
+        ) from None
+
+
+_KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times")
+
+
+def _get(arrays: dict[str, Array], key: str, where: str) -> Array:
+    if key not in arrays:
+        raise InputError(
+            where,
+            f"no {key!r} among {sorted(arrays)}",
+            "the arrays responses, stimuli, electrodes, sfreq (or times), and lengths where trials differ",
+        )
+    return arrays[key]
+
+
+def _numbers(arrays: dict[str, Array], key: str, where: str) -> Array:
+    values = _get(arrays, key, where)
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{where}: {key}", f"dtype {values.dtype}", "real numbers")
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
+def _names(arrays: dict[str, Array], key: str, where: str) -> tuple[str, ...]:
+    values = _get(arrays, key, where)
+    if values.ndim != 1 or values.dtype.kind not in "US":
+        raise InputError(f"{where}: {key}", f"dtype {values.dtype}, shape {values.shape}", "a list of names")
+    return tuple(str(name) for name in values.astype(str))
+
+
+def _lengths(arrays: dict[str, Array], values: Array, n_trials: int, where: str) -> list[int]:
+    """Give the valid samples of each trial, in agreement with the stimuli and the responses."""
+    if n_trials == 0:
+        raise InputError(f"{where}: stimuli", "no trial", "at least one")
+    if values.ndim == 3 and len(values) != n_trials:
+        raise InputError(f"{where}: stimuli", f"{n_trials} names", f"one for each of the {len(values)} trials")
+    if "lengths" not in arrays and values.ndim == 3:
+        return [values.shape[1]] * n_trials if values.shape[1] else _empty(0, where)
+    lengths = _get(arrays, "lengths", where)
+    if lengths.shape != (n_trials,) or lengths.dtype.kind not in "iu":
+        raise InputError(
+            f"{where}: lengths",
+            f"dtype {lengths.dtype}, shape {lengths.shape}",
+            f"whole numbers, one for each of the {n_trials} names in stimuli",
+        )
+    short = np.flatnonzero(lengths <= 0)
+    if short.size:
+        return _empty(int(short[0]), where)
+    if values.ndim == 3 and lengths.max() > values.shape[1]:
+        trial = int(lengths.argmax())
+        raise InputError(
+            f"{where}: lengths",
+            f"{lengths[trial]} samples in trial {trial}",
+            f"at most the {values.shape[1]} that responses holds",
+        )
+    if values.ndim == 2 and lengths.sum() != len(values):
+        raise InputError(f"{where}: lengths", f"{lengths.sum()} samples in all", f"the {len(values)} rows of responses")
+    return [int(length) for length in lengths]
+
+
+def _empty(trial: int, where: str) -> list[int]:
+    raise InputError(f"{where}: trial {trial}", "no sample", "at least one", "Leave empty trials out of the file.")
+
+
+def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str) -> None:
+    bad = ~np.isfinite(trial)
+    if bad.any():
+        column = int(bad.any(axis=0).argmax())
+        sample = int(bad[:, column].argmax())
+        kind = "NaN" if np.isnan(trial[sample, column]) else "an infinite value"
+        others = int(bad.any(axis=0).sum()) - 1
+        raise InputError(
+            f"{where}, electrode {electrodes[column]}, sample {sample}",
+            kind + (f" (and {others} more electrodes with such values)" if others else ""),
+            "finite responses",
+            "Leave the electrode or the trial out, or mend it.",
+        )
+
+
+def _clock(arrays: dict[str, Array], values: Array, longest: int, where: str) -> tuple[float, float]:
+    """Give (sampling rate in Hz, time of the first sample in s) from ``sfreq`` or ``times``."""
+    if "times" not in arrays:
+        sfreq = _numbers(arrays, "sfreq", where)
+        if sfreq.size != 1 or not np.isfinite(sfreq).all() or sfreq.item() <= 0:
+            found = f"{sfreq.item():g} Hz" if sfreq.size == 1 else f"shape {sfreq.shape}"
+            raise InputError(f"{where}: sfreq", found, "one sampling rate above 0 Hz")
+        return float(sfreq.item()), 0.0
+    times = _numbers(arrays, "times", where).astype(np.float64)
+    expected = values.shape[1] if values.ndim == 3 else longest
+    if times.shape != (expected,) or expected < 2:
+        raise InputError(
+            f"{where}: times",
+            f"shape {times.shape}",
+            f"a time for each of the {expected} samples of the longest trial, two or more",
+            "Or give sfreq instead.",
+        )
+    steps = np.diff(times)
+    step = float(steps.mean())
+    if not np.isfinite(times).all() or step <= 0 or np.abs(steps - step).max() > 0.01 * step:
+        raise InputError(f"{where}: times", "times that are not evenly spaced and rising", "uniform sampling")
+    rate = 1.0 / step
+    if "sfreq" in arrays and not np.allclose(arrays["sfreq"], rate, rtol=1e-3):
+        raise InputError(
+            f"{where}: sfreq",
+            f"{arrays['sfreq']} Hz, but times that run at {rate:g} Hz",
+            "the same rate in both",
+            "Leave one of them out.",
+        )
+    if times[0] > step:
+        raise InputError(
+            f"{where}: times",
+            f"a first sample {times[0]:g} s after the sound's onset",
+            "responses that start at the onset or before it",
+            "Cut the sound and its words to the part that was recorded.",
+        )
+    return rate, float(times[0])

@@ -1,0 +1,284 @@
+"""The form of a study.toml: what may stand in it, its defaults, and a clear word for what may not.
+
+The classes below *are* the documentation of the file: one class per section, one field per key. A key that is
+not here is an error that names the nearest one that is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from heschl.checks import InputError, check_lags
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=-3600, le=3600)]
+Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+
+MEL_SFREQ = 16000
+"""Rate in Hz at which sounds are read for the mel spectrum."""
+
+
+class Section(BaseModel):
+    """A section of the file: no key it does not know, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Stimuli(Section):
+    """[stimuli]: sounds (a glob; a stimulus is named by its file, without ".wav") and the words in them."""
+
+    sounds: str
+    words: str | None = None
+
+
+class ResponseFiles(Section):
+    """[responses]: a file per subject, and what to do with silence after a sound and with repeats."""
+
+    tail: Literal["silence", "crop"] = "silence"
+    repeats: Literal["average", "separate"] = "average"
+    subjects: Annotated[dict[Name, str], Field(min_length=1)]
+    groups: dict[Name, str] = {}
+
+
+class Grid(Section):
+    """[grid]: the study's one frame grid, that of a speech space or a rate in Hz."""
+
+    model: str | None = None
+    rate: Annotated[float, Field(gt=0, le=10_000)] | None = None
+
+
+class MelSpace(Section):
+    """A mel spectrum, in log units: ``window`` and ``hop`` in s, ``fmin`` and ``fmax`` in Hz."""
+
+    kind: Literal["mel"]
+    n_mels: Annotated[int, Field(ge=1, le=1000)] = 80
+    fmin: NotNegative = 0.0
+    fmax: Annotated[float, Field(gt=0, le=MEL_SFREQ / 2)] | None = None
+    window: Positive = 0.025
+    hop: Positive = 0.010
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MelSpace:
+        if self.fmax is not None and self.fmin >= self.fmax:
+            raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
+        return self
+
+
+class SpeechSpace(Section):
+    """The hidden states of a speech encoder: a folder, or the model's name on the Hub."""
+
+    kind: Literal["speech"]
+    model: str
+
+
+class LanguageSpace(Section):
+    """The hidden states of a causal language model that reads the words of a stimulus as one text."""
+
+    kind: Literal["language"]
+    model: str
+
+
+class WordSpace(Section):
+    """Static word vectors from a file in GloVe's text format: a word and its numbers on each line."""
+
+    kind: Literal["words"]
+    file: str
+
+
+Space = Annotated[MelSpace | SpeechSpace | LanguageSpace | WordSpace, Field(discriminator="kind")]
+
+
+class AlphaRange(Section):
+    """λ from ``low`` to ``high``, ``n`` of them, evenly spaced in log λ."""
+
+    low: Positive
+    high: Positive
+    n: Annotated[int, Field(ge=1, le=1000)]
+
+
+def _table_or_list(value: Any) -> str:
+    return "table" if isinstance(value, dict | AlphaRange) else "list"
+
+
+class Encoding(Section):
+    """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, and the folds."""
+
+    tmin: Seconds = 0.0
+    tmax: Seconds = 0.38
+    alphas: Annotated[
+        Annotated[AlphaRange, Tag("table")] | Annotated[list[Positive], Field(min_length=1), Tag("list")],
+        Discriminator(_table_or_list),
+    ] = AlphaRange(low=1.0, high=1e7, n=10)
+    folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
+    standardize: bool = True
+    alpha_per_target: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Encoding:
+        if self.tmin > self.tmax:
+            raise ValueError(f"tmin at or before tmax, not tmin = {self.tmin:g} s and tmax = {self.tmax:g} s")
+        return self
+
+    def alpha_grid(self) -> NDArray[np.float64]:
+        """Give the λ as an array, in rising order."""
+        if isinstance(self.alphas, AlphaRange):
+            return np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
+        return np.unique(np.asarray(self.alphas, dtype=np.float64))
+
+    def lags(self, rate: float) -> range:
+        """Give the lags in whole frames, both ends rounded to the nearest frame, at ``rate`` Hz."""
+        return check_lags((), self.tmin, self.tmax, rate)
+
+
+class Controls(Section):
+    """[controls]: ``shuffle`` also fits every electrode to the response to another stimulus."""
+
+    shuffle: bool = True
+
+
+class Study(Section):
+    """A whole study.toml."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    note: str = ""
+    stimuli: Stimuli
+    responses: ResponseFiles
+    grid: Grid = Grid()
+    features: Annotated[dict[Name, Space], Field(min_length=1)]
+    encoding: Encoding = Encoding()
+    controls: Controls = Controls()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Study:
+        speech = [name for name, space in self.features.items() if space.kind == "speech"]
+        if self.grid.model is not None and self.grid.rate is not None:
+            raise ValueError("grid: either a model or a rate, not both")
+        if self.grid.model is not None and self.grid.model not in speech:
+            raise ValueError(f"grid.model: a speech space of [features] ({speech}), not {self.grid.model!r}")
+        if self.grid.model is None and self.grid.rate is None and len(speech) != 1:
+            raise ValueError(f"grid: a model or a rate, where there is not one speech space but {len(speech)}")
+        wordy = [name for name, space in self.features.items() if space.kind in ("language", "words")]
+        if wordy and self.stimuli.words is None:
+            raise ValueError(f"stimuli.words: a file of words and their times, which features.{wordy[0]} needs")
+        return self
+
+    def grid_model(self) -> str | None:
+        """Give the name of the speech space whose frames are the grid; None where the grid is a rate."""
+        if self.grid.rate is not None:
+            return None
+        return self.grid.model or next(name for name, space in self.features.items() if space.kind == "speech")
+
+
+def read_study(path: str | Path) -> Study:
+    """Read a study.toml.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    Study
+        Its contents, checked; no file that it names has been looked at yet.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there or not TOML, an unknown key (the nearest known one is named), a missing
+        one, a value of another type, and settings that cannot be.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(
+            str(path), "no such file", "a study.toml", "`heschl simulate --out DIR` writes one to start from."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(path), str(error), "TOML") from None
+    try:
+        return Study.model_validate(table)
+    except ValidationError as error:
+        raise _explained(error, path) from None
+
+
+_FOUND_IN_TEXT = re.compile(r"^Value error, (?:(?P<key>[\w.]+): )?(?P<expected>.*)$", re.DOTALL)
+
+
+def _explained(error: ValidationError, path: Path) -> InputError:
+    """Turn what pydantic found first into one InputError that names the key as the file spells it."""
+    problem = error.errors()[0]
+    keys = _as_written(problem["loc"])
+    key, value = ".".join(keys), problem.get("input")
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(problem["loc"], keys, path)
+    if problem["type"] == "missing":
+        return InputError(f"{path}: {key}", "nothing", "a value for this key")
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        kinds = "kind = 'mel', 'speech', 'language' or 'words'"
+        return InputError(f"{path}: {key}", _short(value), kinds)
+    if matched := _FOUND_IN_TEXT.match(problem["msg"]):
+        where = ".".join(filter(None, (key, matched["key"])))
+        return InputError(f"{path}: {where}", "settings that do not go together", matched["expected"])
+    if problem["type"] == "string_pattern_mismatch":
+        return InputError(f"{path}: {key}", _short(value), "a name of letters, digits, and . _ + -")
+    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return InputError(f"{path}: {key}", _short(value), expected[0].lower() + expected[1:])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _as_written(loc: tuple[int | str, ...]) -> list[str]:
+    """Drop from pydantic's location the tags of unions, which the file does not have."""
+    keys = [str(part) for part in loc]
+    if keys[:1] == ["features"] and len(keys) > 2:
+        del keys[2]
+    if keys[:2] == ["encoding", "alphas"] and len(keys) > 2:
+        del keys[2]
+    return keys
+
+
+_SECTIONS: dict[tuple[str, ...], type[Section]] = {
+    (): Study,
+    ("stimuli",): Stimuli,
+    ("responses",): ResponseFiles,
+    ("grid",): Grid,
+    ("encoding",): Encoding,
+    ("encoding", "alphas"): AlphaRange,
+    ("controls",): Controls,
+}
+_KINDS: dict[str, type[Section]] = {
+    "mel": MelSpace,
+    "speech": SpeechSpace,
+    "language": LanguageSpace,
+    "words": WordSpace,
+}
+
+
+def _unknown_key(loc: tuple[int | str, ...], keys: list[str], path: Path) -> InputError:
+    section = _KINDS[str(loc[2])] if keys[0] == "features" else _SECTIONS[tuple(keys[:-1])]
+    prefix = "".join(f"{key}." for key in keys[:-1])
+    here = {f"{prefix}{field}": field for field in section.model_fields}
+    elsewhere = {f: ".".join((*where, f)) for where, other in _SECTIONS.items() for f in other.model_fields}
+    near = difflib.get_close_matches(keys[-1], here.values(), n=1)
+    if near:
+        return InputError(
+            f"{path}: {'.'.join(keys)}", "an unknown key", f"a known one: the nearest is {prefix}{near[0]}"
+        )
+    twin = difflib.get_close_matches(keys[-1], elsewhere, n=1)
+    advice = f"There is {elsewhere[twin[0]]}." if twin else ""
+    return InputError(f"{path}: {'.'.join(keys)}", "an unknown key", f"one of {', '.join(here)}", advice)

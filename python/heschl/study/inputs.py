@@ -1,0 +1,194 @@
+"""All that a study.toml names, loaded and checked before any work: sounds, words, responses, models."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from heschl.checks import InputError
+from heschl.ecog import Responses, read_responses
+from heschl.study.config import LanguageSpace, SpeechSpace, Study, WordSpace, read_study
+from heschl.timing.audio import duration
+from heschl.timing.words import Word, check_words, read_words_csv
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A sound and the words in it.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without ".wav".
+    path : Path
+        The sound.
+    duration : float
+        Of the sound, in s.
+    words : tuple of Word
+        In the order they are spoken; none where no word is.
+    """
+
+    name: str
+    path: Path
+    duration: float
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A study as loaded.
+
+    Attributes
+    ----------
+    study : Study
+        The settings.
+    folder : Path
+        Where the study.toml lies; paths in it are relative to this.
+    stimuli : dict of name to Stimulus
+        Those that some subject heard, by name in sorted order.
+    subjects : tuple of Responses
+        In the file's order.
+    unheard : int
+        Sounds that match the glob but belong to no response; they are left alone.
+    """
+
+    study: Study
+    folder: Path
+    stimuli: dict[str, Stimulus]
+    subjects: tuple[Responses, ...]
+    unheard: int
+
+    @cached_property
+    def lengths(self) -> dict[str, float]:
+        """How much of each stimulus to extract, in s: the sound, and silence after it if so asked."""
+        lengths = {name: stimulus.duration for name, stimulus in self.stimuli.items()}
+        if self.study.responses.tail == "silence":
+            for subject in self.subjects:
+                for trial, name in enumerate(subject.stimuli):
+                    lengths[name] = max(lengths[name], subject.covered(trial))
+        return lengths
+
+
+def load_inputs(path: str | Path) -> Inputs:
+    """Read a study.toml and all that it names.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study.toml.
+
+    Returns
+    -------
+    Inputs
+        Complete and consistent. Models are looked at (a folder must hold weights), not loaded.
+
+    Raises
+    ------
+    InputError
+        For anything missing or at odds, named by file, line, key, subject, electrode or stimulus.
+    """
+    path = Path(path)
+    study = read_study(path)
+    folder = path.resolve().parent
+    for name, space in study.features.items():
+        if isinstance(space, SpeechSpace | LanguageSpace):
+            _check_model(folder, space.model, f"{path}: features.{name}.model")
+        elif isinstance(space, WordSpace) and not (folder / space.file).is_file():
+            raise InputError(f"{path}: features.{name}.file", f"no file {folder / space.file}", "word vectors")
+    sounds = _find_sounds(folder, study, path)
+    subjects = tuple(read_responses(folder / file, name) for name, file in study.responses.subjects.items())
+    for subject in subjects:
+        _check_stimuli(subject, sounds, study)
+    words = _read_words(folder, study, sounds)
+    heard = sorted({name for subject in subjects for name in subject.stimuli})
+    stimuli = {name: Stimulus(name, *sounds[name], words=tuple(words.get(name, ()))) for name in heard}
+    wordy = [name for name, space in study.features.items() if space.kind in ("language", "words")]
+    if wordy and not any(stimulus.words for stimulus in stimuli.values()):
+        raise InputError(
+            f"{path}: stimuli.words",
+            "no word in any stimulus that was heard",
+            f"words and their times, which features.{wordy[0]} needs",
+        )
+    return Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard))
+
+
+def model_source(folder: Path, model: str) -> Path | str:
+    """Give where a model is: the folder beside the study.toml if there is one, else the name on the Hub."""
+    path = folder / Path(model).expanduser()
+    return path if path.is_dir() else model
+
+
+def _check_model(study_folder: Path, model: str, where: str) -> None:
+    """Refuse a local folder that holds no weights; what is no folder may be a Hub name ("owner/model")."""
+    folder = study_folder / Path(model).expanduser()
+    if not folder.is_dir() and (folder.is_file() or model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise InputError(where, f"no folder {folder}", "a model's folder, or its name on the Hub")
+    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
+        raise InputError(
+            where,
+            f"a folder without weights, {folder}",
+            "*.safetensors or *.bin beside config.json",
+            "`model.save_pretrained(folder)` of transformers writes them.",
+        )
+
+
+def _find_sounds(folder: Path, study: Study, path: Path) -> dict[str, tuple[Path, float]]:
+    """Give each sound's path and duration by the name of its stimulus."""
+    try:
+        found = sorted(file for file in folder.glob(study.stimuli.sounds) if file.is_file())
+    except (NotImplementedError, ValueError):  # an absolute or an empty pattern
+        raise InputError(
+            f"{path}: stimuli.sounds",
+            repr(study.stimuli.sounds),
+            "a pattern relative to the study.toml, such as 'stimuli/*.wav'",
+        ) from None
+    if not found:
+        raise InputError(
+            f"{path}: stimuli.sounds",
+            f"no file that matches {study.stimuli.sounds!r} in {folder}",
+            "one sound for each stimulus",
+        )
+    sounds: dict[str, tuple[Path, float]] = {}
+    for file in found:
+        if file.stem in sounds:
+            raise InputError(
+                f"{path}: stimuli.sounds",
+                f"two sounds named {file.stem!r}: {sounds[file.stem][0]} and {file}",
+                "a name of its own for each stimulus",
+            )
+        sounds[file.stem] = (file, duration(file))
+        if sounds[file.stem][1] <= 0:
+            raise InputError(str(file), "a sound without samples", "a sound")
+    return sounds
+
+
+def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], study: Study) -> None:
+    for trial, name in enumerate(subject.stimuli):
+        if name not in sounds:
+            near = difflib.get_close_matches(name, sounds, n=1)
+            raise InputError(
+                f"subject {subject.subject}, trial {trial}: stimulus {name!r}",
+                "no sound of that name",
+                f"{name}.wav among the files of stimuli.sounds = {study.stimuli.sounds!r}",
+                f"The nearest is {near[0]}.wav." if near else "",
+            )
+    heard, folds = len(set(subject.stimuli)), study.encoding.folds
+    if heard < folds:
+        raise InputError(
+            f"subject {subject.subject}: stimuli",
+            f"{heard} different stimuli",
+            f"at least as many as encoding.folds = {folds}",
+            "Folds are made of whole stimuli.",
+        )
+
+
+def _read_words(folder: Path, study: Study, sounds: dict[str, tuple[Path, float]]) -> dict[str, list[Word]]:
+    if study.stimuli.words is None:
+        return {}
+    if not (folder / study.stimuli.words).is_file():
+        raise InputError("stimuli.words", f"no file {folder / study.stimuli.words}", "words and their times (CSV)")
+    words = read_words_csv(folder / study.stimuli.words)
+    check_words(words, {name: length for name, (_, length) in sounds.items()})
+    return words

@@ -1,0 +1,64 @@
+"""What a run says while it works: a bar with the time left on a terminal, one line per stage elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Advance = Callable[[float], None]
+"""Says how much of a stage's total has been done in all."""
+
+
+class Reporter:
+    """Says what goes on, to a console or to nobody.
+
+    Parameters
+    ----------
+    console : rich.console.Console or None
+        Where to; None keeps quiet.
+    """
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        if self.console is not None:
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def stage(self, title: str, total: float) -> Iterator[Advance]:
+        """Follow one stage of ``total`` units of work; call what is given with the units done so far."""
+        started = time.monotonic()
+        if self.console is not None and self.console.is_terminal and total > 0:
+            with _bar(self.console) as bar:
+                task = bar.add_task(title, total=total)
+                yield lambda done: bar.update(task, completed=done)
+        else:
+            yield lambda done: None
+        self.say(f"{title}: {_spoken(time.monotonic() - started)}")
+
+
+def _bar(console: Console):  # type: ignore[no-untyped-def]  # rich is imported only where a bar is drawn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    return Progress(*columns, console=console, transient=True)
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"

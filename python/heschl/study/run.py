@@ -1,0 +1,68 @@
+"""A study from its study.toml to its results: the stages, in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heschl.study.cache import Cache, only_writer
+from heschl.study.encoding import fit_encoding
+from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+from heschl.study.figures import write_figures
+from heschl.study.inputs import load_inputs
+from heschl.study.progress import Reporter
+from heschl.study.results import build_results, open_results, write_results
+from heschl.study.summary import write_summary
+from heschl.study.tables import best_table, layer_table, write_table
+from heschl.study.targets import fit_groups
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run_study(path: str | Path, out: str | Path | None = None, *, console: Console | None = None) -> Path:
+    """Run a study: load, extract, fit, score, and write results, tables, summary and figures.
+
+    Everything is checked before any work. Finished features and fits are kept in ``cache`` under ``out``, by
+    the hash of what they depend on: a run that was interrupted, or is started again with other settings, does
+    only what is missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study.toml.
+    out : str or Path, optional
+        Where to write; the folder ``results`` beside the study.toml by default.
+    console : rich.console.Console, optional
+        Where to show progress; nothing is shown without one.
+
+    Returns
+    -------
+    Path
+        The folder with ``results.zarr`` (see `heschl.study.open_results`), ``scores.csv`` (electrode ×
+        layer), ``best_layers.csv`` (electrode × space), ``summary.md`` and ``figures``.
+
+    Raises
+    ------
+    InputError
+        For any bad input; nothing has been written then.
+    """
+    report = Reporter(console)
+    out = Path(out) if out is not None else Path(path).resolve().parent / "results"
+    cache = Cache(out / "cache")
+    with report.stage("inputs", 0):
+        inputs = load_inputs(path)
+        infos = look_at_spaces(inputs, cache)
+        grid = study_grid(inputs, infos)
+        groups = fit_groups(inputs, grid)
+    with only_writer(out):
+        features = extract_features(inputs, infos, grid, cache, report)
+        fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
+        with report.stage("results, tables, summary, figures", 0):
+            write_results(build_results(inputs, grid, features, fits), out / "results.zarr")
+            results = open_results(out)
+            write_table(layer_table(results), out / "scores.csv")
+            write_table(best_table(results), out / "best_layers.csv")
+            write_summary(results, out / "summary.md")
+            write_figures(results, out / "figures")
+    return out

@@ -1,0 +1,189 @@
+"""The summary of a study as Markdown: what was run, what came out, and what to be wary of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heschl.study.cache import replacing
+from heschl.study.config import Study
+from heschl.study.statistics import quartiles
+from heschl.study.tables import mean_over_folds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NAMED = 12
+"""Electrodes named in a warning before the rest is only counted."""
+
+
+def write_summary(results: xr.Dataset, path: Path) -> None:
+    """Write summary.md from the results alone."""
+    with replacing(path) as temporary:
+        temporary.write_text(summary(results), encoding="utf-8")
+
+
+def summary(results: xr.Dataset) -> str:
+    """Give the summary of a study.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        From `heschl.study.open_results`.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    parts = [f"# {results.attrs['name']}"]
+    if results.attrs["note"]:
+        parts.append(f"**Note: {results.attrs['note']}.**")
+    parts += [
+        _what_was_run(results),
+        _scores(results),
+        _layers(results),
+        _warnings(results),
+        _versions(results),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what_was_run(results: xr.Dataset) -> str:
+    study = Study.model_validate_json(results.attrs["config"])
+    lags, alphas, rate = results.attrs["lags"], results.attrs["alphas"], results.attrs["rate"]
+    subjects = np.unique(results["subject"].values)
+    frames = " + ".join(f"{n:,}" for n in results.attrs["frames_per_group"])
+    spaces = ", ".join(
+        f"{space} ({study.features[str(space)].kind}, {n} layer{'s' * (n > 1)})"
+        for space in results["space"].values
+        for n in [int((results["model_space"] == space).sum())]
+    )
+    grid = study.grid_model()
+    rows = [
+        (
+            "stimuli",
+            f"{results.sizes['stimulus']} heard ({results.attrs['unheard_stimuli']} more sounds not heard; "
+            f"{results.attrs['wordless_stimuli']} without words)",
+        ),
+        ("frames", f"{frames} at {rate:g} Hz ({f'the frames of {grid}' if grid else 'a grid of its own'})"),
+        (
+            "responses",
+            f"{len(subjects)} subject{'s' * (len(subjects) > 1)}, {results.sizes['electrode']} electrodes; "
+            f"tail: {study.responses.tail}; repeats: {study.responses.repeats}",
+        ),
+        ("feature spaces", spaces),
+        (
+            "lags",
+            f"{lags[0]} to {lags[-1]} frames, {lags[0] / rate:.3f} to {lags[-1] / rate:.3f} s (+: the past)",
+        ),
+        (
+            "λ grid",
+            f"{len(alphas)} from {alphas[0]:g} to {alphas[-1]:g}, "
+            f"{'one per electrode' if study.encoding.alpha_per_target else 'one for all electrodes'}",
+        ),
+        ("features", "z-scored on the training rows" if study.encoding.standardize else "as they are"),
+        (
+            "folds",
+            f"{results.sizes['fold']} of whole stimuli; outer ones score, inner ones choose λ and layer",
+        ),
+        ("seed", str(study.seed)),
+    ]
+    return "## What was run\n\n" + _table(("", ""), rows)
+
+
+def _scores(results: xr.Dataset) -> str:
+    """Tabulate the best-layer scores by space, and by named group of electrodes."""
+    shuffled = "best_r2_shuffled" in results
+    scores = {
+        name: mean_over_folds(results, f"best_{name}")
+        for name in ("r2", "r", *(("r2_shuffled", "r_shuffled") if shuffled else ()))
+    }
+    groups = {"all": np.ones(results.sizes["electrode"], dtype=bool)}
+    groups |= {str(g): inside for g, inside in zip(results["group"].values, results["in_group"].values, strict=True)}
+    significant = results["q_value"].values < 0.05
+    head = ["electrodes", "space", "n", "R²", "r", "q < 0.05"]
+    head += ["R² shuffled", "r shuffled"] if shuffled else []
+    rows = []
+    for group, inside in groups.items():
+        for s, space in enumerate(results["space"].values):
+            row = [
+                group,
+                str(space),
+                str(int(np.isfinite(scores["r2"][s, inside]).sum())),
+                _spread(scores["r2"][s, inside]),
+                _spread(scores["r"][s, inside]),
+                str(significant[s, inside].sum()),
+            ]
+            row += [_spread(scores[f"{name}_shuffled"][s, inside]) for name in ("r2", "r")] if shuffled else []
+            rows.append(row)
+    text = (
+        "Each outer fold with the layer that its inner folds chose; mean over folds; then median over "
+        "electrodes (lower to upper quartile). q: false discovery rate over electrodes, within a space, of a "
+        "one-sided t test over stimuli that the squared error is below that of the training mean."
+    )
+    if shuffled:
+        text += " Shuffled: each stimulus with the response to another one, through the same fit."
+    return f"## Best layer\n\n{text}\n\n" + _table(head, rows)
+
+
+def _layers(results: xr.Dataset) -> str:
+    r2, r = mean_over_folds(results, "r2"), mean_over_folds(results, "r")
+    chosen = results["best_layer"].values
+    rows = []
+    for m, (space, layer) in enumerate(zip(results["model_space"].values, results["layer"].values, strict=True)):
+        s = int(np.flatnonzero(results["space"].values == space)[0])
+        share = (chosen[s] == layer).mean()
+        rows.append((str(space), str(layer), _spread(r2[m]), _spread(r[m]), f"{share:.0%}"))
+    text = "All electrodes; chosen: how often inner folds chose the layer, over electrodes and folds."
+    return f"## By layer\n\n{text}\n\n" + _table(("space", "layer", "R²", "r", "chosen"), rows)
+
+
+def _warnings(results: xr.Dataset) -> str:
+    """Say which λ were at an end of the grid, and which electrodes have no score."""
+    alphas = results.attrs["alphas"]
+    lines = [f"- **{space}**: {note}." for space, note in json.loads(results.attrs["notes"]).items() if note]
+    for s, space in enumerate(results["space"].values):
+        for end, alpha in (("lower", alphas[0]), ("upper", alphas[-1])):
+            at_end = np.isclose(results["best_alpha"].values[s], alpha).any(axis=1)
+            if at_end.any():
+                lines.append(
+                    f"- **{space}: λ at the {end} end of the grid** ({alpha:g}) in at least one fold for "
+                    f"{at_end.sum()} of {at_end.size} electrodes: {_names(results, at_end)}."
+                )
+        missing = ~np.isfinite(mean_over_folds(results, "best_r2")[s])
+        if missing.any():
+            lines.append(
+                f"- **{space}: no score** for {missing.sum()} electrodes whose response is constant in every "
+                f"test fold: {_names(results, missing)}. They are left out of the numbers above."
+            )
+    if any("end of the grid" in line for line in lines):
+        lines.append(
+            "\nThe upper end is where an electrode that does not respond ends up. For electrodes that do, "
+            "widen `encoding.alphas` on that side."
+        )
+    return "## Warnings\n\n" + ("\n".join(lines) or "None: every electrode has a score, no λ is at an end.")
+
+
+def _names(results: xr.Dataset, which: Any) -> str:
+    names = [str(name) for name in results["electrode"].values[which]]
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _versions(results: xr.Dataset) -> str:
+    versions = json.loads(results.attrs["versions"])
+    return "## Versions\n\n" + ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def _spread(values: Any) -> str:
+    median, low, high = quartiles(values)
+    return f"{median:.3f} ({low:.3f} to {high:.3f})" if np.isfinite(median) else "none"
+
+
+def _table(head: Any, rows: Any) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

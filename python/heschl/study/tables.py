@@ -1,0 +1,88 @@
+"""The results as tables: one row per electrode and layer, and one per electrode and space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.study.cache import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+def layer_table(results: xr.Dataset) -> pd.DataFrame:
+    """Give a row per subject, electrode, space and layer.
+
+    Columns: mean R² and mean r over outer folds (``r2``, ``r``), ``pooled_r2``, median λ (``alpha``), the
+    number of outer folds for which inner folds chose this layer (``folds_chosen``), and with the shuffled
+    control its scores.
+    """
+    import pandas as pd
+
+    shuffled = ["r2_shuffled", "r_shuffled"] if "r2_shuffled" in results else []
+    chosen = results["best_layer"].sel(space=results["model_space"]) == results["layer"]
+    columns: dict[str, NDArray[Any]] = {name: mean_over_folds(results, name) for name in ("r2", "r")}
+    columns["pooled_r2"] = results["pooled_r2"].values
+    columns["alpha"] = results["alpha"].median("fold", skipna=True).values
+    columns["folds_chosen"] = chosen.sum("fold").transpose("model", "electrode").values
+    columns |= {name: mean_over_folds(results, name) for name in shuffled}
+    names = {"subject": "subject", "name": "electrode"}
+    n_models, n_electrodes = results.sizes["model"], results.sizes["electrode"]
+    labels = {
+        **{new: np.repeat(results[old].values, n_models) for old, new in names.items()},
+        "space": np.tile(results["model_space"].values, n_electrodes),
+        "layer": np.tile(results["layer"].values, n_electrodes),
+    }
+    return pd.DataFrame(labels | {name: values.T.ravel() for name, values in columns.items()})
+
+
+def best_table(results: xr.Dataset) -> pd.DataFrame:
+    """Give a row per subject, electrode and space, each fold with the layer that its inner folds chose.
+
+    Columns: ``r2``, ``r`` (means over outer folds), ``pooled_r2``, ``p_value`` and ``q_value``, ``layers``
+    (layer:folds that chose it), and with the shuffled control its scores.
+    """
+    import pandas as pd
+
+    rows = []
+    shuffled = "best_r2_shuffled" in results
+    scores = {
+        name: mean_over_folds(results, f"best_{name}")
+        for name in ("r2", "r", *(("r2_shuffled", "r_shuffled") if shuffled else ()))
+    }
+    for e in range(results.sizes["electrode"]):
+        for s, space in enumerate(results["space"].values):
+            count = Counter(str(layer) for layer in results["best_layer"].values[s, e] if layer)
+            rows.append(
+                {
+                    "subject": results["subject"].values[e],
+                    "electrode": results["name"].values[e],
+                    "space": space,
+                    "r2": scores["r2"][s, e],
+                    "r": scores["r"][s, e],
+                    "pooled_r2": results["best_pooled_r2"].values[s, e],
+                    "p_value": results["p_value"].values[s, e],
+                    "q_value": results["q_value"].values[s, e],
+                    "layers": " ".join(f"{layer}:{n}" for layer, n in count.most_common()),
+                    **{name: scores[name][s, e] for name in scores if name.endswith("shuffled")},
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def mean_over_folds(results: xr.Dataset, name: str) -> NDArray[np.float64]:
+    """Give a variable's unweighted mean over folds; folds without a score are skipped, NaN where all are."""
+    values: NDArray[np.float64] = results[name].mean("fold", skipna=True).values
+    return values
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, six digits, whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")

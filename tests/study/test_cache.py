@@ -1,0 +1,87 @@
+"""Finished work: whole or not there, found again by what it depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heschl.checks import InputError
+from heschl.study.cache import Cache, digest, digest_code, digest_files, only_writer, replacing
+
+
+def test_made_once_per_key(tmp_path: Path) -> None:
+    cache, made = Cache(tmp_path), []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.write_text("x")
+
+    for key in ("a", "a", "b"):
+        assert cache.get("kind/piece.txt", key, make).read_text() == "x"
+    assert len(made) == 2
+    assert sorted(path.name for path in (tmp_path / "kind").iterdir()) == ["piece-a.txt", "piece-b.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    def make(path: Path) -> None:
+        path.mkdir()
+        (path / "half").write_text("x")
+        raise error
+
+    with pytest.raises(error):
+        Cache(tmp_path).get("piece", "a", make)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_does_no_harm(tmp_path: Path) -> None:
+    leftover = tmp_path / ".partial-piece"
+    leftover.mkdir()
+    (leftover / "half").write_text("x")
+    with replacing(tmp_path / "piece") as path:
+        path.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["piece"]
+
+
+def test_a_folder_is_replaced_or_kept(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    for text in ("old", "new"):
+        with replacing(target) as path:
+            path.mkdir()
+            (path / text).write_text(text)
+    assert [path.name for path in target.iterdir()] == ["new"]
+    with pytest.raises(ValueError), replacing(target) as path:
+        path.mkdir()
+        raise ValueError
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_digest_tells_apart() -> None:
+    a = np.arange(4.0)
+    values = [a, a.astype(np.float32), a.reshape(2, 2), a + 1, {"a": 1}, {"a": 2}, ["a", "b"], ["ab"], "a", 1, 1.5]
+    assert len({digest(value) for value in values}) == len(values)
+    assert digest(a, {"x": 1, "y": 2}) == digest(a.copy(), {"y": 2, "x": 1})
+    assert digest("a", "b") != digest("ab")
+
+
+def test_digest_of_files_follows_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"1")
+    before = digest_files([path])
+    path.write_bytes(b"2")
+    assert digest_files([path]) != before
+
+
+def test_digest_of_code_tells_rooms_apart() -> None:
+    rooms = ["_core", "linear", "timing", "study.spaces", "study.cache"]
+    assert len({digest_code(room) for room in rooms}) == len(rooms)
+    assert digest_code("linear") == digest_code("linear")
+
+
+def test_one_writer(tmp_path: Path) -> None:
+    with only_writer(tmp_path), pytest.raises(InputError, match="another run"), only_writer(tmp_path):
+        pass
+    with only_writer(tmp_path):
+        pass
