@@ -1,0 +1,169 @@
+"""The cohort as files: what `heschl simulate` writes and `heschl demo` studies."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from heschl.checks import InputError
+from heschl.features.loading import quiet
+from heschl.study.simulate import models, responses, sound, text
+
+N_SENTENCES = 120
+N_REPEATED, N_TIMES = 10, 8
+SUBJECTS = ("S1", "S2", "S3")
+TAIL = 0.4  # s that a response goes on after its sound
+
+STUDY = """\
+# A simulated cohort: every file here was made by `heschl simulate`, with a known truth (truth/).
+name = "Simulated cohort"
+note = "simulated responses, random-weight models"
+seed = {seed}
+
+[stimuli]
+sounds = "stimuli/*.wav"
+words = "words.csv"
+
+[responses]
+tail = "silence"
+repeats = "average"
+
+[responses.subjects]
+{subjects}
+
+[responses.groups]
+envelope = "envelope-*"
+word = "word-*"
+context = "context-*"
+unmodelled = "unmodelled-*"
+silent = "silent-*"
+
+[grid]
+model = "wav2vec2"
+
+[features.mel]
+kind = "mel"
+n_mels = 32
+
+[features.wav2vec2]
+kind = "speech"
+model = "models/wav2vec2"
+
+[features.gpt2]
+kind = "language"
+model = "models/gpt2"
+
+[features.glove]
+kind = "words"
+file = "vectors.txt"
+
+[encoding]
+tmin = 0.0
+tmax = 0.38
+alphas = {{ low = 1e1, high = 1e6, n = 6 }}
+folds = 5
+
+[controls]
+shuffle = true
+"""
+
+
+def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES) -> Path:
+    """Write a cohort of three subjects with 24 electrodes each, and its study.toml.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist yet, or is empty or an earlier cohort's.
+    seed : int
+        Everything follows from it.
+    n_sentences : int
+        Different sentences; the first ten are heard eight times by each subject.
+
+    Returns
+    -------
+    Path
+        The study.toml. Beside it: stimuli/*.wav, words.csv, vectors.txt, models/, S1.npz ... and truth/, with the
+        noiseless responses in the same form (S1.npz ...) and electrodes.csv (kind, latency in s, ceiling).
+
+    Raises
+    ------
+    InputError
+        Where the folder holds something else.
+    """
+    import soundfile
+
+    out = Path(out)
+    if out.is_dir() and any(out.iterdir()) and not (out / "truth").is_dir():
+        raise InputError("--out", f"{out}, which is not empty", "a new or an empty folder", "Choose another name.")
+    for folder in ("stimuli", "models", "truth"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    # Separate streams: changing one part of the simulation leaves the others as they were.
+    streams = iter(np.random.default_rng(seed).spawn(5 + len(SUBJECTS)))
+    lexicon = text.make_lexicon(next(streams))
+    sentences = text.make_sentences(lexicon, n_sentences, next(streams))
+    voice, hidden = next(streams), next(streams)
+    models.write_word_vectors(out / "vectors.txt", lexicon, next(streams))
+    with quiet():
+        models.write_speech_model(out / "models" / "wav2vec2", seed)
+        models.write_language_model(out / "models" / "gpt2", lexicon, seed)
+
+    names = [f"sentence{i:03d}" for i in range(len(sentences))]
+    latents: dict[responses.Kind, list[responses.Floats]] = {
+        "envelope": [],
+        "word": [],
+        "context": [],
+        "unmodelled": [],
+    }
+    n_electrodes = sum(responses.COUNTS.values())
+    with (out / "words.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["stimulus", "word", "start", "end"])
+        for name, sentence in zip(names, sentences, strict=True):
+            audio, words = sound.speak([lexicon.words[index] for index in sentence.words], voice)
+            soundfile.write(out / "stimuli" / f"{name}.wav", audio, sound.SFREQ, subtype="PCM_16")
+            table.writerows([name, word.text, word.start, word.end] for word in words)
+            n = int((len(audio) / sound.SFREQ + TAIL) * responses.SFREQ)
+            meaning, context = responses.text_latents(sentence, words, lexicon, n)
+            latents["envelope"].append(responses.sound_latents(audio, n))
+            latents["word"].append(meaning)
+            latents["context"].append(context)
+            process = hidden.standard_normal((n, n_electrodes))
+            latents["unmodelled"].append(gaussian_filter1d(process, 0.05 * responses.SFREQ, axis=0))
+
+    truth = []
+    for subject, rng in zip(SUBJECTS, streams, strict=True):
+        electrodes = responses.draw_electrodes(rng, text.N_MEANINGS)
+        labels = [f"{electrode.kind}-{e + 1:02d}" for e, electrode in enumerate(electrodes)]
+        signals = responses.planted_signals(latents, electrodes)
+        order = rng.permutation(
+            np.repeat(np.arange(len(names)), [N_TIMES if i < N_REPEATED else 1 for i in range(len(names))])
+        )
+        trials = [responses.trial(signals[i], electrodes, rng) for i in order]
+        _save(out / f"{subject}.npz", trials, [names[i] for i in order], labels)
+        _save(out / "truth" / f"{subject}.npz", signals, names, labels)
+        truth += [
+            [subject, label, electrode.kind, f"{electrode.latency:.4f}", f"{electrode.ceiling:.4f}"]
+            for label, electrode in zip(labels, electrodes, strict=True)
+        ]
+    with (out / "truth" / "electrodes.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["subject", "electrode", "kind", "latency", "ceiling"], *truth])
+    study = out / "study.toml"
+    study.write_text(
+        STUDY.format(seed=seed, subjects="\n".join(f'{name} = "{name}.npz"' for name in SUBJECTS)), encoding="utf-8"
+    )
+    return study
+
+
+def _save(path: Path, trials: list[responses.Floats], stimuli: list[str], electrodes: list[str]) -> None:
+    np.savez(
+        path,
+        responses=np.concatenate(trials).astype(np.float32),
+        lengths=[len(part) for part in trials],
+        stimuli=stimuli,
+        electrodes=electrodes,
+        sfreq=responses.SFREQ,
+    )

@@ -1,0 +1,117 @@
+"""Planted responses: latents of sound and text through known temporal filters, to a known ceiling.
+
+No electrode is driven by a feature that a study fits. "envelope" electrodes follow band envelopes of the sound, found
+here by filters and Hilbert transforms; "word" electrodes the meaning of the word being heard; "context" electrodes the
+word's place in the sentence and what an earlier noun was; "unmodelled" ones a process that neither sound nor text
+knows; "silent" ones nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import butter, hilbert, sosfiltfilt
+
+from heschl.study.simulate.sound import SFREQ as SOUND_SFREQ
+from heschl.study.simulate.text import Lexicon, Sentence
+from heschl.timing.words import Word
+
+SFREQ = 100
+Kind = Literal["envelope", "word", "context", "unmodelled", "silent"]
+COUNTS: dict[Kind, int] = {"envelope": 6, "word": 6, "context": 4, "unmodelled": 4, "silent": 4}
+BANDS = ((150.0, 450.0), (450.0, 1000.0), (1000.0, 2000.0), (2000.0, 3800.0))  # Hz
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Electrode:
+    """What drives one electrode.
+
+    Attributes
+    ----------
+    kind : str
+    weights : array
+        Of the latents of its kind.
+    latency : float
+        Peak of its temporal filter, s.
+    ceiling : float
+        Share of a single trial's variance that the stimulus drives.
+    """
+
+    kind: Kind
+    weights: Floats
+    latency: float
+    ceiling: float
+
+
+def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode]:
+    """Draw one subject's electrodes."""
+    n_latents = {"envelope": len(BANDS), "word": n_meanings, "context": 2, "unmodelled": 1, "silent": 0}
+    out = []
+    for kind, count in COUNTS.items():
+        for _ in range(count):
+            weights = rng.standard_normal(n_latents[kind])
+            if kind == "envelope":
+                weights = np.abs(weights)
+            if kind == "context":  # position and dependency, neither lost beside the other
+                weights = np.sign(weights) * rng.uniform(0.7, 1.0, 2)
+            ceiling = 0.0 if kind == "silent" else float(rng.uniform(0.35, 0.6))
+            out.append(Electrode(kind, weights, float(rng.uniform(0.06, 0.22)), ceiling))
+    return out
+
+
+def temporal_filter(latency: float) -> Floats:
+    """Gamma-shaped kernel at `SFREQ`, causal, of unit sum, with its peak at `latency` (s)."""
+    t = np.arange(0.0, 0.4, 1 / SFREQ)
+    shape = 8.0  # narrow enough that the peak can be told from its neighbours
+    kernel = (t / latency) ** shape * np.exp(shape * (1 - t / latency))
+    return np.asarray(kernel / kernel.sum())
+
+
+def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
+    """Compressed band envelopes, (n, bands) at `SFREQ`: Hilbert amplitude, low-passed, to the power 0.4."""
+    smooth = butter(4, 20.0, fs=SOUND_SFREQ, output="sos")
+    step = SOUND_SFREQ // SFREQ
+    bands = []
+    for band in BANDS:
+        amplitude = np.abs(hilbert(sosfiltfilt(butter(3, band, "bandpass", fs=SOUND_SFREQ, output="sos"), sound)))
+        bands.append(np.maximum(sosfiltfilt(smooth, amplitude)[::step][:n], 0.0) ** 0.4)
+    return np.stack([np.pad(band, (0, n - len(band))) for band in bands], axis=1)
+
+
+def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats]:
+    """Latents of meaning (n, meanings) and of context (n, 2), constant while a word lasts, 0 in silence."""
+    meaning, context = np.zeros((n, lexicon.meanings.shape[1])), np.zeros((n, 2))
+    for at, (index, word) in enumerate(zip(sentence.words, words, strict=True)):
+        during = slice(round(word.start * SFREQ), round(word.end * SFREQ))
+        meaning[during] = lexicon.meanings[index]
+        # The place counts about the middle of a sentence; from the verb on the subject's property is carried along.
+        context[during] = (at - 3.5) / 2.5, sentence.subject if at >= sentence.verb_at else 0.0
+    return meaning, context
+
+
+def planted_signals(latents: dict[Kind, list[Floats]], electrodes: list[Electrode]) -> list[Floats]:
+    """Noiseless responses, one (n, electrodes) array per stimulus; each electrode of unit variance over all."""
+    bounds = np.cumsum([0, *(len(part) for part in latents["envelope"])])
+    out = np.zeros((bounds[-1], len(electrodes)))
+    for e, electrode in enumerate(electrodes):
+        if electrode.kind == "silent":
+            continue
+        kernel = temporal_filter(electrode.latency)
+        for part, start, stop in zip(latents[electrode.kind], bounds[:-1], bounds[1:], strict=True):
+            drive = part[:, e : e + 1] if electrode.kind == "unmodelled" else part @ electrode.weights[:, None]
+            out[start:stop, e] = np.convolve(drive[:, 0], kernel)[: stop - start]
+        out[:, e] = (out[:, e] - out[:, e].mean()) / out[:, e].std()
+    return [out[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def trial(signal: Floats, electrodes: list[Electrode], rng: np.random.Generator) -> Floats:
+    """One presentation: the signal to its ceiling, the rest noise with a memory of some 30 ms."""
+    noise = gaussian_filter1d(rng.standard_normal(signal.shape), 0.03 * SFREQ, axis=0, mode="wrap")
+    noise /= np.sqrt(1 / (2 * np.sqrt(np.pi) * 0.03 * SFREQ))  # the filter's own gain: unit variance again
+    share = np.array([electrode.ceiling for electrode in electrodes])
+    return np.asarray(np.sqrt(share) * signal + np.sqrt(1 - share) * noise)

@@ -1,0 +1,230 @@
+"""What a study of a simulated cohort found, held against what was planted."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl import LaggedRidgeCV, lagged_design
+from heschl.ecog import read_responses
+from heschl.study.cache import Cache
+from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+from heschl.study.inputs import load_inputs
+from heschl.study.progress import Reporter
+from heschl.study.results import open_results
+from heschl.study.tables import best_table
+from heschl.study.targets import FitGroup, fit_groups
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Where each kind of electrode should be found, and how much of its ceiling at least. Context is carried by a network
+# with random weights, so less of it is linear in the features.
+EXPECTED = {
+    "envelope": (("mel", "wav2vec2"), 0.6),
+    "word": (("glove",), 0.6),
+    "context": (("gpt2",), 0.35),
+}
+NOTHING = ("unmodelled", "silent")
+NEAR_ZERO = 0.01  # R²
+SIGNIFICANCE = 0.05
+# More significant tests than this among those on silent electrodes would come by chance once in a thousand cohorts.
+CHANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One electrode fitted again by scikit-learn on the materialised design.
+
+    Attributes
+    ----------
+    electrode : str
+    coefficients : float
+        Largest difference of a coefficient over the largest coefficient.
+    same_alpha : bool
+        Whether a fold × λ loop chose the same λ.
+    seconds, seconds_scikit_learn : float
+    """
+
+    electrode: str
+    coefficients: float
+    same_alpha: bool
+    seconds: float
+    seconds_scikit_learn: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Planted and found.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        A row per electrode and space: subject, electrode, kind, ceiling (of the response as analysed), space, r2,
+        r2_shuffled, p_value.
+    latencies : DataFrame
+        A row per envelope electrode: planted and found peak of the temporal filter, s.
+    frame : float
+        Length of a frame, s.
+    agreement : Agreement
+    """
+
+    scores: pd.DataFrame
+    latencies: pd.DataFrame
+    frame: float
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that should be so, and what was found."""
+
+    what: str
+    found: str
+    wanted: str
+    passed: bool
+
+
+def compare_with_truth(cohort: Path, results: Path) -> Findings:
+    """Read a cohort of `simulate_cohort`, its truth, and the results of `run_study` on it.
+
+    Parameters
+    ----------
+    cohort : Path
+        The folder with study.toml and truth/.
+    results : Path
+        The results folder of the run.
+
+    Returns
+    -------
+    Findings
+    """
+    import pandas as pd
+
+    inputs = load_inputs(cohort / "study.toml")
+    planted = replace(
+        inputs,
+        subjects=tuple(
+            read_responses(cohort / "truth" / f"{subject.subject}.npz", subject.subject) for subject in inputs.subjects
+        ),
+    )
+    cache = Cache(results / "cache")
+    infos = look_at_spaces(inputs, cache)
+    grid = study_grid(inputs, infos)
+    (group,), (noiseless,) = fit_groups(inputs, grid), fit_groups(planted, grid)
+    mel = extract_features(inputs, infos, grid, cache, Reporter(None))["mel"].layer(0, group.segments)
+    truth = pd.read_csv(cohort / "truth" / "electrodes.csv")
+    ceilings = pd.DataFrame(
+        {"subject": group.subjects, "electrode": group.electrodes, "ceiling": _shared_variance(noiseless.y, group.y)}
+    )
+    scores = best_table(open_results(results)).merge(truth.drop(columns="ceiling")).merge(ceilings)
+
+    lags, alphas = inputs.study.encoding.lags(grid.rate), inputs.study.encoding.alpha_grid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # silent electrodes take the largest λ, as they should
+        model = LaggedRidgeCV(lags=lags, alphas=alphas, standardize=True)
+        model.fit(mel, group.y, segments=group.lengths, groups=np.repeat(*_names(group)))
+        agreement = _refit(mel, group, scores, lags, alphas)
+    kinds = np.array([name.split("-")[0] for name in group.electrodes])
+    peaks = np.linalg.norm(model.coef_ * mel.std(axis=0)[:, None], axis=1).argmax(axis=1)
+    driven = kinds == "envelope"
+    latencies = pd.DataFrame(
+        {
+            "subject": np.array(group.subjects)[driven],
+            "electrode": np.array(group.electrodes)[driven],
+            "found": np.asarray(lags)[peaks[driven]] / grid.rate,
+        }
+    ).merge(truth[["subject", "electrode", "latency"]].rename(columns={"latency": "planted"}))
+    return Findings(scores, latencies, 1.0 / grid.rate, agreement)
+
+
+def _names(group: FitGroup) -> tuple[list[str], NDArray[np.int64]]:
+    return [name for name, _ in group.segments], group.lengths
+
+
+def _shared_variance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """Squared correlation of each column; 0 where one is constant."""
+    a, b = a - a.mean(axis=0, dtype=np.float64), b - b.mean(axis=0, dtype=np.float64)
+    size = (a**2).sum(axis=0) * (b**2).sum(axis=0)
+    return np.asarray(np.divide((a * b).sum(axis=0) ** 2, size, out=np.zeros(len(size)), where=size > 0))
+
+
+def _refit(
+    mel: NDArray[np.float32],
+    group: FitGroup,
+    scores: pd.DataFrame,
+    lags: range,
+    alphas: NDArray[np.float64],
+) -> Agreement:
+    """Choose λ and fit the best mel electrode, by heschl and by scikit-learn, both in float64."""
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GroupKFold
+
+    best = scores[scores["space"] == "mel"].sort_values("r2").iloc[-1]
+    at = list(zip(group.subjects, group.electrodes, strict=True)).index((best["subject"], best["electrode"]))
+    H, y = mel.astype(np.float64), group.y[:, at].astype(np.float64)
+    rows, alphas = np.repeat(*_names(group)), alphas[1::2]  # every other λ is enough to compare
+
+    start = time.perf_counter()
+    ours = LaggedRidgeCV(lags=lags, alphas=alphas, cv=5).fit(H, y, segments=group.lengths, groups=rows)
+    middle = time.perf_counter()
+    X = lagged_design(H, lags, segments=group.lengths)
+    r2 = [
+        [Ridge(alpha=alpha).fit(X[train], y[train]).score(X[test], y[test]) for alpha in alphas]
+        for train, test in GroupKFold(5).split(X, groups=rows)
+    ]
+    alpha = alphas[int(np.mean(r2, axis=0).argmax())]
+    theirs = Ridge(alpha=alpha).fit(X, y).coef_.reshape(len(lags), -1).T
+    return Agreement(
+        electrode=f"{best['subject']}/{best['electrode']}",
+        coefficients=float(np.abs(ours.coef_ - theirs).max() / np.abs(theirs).max()),
+        same_alpha=bool(ours.alpha_[0] == alpha),
+        seconds=middle - start,
+        seconds_scikit_learn=time.perf_counter() - middle,
+    )
+
+
+def judge(findings: Findings) -> list[Check]:
+    """Hold what was found against what was planted; every check has its threshold written beside it."""
+    from scipy.stats import binom
+
+    scores = findings.scores
+    median = scores.groupby(["kind", "space"])["r2"].median()
+    shuffled = scores.groupby(["kind", "space"])["r2_shuffled"].median()
+    checks = []
+    for kind, (spaces, share) in EXPECTED.items():
+        found = str(median[kind].idxmax())
+        checks.append(Check(f"{kind} electrodes: best space", found, " or ".join(spaces), found in spaces))
+        own = scores[(scores["kind"] == kind) & (scores["space"] == found)]
+        part = float((own["r2"] / own["ceiling"]).median())
+        checks.append(Check(f"{kind} electrodes: R² over ceiling", f"{part:.2f}", f"≥ {share}", part >= share))
+        # Sentences have a common time course, which shuffling leaves: it may explain some, not most.
+        left = float(shuffled[kind][found] / median[kind][found])
+        checks.append(Check(f"{kind} electrodes: share left when shuffled", f"{left:.2f}", "≤ 0.5", left <= 0.5))
+    for kind in NOTHING:
+        most = max(median[kind].abs().max(), shuffled[kind].abs().max())
+        checks.append(Check(f"{kind} electrodes: |R²|, any space", f"{most:.4f}", f"< {NEAR_ZERO}", most < NEAR_ZERO))
+    p = scores.loc[scores["kind"] == "silent", "p_value"].to_numpy()
+    false, bound = int((p < SIGNIFICANCE).sum()), int(binom.isf(CHANCE, len(p), SIGNIFICANCE))
+    checks.append(Check("silent electrodes: p < 0.05", f"{false} of {len(p)}", f"≤ {bound}", false <= bound))
+    error = (findings.latencies["found"] - findings.latencies["planted"]).abs().median()
+    correlation = findings.latencies["found"].corr(findings.latencies["planted"])
+    checks += [
+        Check(
+            "envelope electrodes: median error of the peak latency", f"{1e3 * error:.0f} ms",
+            f"≤ {1e3 * findings.frame:.0f} ms (a frame)", bool(error <= findings.frame),
+        ),
+        Check("planted against found latency: r", f"{correlation:.2f}", "≥ 0.8", bool(correlation >= 0.8)),
+        Check(
+            f"{findings.agreement.electrode} by scikit-learn: coefficients differ by",
+            f"{findings.agreement.coefficients:.0e}", "≤ 1e-9, same λ",
+            findings.agreement.coefficients <= 1e-9 and findings.agreement.same_alpha,
+        ),
+    ]  # fmt: skip
+    return checks
