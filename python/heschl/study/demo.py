@@ -66,9 +66,8 @@ def _cells(findings: Findings) -> tuple[list[str], list[list[str]]]:
             interval = bootstrap(
                 (own["r2"].to_numpy(),), np.median, n_resamples=2000, method="percentile", rng=0, vectorized=True
             ).confidence_interval
-            row.append(
-                f"{own['r2'].median():.3f} [{interval.low:.3f}, {interval.high:.3f}] ({own['r2_shuffled'].median():.3f})"
-            )
+            middle, shuffled = own["r2"].median(), own["r2_shuffled"].median()
+            row.append(f"{middle:.3f} [{interval.low:.3f}, {interval.high:.3f}] ({shuffled:.3f})")
         row.append(f"{scores.loc[scores['kind'] == kind, 'ceiling'].median():.2f}")
         rows.append(row)
     return ["driven by", "n", *spaces, "ceiling"], rows

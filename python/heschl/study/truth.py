@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,14 @@ if TYPE_CHECKING:
 EXPECTED = {
     "envelope": (("mel", "wav2vec2"), 0.6),
     "word": (("glove",), 0.6),
-    "context": (("gpt2",), 0.35),
+    "context": (("gpt2",), 0.3),
 }
 NOTHING = ("unmodelled", "silent")
 NEAR_ZERO = 0.01  # R²
 SIGNIFICANCE = 0.05
 # More significant tests than this among those on silent electrodes would come by chance once in a thousand cohorts.
 CHANCE = 1e-3
+MARGIN = 3  # lags beyond each end of the window
 
 
 @dataclass(frozen=True)
@@ -126,22 +126,37 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
     scores = best_table(open_results(results)).merge(truth.drop(columns="ceiling")).merge(ceilings)
 
     lags, alphas = inputs.study.encoding.lags(grid.rate), inputs.study.encoding.alpha_grid()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # silent electrodes take the largest λ, as they should
-        model = LaggedRidgeCV(lags=lags, alphas=alphas, standardize=True)
-        model.fit(mel, group.y, segments=group.lengths, groups=np.repeat(*_names(group)))
-        agreement = _refit(mel, group, scores, lags, alphas)
-    kinds = np.array([name.split("-")[0] for name in group.electrodes])
-    peaks = np.linalg.norm(model.coef_ * mel.std(axis=0)[:, None], axis=1).argmax(axis=1)
-    driven = kinds == "envelope"
-    latencies = pd.DataFrame(
+    agreement = _refit(mel, group, scores, lags, alphas)
+    return Findings(scores, _latencies(mel, group, truth, lags, grid.rate), 1.0 / grid.rate, agreement)
+
+
+def _latencies(
+    mel: NDArray[np.float32],
+    group: FitGroup,
+    truth: pd.DataFrame,
+    lags: range,
+    rate: float,
+) -> pd.DataFrame:
+    """Peak of the excitatory part of each envelope electrode's temporal response to the mel spectrum.
+
+    The filter is fitted a few lags beyond both ends, where what the window cuts off collects, and read within; with
+    λ = n frames, smoother than what predicts best, because neighbouring mel channels share their weight in rough ways.
+    """
+    import pandas as pd
+
+    driven = np.array([name.startswith("envelope-") for name in group.electrodes])
+    wide = range(lags[0] - MARGIN, lags[-1] + 1 + MARGIN)
+    model = LaggedRidgeCV(lags=wide, alphas=[len(mel)], standardize=True)
+    model.fit(mel, group.y[:, driven], segments=group.lengths, groups=np.repeat(*_names(group)))
+    excitation = np.maximum(model.coef_ * mel.std(axis=0)[:, None], 0.0).sum(axis=1)[:, MARGIN:-MARGIN]
+    found = pd.DataFrame(
         {
             "subject": np.array(group.subjects)[driven],
             "electrode": np.array(group.electrodes)[driven],
-            "found": np.asarray(lags)[peaks[driven]] / grid.rate,
+            "found": np.asarray(lags)[excitation.argmax(axis=1)] / rate,
         }
-    ).merge(truth[["subject", "electrode", "latency"]].rename(columns={"latency": "planted"}))
-    return Findings(scores, latencies, 1.0 / grid.rate, agreement)
+    )
+    return found.merge(truth[["subject", "electrode", "latency"]].rename(columns={"latency": "planted"}))
 
 
 def _names(group: FitGroup) -> tuple[list[str], NDArray[np.int64]]:
@@ -206,7 +221,7 @@ def judge(findings: Findings) -> list[Check]:
         checks.append(Check(f"{kind} electrodes: R² over ceiling", f"{part:.2f}", f"≥ {share}", part >= share))
         # Sentences have a common time course, which shuffling leaves: it may explain some, not most.
         left = float(shuffled[kind][found] / median[kind][found])
-        checks.append(Check(f"{kind} electrodes: share left when shuffled", f"{left:.2f}", "≤ 0.5", left <= 0.5))
+        checks.append(Check(f"{kind} electrodes: share left when shuffled", f"{left:.2f}", "≤ 0.25", left <= 0.25))
     for kind in NOTHING:
         most = max(median[kind].abs().max(), shuffled[kind].abs().max())
         checks.append(Check(f"{kind} electrodes: |R²|, any space", f"{most:.4f}", f"< {NEAR_ZERO}", most < NEAR_ZERO))

@@ -9,6 +9,7 @@ knows; "silent" ones nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -84,13 +85,16 @@ def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
 
 
 def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats]:
-    """Latents of meaning (n, meanings) and of context (n, 2), constant while a word lasts, 0 in silence."""
+    """Latents of meaning (n, meanings) and of context (n, 2), constant while a word lasts, 0 in silence.
+
+    Context is the word's place in the sentence (odd or even: more than the mere time since the sentence began), and a
+    property of the first noun, carried along from the verb on.
+    """
     meaning, context = np.zeros((n, lexicon.meanings.shape[1])), np.zeros((n, 2))
     for at, (index, word) in enumerate(zip(sentence.words, words, strict=True)):
         during = slice(round(word.start * SFREQ), round(word.end * SFREQ))
         meaning[during] = lexicon.meanings[index]
-        # The place counts about the middle of a sentence; from the verb on the subject's property is carried along.
-        context[during] = (at - 3.5) / 2.5, sentence.subject if at >= sentence.verb_at else 0.0
+        context[during] = (-1.0) ** at, sentence.subject if at >= sentence.verb_at else 0.0
     return meaning, context
 
 
@@ -106,7 +110,7 @@ def planted_signals(latents: dict[Kind, list[Floats]], electrodes: list[Electrod
             drive = part[:, e : e + 1] if electrode.kind == "unmodelled" else part @ electrode.weights[:, None]
             out[start:stop, e] = np.convolve(drive[:, 0], kernel)[: stop - start]
         out[:, e] = (out[:, e] - out[:, e].mean()) / out[:, e].std()
-    return [out[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [out[start:stop] for start, stop in pairwise(bounds)]
 
 
 def trial(signal: Floats, electrodes: list[Electrode], rng: np.random.Generator) -> Floats:

@@ -15,7 +15,8 @@ FORMANTS = {"a": (730, 1090, 2440), "e": (530, 1840, 2480), "i": (270, 2290, 301
             "u": (300, 870, 2240)}  # fmt: skip
 BANDS = {name: 300.0 * 1.27**i for i, name in enumerate(CONSONANTS)}
 BANDWIDTH = 110.0
-PAUSE = 0.15  # s of silence before the first word and after the last
+LEAD = (0.1, 0.6)  # s of silence before the first word, another one each time, so that sentences are out of step
+TRAIL = 0.15  # s of silence after the last word
 
 
 def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float32], list[Word]]:
@@ -29,7 +30,8 @@ def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float3
         With their times in s.
     """
     pitch, pace = rng.uniform(95, 200), rng.uniform(0.85, 1.15)
-    parts, times, now = [np.zeros(int(PAUSE * SFREQ))], [], int(PAUSE * SFREQ)
+    now = int(rng.uniform(*LEAD) * SFREQ)
+    parts, times = [np.zeros(now)], []
     for at, word in enumerate(words):
         declination = 1.0 - 0.25 * at / len(words)
         sound = np.concatenate([_phone(phone, pitch * declination, pace, rng) for phone in word])
@@ -39,7 +41,7 @@ def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float3
         gap = np.zeros(int(rng.uniform(0.0, 0.04) * SFREQ))
         parts.append(gap)
         now += len(gap)
-    parts.append(np.zeros(int(PAUSE * SFREQ)))
+    parts.append(np.zeros(int(TRAIL * SFREQ)))
     sound = np.concatenate(parts) + 1e-4 * rng.standard_normal(sum(map(len, parts)))
     return (0.5 * sound / np.abs(sound).max()).astype(np.float32), times
 
