@@ -34,9 +34,7 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(
-        models.WordLevel({word: i for i, word in enumerate(["?", *sorted(_vocabulary())])}, "?")
-    )
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(["?", *sorted(_vocabulary())])}, "?"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     found = {"words": PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")}
     for name, trim in (("bytes", False), ("bytes-trimmed", True)):
@@ -59,9 +57,7 @@ def _vocabulary() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def language_folders(
-    tmp_path_factory: pytest.TempPathFactory, tokenizers: dict[str, object]
-) -> dict[str, Path]:
+def language_folders(tmp_path_factory: pytest.TempPathFactory, tokenizers: dict[str, object]) -> dict[str, Path]:
     """Write a GPT-2 of two blocks with each tokenizer."""
     torch = pytest.importorskip("torch")
     from transformers import GPT2Config, GPT2LMHeadModel

@@ -202,9 +202,7 @@ def test_the_usual_feature_extractor(tmp_path: Path, folder: Path) -> None:
         SpeechModel(tmp_path)
 
 
-def test_the_command_line(
-    tmp_path: Path, checkpoint: Path, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line(tmp_path: Path, checkpoint: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(checkpoint), str(tmp_path / "deep" / "whisper")])
     assert capsys.readouterr().out == f"wrote {tmp_path / 'deep' / 'whisper'}\n"
     assert sorted(p.name for p in (tmp_path / "deep").iterdir()) == ["whisper"]  # nothing left beside it

@@ -81,9 +81,7 @@ def test_words_of_any_characters(language_folders: dict[str, Path], name: str, w
 
 def test_an_unknown_word_is_the_tokenizers_unknown_token(language_folders: dict[str, Path]) -> None:
     found = LanguageModel(language_folders["words"]).extract(["the", "xyzzy"])
-    assert (
-        worst(found, direct(language_folders["words"], [_id(language_folders["words"], "the"), 0])) < FLOAT32
-    )
+    assert worst(found, direct(language_folders["words"], [_id(language_folders["words"], "the"), 0])) < FLOAT32
 
 
 def _id(folder: Path, word: str) -> int:

@@ -42,9 +42,7 @@ def test_an_impulse_peaks_in_the_frame_centred_on_it(sfreq: int, frame: int) -> 
 
 def test_a_tone_lies_in_its_band() -> None:
     t = np.arange(16000) / 16000
-    peaks = [
-        mel_spectrogram(np.sin(2 * np.pi * f * t), 16000)[0].mean(axis=0).argmax() for f in (300, 1000, 4000)
-    ]
+    peaks = [mel_spectrogram(np.sin(2 * np.pi * f * t), 16000)[0].mean(axis=0).argmax() for f in (300, 1000, 4000)]
     assert peaks == sorted(peaks)
     narrow = mel_spectrogram(np.sin(2 * np.pi * 1000 * t), 16000, n_mels=10, fmin=900, fmax=1100)[0]
     assert narrow.mean(axis=0).argmax() in (4, 5)

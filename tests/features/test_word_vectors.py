@@ -25,9 +25,7 @@ def test_needed_rows_alone(tmp_path: Path) -> None:
     assert vectors.missing == ("Axolotl", "axolotl")
     out = vectors.extract(["THE", "axolotl", "cat", "dog"])
     assert out.dtype == np.float32
-    np.testing.assert_array_equal(
-        out, np.array([[[0.5, -0.1, 2], [0, 0, 0], [1, 2, 3], [0, 0, 0]]], np.float32)
-    )
+    np.testing.assert_array_equal(out, np.array([[[0.5, -0.1, 2], [0, 0, 0], [1, 2, 3], [0, 0, 0]]], np.float32))
     assert vectors.extract([]).shape == (1, 0, 3)
 
 

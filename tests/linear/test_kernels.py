@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from heschl import lagged_design
 from heschl.linear import reference
 from heschl.linear.moments import LaggedMoments, Shift
 from heschl.linear.ridge import Weights, solve
 from linear.problems import Ragged, make, ragged
-from threadpoolctl import threadpool_limits
 from tolerances import KERNEL, worst
 
 FIELDS = (

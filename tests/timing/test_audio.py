@@ -94,9 +94,7 @@ def test_a_rate_that_is_none(tmp_path: Path, sfreq: float) -> None:
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real data (../shared/data) are not here")
 def test_real_speech() -> None:
-    paths = (
-        sorted((DATA / "timit_sample").glob("*/sa1.wav"))[:3] + sorted((DATA / "librivox").glob("*.wav"))[:2]
-    )
+    paths = sorted((DATA / "timit_sample").glob("*/sa1.wav"))[:3] + sorted((DATA / "librivox").glob("*.wav"))[:2]
     assert len(paths) == 5
     for path in paths:
         sound = read_audio(path, 16000)
@@ -105,7 +103,5 @@ def test_real_speech() -> None:
         assert 0.01 < np.abs(sound).max() <= 1.0
         half = read_audio(path, 8000)
         # what lies below 3 kHz is the same sound at either rate
-        spectra = [
-            np.abs(np.fft.rfft(x, 2**17 * r)[: 2**17 * 3 // 8]) / r for x, r in ((sound, 2), (half, 1))
-        ]
+        spectra = [np.abs(np.fft.rfft(x, 2**17 * r)[: 2**17 * 3 // 8]) / r for x, r in ((sound, 2), (half, 1))]
         assert worst(spectra[1], spectra[0]) < 1e-3

@@ -67,9 +67,7 @@ def test_an_impulse_is_answered_evenly_in_time() -> None:
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_a_chirp_that_fades_at_an_end_is_followed_to_it(rate_in: float, rate_out: float, end: str) -> None:
     times_in, times_out = grids(rate_in, rate_out)
-    sweep = (
-        0.35 * min(rate_in, rate_out) / 8
-    )  # Hz/s: 0 Hz at the end in question, 0.7 of the lower Nyquist 4 s from it
+    sweep = 0.35 * min(rate_in, rate_out) / 8  # Hz/s: 0 Hz at the end in question, 0.7 of the lower Nyquist 4 s from it
     origin = times_in[0] if end == "first" else times_in[-1]
 
     def chirp(times: np.ndarray) -> np.ndarray:
@@ -77,9 +75,7 @@ def test_a_chirp_that_fades_at_an_end_is_followed_to_it(rate_in: float, rate_out
 
     out = resample(chirp(times_in)[:, None], times_in, times_out)[:, 0]
     near = np.abs(times_out - origin) < 2.0
-    assert (
-        np.abs(out - chirp(times_out))[near].max() < 2e-3
-    )  # mirrored about its stationary end, it is smooth there
+    assert np.abs(out - chirp(times_out))[near].max() < 2e-3  # mirrored about its stationary end, it is smooth there
 
 
 @pytest.mark.parametrize("rate_in, rate_out", [(100.0, 25.0), (100.0, 50.0), (512.0, 50.0)])
@@ -92,9 +88,7 @@ def test_what_the_output_cannot_carry_disappears(rate_in: float, rate_out: float
         inner = (times_out > reach) & (times_out < times_in[-1] - reach)
         assert np.abs(out)[inner].max() < 10 ** (-70 / 20), frequency
         picked = tone[np.searchsorted(times_in, times_out).clip(max=len(tone) - 1), 0]
-        assert (
-            np.abs(picked)[inner].max() > 0.5
-        )  # the check bites: samples picked without a filter hold the tone
+        assert np.abs(picked)[inner].max() > 0.5  # the check bites: samples picked without a filter hold the tone
 
 
 def test_the_same_grid_gives_the_same_values() -> None:
@@ -120,9 +114,7 @@ def test_float32_stays_float32() -> None:
     times = np.arange(200) / 100
     out = resample(values, times, times[::4])
     assert out.dtype == np.float32
-    assert (
-        worst(out, resample(values.astype(np.float64), times, times[::4])) < 1e-5
-    )  # float32 sums of 129 terms
+    assert worst(out, resample(values.astype(np.float64), times, times[::4])) < 1e-5  # float32 sums of 129 terms
 
 
 def test_no_times_and_one_sample() -> None:

@@ -84,9 +84,7 @@ def mel_spectrogram(
         raise InputError("sound", f"{len(sound)} samples", f"at least one frame, {grid.width} samples")
     values = audio_utils.spectrogram(
         sound,
-        audio_utils.window_function(
-            grid.width, "hann", periodic=True
-        ),  # periodic: its peak is at width / 2 exactly
+        audio_utils.window_function(grid.width, "hann", periodic=True),  # periodic: its peak is at width / 2 exactly
         frame_length=grid.width,
         hop_length=grid.stride,
         fft_length=n_fft,
@@ -112,16 +110,12 @@ def _grid(sfreq: int, window: float, hop: float) -> FrameGrid:
 
 def _filters(n_mels: int, fmin: float, fmax: float, sfreq: int, n_fft: int) -> NDArray[np.float64]:
     if not 0 <= fmin < fmax <= sfreq / 2:
-        raise InputError(
-            "fmin, fmax", f"{fmin} and {fmax} Hz", f"0 ≤ fmin < fmax ≤ {sfreq / 2} Hz (the Nyquist)"
-        )
+        raise InputError("fmin, fmax", f"{fmin} and {fmax} Hz", f"0 ≤ fmin < fmax ≤ {sfreq / 2} Hz (the Nyquist)")
     if not 1 <= n_mels <= n_fft // 2:
         raise InputError("n_mels", str(n_mels), f"1 to {n_fft // 2} filters for this window")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty filters, which are an error here
-        bank = audio_utils.mel_filter_bank(
-            n_fft // 2 + 1, n_mels, fmin, fmax, sfreq, norm="slaney", mel_scale="slaney"
-        )
+        bank = audio_utils.mel_filter_bank(n_fft // 2 + 1, n_mels, fmin, fmax, sfreq, norm="slaney", mel_scale="slaney")
     empty = np.flatnonzero(~(bank.max(axis=0) > 0))
     if len(empty):
         raise InputError(

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from heschl.checks import InputError
-from heschl.features.loading import quiet, transformers
+from heschl.features.loading import quiet
 
 _NAMES = (
     # in this order: a pattern of the checkpoint's names, what transformers calls it
@@ -70,9 +71,7 @@ def convert_whisper(checkpoint: str | Path, folder: str | Path) -> Path:
     try:
         model.load_state_dict({rename(name): tensor.float() for name, tensor in tensors.items()}, strict=True)
     except RuntimeError as error:
-        raise InputError(
-            str(checkpoint), str(error), "every tensor of a Whisper model and no other"
-        ) from None
+        raise InputError(str(checkpoint), str(error), "every tensor of a Whisper model and no other") from None
     extractor = transformers.WhisperFeatureExtractor(
         feature_size=dims["n_mels"], chunk_length=dims["n_audio_ctx"] // _POSITIONS_PER_SECOND
     )

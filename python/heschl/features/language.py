@@ -91,9 +91,7 @@ class LanguageModel:
         if len(words) == 0:
             return np.zeros((len(self.layers), 0, self.width), dtype=np.float32)
         text = " ".join(words)
-        encoding = self._tokenizer(
-            text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
-        )
+        encoding = self._tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
         ids = encoding["input_ids"]
         last = self._last_tokens(words, encoding["offset_mapping"], encoding["special_tokens_mask"])
         if self._longest is not None and len(ids) > self._longest:
@@ -134,9 +132,7 @@ class LanguageModel:
                 "a causal language model",
             ) from error
         scale = np.abs(one).max(axis=(1, 2), keepdims=True)
-        if (
-            np.abs(one[:, :-1] - two[:, :-1]) > 1e-4 * scale
-        ).any():  # rounding only, where the model is causal
+        if (np.abs(one[:, :-1] - two[:, :-1]) > 1e-4 * scale).any():  # rounding only, where the model is causal
             raise InputError(
                 f"model {self._source!r}",
                 f"the architecture {kind!r}, which looks ahead",

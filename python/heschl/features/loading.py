@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
 
 Loaded = TypeVar("Loaded")
-
-transformers: Any = importlib.import_module("transformers")
-"""The library, untyped: its annotations are too partial for strict checking."""
 
 _UNUSED_WEIGHTS = ("masked_spec_embed", "pooler.dense.weight", "pooler.dense.bias")
 """Tensors that checkpoints may lack, as no hidden state depends on them (outside of training)."""
@@ -49,9 +46,7 @@ def source_of(model: str | Path) -> str:
     if folder.is_dir():
         return str(folder)
     if written_as_path or not model:
-        raise InputError(
-            f"model {str(model)!r}", "no such folder", "a model's folder, or its name on the Hub"
-        )
+        raise InputError(f"model {str(model)!r}", "no such folder", "a model's folder, or its name on the Hub")
     return str(model)
 
 
@@ -139,9 +134,7 @@ def load_tokenizer(source: str) -> Any:
     folder = Path(source)
     if folder.is_dir() and not any(file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)):
         # transformers would make an empty tokenizer of the model's family
-        raise InputError(
-            f"model {source!r}", "a folder without a tokenizer", "tokenizer.json beside the weights"
-        )
+        raise InputError(f"model {source!r}", "a folder without a tokenizer", "tokenizer.json beside the weights")
     tokenizer = _load(
         source, "a tokenizer (tokenizer.json)", lambda: transformers.AutoTokenizer.from_pretrained(source)
     )
@@ -172,9 +165,7 @@ def load_feature_extractor(source: str) -> Any | None:
     InputError
         For a folder whose preprocessor_config.json cannot be used.
     """
-    has_one = any(
-        Path(source, name).is_file() for name in ("preprocessor_config.json", "processor_config.json")
-    )
+    has_one = any(Path(source, name).is_file() for name in ("preprocessor_config.json", "processor_config.json"))
     if Path(source).is_dir() and not has_one:
         return None
     try:
@@ -214,9 +205,7 @@ def place(model: Any, device: str) -> Any:
     if device != "cpu" and not device.startswith("cuda"):
         raise InputError("device", repr(device), "'cpu', 'cuda' or 'auto'")
     if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(
-            "device", f"{device!r}, but torch finds no CUDA device", "'cpu' or 'auto' on this machine"
-        )
+        raise InputError("device", f"{device!r}, but torch finds no CUDA device", "'cpu' or 'auto' on this machine")
     return model.to(device)
 
 
@@ -258,9 +247,7 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
     try:
         with quiet():
             return load()
-    except (
-        Exception
-    ) as error:  # transformers, safetensors and the Hub raise many types; each means: not loadable
+    except Exception as error:  # transformers, safetensors and the Hub raise many types; each means: not loadable
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0] if lines else ''}"
         where = "folder" if os.path.isdir(source) else "no such folder here, and not loaded from the Hub"

@@ -9,18 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.features.loading import (
-    load_config,
-    load_feature_extractor,
-    load_weights,
-    place,
-    source_of,
-    stack_layers,
-    transformers,
-)
+from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, source_of, stack_layers
 from heschl.timing.grid import FrameGrid
 
 
@@ -209,6 +202,4 @@ def _convolution_grid(config: Any, sfreq: int) -> FrameGrid:
 
 def _whisper_grid(extractor: Any) -> FrameGrid:
     """Every second mel frame (the second convolution's stride); mel frame i is centred at i hops."""
-    return FrameGrid(
-        unit_hz=float(extractor.sampling_rate), stride=2 * extractor.hop_length, centre=0, width=1
-    )
+    return FrameGrid(unit_hz=float(extractor.sampling_rate), stride=2 * extractor.hop_length, centre=0, width=1)

@@ -138,9 +138,7 @@ def _read_row(text: str, word: str, width: int, where: str) -> NDArray[np.float3
         return vector
     extra = head.split(" ")[1:]
     if all(_is_number(cell) for cell in extra):
-        raise InputError(
-            f"{where}: {word!r}", f"{width + len(extra)} numbers", f"{width}, as in the first line"
-        )
+        raise InputError(f"{where}: {word!r}", f"{width + len(extra)} numbers", f"{width}, as in the first line")
     return None
 
 

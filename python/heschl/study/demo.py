@@ -111,8 +111,10 @@ def _markdown(findings: Findings, checks: list[Check]) -> str:
     head, rows = _cells(findings)
     verdicts = [[check.what, check.found, check.wanted, "yes" if check.passed else "**no**"] for check in checks]
     latencies = [
-        [f"{row.subject}/{row.electrode}", f"{1e3 * row.planted:.0f}", f"{1e3 * row.found:.0f}"]
-        for row in findings.latencies.itertuples()
+        [f"{subject}/{electrode}", f"{1e3 * planted:.0f}", f"{1e3 * found:.0f}"]
+        for subject, electrode, planted, found in zip(
+            *(findings.latencies[name] for name in ("subject", "electrode", "planted", "found")), strict=True
+        )
     ]
     parts = [
         "# heschl demo",

@@ -94,9 +94,7 @@ def _to_rate(sound: NDArray[np.float32], rate: float, sfreq: float) -> NDArray[n
     out: NDArray[Any] = soxr.resample(sound, rate, sfreq, quality="HQ")
     n = max(1, round(len(sound) * sfreq / rate))
     # soxr rounds the length in its own way, by at most one sample
-    return np.pad(out[:n], (0, max(0, n - len(out))), mode="edge" if len(out) else "constant").astype(
-        np.float32
-    )
+    return np.pad(out[:n], (0, max(0, n - len(out))), mode="edge" if len(out) else "constant").astype(np.float32)
 
 
 def _check_file(path: str | Path) -> None:

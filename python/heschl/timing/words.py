@@ -77,9 +77,7 @@ def read_words_csv(path: str | Path) -> dict[str, list[Word]]:
                 stimulus, word = _read_row(row, f"{path}, line {rows.line_num}")
                 found.setdefault(stimulus, []).append((word, rows.line_num))
     except UnicodeDecodeError as error:
-        raise InputError(
-            str(path), f"bytes that are no UTF-8 ({error.reason})", "a CSV file in UTF-8"
-        ) from None
+        raise InputError(str(path), f"bytes that are no UTF-8 ({error.reason})", "a CSV file in UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}, line {rows.line_num}", str(error), "a CSV file") from None
     return {stimulus: _in_order(lines, path) for stimulus, lines in found.items()}
@@ -137,9 +135,7 @@ def _read_row(row: Mapping[str | None, str | None], where: str) -> tuple[str, Wo
         raise InputError(f"{where}: word", "an empty cell", "a word")
     start, end = (_seconds(row[column], f"{where}: {column}") for column in ("start", "end"))
     if end <= start:
-        raise InputError(
-            f"{where}: word {text!r}", f"start {start} s and end {end} s", "an end after the start"
-        )
+        raise InputError(f"{where}: word {text!r}", f"start {start} s and end {end} s", "an end after the start")
     return stimulus.removesuffix(".wav"), Word(text, start, end)
 
 
@@ -161,8 +157,7 @@ def _in_order(lines: list[tuple[Word, int]], path: Path) -> list[Word]:
         if after.start < before.end:
             raise InputError(
                 f"{path}, line {line}: word {after.text!r}",
-                f"a start at {after.start} s, before {before.text!r} (line {line_before}) ends at "
-                f"{before.end} s",
+                f"a start at {after.start} s, before {before.text!r} (line {line_before}) ends at {before.end} s",
                 "words that do not overlap",
             )
     return [word for word, _ in lines]
