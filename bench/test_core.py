@@ -47,7 +47,7 @@ def test_design(benchmark: Any, name: str, rival: str) -> None:
         "numpy": lambda: baselines.numpy_design(H, case.lengths, case.w),
         "numba": lambda: baselines.numba_design(H, case.lengths, case.w),
     }[rival]
-    X = benchmark.pedantic(run, rounds=7, warmup_rounds=1)
+    X = benchmark.pedantic(run, rounds=30, warmup_rounds=5)
     np.testing.assert_array_equal(X, baselines.numpy_design(H, case.lengths, case.w))
 
 
