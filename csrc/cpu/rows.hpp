@@ -27,11 +27,10 @@ inline void lagged_row(Matrix<const T> H, Vector<const T> shift, int64_t t, int6
     }
 }
 
-// Rows of a block: enough that a product's output is not rewritten too often, few enough that the block stays small
-// (at most 64 MB) beside the data.
+// Rows of a block: as many as BLAS itself packs at a time (more brought nothing), at most 64 MB of them.
 inline int64_t block_rows(int64_t row_bytes) {
     constexpr int64_t block_bytes = int64_t{64} << 20;
-    return std::clamp<int64_t>(block_bytes / std::max<int64_t>(1, row_bytes), 16, 2048);
+    return std::clamp<int64_t>(block_bytes / std::max<int64_t>(1, row_bytes), 16, 256);
 }
 
 // Walks over all rows of the segments in blocks that may span several of them:
