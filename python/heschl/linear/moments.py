@@ -25,6 +25,13 @@ Bounds = NDArray[np.int64]
 # Frames whose mean is subtracted before anything is summed: it only has to be near the mean of all of them, so that
 # float32 sums do not lose the variance beside a large mean.
 SHIFT_FRAMES = 512
+# Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
+# feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
+FLOAT32_MEAN_TO_STD = 30.0
+
+
+class PrecisionError(ArithmeticError):
+    """float32 cannot carry this fit; the caller repeats it in float64."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +191,11 @@ class LaggedMoments:
             before the zero padding of the lags. A constant feature becomes 0.
         gram : ndarray of shape (p, p), optional
             Memory to write X'X into.
+
+        Raises
+        ------
+        PrecisionError
+            In float32, for features as given whose mean dwarfs their standard deviation.
         """
         d, w = self.first_column.shape[1], len(self.lags)
         p, n = w * d, self.n_frames
@@ -196,6 +208,7 @@ class LaggedMoments:
             scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(d), where=variance > tiny)
         else:
             offset, scale = -shift, np.ones(d)
+            self._refuse_large_means(shift)
         inverse_n = 1.0 / n if fit_intercept else 0.0
         diagonal = np.arange(w) * (w + 1)
         column_means = scale * (self.pair_sums[diagonal] - self.pair_counts[diagonal, None] * offset) * inverse_n
@@ -222,3 +235,12 @@ class LaggedMoments:
             column_means=column_means.reshape(p),
             target_means=y_shift + y_mean,
         )
+
+    def _refuse_large_means(self, shift: Double) -> None:
+        if self.first_column.dtype != np.float32:
+            return
+        mean = self.feature_sums[0] / self.n_frames
+        std = np.sqrt(np.maximum(self.feature_sums[1] / self.n_frames - mean**2, 0.0))
+        ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)
+        if ratio.max() > FLOAT32_MEAN_TO_STD:
+            raise PrecisionError(f"feature {ratio.argmax()} has a mean of {ratio.max():.0f} standard deviations")

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_matrix
 from heschl.linear.cv import FoldErrors, Problem, Progress, at_edge, choose_alpha, solve_chosen
-from heschl.linear.moments import Double, Float
-from heschl.linear.ridge import PrecisionError, solve
+from heschl.linear.moments import Double, Float, PrecisionError
+from heschl.linear.ridge import solve
 from heschl.linear.scores import Variation, pearson_r, r2_score
 from heschl.linear.segments import segment_bounds
 
@@ -118,8 +118,7 @@ def nested_cv(
     try:
         return _nested(problem, parts, penalties, alpha_per_target, progress)
     except PrecisionError:
-        double = Problem(features.astype(np.float64), responses.astype(np.float64), frames, True, standardize)
-        return _nested(double, parts, penalties, alpha_per_target, progress)
+        return _nested(problem.in_float64(), parts, penalties, alpha_per_target, progress)
 
 
 def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64]]:

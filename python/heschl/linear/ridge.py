@@ -8,17 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl import _core
-from heschl.linear.moments import Bounds, Double, Float, NormalEquations
+from heschl.linear.moments import Bounds, Double, Float, NormalEquations, PrecisionError
 from heschl.linear.threads import n_threads
 
 # A float32 solve whose relative residual is above this is not returned. It bounds the error of the fit, not of
 # weights in directions the data hardly know; the tests hold weights to 1e-3 where it passes.
 FLOAT32_RESIDUAL = 1e-4
 SAMPLED_TARGETS = 2
-
-
-class PrecisionError(ArithmeticError):
-    """float32 cannot carry this solve; the caller repeats it in float64."""
 
 
 @dataclass(frozen=True)
