@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from heschl import lagged_design
 from heschl.linear import reference
-from heschl.linear.moments import LaggedMoments, Shift
+from heschl.linear.moments import LaggedMoments, NormalEquations, PrecisionError, Shift
 from heschl.linear.ridge import Weights, solve
 from linear.problems import Ragged, make, ragged
 from tolerances import KERNEL, worst
@@ -23,6 +23,14 @@ FIELDS = (
 def moments(problem: Ragged) -> LaggedMoments:
     shift = Shift.near_mean(problem.H, problem.Y)
     return LaggedMoments.from_data(problem.H, problem.Y, problem.bounds, problem.lags, shift)
+
+
+def equations_of(found: LaggedMoments, **how: bool) -> NormalEquations:
+    try:
+        return found.normal_equations(**how)
+    except PrecisionError:  # a few frames, so alike that float32 has no say: fits go on in float64
+        assert found.cross.dtype == np.float32 and not how.get("standardize")
+        reject()
 
 
 @given(ragged())
@@ -58,7 +66,7 @@ def test_moments(problem: Ragged) -> None:
 
 @given(ragged(), st.booleans(), st.booleans())
 def test_normal_equations(problem: Ragged, fit_intercept: bool, standardize: bool) -> None:
-    found = moments(problem).normal_equations(fit_intercept=fit_intercept, standardize=standardize)
+    found = equations_of(moments(problem), fit_intercept=fit_intercept, standardize=standardize)
     if standardize and (found.scale > 1e3).any():
         return  # two nearly equal frames: the standard deviation itself is rounding
     G, R = reference.normal_equations(
@@ -129,13 +137,13 @@ def test_moments_add_up(problem: Ragged, seed: int) -> None:
         if field != "edges":  # the same rows in another order
             scale = max(1.0, float(problem.lengths.sum()))
             assert worst(getattr(found, field), getattr(whole, field), scale) < KERNEL[problem.name], field
-    first, second = found.normal_equations(), whole.normal_equations()
+    first, second = equations_of(found), equations_of(whole)
     assert worst(np.tril(first.gram), np.tril(second.gram), scale) < KERNEL[problem.name]
 
 
 @given(ragged(), st.sampled_from([0.1, 10.0, 1000.0]))
 def test_solve(problem: Ragged, alpha: float) -> None:
-    equations = moments(problem).normal_equations()
+    equations = equations_of(moments(problem))
     expected = reference.ridge_solve(
         np.tril(equations.gram).astype(np.float64) + np.tril(equations.gram, -1).T, equations.cross, alpha
     )
