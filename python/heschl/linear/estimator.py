@@ -114,8 +114,8 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     >>> from heschl import LaggedRidgeCV
     >>> rng = np.random.default_rng(0)
     >>> H = rng.standard_normal((1000, 3))
-    >>> y = np.roll(H[:, 0], 2) + 0.1 * rng.standard_normal(1000)  # responds two frames later
-    >>> model = LaggedRidgeCV(lags=range(0, 5), alphas=[1e-3, 0.1, 10]).fit(H, y, segments=[100] * 10)
+    >>> y = np.roll(H[:, 0], 2) + rng.standard_normal(1000)  # responds two frames later
+    >>> model = LaggedRidgeCV(lags=range(0, 5), alphas=[0.1, 10, 1e3]).fit(H, y, segments=[100] * 10)
     >>> int(np.abs(model.coef_[0]).argmax())
     2
     """
