@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from heschl import AlphaEdgeWarning, InputError, LaggedRidgeCV, lagged_design
 from heschl.linear import reference
 from heschl.linear.segments import group_folds
+from heschl.linear.threads import n_threads
 from linear.problems import Ragged, make, ragged
 from tolerances import COEFFICIENTS, R2, worst
 
@@ -374,3 +375,22 @@ def test_predict_refuses_other_features() -> None:
     model = LaggedRidgeCV(lags=problem.lags, alphas=ALPHAS).fit(problem.H, problem.Y, segments=problem.lengths)
     with pytest.raises(InputError, match="X: found 1 features; expected 2"):
         model.predict(problem.H[:, :1])
+
+
+def test_blas_gets_its_threads_back() -> None:
+    """Small fits hold BLAS at one thread while they share the cores; two at once must not leave it so."""
+    problem = make(23, [50] * 10, 8, 3, range(0, 10))
+    model = LaggedRidgeCV(lags=problem.lags, alphas=ALPHAS)
+    with threadpool_limits(2):
+        before = n_threads()
+        threads = [
+            threading.Thread(
+                target=lambda: [clone(model).fit(problem.H, problem.Y, segments=problem.lengths) for _ in range(5)]
+            )
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert n_threads() == before

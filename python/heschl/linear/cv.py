@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,15 @@ from heschl.linear.moments import Bounds, Double, Float, LaggedMoments, NormalEq
 from heschl.linear.ridge import Weights, solve
 from heschl.linear.scores import Variation, nanmean
 from heschl.linear.segments import Splits
+from heschl.linear.threads import map_threads
 
 Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Columns of the design up to which training sets are solved side by side, each with an X'X of its own (32 MB at most in
+# float64); above, two threads inside one factorisation are as fast.
+SMALL_GRAM = 2000
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -56,6 +64,11 @@ class Problem:
         p = len(self.lags) * self.X.shape[1]
         return np.empty((p, p), self.X.dtype)
 
+    def map(self, work: Callable[[Item, Float], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """work(item, memory for X'X) for each of some training sets; side by side where X'X is small."""
+        n_columns = len(self.lags) * self.X.shape[1]
+        return map_threads(work, items, self.gram_memory, small=n_columns <= SMALL_GRAM)
+
     def squared_error(self, weights: Weights, bounds: Bounds) -> Double:
         """Σ (y - prediction)² of each target over the rows in `bounds`."""
         return weights.squared_error(self.X, self.y, bounds, self.lags)
@@ -86,16 +99,17 @@ class FoldErrors:
         return PathScores(nanmean(fold_r2, axis=0), pooled)
 
 
-def cross_validate(
-    problem: Problem, parts: Sequence[LaggedMoments], splits: Splits, alphas: Double, gram: Float
-) -> PathScores:
+def cross_validate(problem: Problem, parts: Sequence[LaggedMoments], splits: Splits, alphas: Double) -> PathScores:
     """Score every penalty on every split."""
     tests = [splits.test_bounds(split) for split in range(len(splits.test))]
     errors = FoldErrors([Variation.of(problem.y, test) for test in tests], len(alphas))
-    for split, test in enumerate(tests):
+
+    def path(split: int, gram: Float) -> list[Double]:
         equations = problem.equations((parts[part] for part in splits.train[split]), gram)
-        for a, alpha in enumerate(alphas):
-            errors.sse[split, a] = problem.squared_error(solve(equations, alpha), test)
+        return [problem.squared_error(solve(equations, alpha), tests[split]) for alpha in alphas]
+
+    for split, sse in enumerate(problem.map(path, range(len(tests)))):
+        errors.sse[split] = sse
     return errors.scores()
 
 

@@ -226,11 +226,11 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def _fit(
         self, problem: Problem, splits: Any, alphas: NDArray[np.float64]
     ) -> tuple[PathScores, NDArray[np.int64], Weights]:
-        moments, gram = problem.moments(splits.parts), problem.gram_memory()
-        scores = cross_validate(problem, moments, splits, alphas, gram)
+        moments = problem.moments(splits.parts)
+        scores = cross_validate(problem, moments, splits, alphas)
         judged = scores.r2 if self.scoring == "r2" else scores.pooled_r2
         chosen = choose_alpha(judged, alphas, self.alpha_per_target)
-        equations = problem.equations(moments, gram)
+        equations = problem.equations(moments)
         values = np.empty_like(equations.cross)
         intercept = np.empty(values.shape[1], values.dtype)
         shift = equations.mean.astype(values.dtype)

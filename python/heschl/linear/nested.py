@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_matrix
 from heschl.linear.cv import FoldErrors, Problem, Progress, at_edge, choose_alpha, solve_chosen
-from heschl.linear.moments import Double, Float, PrecisionError
+from heschl.linear.moments import Double, Float, LaggedMoments, PrecisionError
 from heschl.linear.ridge import solve
 from heschl.linear.scores import Variation, pearson_r, r2_score
 from heschl.linear.segments import segment_bounds
@@ -145,44 +145,57 @@ def _nested(
     n_folds, n_targets = len(parts), problem.y.shape[1]
     moments = problem.moments(parts)
     variations = [Variation.of(problem.y, part) for part in parts]
-    gram = problem.gram_memory()
     pairs = list(itertools.combinations(range(n_folds), 2))
     total, done = len(pairs) + n_folds, 0
 
-    # inner[j].sse[k]: fold k predicted without folds j and k; row j of inner[j] stays empty
-    inner = [FoldErrors(variations, len(alphas)) for _ in range(n_folds)]
-    for j, k in pairs:
-        equations = problem.equations((moments[f] for f in range(n_folds) if f not in (j, k)), gram)
-        for a, alpha in enumerate(alphas):
-            weights = solve(equations, alpha)
-            inner[j].sse[k, a] = problem.squared_error(weights, parts[k])
-            inner[k].sse[j, a] = problem.squared_error(weights, parts[j])
+    def report() -> None:
+        nonlocal done
         done += 1
         if progress is not None:
             progress(done, total)
 
-    r2, r, chosen_alpha, inner_r2 = (np.full((n_folds, n_targets), np.nan) for _ in range(4))
-    edge = np.zeros((n_folds, n_targets), dtype=bool)
-    predictions = np.empty_like(problem.y)
-    for j, part in enumerate(parts):
+    def without(*held_out: int) -> list[LaggedMoments]:
+        return [moments[fold] for fold in range(n_folds) if fold not in held_out]
+
+    def pair_path(pair: tuple[int, int], gram: Float) -> Double:
+        """Squared errors (2, n_alphas, c) of the two folds, predicted without either."""
+        equations = problem.equations(without(*pair), gram)
+        solved = (solve(equations, alpha) for alpha in alphas)
+        return np.stack([[problem.squared_error(w, parts[fold]) for fold in pair] for w in solved], axis=1)
+
+    # inner[j].sse[k]: fold k predicted without folds j and k; row j of inner[j] stays empty
+    inner = [FoldErrors(variations, len(alphas)) for _ in range(n_folds)]
+    for (j, k), sse in zip(pairs, problem.map(pair_path, pairs), strict=True):
+        inner[k].sse[j], inner[j].sse[k] = sse
+        report()
+
+    chosen = np.empty((n_folds, n_targets), dtype=np.int64)
+    inner_r2 = np.empty((n_folds, n_targets))
+    for j in range(n_folds):
         inner[j].sst[j] = np.nan  # the outer fold itself has no say
         scores = inner[j].scores().r2
-        chosen = choose_alpha(scores, alphas, per_target)
-        chosen_alpha[j], edge[j] = alphas[chosen], at_edge(chosen, alphas)
-        inner_r2[j] = scores[chosen, np.arange(n_targets)]
-        equations = problem.equations((moments[f] for f in range(n_folds) if f != j), gram)
-        for targets, weights in solve_chosen(equations, alphas, chosen):
+        chosen[j] = choose_alpha(scores, alphas, per_target)
+        inner_r2[j] = scores[chosen[j], np.arange(n_targets)]
+
+    r2, r = np.empty((2, n_folds, n_targets))
+    predictions = np.empty_like(problem.y)
+
+    def outer_fit(j: int, gram: Float) -> None:
+        equations = problem.equations(without(j), gram)
+        for targets, weights in solve_chosen(equations, alphas, chosen[j]):
             block = np.zeros((len(problem.y), len(targets)), problem.y.dtype)
-            weights.predict(problem.X, part, problem.lags, out=block)
-            for begin, end in part:
+            weights.predict(problem.X, parts[j], problem.lags, out=block)
+            for begin, end in parts[j]:
                 predictions[begin:end, targets] = block[begin:end]
-        r2[j], r[j] = r2_score(problem.y, predictions, part), pearson_r(problem.y, predictions, part)
-        done += 1
-        if progress is not None:
-            progress(done, total)
+        r2[j], r[j] = r2_score(problem.y, predictions, parts[j]), pearson_r(problem.y, predictions, parts[j])
+
+    for _ in problem.map(outer_fit, range(n_folds)):
+        report()
 
     sst = np.stack([variation.sst for variation in variations])
     sse = np.where(np.isfinite(sst), (1.0 - r2) * sst, 0.0).sum(axis=0)
     variation = np.where(np.isfinite(sst), sst, 0.0).sum(axis=0)
     pooled = 1.0 - np.divide(sse, variation, out=np.full(n_targets, np.nan), where=variation > 0)
-    return NestedScores(r2, r, chosen_alpha, inner_r2, pooled, predictions, edge, str(problem.X.dtype))
+    return NestedScores(
+        r2, r, alphas[chosen], inner_r2, pooled, predictions, at_edge(chosen, alphas), str(problem.X.dtype)
+    )

@@ -76,7 +76,7 @@ def _cells(findings: Findings) -> tuple[list[str], list[list[str]]]:
 def _timing(findings: Findings) -> str:
     agreement = findings.agreement
     return (
-        f"{agreement.electrode}, λ by 5 folds and fit, float64: heschl {agreement.seconds:.2f} s, scikit-learn on the "
+        f"{agreement.electrode}, λ by 3 folds and fit, float64: heschl {agreement.seconds:.2f} s, scikit-learn on the "
         f"materialised design {agreement.seconds_scikit_learn:.2f} s: "
         f"{agreement.seconds_scikit_learn / agreement.seconds:.1f} times"
     )

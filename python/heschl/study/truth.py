@@ -187,12 +187,12 @@ def _refit(
     rows, alphas = np.repeat(*_names(group)), alphas[1::2]  # every other λ is enough to compare
 
     start = time.perf_counter()
-    ours = LaggedRidgeCV(lags=lags, alphas=alphas, cv=5).fit(H, y, segments=group.lengths, groups=rows)
+    ours = LaggedRidgeCV(lags=lags, alphas=alphas, cv=3).fit(H, y, segments=group.lengths, groups=rows)
     middle = time.perf_counter()
     X = lagged_design(H, lags, segments=group.lengths)
     r2 = [
         [Ridge(alpha=alpha).fit(X[train], y[train]).score(X[test], y[test]) for alpha in alphas]
-        for train, test in GroupKFold(5).split(X, groups=rows)
+        for train, test in GroupKFold(3).split(X, groups=rows)
     ]
     alpha = alphas[int(np.mean(r2, axis=0).argmax())]
     theirs = Ridge(alpha=alpha).fit(X, y).coef_.reshape(len(lags), -1).T
