@@ -2,6 +2,8 @@
 // frames of moments.cpp,
 //     B_(i+1)(j+1) = B_ij - sum_s e_i e_j' (both lags >= 0)  or  + sum_s e_i e_j' (both lags < 0),
 // because shifting both lags by one frame moves the window of the sum by one frame against the segment.
+#include <cmath>
+
 #include "heschl/kernels.hpp"
 #include "parallel.hpp"
 
@@ -62,6 +64,7 @@ void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> e
     //   r_ij = u_ij - m n_j s_i,  k_ij = n_ij - m n_i n_j: small differences of large numbers, hence in double.
     const LagSums sums{pair_sums, pair_counts, w};
     const double *q = how.offset.data, *s = how.scale.data, m = how.inverse_n;
+    const double n = m > 0.0 ? std::round(1.0 / m) : 0.0;
     parallel_for(
         cpu.n_threads, w, std::max<int64_t>(1, (int64_t{1} << 18) / (d * p)), [&](int64_t first, int64_t last) {
             std::vector<double> other(static_cast<std::size_t>(d));
@@ -69,7 +72,9 @@ void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> e
                 for (int64_t j = 0; j <= i; ++j) {
                     const double *u_ij = sums.pair(i, j), *u_ji = sums.pair(j, i);
                     const double *s_i = sums.sum(i), *s_j = sums.sum(j);
-                    const double k = sums.count(i, j) - m * sums.count(i) * sums.count(j);
+                    // Counts are whole: k is exactly 0 where a constant feature calls for it.
+                    const double pairs = sums.count(i, j);
+                    const double k = n > 0.0 ? (pairs * n - sums.count(i) * sums.count(j)) / n : pairs;
                     for (int64_t g = 0; g < d; ++g) other[g] = u_ji[g] - m * sums.count(i) * s_j[g];
                     for (int64_t f = 0; f < d; ++f) {
                         T* row = G.row(i * d + f) + j * d;

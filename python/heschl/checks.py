@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+MAX_COLUMNS = 500_000
+
 
 class InputError(ValueError):
     """One bad input, named so that a reader can mend it.
@@ -99,11 +101,17 @@ def check_lags(
             raise InputError("sfreq", _describe(sfreq), "a sampling rate above 0 Hz")
         if not (np.isfinite(tmin) and np.isfinite(tmax) and tmin <= tmax):
             raise InputError("tmin, tmax", f"{tmin}, {tmax}", "finite seconds with tmin <= tmax")
+        if max(abs(tmin), abs(tmax)) * sfreq >= 2**31:
+            raise InputError(
+                "tmin, tmax", f"{tmin}, {tmax} at {sfreq:g} Hz", "lags below 2**31 frames", "They are in seconds."
+            )
         return range(round(tmin * sfreq), round(tmax * sfreq) + 1)
     if isinstance(lags, (int, np.integer)):
         raise InputError("lags", _describe(lags), "a sequence of lags in frames", f"For w lags use range(0, {lags}).")
-    if isinstance(lags, range) and len(lags) > 0 and lags.step == 1:
+    if isinstance(lags, range) and lags.step == 1 and lags and max(abs(lags[0]), abs(lags[-1])) < 2**31:
         return lags  # never expanded: an absurd one must fail by its size, not by filling the memory
+    if isinstance(lags, range) and lags and max(abs(lags[0]), abs(lags[-1])) >= 2**31:
+        raise InputError("lags", _describe(lags), "lags below 2**31 frames")
     values = np.asarray(lags)
     if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
         raise InputError("lags", _describe(lags), "a non-empty sequence of whole numbers of frames")
@@ -117,18 +125,21 @@ def check_lags(
 
 def check_design_size(n_lags: int, n_features: int) -> None:
     """Refuse a design whose normal equations no 32-bit BLAS (nor any memory) could hold."""
-    if n_lags * n_features >= 2**31 - 1:
+    if n_lags * n_features > MAX_COLUMNS:
         raise InputError(
             "lags and X",
             f"{n_lags} lags x {n_features} features = {n_lags * n_features} columns",
-            "fewer than 2**31 - 1 columns of the lagged design",
+            f"at most {MAX_COLUMNS} columns of the lagged design (X'X would take a terabyte)",
             "Use fewer lags or features.",
         )
 
 
 def check_alphas(alphas: ArrayLike) -> NDArray[np.float64]:
     """Ridge penalties: positive, finite, at least one, no value twice."""
-    values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    try:
+        values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise InputError("alphas", _describe(alphas), "a list of penalties (numbers above 0)") from None
     if values.ndim != 1 or values.size == 0:
         raise InputError("alphas", f"an array of shape {values.shape}", "a non-empty list of penalties")
     bad = values[~(np.isfinite(values) & (values > 0))]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -103,6 +104,11 @@ def _plainly() -> Iterator[Console]:
         yield Console()
     except InputError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except (OSError, MemoryError, ArithmeticError, np.linalg.LinAlgError) as error:
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(f'{type(error).__name__}: {error}')}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; what was finished is kept, and the same command goes on from there")

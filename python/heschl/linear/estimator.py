@@ -219,9 +219,12 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def _dtype(self) -> DTypeLike | None:
         if self.dtype is None:
             return None
-        dtype = np.dtype(self.dtype)
-        check_choice("dtype", dtype.name, ("float32", "float64"))
-        return dtype
+        try:
+            name = np.dtype(self.dtype).name
+        except TypeError:
+            name = str(self.dtype)
+        check_choice("dtype", name, ("float32", "float64"))
+        return np.dtype(name)
 
     def _fit(
         self, problem: Problem, splits: Any, alphas: NDArray[np.float64]
@@ -296,7 +299,11 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         float
             NaN where every response is constant.
         """
-        prediction = self.predict(X, segments=segments).reshape(len(np.asarray(y)), -1)
-        responses = check_matrix("y", np.asarray(y).reshape(prediction.shape))
+        prediction = self.predict(X, segments=segments)
+        responses = np.asarray(y)
+        if responses.shape != prediction.shape:
+            raise InputError("y", f"an array of shape {responses.shape}", f"{prediction.shape}, as predicted")
+        prediction = prediction.reshape(len(prediction), -1)
+        responses = check_matrix("y", responses.reshape(prediction.shape))
         whole = np.array([[0, len(responses)]], dtype=np.int64)
         return float(nanmean(r2_score(responses, prediction, whole), axis=0))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl import _core
+from heschl.checks import InputError
 from heschl.linear.threads import n_threads
 
 Float = NDArray[Any]  # float32 or float64, one of the two throughout
@@ -28,6 +29,8 @@ SHIFT_FRAMES = 512
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
 # feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
 FLOAT32_MEAN_TO_STD = 30.0
+# Predictions are made with their intercept in the precision of the fit.
+FLOAT32_TARGET_MEAN_TO_STD = 1000.0
 
 
 class PrecisionError(ArithmeticError):
@@ -107,6 +110,8 @@ class LaggedMoments:
         Σ 1_i(t) y'(t).
     feature_sums, totals : ndarray of shape (2, d) and (2, c)
         Σ h', Σ h'² and Σ y', Σ y'² over all frames.
+    lowest, highest : ndarray of shape (d,)
+        Range of each feature over all frames: a constant is known exactly, not by a variance that rounding leaves.
     """
 
     lags: range
@@ -120,6 +125,8 @@ class LaggedMoments:
     target_sums: Double
     feature_sums: Double
     totals: Double
+    lowest: Float
+    highest: Float
 
     @classmethod
     def from_data(cls, X: Float, y: Float, bounds: Bounds, lags: range, shift: Shift) -> LaggedMoments:
@@ -138,6 +145,8 @@ class LaggedMoments:
             target_sums=np.zeros((w, c)),
             feature_sums=np.zeros((2, d)),
             totals=np.zeros((2, c)),
+            lowest=np.min([X[begin:end].min(axis=0) for begin, end in bounds], axis=0),
+            highest=np.max([X[begin:end].max(axis=0) for begin, end in bounds], axis=0),
         )
         _core.lagged_moments(
             X, y, shift.features, shift.targets, np.ascontiguousarray(bounds), lags[0], w,
@@ -171,6 +180,8 @@ class LaggedMoments:
             target_sums=add("target_sums"),
             feature_sums=add("feature_sums"),
             totals=add("totals"),
+            lowest=np.min([part.lowest for part in parts], axis=0),
+            highest=np.max([part.highest for part in parts], axis=0),
         )
 
     def __add__(self, other: LaggedMoments) -> LaggedMoments:
@@ -203,16 +214,16 @@ class LaggedMoments:
         if standardize:
             offset = self.feature_sums[0] / n
             variance = np.maximum(self.feature_sums[1] / n - offset**2, 0.0)
-            # what rounding of the mean alone would leave of a constant
-            tiny = (10 * np.finfo(self.first_column.dtype).eps) ** 2 * (shift**2 + offset**2)
-            scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(d), where=variance > tiny)
+            varies = (self.lowest < self.highest) & (variance > 0.0)
+            scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(d), where=varies)
         else:
             offset, scale = -shift, np.ones(d)
-            self._refuse_large_means(shift)
+            self._refuse_large_means("feature", self.feature_sums, shift, FLOAT32_MEAN_TO_STD)
         inverse_n = 1.0 / n if fit_intercept else 0.0
-        diagonal = np.arange(w) * (w + 1)
-        column_means = scale * (self.pair_sums[diagonal] - self.pair_counts[diagonal, None] * offset) * inverse_n
+        same = np.arange(w) * (w + 1)  # pairs of a lag with itself
+        column_means = scale * (self.pair_sums[same] - self.pair_counts[same, None] * offset) * inverse_n
         y_shift = self.shift.targets.astype(np.float64)
+        self._refuse_large_means("target", self.totals, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
         # Without an intercept the responses are not centred: y' must become y again.
         y_mean = self.totals[0] / n if fit_intercept else -y_shift
         if gram is None:
@@ -226,9 +237,15 @@ class LaggedMoments:
             self.cross, self.pair_sums, self.pair_counts, self.target_sums, y_mean, offset, scale, inverse_n,
             self.lags[0], w, cross, n_threads(),
         )  # fmt: skip
+        diagonal = gram.diagonal().copy()
+        if not (np.isfinite(diagonal).all() and np.isfinite(cross).all()):
+            raise InputError(
+                "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
+                "Rescale them.",
+            )  # fmt: skip
         return NormalEquations(
             gram=gram,
-            diagonal=gram.diagonal().copy(),
+            diagonal=diagonal,
             cross=cross,
             mean=offset + shift,
             scale=scale,
@@ -236,11 +253,11 @@ class LaggedMoments:
             target_means=y_shift + y_mean,
         )
 
-    def _refuse_large_means(self, shift: Double) -> None:
-        if self.first_column.dtype != np.float32:
+    def _refuse_large_means(self, what: str, sums: Double, shift: Double, limit: float) -> None:
+        if self.cross.dtype != np.float32:
             return
-        mean = self.feature_sums[0] / self.n_frames
-        std = np.sqrt(np.maximum(self.feature_sums[1] / self.n_frames - mean**2, 0.0))
+        mean = sums[0] / self.n_frames
+        std = np.sqrt(np.maximum(sums[1] / self.n_frames - mean**2, 0.0))
         ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)
-        if ratio.max() > FLOAT32_MEAN_TO_STD:
-            raise PrecisionError(f"feature {ratio.argmax()} has a mean of {ratio.max():.0f} standard deviations")
+        if ratio.max() > limit:
+            raise PrecisionError(f"{what} {ratio.argmax()} has a mean of {ratio.max():.0f} standard deviations")

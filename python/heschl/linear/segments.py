@@ -176,8 +176,11 @@ def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int
 def _roles(split: int, train: Any, test: Any, bounds: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """1 where a split trains on a segment, 2 where it tests on it, 0 elsewhere."""
     role = np.zeros(n, dtype=np.int64)
-    role[np.asarray(train)] = 1
-    overlap = np.asarray(test)
+    fitted, overlap = np.asarray(train), np.asarray(test)
+    for rows in (fitted, overlap):
+        if rows.size == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n:
+            raise InputError("cv", f"split {split} with rows {rows}", f"row numbers from 0 to {n - 1}, at least one")
+    role[fitted] = 1
     if (role[overlap] == 1).any():
         raise InputError("cv", f"rows both in train and test of split {split}", "disjoint rows")
     role[overlap] = 2
