@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import cross_val_score
 
 from heschl import InputError
 from heschl.ecog import read_responses
@@ -70,6 +72,44 @@ def test_meaning_cannot_be_heard() -> None:
     assert (error**2).mean() > lexicon.meanings[test].var()
 
 
+def test_the_dependency_needs_context() -> None:
+    """From the verb on, no word says its subject's number (bags of letters and words do not); the determiner does."""
+    lexicon = text.make_lexicon(np.random.default_rng(0))
+    sentences = text.make_sentences(lexicon, 120, np.random.default_rng(1))
+    now, before = [], []
+    for sentence in sentences:
+        after = sentence.words[sentence.verb_at :]
+        now.append(np.bincount(after, minlength=len(lexicon.words)))
+        before.append(np.bincount(sentence.words[:1], minlength=len(lexicon.words)))
+        assert lexicon.classes[sentence.words[sentence.verb_at]] == "verb"
+    number = np.array([sentence.subject for sentence in sentences])
+    assert 0.3 < (number > 0).mean() < 0.7
+    assert r2_on_new_sentences(np.array(now), number) < 0.1
+    assert r2_on_new_sentences(np.array(before), number) > 0.9
+
+
+def test_upper_layers_know_the_dependency(cohort: Path) -> None:
+    """What the demo's context electrodes ask for is linear in the language model's last layer, not in its first."""
+    import torch
+    from transformers import GPT2Model
+
+    lexicon = text.make_lexicon(np.random.default_rng(0))
+    model = GPT2Model.from_pretrained(cohort / "models" / "gpt2").eval()
+    states, number = [], []
+    for sentence in text.make_sentences(lexicon, 200, np.random.default_rng(1)):
+        with torch.inference_mode():
+            hidden = model(torch.tensor([sentence.words]) + 1, output_hidden_states=True).hidden_states
+        states.append(np.stack([hidden[at][0, sentence.verb_at].numpy() for at in (0, -1)]))
+        number.append(sentence.subject)
+    first, last = (r2_on_new_sentences(np.array(states)[:, at], np.array(number)) for at in (0, 1))
+    assert first < 0.1
+    assert last > 0.3
+
+
+def r2_on_new_sentences(features: np.ndarray, target: np.ndarray) -> float:
+    return float(np.mean(cross_val_score(RidgeCV(np.logspace(-2, 4, 13)), features, target, cv=5)))
+
+
 def test_ceilings_are_as_planted(cohort: Path) -> None:
     """Two presentations of a stimulus correlate by the planted share of variance."""
     truth = pd.read_csv(cohort / "truth" / "electrodes.csv")
@@ -104,6 +144,27 @@ def test_words_are_where_their_sound_is() -> None:
     for word in words:
         inside[round(word.start * sound.SFREQ) : round(word.end * sound.SFREQ)] = True
     assert np.abs(audio[~inside]).max() < 1e-2 < 0.4 < np.abs(audio[inside]).max() <= 0.5
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_out_of_range(tmp_path: Path, seed: int) -> None:
+    with pytest.raises(InputError, match="--seed"):
+        simulate_cohort(tmp_path / "new", seed=seed)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        simulate_cohort(tmp_path / "thesis.txt")
+
+
+def test_the_callers_random_numbers_stay(tmp_path: Path) -> None:
+    import torch
+
+    before = torch.random.get_rng_state()
+    models.write_language_model(tmp_path, text.make_lexicon(np.random.default_rng(0)), seed=3)
+    assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:

@@ -21,10 +21,11 @@ def found() -> Findings:
         for e in range(12):
             for space in ("mel", "wav2vec2", "gpt2", "glove"):
                 own = OWN.get(kind) == space
+                r2 = (0.4 if own else 0.0) + rng.normal(0, 0.003)
                 rows.append(
                     {
                         "subject": "S1", "electrode": f"{kind}-{e}", "kind": kind, "space": space, "ceiling": 0.5,
-                        "r2": (0.4 if own else 0.0) + rng.normal(0, 0.003), "r2_shuffled": rng.normal(0, 0.003),
+                        "r2": r2, "r2_layer0": 0.5 * r2, "r2_shuffled": rng.normal(0, 0.003),
                         "p_value": 1e-9 if own else rng.uniform(0.1, 1.0),
                     }
                 )  # fmt: skip
@@ -67,6 +68,12 @@ def test_something_found_where_there_is_nothing(found: Findings, kind: str) -> N
     scores = found.scores.copy()
     scores.loc[(scores["kind"] == kind) & (scores["space"] == "gpt2"), "r2"] = 0.05
     assert failures(replace(found, scores=scores)) == [f"{kind} electrodes: |R²|, any space"]
+
+
+def test_context_that_a_single_word_gives_away(found: Findings) -> None:
+    """A network's input embedding knows the word and its place: what it predicts is no context."""
+    scores = found.scores.assign(r2_layer0=found.scores["r2"])
+    assert failures(replace(found, scores=scores)) == ["context electrodes: gpt2's layer 0 over its best"]
 
 
 def test_scores_that_survive_shuffling(found: Findings) -> None:

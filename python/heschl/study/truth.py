@@ -17,19 +17,21 @@ from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.results import open_results
-from heschl.study.tables import best_table
+from heschl.study.tables import best_table, layer_table
 from heschl.study.targets import FitGroup, fit_groups
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Where each kind of electrode should be found, and how much of its ceiling at least. Context is carried by a network
-# with random weights, so less of it is linear in the features.
+# with random weights, so less of it is linear in the features; and it is context only if the network's input embedding
+# (layer 0: the word and its place, nothing of other words) falls well behind the best layer.
 EXPECTED = {
     "envelope": (("mel", "wav2vec2"), 0.6),
     "word": (("glove",), 0.6),
     "context": (("gpt2",), 0.3),
 }
+WITHOUT_CONTEXT = 0.6  # R² of layer 0 over that of the best layer, at most
 NOTHING = ("unmodelled", "silent")
 NEAR_ZERO = 0.01  # R²
 SIGNIFICANCE = 0.05
@@ -67,7 +69,7 @@ class Findings:
     ----------
     scores : DataFrame
         A row per electrode and space: subject, electrode, kind, ceiling (of the response as analysed), space, r2,
-        r2_shuffled, p_value.
+        r2_layer0 (of the space's first layer), r2_shuffled, p_value.
     latencies : DataFrame
         A row per envelope electrode: planted and found peak of the temporal filter, s.
     frame : float
@@ -123,7 +125,11 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
     ceilings = pd.DataFrame(
         {"subject": group.subjects, "electrode": group.electrodes, "ceiling": _shared_variance(noiseless.y, group.y)}
     )
-    scores = best_table(open_results(results)).merge(truth.drop(columns="ceiling")).merge(ceilings)
+    found = open_results(results)
+    layers = layer_table(found)
+    first = layers.loc[layers["layer"] == "0", ["subject", "electrode", "space", "r2"]]
+    scores = best_table(found).merge(truth.drop(columns="ceiling")).merge(ceilings)
+    scores = scores.merge(first.rename(columns={"r2": "r2_layer0"}), validate="one_to_one")
 
     lags, alphas = inputs.study.encoding.lags(grid.rate), inputs.study.encoding.alpha_grid()
     agreement = _refit(mel, group, scores, lags, alphas)
@@ -222,6 +228,14 @@ def judge(findings: Findings) -> list[Check]:
         # Sentences have a common time course, which shuffling leaves: it may explain some, not most.
         left = float(shuffled[kind][found] / median[kind][found])
         checks.append(Check(f"{kind} electrodes: share left when shuffled", f"{left:.2f}", "≤ 0.3", left <= 0.3))
+    context = scores[(scores["kind"] == "context") & (scores["space"] == "gpt2")]
+    static = float((context["r2_layer0"] / context["r2"]).median())
+    checks.append(
+        Check(
+            "context electrodes: gpt2's layer 0 over its best", f"{static:.2f}", f"≤ {WITHOUT_CONTEXT}",
+            static <= WITHOUT_CONTEXT,
+        )
+    )  # fmt: skip
     for kind in NOTHING:
         most = max(median[kind].abs().max(), shuffled[kind].abs().max())
         checks.append(Check(f"{kind} electrodes: |R²|, any space", f"{most:.4f}", f"< {NEAR_ZERO}", most < NEAR_ZERO))

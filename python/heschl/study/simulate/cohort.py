@@ -16,6 +16,7 @@ N_SENTENCES = 120
 N_REPEATED, N_TIMES = 10, 8
 SUBJECTS = ("S1", "S2", "S3")
 TAIL = 0.4  # s that a response goes on after its sound
+MAX_SEED = 2**63 - 1  # what TOML's integers, and torch, can hold
 
 STUDY = """\
 # A simulated cohort: every file here was made by `heschl simulate`, with a known truth (truth/).
@@ -79,7 +80,7 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
     out : Path
         A folder that does not exist yet, or is empty or an earlier cohort's.
     seed : int
-        Everything follows from it.
+        Everything follows from it. From 0 to 2⁶³ − 1.
     n_sentences : int
         Different sentences; the first ten are heard eight times by each subject.
 
@@ -92,11 +93,15 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
     Raises
     ------
     InputError
-        Where the folder holds something else.
+        Where the seed is out of range, or the folder is a file or holds something else.
     """
     import soundfile
 
     out = Path(out)
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError("--seed", str(seed), f"a whole number from 0 to {MAX_SEED}")
+    if out.exists() and not out.is_dir():
+        raise InputError("--out", f"{out}, which is a file", "a new or an empty folder", "Choose another name.")
     if out.is_dir() and any(out.iterdir()) and not (out / "truth").is_dir():
         raise InputError("--out", f"{out}, which is not empty", "a new or an empty folder", "Choose another name.")
     for folder in ("stimuli", "models", "truth"):

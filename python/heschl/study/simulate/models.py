@@ -13,7 +13,7 @@ import numpy as np
 from heschl.study.simulate.text import Lexicon
 
 WIDTH = 48
-N_BLOCKS = 3
+N_BLOCKS = {"speech": 3, "language": 4}
 VECTOR_WIDTH = 32
 
 
@@ -22,29 +22,35 @@ def write_speech_model(folder: Path, seed: int) -> None:
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    torch.manual_seed(seed)
     config = Wav2Vec2Config(
-        hidden_size=WIDTH, num_hidden_layers=N_BLOCKS, num_attention_heads=4, intermediate_size=2 * WIDTH,
+        hidden_size=WIDTH, num_hidden_layers=N_BLOCKS["speech"], num_attention_heads=4, intermediate_size=2 * WIDTH,
         conv_dim=(WIDTH,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
         do_stable_layer_norm=False, feat_extract_norm="group", initializer_range=0.1,
     )  # fmt: skip
-    Wav2Vec2Model(config).save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
+        torch.manual_seed(seed)
+        Wav2Vec2Model(config).save_pretrained(folder)
     Wav2Vec2FeatureExtractor(return_attention_mask=False, do_normalize=True).save_pretrained(folder)
 
 
 def write_language_model(folder: Path, lexicon: Lexicon, seed: int) -> None:
-    """Write a small GPT-2 with a tokenizer of one token per word."""
+    """Write a small GPT-2 with a tokenizer of one token per word.
+
+    Its feed-forward layers are narrow: at random they only scramble what attention has gathered from earlier words,
+    which is what upper layers are there for in this cohort.
+    """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
-    torch.manual_seed(seed)
     vocabulary = {word: i for i, word in enumerate(["<unk>", *lexicon.words])}
     config = GPT2Config(
-        vocab_size=len(vocabulary), n_positions=64, n_embd=WIDTH, n_layer=N_BLOCKS, n_head=4,
-        initializer_range=0.15, bos_token_id=0, eos_token_id=0,
+        vocab_size=len(vocabulary), n_positions=64, n_embd=WIDTH, n_layer=N_BLOCKS["language"], n_head=4,
+        n_inner=WIDTH // 4, initializer_range=0.1, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
-    GPT2Model(config).save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        GPT2Model(config).save_pretrained(folder)
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment, unused-ignore]
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>").save_pretrained(folder)

@@ -2,8 +2,8 @@
 
 No electrode is driven by a feature that a study fits. "envelope" electrodes follow band envelopes of the sound, found
 here by filters and Hilbert transforms; "word" electrodes the meaning of the word being heard; "context" electrodes the
-word's place in the sentence and what an earlier noun was; "unmodelled" ones a process that neither sound nor text
-knows; "silent" ones nothing.
+word's place in the sentence and the number of its subject, heard words ago; "unmodelled" ones a process that neither
+sound nor text knows; "silent" ones nothing.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode
             weights = rng.standard_normal(n_latents[kind])
             if kind == "envelope":
                 weights = np.abs(weights)
-            if kind == "context":  # position and dependency, neither lost beside the other
-                weights = np.sign(weights) * rng.uniform(0.7, 1.0, 2)
+            if kind == "context":  # the dependency leads: position alone is already in a model's input embedding
+                weights = np.sign(weights) * rng.uniform(0.7, 1.0, 2) * (0.6, 1.0)
             ceiling = 0.0 if kind == "silent" else float(rng.uniform(0.35, 0.6))
             out.append(Electrode(kind, weights, float(rng.uniform(0.06, 0.22)), ceiling))
     return out
@@ -87,8 +87,8 @@ def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
 def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats]:
     """Latents of meaning (n, meanings) and of context (n, 2), constant while a word lasts, 0 in silence.
 
-    Context is the word's place in the sentence (odd or even: more than the mere time since the sentence began), and a
-    property of the first noun, carried along from the verb on.
+    Context is the word's place in the sentence (odd or even: more than the mere time since the sentence began), and the
+    number of the first noun phrase, carried along from the verb on.
     """
     meaning, context = np.zeros((n, lexicon.meanings.shape[1])), np.zeros((n, 2))
     for at, (index, word) in enumerate(zip(sentence.words, words, strict=True)):
