@@ -1,67 +1,8 @@
 // heschl._core: dtype and layout checks, the GIL released, no copies, no logic.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
-#include "blas.hpp"
+#include "arrays.hpp"
 #include "heschl/kernels.hpp"
 
 namespace heschl::bindings {
-namespace py = pybind11;
-
-template <class T>
-using Array = py::array_t<T>;
-
-// Input (const) or output views of NumPy arrays; a wrong layout is an error, never a copy.
-template <class T>
-Matrix<const T> in2(const Array<T>& array) {
-    const auto item = static_cast<py::ssize_t>(sizeof(T));
-    require(array.ndim() == 2, "expected a 2-D array");
-    require(array.shape(1) <= 1 || array.strides(1) == item, "expected rows that are contiguous in memory");
-    require(array.shape(0) <= 1 || (array.strides(0) >= array.shape(1) * item && array.strides(0) % item == 0),
-            "expected rows in ascending memory order that do not overlap");
-    const py::ssize_t stride = array.shape(0) <= 1 ? array.shape(1) : array.strides(0) / item;
-    return {array.data(), array.shape(0), array.shape(1), stride};
-}
-
-template <class T>
-Matrix<T> out2(Array<T>& array) {
-    const Matrix<const T> view = in2<T>(array);
-    return {array.mutable_data(), view.rows, view.cols, view.stride};  // mutable_data() refuses a read-only array
-}
-
-template <class T>
-Vector<const T> in1(const Array<T>& array) {
-    require(array.ndim() == 1 && (array.size() <= 1 || array.strides(0) == static_cast<py::ssize_t>(sizeof(T))),
-            "expected a contiguous 1-D array");
-    return {array.data(), array.size()};
-}
-
-template <class T>
-Vector<T> out1(Array<T>& array) {
-    const Vector<const T> view = in1<T>(array);
-    return {array.mutable_data(), view.size};
-}
-
-Segments segments_of(const Array<int64_t>& bounds, int64_t n) {
-    const Matrix<const int64_t> view = in2<int64_t>(bounds);
-    require(view.cols == 2 && view.stride == 2, "expected segment bounds as a contiguous (s, 2) array");
-    const Segments segments{view.data, view.rows};
-    for (int64_t s = 0; s < segments.count; ++s)
-        require(0 <= segments.begin(s) && segments.begin(s) < segments.end(s) && segments.end(s) <= n,
-                "expected segments 0 <= begin < end <= n");
-    return segments;
-}
-
-Lags lags_of(int64_t first, int64_t count) {
-    require(count > 0, "expected at least one lag");
-    return {first, count};
-}
-
-Cpu device(int64_t n_threads) {
-    Cpu cpu = scipy_blas();
-    cpu.n_threads = n_threads;
-    return cpu;
-}
 
 template <class T>
 void bind(py::module_& m) {
@@ -69,57 +10,99 @@ void bind(py::module_& m) {
     using D = Array<double>;
     using I = Array<int64_t>;
     using Release = py::gil_scoped_release;
-    const auto strict = [](const char* name) { return py::arg(name).noconvert(); };
 
     m.def(
         "lagged_design",
-        [](const A& H, const I& bounds, int64_t first, int64_t count, A& X, int64_t n_threads) {
-            const auto h = in2<T>(H);
-            const auto segments = segments_of(bounds, h.rows);
+        [](const A& H, const Runs& run, const A& h_shift, const I& ranges, int64_t first, int64_t count, A& X,
+           int64_t n_threads) {
+            const auto h = frames_of<T>(H, run);
+            const auto shift = in1<T>(h_shift);
+            require(shift.size == h.cols(), "expected a shift of size d");
+            const auto rows = ranges_of(ranges, h.count);
             const auto x = out2<T>(X);
             Release unlocked;
-            lagged_design<T>(device(n_threads), h, segments, lags_of(first, count), x);
+            lagged_design<T>(device(n_threads), h, shift, rows, lags_of(first, count), x);
         },
-        strict("H"), strict("bounds"), py::arg("first_lag"), py::arg("n_lags"), strict("X"), py::arg("n_threads"));
+        strict("H"), strict("run"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("X"), py::arg("n_threads"));
 
     m.def(
         "lagged_moments",
-        [](const A& H, const A& Y, const A& h_shift, const A& y_shift, const I& bounds, int64_t first, int64_t count,
-           A& first_column, A& cross, A& edges, D& pair_sums, D& pair_counts, D& target_sums, D& feature_sums,
-           D& totals, int64_t n_threads) {
-            const auto h = in2<T>(H), y = in2<T>(Y);
-            const auto hs = in1<T>(h_shift), ys = in1<T>(y_shift);
-            const auto segments = segments_of(bounds, h.rows);
-            const MomentViews<T> out{out2<T>(first_column),
-                                     out2<T>(cross),
-                                     out2<T>(edges),
-                                     out2<double>(pair_sums),
-                                     out1<double>(pair_counts),
-                                     out2<double>(target_sums),
-                                     out2<double>(feature_sums),
-                                     out2<double>(totals)};
+        [](const A& H, const Runs& run, const A& h_shift, const I& ranges, int64_t first, int64_t count,
+           A& first_column, A& leaving, A& entering, D& pair_sums, D& pair_counts, int64_t n_threads) {
+            const auto h = frames_of<T>(H, run);
+            const auto shift = in1<T>(h_shift);
+            const auto rows = ranges_of(ranges, h.count);
+            const FeatureMoments<T> out{out2<T>(first_column), out2<T>(leaving), out2<T>(entering),
+                                        out2<double>(pair_sums), out1<double>(pair_counts)};
             Release unlocked;
-            lagged_moments<T>(device(n_threads), h, y, hs, ys, segments, lags_of(first, count), out);
+            lagged_moments<T>(device(n_threads), h, shift, rows, lags_of(first, count), out);
         },
-        strict("H"), strict("Y"), strict("h_shift"), strict("y_shift"), strict("bounds"), py::arg("first_lag"),
-        py::arg("n_lags"), strict("first_column"), strict("cross"), strict("edges"), strict("pair_sums"),
-        strict("pair_counts"), strict("target_sums"), strict("feature_sums"), strict("totals"), py::arg("n_threads"));
+        strict("H"), strict("run"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("first_column"), strict("leaving"), strict("entering"), strict("pair_sums"), strict("pair_counts"),
+        py::arg("n_threads"));
+
+    m.def(
+        "lagged_pair",
+        [](const A& a, const Runs& a_run, const A& a_shift, const A& b, const Runs& b_run, const A& b_shift,
+           const I& ranges, int64_t first, int64_t count, A& first_column, int64_t n_threads) {
+            const auto left = frames_of<T>(a, a_run), right = frames_of<T>(b, b_run);
+            const auto left_shift = in1<T>(a_shift), right_shift = in1<T>(b_shift);
+            require(left.count == right.count, "expected features of equally many frames");
+            require(left_shift.size == left.cols() && right_shift.size == right.cols(), "expected shifts of size d");
+            const auto rows = ranges_of(ranges, left.count);
+            const auto out = out2<T>(first_column);
+            Release unlocked;
+            lagged_pair<T>(device(n_threads), left, left_shift, right, right_shift, rows, lags_of(first, count), out);
+        },
+        strict("a"), strict("a_run"), strict("a_shift"), strict("b"), strict("b_run"), strict("b_shift"),
+        strict("ranges"), py::arg("first_lag"), py::arg("n_lags"), strict("first_column"), py::arg("n_threads"));
+
+    m.def(
+        "lagged_targets",
+        [](const A& H, const Runs& run, const A& h_shift, const A& Y, const A& y_shift, const I& ranges, int64_t first,
+           int64_t count, A& cross, D& target_sums, D& totals, int64_t n_threads) {
+            const auto h = frames_of<T>(H, run);
+            const auto y = in2<T>(Y);
+            const auto hs = in1<T>(h_shift), ys = in1<T>(y_shift);
+            const auto rows = ranges_of(ranges, h.count);
+            const TargetMoments<T> out{out2<T>(cross), out2<double>(target_sums), out2<double>(totals)};
+            Release unlocked;
+            lagged_targets<T>(device(n_threads), h, hs, y, ys, rows, lags_of(first, count), out);
+        },
+        strict("H"), strict("run"), strict("h_shift"), strict("Y"), strict("y_shift"), strict("ranges"),
+        py::arg("first_lag"), py::arg("n_lags"), strict("cross"), strict("target_sums"), strict("totals"),
+        py::arg("n_threads"));
+
+    m.def(
+        "feature_statistics",
+        [](const A& H, const Runs& run, const A& h_shift, const I& ranges, D& sums, A& extremes) {
+            const auto h = frames_of<T>(H, run);
+            const auto shift = in1<T>(h_shift);
+            require(shift.size == h.cols(), "expected a shift of size d");
+            const auto rows = ranges_of(ranges, h.count);
+            const auto s = out2<double>(sums);
+            const auto e = out2<T>(extremes);
+            Release unlocked;
+            feature_statistics<T>(h, shift, rows, s, e);
+        },
+        strict("H"), strict("run"), strict("h_shift"), strict("ranges"), strict("sums"), strict("extremes"));
 
     m.def(
         "lagged_gram",
-        [](const A& first_column, const A& edges, const D& pair_sums, const D& pair_counts, const D& offset,
-           const D& scale, double inverse_n, int64_t first, int64_t count, A& G, int64_t n_threads) {
-            const auto b = in2<T>(first_column), e = in2<T>(edges);
+        [](const A& first_column, const A& leaving, const A& entering, const D& pair_sums, const D& pair_counts,
+           const D& offset, const D& scale, double inverse_n, int64_t first, int64_t count, A& G, int64_t n_threads) {
+            const auto b = in2<T>(first_column), out = in2<T>(leaving), in = in2<T>(entering);
             const auto u = in2<double>(pair_sums);
             const auto k = in1<double>(pair_counts);
             const Standardisation how{in1<double>(offset), in1<double>(scale), inverse_n};
             require(how.offset.size == b.cols && how.scale.size == b.cols, "expected offset and scale of size d");
             const auto g = out2<T>(G);
             Release unlocked;
-            lagged_gram<T>(device(n_threads), b, e, u, k, how, lags_of(first, count), g);
+            lagged_gram<T>(device(n_threads), b, out, in, u, k, how, lags_of(first, count), g);
         },
-        strict("first_column"), strict("edges"), strict("pair_sums"), strict("pair_counts"), strict("offset"),
-        strict("scale"), py::arg("inverse_n"), py::arg("first_lag"), py::arg("n_lags"), strict("G"),
+        strict("first_column"), strict("leaving"), strict("entering"), strict("pair_sums"), strict("pair_counts"),
+        strict("offset"), strict("scale"), py::arg("inverse_n"), py::arg("first_lag"), py::arg("n_lags"), strict("G"),
         py::arg("n_threads"));
 
     m.def(
@@ -162,33 +145,44 @@ void bind(py::module_& m) {
         py::arg("n_threads"));
 
     m.def(
+        "quadratic_errors",
+        [](A& G, const A& R, const A& W, D& out, int64_t n_threads) {
+            const auto g = out2<T>(G);
+            const auto r = in2<T>(R), w = in2<T>(W);
+            const auto errors = out1<double>(out);
+            Release unlocked;
+            quadratic_errors<T>(device(n_threads), g, r, w, errors);
+        },
+        strict("G"), strict("R"), strict("W"), strict("out"), py::arg("n_threads"));
+
+    m.def(
         "lagged_predict",
-        [](const A& H, const A& h_shift, const I& bounds, int64_t first, int64_t count, const A& W, const A& intercept,
+        [](const A& H, const Runs& run, const A& h_shift, const I& ranges, int64_t first, int64_t count, const A& W,
            A& P, int64_t n_threads) {
-            const auto h = in2<T>(H), w = in2<T>(W);
-            const auto shift = in1<T>(h_shift), b = in1<T>(intercept);
-            require(shift.size == h.cols, "expected a shift of size d");
-            const auto segments = segments_of(bounds, h.rows);
+            const auto h = frames_of<T>(H, run);
+            const auto w = in2<T>(W);
+            const auto shift = in1<T>(h_shift);
+            const auto rows = ranges_of(ranges, h.count);
             const auto p = out2<T>(P);
             Release unlocked;
-            lagged_predict<T>(device(n_threads), h, shift, segments, lags_of(first, count), w, b, p);
+            lagged_predict<T>(device(n_threads), h, shift, rows, lags_of(first, count), w, p);
         },
-        strict("H"), strict("h_shift"), strict("bounds"), py::arg("first_lag"), py::arg("n_lags"), strict("W"),
-        strict("intercept"), strict("P"), py::arg("n_threads"));
+        strict("H"), strict("run"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("W"), strict("P"), py::arg("n_threads"));
 
     m.def(
         "lagged_sse",
-        [](const A& H, const A& Y, const A& h_shift, const I& bounds, int64_t first, int64_t count, const A& W,
+        [](const A& H, const A& Y, const A& h_shift, const I& ranges, int64_t first, int64_t count, const A& W,
            const A& intercept, D& sse, int64_t n_threads) {
-            const auto h = in2<T>(H), y = in2<T>(Y), w = in2<T>(W);
+            const auto h = frames_of<T>(H, {});
+            const auto y = in2<T>(Y), w = in2<T>(W);
             const auto shift = in1<T>(h_shift), b = in1<T>(intercept);
-            require(shift.size == h.cols, "expected a shift of size d");
-            const auto segments = segments_of(bounds, h.rows);
+            const auto rows = ranges_of(ranges, h.count);
             const auto out = out1<double>(sse);
             Release unlocked;
-            lagged_sse<T>(device(n_threads), h, y, shift, segments, lags_of(first, count), w, b, out);
+            lagged_sse<T>(device(n_threads), h, y, shift, rows, lags_of(first, count), w, b, out);
         },
-        strict("H"), strict("Y"), strict("h_shift"), strict("bounds"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("H"), strict("Y"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
         strict("W"), strict("intercept"), strict("sse"), py::arg("n_threads"));
 }
 

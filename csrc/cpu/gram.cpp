@@ -1,7 +1,6 @@
-// From moments to normal equations. With B_ij = sum_t h'(t - l_i) h'(t - l_j)' (block i, j of X'X) and e_i the edge
-// frames of moments.cpp,
-//     B_(i+1)(j+1) = B_ij - sum_s e_i e_j' (both lags >= 0)  or  + sum_s e_i e_j' (both lags < 0),
-// because shifting both lags by one frame moves the window of the sum by one frame against the segment.
+// From moments to normal equations. With B_ij = sum_t h'(t - l_i) h'(t - l_j)' (block i, j of X'X),
+//     B_(i+1)(j+1) = B_ij - leaving_i leaving_j' + entering_i entering_j'  (summed over ranges)
+// because shifting both lags by one frame moves the window of the sum by one frame.
 #include <cmath>
 
 #include "heschl/kernels.hpp"
@@ -12,18 +11,15 @@ namespace {
 
 // B's lower triangle from its first block column: edge products first, then running sums down the block diagonals.
 template <class T>
-void assemble(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> edges, Lags lags, Matrix<T> B) {
-    const int64_t d = first_column.cols, w = lags.count, p = w * d;
-    const int64_t negative = std::clamp<int64_t>(-lags.first, 0, w - 1);  // lags < 0 among the first w - 1
-    for (int64_t r = d; r < p; ++r) std::fill_n(B.row(r) + d, r - d + 1, T(0));
-    const auto add_edges = [&](int64_t from, int64_t to, T sign) {
-        const int64_t size = (to - from) * d, at = (from + 1) * d;
-        if (size == 0) return;
-        syrk_lower<T>(cpu, sign, {edges.data + from * d, edges.rows, size, edges.stride}, T(0),
-                      {B.row(at) + at, size, size, B.stride});
-    };
-    add_edges(0, negative, T(1));
-    add_edges(negative, w - 1, T(-1));
+void assemble(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> leaving, Matrix<const T> entering,
+              int64_t w, Matrix<T> B) {
+    const int64_t d = first_column.cols, p = w * d, inner = p - d;
+    if (w > 1) {
+        const Matrix<T> rest{B.row(d) + d, inner, inner, B.stride};
+        syrk_lower<T>(cpu, T(-1), {leaving.data, leaving.rows, inner, leaving.stride}, T(0), rest);
+        if (entering.rows > 0)
+            syrk_lower<T>(cpu, T(1), {entering.data, entering.rows, inner, entering.stride}, T(1), rest);
+    }
     for (int64_t r = 0; r < p; ++r) std::copy_n(first_column.row(r), std::min(d, r + 1), B.row(r));
     // A running sum stays at one feature f of the block columns: threads share the features.
     const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 19) / (p * w));
@@ -52,12 +48,14 @@ struct LagSums {
 }  // namespace
 
 template <class T>
-void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> edges, Matrix<const double> pair_sums,
-                 Vector<const double> pair_counts, Standardisation how, Lags lags, Matrix<T> G) {
+void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> leaving, Matrix<const T> entering,
+                 Matrix<const double> pair_sums, Vector<const double> pair_counts, Standardisation how, Lags lags,
+                 Matrix<T> G) {
     const int64_t d = first_column.cols, w = lags.count, p = w * d;
-    require(G.rows == p && G.cols == p && first_column.rows == p && edges.cols == p, "lagged_gram: G must be (p, p)");
+    require(G.rows == p && G.cols == p && first_column.rows == p, "lagged_gram: G must be (p, p)");
+    require(leaving.cols == p && entering.cols == p, "lagged_gram: leaving and entering must have p columns");
     require(pair_sums.rows == w * w && pair_counts.size == w * w, "lagged_gram: pair sums must be (w * w, d)");
-    assemble(cpu, first_column, edges, lags, G);
+    assemble(cpu, first_column, leaving, entering, w, G);
 
     // With q = offset, s = scale, m = 1/n (0: not centred):
     //   G_ij = s [B_ij - m s_i s_j' - r_ij q' - q r_ji' + k_ij q q'] s,
@@ -111,10 +109,10 @@ void lagged_cross(const Cpu& cpu, Matrix<const T> cross, Matrix<const double> pa
     });
 }
 
-template void lagged_gram(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const double>,
-                          Vector<const double>, Standardisation, Lags, Matrix<float>);
+template void lagged_gram(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const float>,
+                          Matrix<const double>, Vector<const double>, Standardisation, Lags, Matrix<float>);
 template void lagged_gram(const Cpu&, Matrix<const double>, Matrix<const double>, Matrix<const double>,
-                          Vector<const double>, Standardisation, Lags, Matrix<double>);
+                          Matrix<const double>, Vector<const double>, Standardisation, Lags, Matrix<double>);
 template void lagged_cross(const Cpu&, Matrix<const float>, Matrix<const double>, Vector<const double>,
                            Matrix<const double>, Vector<const double>, Standardisation, Lags, Matrix<float>);
 template void lagged_cross(const Cpu&, Matrix<const double>, Matrix<const double>, Vector<const double>,

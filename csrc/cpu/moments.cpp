@@ -1,164 +1,164 @@
-// Lagged moments: one pass over the frames. 2 n p d + 2 n p c operations in BLAS, everything else is O(n d + w^2 d).
-#include <utility>
-
-#include "heschl/kernels.hpp"
-#include "rows.hpp"
+// Lagged moments: one pass over the frames, 2 n p (d + c) operations in BLAS. Of run-length features only the runs
+// count: 2 m p (d + c) for m runs, because a product of two frames depends on nothing but their runs.
+#include "runs.hpp"
+#include "sums.hpp"
 
 namespace heschl {
 namespace {
 
-// Frames left out at the begin and at the end of a segment.
-using Trim = std::pair<int64_t, int64_t>;
-
-// Sums of the first 0, 1, ..., most frames (towards = 1 from the begin, -1 from the end) added to table.
-template <class T>
-void add_running_sums(Matrix<const T> V, Vector<const T> shift, int64_t from, int towards, int64_t most,
-                      std::vector<double>& table) {
-    const int64_t d = V.cols;
-    std::vector<double> running(static_cast<std::size_t>(d), 0.0);
-    for (int64_t e = 0; e < most; ++e) {
-        const T* v = V.row(from + towards * e);
-        double* entry = table.data() + (e + 1) * d;
-        for (int64_t f = 0; f < d; ++f) {
-            running[f] += static_cast<double>(v[f]) - static_cast<double>(shift[f]);
-            entry[f] += running[f];
-        }
-    }
+// column += sum_t a'(t - lags[i]) right(t)' with right written by right_row(row, out): products of blocks of rows.
+template <class T, class Right>
+void add_by_rows(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Ranges ranges, Lags lags, int64_t cols,
+                 const Right& right_row, Matrix<T> column) {
+    DesignBlock<T> design(A, a_shift, lags, ranges.rows());
+    Block<T> right(design.capacity, cols);
+    for_each_block(ranges, design.capacity, [&](const std::vector<Row>& rows) {
+        const auto count = static_cast<int64_t>(rows.size());
+        design.fill(cpu, rows);
+        right.fill(cpu, count, [&](int64_t i, T* out) { right_row(rows[i], out); });
+        gemm<T>(cpu, true, false, T(1), design.read(count), right.read(count), T(1), column);
+    });
 }
 
-// The sums of one segment, or of several that are all longer than any trim and so may be added before trimming.
-struct EdgeSums {
-    std::vector<double> all, head, tail;  // (d), (longest head + 1, d), (longest tail + 1, d)
-    int64_t frames = 0, segments = 0;
-
-    EdgeSums(int64_t d, Trim longest)
-        : all(static_cast<std::size_t>(d)),
-          head(static_cast<std::size_t>((longest.first + 1) * d)),
-          tail(static_cast<std::size_t>((longest.second + 1) * d)) {}
-
-    template <class T>
-    void add(Matrix<const T> V, Vector<const T> shift, int64_t begin, int64_t end, Trim longest) {
-        for (int64_t t = begin; t < end; ++t) {
-            const T* v = V.row(t);
-            for (int64_t f = 0; f < V.cols; ++f) all[f] += static_cast<double>(v[f]) - static_cast<double>(shift[f]);
-        }
-        add_running_sums(V, shift, begin, 1, longest.first, head);
-        add_running_sums(V, shift, end - 1, -1, longest.second, tail);
-        frames += end - begin;
-        segments += 1;
-    }
-
-    void read(const std::vector<Trim>& trims, Matrix<double> sums, double* counts) const {
-        const int64_t d = sums.cols;
-        for (std::size_t r = 0; r < trims.size(); ++r) {
-            const auto [p, q] = trims[r];
-            const int64_t left = frames - segments * (p + q);
-            if (left <= 0) continue;  // one segment, shorter than the trim
-            const double *h = head.data() + p * d, *l = tail.data() + q * d;
-            double* out = sums.row(static_cast<int64_t>(r));
-            for (int64_t f = 0; f < d; ++f) out[f] += all[f] - h[f] - l[f];
-            if (counts) counts[r] += static_cast<double>(left);
-        }
-    }
-};
-
-// sums[r] += sum over segments of V[t] - shift for t in [begin + p_r, end - q_r); counts[r] += the number of such t.
-template <class T>
-void add_trimmed_sums(Matrix<const T> V, Vector<const T> shift, Segments segments, const std::vector<Trim>& trims,
-                      Matrix<double> sums, double* counts) {
-    Trim longest{0, 0};
-    int64_t widest = 0;
-    for (const auto& [p, q] : trims) {
-        longest = {std::max(longest.first, p), std::max(longest.second, q)};
-        widest = std::max(widest, p + q);
-    }
-    // Segments no shorter than every trim are summed first and trimmed once; the short ones one by one.
-    std::vector<int64_t> shorter;
-    int64_t n_long = 0;
-    for (int64_t s = 0; s < segments.count; ++s)
-        if (segments.end(s) - segments.begin(s) >= widest)
-            ++n_long;
-        else
-            shorter.push_back(s);
-    if (n_long > 0) {
-        EdgeSums together(V.cols, longest);
-        for (int64_t s = 0; s < segments.count; ++s)
-            if (segments.end(s) - segments.begin(s) >= widest)
-                together.add(V, shift, segments.begin(s), segments.end(s), longest);
-        together.read(trims, sums, counts);
-    }
-    for (const int64_t s : shorter) {
-        const int64_t length = segments.end(s) - segments.begin(s);
-        const Trim most{std::min(longest.first, length), std::min(longest.second, length)};
-        EdgeSums alone(V.cols, most);
-        alone.add(V, shift, segments.begin(s), segments.end(s), most);
-        alone.read(trims, sums, counts);
-    }
-}
-
-template <class T>
-void add_sums_and_squares(Matrix<const T> V, Vector<const T> shift, Segments segments, Matrix<double> out) {
-    double *sum = out.row(0), *square = out.row(1);
-    for (int64_t s = 0; s < segments.count; ++s)
-        for (int64_t t = segments.begin(s); t < segments.end(s); ++t) {
-            const T* v = V.row(t);
-            for (int64_t f = 0; f < V.cols; ++f) {
-                const double x = static_cast<double>(v[f]) - static_cast<double>(shift[f]);
-                sum[f] += x;
-                square[f] += x * x;
+// The same for run-length A: sum over runs of (the run's value) (sum of right(t) over frames t with t - lags[i] in it)'.
+template <class T, class Right>
+void add_by_left_runs(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Ranges ranges, Lags lags, int64_t cols,
+                      const Right& right_row, Matrix<T> column) {
+    const int64_t d = A.cols(), w = lags.count, capacity = block_rows(w * cols * int64_t{sizeof(T)}, ranges.rows() * w);
+    Block<T> values(capacity, d), sums(capacity, w * cols);
+    for_each_piece_block(A, ranges, lags[0], lags[w - 1], capacity, [&](const std::vector<Piece>& pieces) {
+        const auto count = static_cast<int64_t>(pieces.size());
+        fill_values(cpu, A, a_shift, pieces, values);
+        sums.fill(cpu, count, [&](int64_t i, T* out) {
+            const auto [first, last, r] = pieces[i];
+            std::vector<T> right(static_cast<std::size_t>(cols));
+            std::fill(out, out + w * cols, T(0));
+            for (int64_t t = std::max(first + lags[0], ranges.begin(r));
+                 t < std::min(last + lags[w - 1], ranges.end(r)); ++t) {
+                right_row(Row{t, ranges.low(r), ranges.high(r)}, right.data());
+                // lags k with first <= t - lags[k] < last
+                for (int64_t k = std::max<int64_t>(0, t - last + 1 - lags[0]);
+                     k <= std::min(w - 1, t - first - lags[0]); ++k)
+                    for (int64_t j = 0; j < cols; ++j) out[k * cols + j] += right[j];
             }
-        }
+        });
+        const Matrix<const T> all = sums.read(count);
+        for (int64_t k = 0; k < w; ++k)
+            gemm<T>(cpu, true, false, T(1), values.read(count), {all.data + k * cols, count, cols, all.stride}, T(1),
+                    {column.row(k * d), d, cols, column.stride});
+    });
+}
+
+// column += sum_t a'(t - lags[i]) b'(t - lags[0])' for run-length B: sum over B's runs of
+// (sum of a'(t - lags[i]) over frames t with t - lags[0] in the run) (the run's value)'.
+template <class T>
+void add_by_right_runs(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                       Ranges ranges, Lags lags, Matrix<T> column) {
+    const int64_t d = A.cols(), p = lags.count * d, capacity = block_rows(p * int64_t{sizeof(T)}, ranges.rows());
+    Block<T> sums(capacity, p), values(capacity, B.cols());
+    for_each_piece_block(B, ranges, lags[0], lags[0], capacity, [&](const std::vector<Piece>& pieces) {
+        const auto count = static_cast<int64_t>(pieces.size());
+        fill_values(cpu, B, b_shift, pieces, values);
+        sums.fill(cpu, count, [&](int64_t i, T* out) {
+            const auto [first, last, r] = pieces[i];
+            std::fill(out, out + p, T(0));
+            for (int64_t k = 0; k < lags.count; ++k)
+                add_window(A, a_shift, first - k, last - k, ranges.low(r), ranges.high(r), out + k * d);
+        });
+        gemm<T>(cpu, true, false, T(1), sums.read(count), values.read(count), T(1), column);
+    });
 }
 
 }  // namespace
 
 template <class T>
-void lagged_moments(const Cpu& cpu, Matrix<const T> H, Matrix<const T> Y, Vector<const T> h_shift,
-                    Vector<const T> y_shift, Segments segments, Lags lags, MomentViews<T> out) {
-    const int64_t d = H.cols, c = Y.cols, w = lags.count, p = w * d;
-    require(Y.rows == H.rows && h_shift.size == d && y_shift.size == c, "lagged_moments: H (n, d) and Y (n, c) differ");
-    require(out.first_column.rows == p && out.first_column.cols == d, "lagged_moments: first_column must be (p, d)");
-    require(out.cross.rows == p && out.cross.cols == c, "lagged_moments: cross must be (p, c)");
-    require(out.edges.rows == segments.count && out.edges.cols == p, "lagged_moments: edges must be (s, p)");
-
-    DesignBlock<T> block(total_rows(segments), p);
-    std::vector<T> responses(static_cast<std::size_t>(block.capacity * c));
-    for_each_block(
-        segments, block.capacity,
-        [&](int64_t i, int64_t t, int64_t s) {
-            lagged_row(H, h_shift, t, segments.begin(s), segments.end(s), lags, block.row(i));
-            for (int64_t j = 0; j < c; ++j) responses[i * c + j] = Y.row(t)[j] - y_shift[j];
-        },
-        [&](int64_t rows) {
-            const Matrix<const T> X = block.first(rows), first_lag{X.data, rows, d, X.stride};
-            gemm<T>(cpu, true, false, T(1), X, first_lag, T(1), out.first_column);
-            gemm<T>(cpu, true, false, T(1), X, {responses.data(), rows, c, c}, T(1), out.cross);
-        });
-
-    for (int64_t s = 0; s < segments.count; ++s) {
-        const int64_t begin = segments.begin(s), end = segments.end(s);
-        for (int64_t i = 0; i < w; ++i)
-            lagged_row(H, h_shift, lags[i] >= 0 ? end - 1 : begin - 1, begin, end, {lags[i], 1},
-                       out.edges.row(s) + i * d);
-    }
-
-    std::vector<Trim> pairs, single;
-    for (int64_t i = 0; i < w; ++i) {
-        // t and t - lags[i] and t - lags[j] in the segment, told as limits on u = t - lags[i]
-        for (int64_t j = 0; j < w; ++j)
-            pairs.emplace_back(std::max<int64_t>({0, lags[j] - lags[i], -lags[i]}),
-                               std::max<int64_t>({0, lags[i] - lags[j], lags[i]}));
-        single.emplace_back(std::max<int64_t>(0, lags[i]), std::max<int64_t>(0, -lags[i]));
-    }
-    add_trimmed_sums(H, h_shift, segments, pairs, out.pair_sums, out.pair_counts.data);
-    add_trimmed_sums(Y, y_shift, segments, single, out.target_sums, nullptr);
-    add_sums_and_squares(H, h_shift, segments, out.feature_sums);
-    add_sums_and_squares(Y, y_shift, segments, out.totals);
+void lagged_pair(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                 Ranges ranges, Lags lags, Matrix<T> first_column) {
+    require(first_column.rows == lags.count * A.cols() && first_column.cols == B.cols(),
+            "lagged_pair: first_column must be (n_lags * d_a, d_b)");
+    const auto right = [&](Row row, T* out) { lagged_row(B, b_shift, row, {lags.first, 1}, out); };
+    if (B.run)
+        add_by_right_runs(cpu, A, a_shift, B, b_shift, ranges, lags, first_column);
+    else if (A.run)
+        add_by_left_runs(cpu, A, a_shift, ranges, lags, B.cols(), right, first_column);
+    else
+        add_by_rows(cpu, A, a_shift, ranges, lags, B.cols(), right, first_column);
 }
 
-template void lagged_moments(const Cpu&, Matrix<const float>, Matrix<const float>, Vector<const float>,
-                             Vector<const float>, Segments, Lags, MomentViews<float>);
-template void lagged_moments(const Cpu&, Matrix<const double>, Matrix<const double>, Vector<const double>,
-                             Vector<const double>, Segments, Lags, MomentViews<double>);
+template <class T>
+void lagged_moments(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Lags lags,
+                    FeatureMoments<T> out) {
+    const int64_t d = H.cols(), w = lags.count, p = w * d;
+    require(h_shift.size == d, "lagged_moments: h_shift must be (d)");
+    require(out.first_column.rows == p && out.first_column.cols == d, "lagged_moments: first_column must be (p, d)");
+    require(out.pair_sums.rows == w * w && out.pair_sums.cols == d && out.pair_counts.size == w * w,
+            "lagged_moments: pair_sums must be (w * w, d), pair_counts (w * w)");
+    for (const auto& edges : {out.leaving, out.entering})
+        require(edges.cols == p && (edges.rows == ranges.count || edges.rows == 0),
+                "lagged_moments: leaving and entering must be (r, p) or (0, p)");
+    lagged_pair(cpu, H, h_shift, H, h_shift, ranges, lags, out.first_column);
+    const auto fill_edges = [&](Matrix<T> edges, bool at_end) {
+        parallel_for(cpu.n_threads, edges.rows, std::max<int64_t>(1, (int64_t{1} << 18) / p),
+                     [&](int64_t first, int64_t last) {
+                         for (int64_t r = first; r < last; ++r) {
+                             const int64_t t = (at_end ? ranges.end(r) : ranges.begin(r)) - 1;
+                             lagged_row(H, h_shift, {t, ranges.low(r), ranges.high(r)}, lags, edges.row(r));
+                         }
+                     });
+    };
+    fill_edges(out.leaving, true);
+    fill_edges(out.entering, false);
+    add_pair_sums(H, h_shift, ranges, lags, out.pair_sums, out.pair_counts);
+}
+
+template <class T>
+void lagged_targets(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Matrix<const T> Y, Vector<const T> y_shift,
+                    Ranges ranges, Lags lags, TargetMoments<T> out) {
+    const int64_t d = H.cols(), c = Y.cols, w = lags.count;
+    require(Y.rows == H.count && h_shift.size == d && y_shift.size == c, "lagged_targets: H (n, d) and Y (n, c) differ");
+    require(out.cross.rows == w * d && out.cross.cols == c, "lagged_targets: cross must be (p, c)");
+    require(out.target_sums.rows == w && out.target_sums.cols == c && out.totals.rows == 2 && out.totals.cols == c,
+            "lagged_targets: target_sums must be (w, c), totals (2, c)");
+    const auto right = [&](Row row, T* y) { copy_shifted(Y.row(row.t), y_shift, c, y); };
+    if (H.run)
+        add_by_left_runs(cpu, H, h_shift, ranges, lags, c, right, out.cross);
+    else
+        add_by_rows(cpu, H, h_shift, ranges, lags, c, right, out.cross);
+    add_target_sums(Y, y_shift, ranges, lags, out.target_sums);
+    add_sums_and_squares(Frames<T>{Y, nullptr, Y.rows}, y_shift, ranges, out.totals);
+}
+
+template <class T>
+void feature_statistics(Frames<T> H, Vector<const T> h_shift, Ranges ranges, Matrix<double> sums, Matrix<T> extremes) {
+    const int64_t d = H.cols();
+    require(sums.rows == 2 && sums.cols == d && extremes.rows == 2 * ranges.count && extremes.cols == d,
+            "feature_statistics: sums must be (2, d), extremes (2 r, d)");
+    add_sums_and_squares(H, h_shift, ranges, sums);
+    for (int64_t r = 0; r < ranges.count; ++r) {
+        T *least = extremes.row(2 * r), *greatest = extremes.row(2 * r + 1);
+        std::copy_n(H.row(ranges.begin(r)), d, least);
+        std::copy_n(least, d, greatest);
+        for (int64_t t = ranges.begin(r) + 1; t < ranges.end(r); ++t) {
+            const T* h = H.row(t);
+            for (int64_t f = 0; f < d; ++f) {
+                least[f] = std::min(least[f], h[f]);
+                greatest[f] = std::max(greatest[f], h[f]);
+            }
+        }
+    }
+}
+
+template void lagged_pair(const Cpu&, Frames<float>, Vector<const float>, Frames<float>, Vector<const float>, Ranges,
+                          Lags, Matrix<float>);
+template void lagged_pair(const Cpu&, Frames<double>, Vector<const double>, Frames<double>, Vector<const double>,
+                          Ranges, Lags, Matrix<double>);
+template void lagged_moments(const Cpu&, Frames<float>, Vector<const float>, Ranges, Lags, FeatureMoments<float>);
+template void lagged_moments(const Cpu&, Frames<double>, Vector<const double>, Ranges, Lags, FeatureMoments<double>);
+template void lagged_targets(const Cpu&, Frames<float>, Vector<const float>, Matrix<const float>, Vector<const float>,
+                             Ranges, Lags, TargetMoments<float>);
+template void lagged_targets(const Cpu&, Frames<double>, Vector<const double>, Matrix<const double>,
+                             Vector<const double>, Ranges, Lags, TargetMoments<double>);
+template void feature_statistics(Frames<float>, Vector<const float>, Ranges, Matrix<double>, Matrix<float>);
+template void feature_statistics(Frames<double>, Vector<const double>, Ranges, Matrix<double>, Matrix<double>);
 
 }  // namespace heschl

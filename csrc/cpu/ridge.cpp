@@ -79,6 +79,32 @@ double ridge_residual(const Cpu& cpu, Matrix<const T> G, Vector<const T> diagona
     return worst;
 }
 
+template <class T>
+void quadratic_errors(const Cpu& cpu, Matrix<T> G, Matrix<const T> R, Matrix<const T> W, Vector<double> out) {
+    const int64_t p = G.rows, c = R.cols, sets = c > 0 ? W.cols / c : 0;
+    require(G.cols == p && R.rows == p && W.rows == p && W.cols == sets * c && out.size == W.cols,
+            "quadratic_errors: G (p, p), R (p, c), W (p, m c), out (m c) differ");
+    mirror(cpu, G);
+    constexpr int64_t rows = 256;  // of G at a time: its product with W is used while it is in cache
+    std::vector<T> product(static_cast<std::size_t>(std::min(rows, p) * W.cols));
+    std::fill_n(out.data, out.size, 0.0);
+    for (int64_t from = 0; from < p; from += rows) {
+        const int64_t count = std::min(rows, p - from);
+        gemm<T>(cpu, false, false, T(1), {G.row(from), count, p, G.stride}, W, T(0),
+                {product.data(), count, W.cols, W.cols});
+        parallel_for(cpu.n_threads, W.cols, 1024, [&](int64_t first, int64_t last) {
+            for (int64_t i = 0; i < count; ++i) {
+                const T *w = W.row(from + i), *r = R.row(from + i), *g = product.data() + i * W.cols;
+                for (int64_t j = first; j < last; ++j)
+                    out[j] += static_cast<double>(w[j]) *
+                              (static_cast<double>(g[j]) - 2.0 * static_cast<double>(r[j % c]));
+            }
+        });
+    }
+}
+
+template void quadratic_errors(const Cpu&, Matrix<float>, Matrix<const float>, Matrix<const float>, Vector<double>);
+template void quadratic_errors(const Cpu&, Matrix<double>, Matrix<const double>, Matrix<const double>, Vector<double>);
 template void ridge_solve(const Cpu&, Matrix<float>, Vector<const float>, double, Matrix<float>);
 template void ridge_solve(const Cpu&, Matrix<double>, Vector<const double>, double, Matrix<double>);
 template double ridge_residual(const Cpu&, Matrix<const float>, Vector<const float>, double, Matrix<const float>,

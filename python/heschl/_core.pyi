@@ -1,6 +1,7 @@
 """Compiled kernels. Shapes and meaning: csrc/include/heschl/kernels.hpp.
 
-All arrays of one call share float32 or float64 (`Float`); `bounds` is (s, 2) int64. Outputs are written in place.
+All arrays of one call share float32 or float64 (`_Float`); `ranges` is (r, 4) int64 (`heschl.linear.rows`), `run` the
+row of each frame for run-length features. Outputs are written in place.
 """
 
 from typing import Any
@@ -11,29 +12,59 @@ from numpy.typing import NDArray
 _Float = NDArray[Any]
 _Double = NDArray[np.float64]
 _Int = NDArray[np.int64]
+_Run = NDArray[np.int64] | None
 
-def lagged_design(H: _Float, bounds: _Int, first_lag: int, n_lags: int, X: _Float, n_threads: int) -> None: ...
+def lagged_design(
+    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, first_lag: int, n_lags: int, X: _Float, n_threads: int
+) -> None: ...
 def lagged_moments(
     H: _Float,
-    Y: _Float,
+    run: _Run,
     h_shift: _Float,
-    y_shift: _Float,
-    bounds: _Int,
+    ranges: _Int,
     first_lag: int,
     n_lags: int,
     first_column: _Float,
-    cross: _Float,
-    edges: _Float,
+    leaving: _Float,
+    entering: _Float,
     pair_sums: _Double,
     pair_counts: _Double,
+    n_threads: int,
+) -> None: ...
+def lagged_pair(
+    a: _Float,
+    a_run: _Run,
+    a_shift: _Float,
+    b: _Float,
+    b_run: _Run,
+    b_shift: _Float,
+    ranges: _Int,
+    first_lag: int,
+    n_lags: int,
+    first_column: _Float,
+    n_threads: int,
+) -> None: ...
+def lagged_targets(
+    H: _Float,
+    run: _Run,
+    h_shift: _Float,
+    Y: _Float,
+    y_shift: _Float,
+    ranges: _Int,
+    first_lag: int,
+    n_lags: int,
+    cross: _Float,
     target_sums: _Double,
-    feature_sums: _Double,
     totals: _Double,
     n_threads: int,
 ) -> None: ...
+def feature_statistics(
+    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, sums: _Double, extremes: _Float
+) -> None: ...
 def lagged_gram(
     first_column: _Float,
-    edges: _Float,
+    leaving: _Float,
+    entering: _Float,
     pair_sums: _Double,
     pair_counts: _Double,
     offset: _Double,
@@ -62,14 +93,15 @@ def ridge_solve(G: _Float, diagonal: _Float, alpha: float, W: _Float, n_threads:
 def ridge_residual(
     G: _Float, diagonal: _Float, alpha: float, R: _Float, W: _Float, targets: _Int, n_threads: int
 ) -> float: ...
+def quadratic_errors(G: _Float, R: _Float, W: _Float, out: _Double, n_threads: int) -> None: ...
 def lagged_predict(
     H: _Float,
+    run: _Run,
     h_shift: _Float,
-    bounds: _Int,
+    ranges: _Int,
     first_lag: int,
     n_lags: int,
     W: _Float,
-    intercept: _Float,
     P: _Float,
     n_threads: int,
 ) -> None: ...
@@ -77,7 +109,7 @@ def lagged_sse(
     H: _Float,
     Y: _Float,
     h_shift: _Float,
-    bounds: _Int,
+    ranges: _Int,
     first_lag: int,
     n_lags: int,
     W: _Float,

@@ -1,6 +1,7 @@
 // The kernels, as free functions over views, device context first. Shapes stand beside every argument:
-//   n frames, d features, c targets, w lags, p = w * d columns of the lagged design, s segments.
-// Sign of the lag: X[t, k * d + f] = H[t - lags[k], f], and 0 where that frame lies outside t's segment.
+//   n frames, d features, c targets, w lags, p = w * d columns of the lagged design, r ranges of rows.
+// Sign of the lag: X[t, k * d + f] = H[t - lags[k], f], and 0 where that frame lies outside the range's [low, high).
+// Features come as Frames: dense, or run-length (a word's values through all of its frames), which are not expanded.
 #pragma once
 
 #include "heschl/blas.hpp"
@@ -11,36 +12,66 @@ namespace heschl {
 // The lagged design itself, for those who ask for it.
 template <class T>
 void lagged_design(const Cpu& cpu,
-                   Matrix<const T> H,  // (n, d)
-                   Segments segments,  // covers the n rows
-                   Lags lags,
-                   Matrix<T> X);  // (n, p), rows outside every segment are left alone
+                   Frames<T> H,              // (n, d)
+                   Vector<const T> h_shift,  // (d), subtracted inside [low, high)
+                   Ranges ranges, Lags lags,
+                   Matrix<T> X);  // (n_rows, p), the rows of the ranges in order
 
-// Sums over the frames of some segments, from which X'X, X'Y and every centring of them follow (see gram.cpp).
-// Primes: h' = H - shift, y' = Y - shift inside a segment; 0 outside. 1_i(t) = [t - lags[i] is in t's segment].
+// What X'X is made of, over the rows of some ranges. Primes: h' = H - shift inside [low, high), 0 outside.
+// 1_i(t) = [t - lags[i] is in [low, high)].
 template <class T>
-struct MomentViews {
-    Matrix<T> first_column;  // (p, d)  sum_t h'(t - lags[i]) h'(t - lags[0])'
-    Matrix<T> cross;         // (p, c)  sum_t h'(t - lags[i]) y'(t)'
-    Matrix<T> edges;         // (s, p)  h'(end - 1 - lags[i]) for lags[i] >= 0, h'(begin - 1 - lags[i]) for lags[i] < 0
-    Matrix<double> pair_sums;     // (w * w, d)  row i * w + j: sum_t 1_j(t) h'(t - lags[i])
-    Vector<double> pair_counts;   // (w * w)     sum_t 1_i(t) 1_j(t)
-    Matrix<double> target_sums;   // (w, c)      sum_t 1_i(t) y'(t)
-    Matrix<double> feature_sums;  // (2, d)      sum h', sum h'^2
-    Matrix<double> totals;        // (2, c)      sum y', sum y'^2
+struct FeatureMoments {
+    Matrix<T> first_column;      // (p, d)  sum_t h'(t - lags[i]) h'(t - lags[0])'
+    Matrix<T> leaving;           // (r, p)  h'(end - 1 - lags[i])
+    Matrix<T> entering;          // (r, p)  h'(begin - 1 - lags[i]); either may have no rows: then all are 0
+    Matrix<double> pair_sums;    // (w * w, d)  row i * w + j: sum_t 1_j(t) h'(t - lags[i])
+    Vector<double> pair_counts;  // (w * w)     sum_t 1_i(t) 1_j(t)
 };
 
 template <class T>
 void lagged_moments(const Cpu& cpu,
-                    Matrix<const T> H,        // (n, d)
-                    Matrix<const T> Y,        // (n, c)
+                    Frames<T> H,              // (n, d)
                     Vector<const T> h_shift,  // (d)
+                    Ranges ranges, Lags lags,
+                    FeatureMoments<T> out);  // added to, but for leaving and entering, which are written
+
+// The same between two sets of features: sum_t a'(t - lags[i]) b'(t - lags[0])'.
+template <class T>
+void lagged_pair(const Cpu& cpu,
+                 Frames<T> A,              // (n, d_a)
+                 Vector<const T> a_shift,  // (d_a)
+                 Frames<T> B,              // (n, d_b)
+                 Vector<const T> b_shift,  // (d_b)
+                 Ranges ranges, Lags lags,
+                 Matrix<T> first_column);  // (w * d_a, d_b)  added to
+
+// What X'Y is made of; y' = Y - shift.
+template <class T>
+struct TargetMoments {
+    Matrix<T> cross;             // (p, c)  sum_t h'(t - lags[i]) y'(t)'
+    Matrix<double> target_sums;  // (w, c)  sum_t 1_i(t) y'(t)
+    Matrix<double> totals;       // (2, c)  sum y', sum y'^2
+};
+
+template <class T>
+void lagged_targets(const Cpu& cpu,
+                    Frames<T> H,              // (n, d)
+                    Vector<const T> h_shift,  // (d)
+                    Matrix<const T> Y,        // (n, c)
                     Vector<const T> y_shift,  // (c)
-                    Segments segments, Lags lags,
-                    MomentViews<T> out);  // added to, but for edges, which are written
+                    Ranges ranges, Lags lags,
+                    TargetMoments<T> out);  // added to
+
+// Sums of the features over the rows of some ranges, and their least and greatest values in each, lags aside.
+template <class T>
+void feature_statistics(Frames<T> H,              // (n, d)
+                        Vector<const T> h_shift,  // (d)
+                        Ranges ranges,
+                        Matrix<double> sums,  // (2, d)  sum h', sum h'^2: added to
+                        Matrix<T> extremes);  // (2 r, d)  least and greatest H of each range: written
 
 // How moments are read: features (h - mean) * scale, padded with 0, `offset` = mean - h_shift;
-// inverse_n = 1 / number of frames to centre the design (an intercept), 0 not to.
+// inverse_n = 1 / number of rows to centre the design (an intercept), 0 not to.
 struct Standardisation {
     Vector<const double> offset;  // (d)
     Vector<const double> scale;   // (d), 0 for a constant feature
@@ -51,7 +82,8 @@ struct Standardisation {
 template <class T>
 void lagged_gram(const Cpu& cpu,
                  Matrix<const T> first_column,      // (p, d)
-                 Matrix<const T> edges,             // (s, p)
+                 Matrix<const T> leaving,           // (any, p)
+                 Matrix<const T> entering,          // (any, p)
                  Matrix<const double> pair_sums,    // (w * w, d)
                  Vector<const double> pair_counts,  // (w * w)
                  Standardisation how, Lags lags,
@@ -64,7 +96,7 @@ void lagged_cross(const Cpu& cpu,
                   Matrix<const double> pair_sums,    // (w * w, d)
                   Vector<const double> pair_counts,  // (w * w)
                   Matrix<const double> target_sums,  // (w, c)
-                  Vector<const double> y_mean,  // (c)  of y' = Y - y_shift over the frames; 0 where nothing is centred
+                  Vector<const double> y_mean,  // (c)  of y' = Y - y_shift over the rows; 0 where nothing is centred
                   Standardisation how, Lags lags,
                   Matrix<T> R);  // (p, c)
 
@@ -87,25 +119,33 @@ double ridge_residual(const Cpu& cpu,
                       Matrix<const T> W,  // (p, c)
                       Vector<const int64_t> targets);
 
-// P[t] = sum_k (H[t - lags[k]] - h_shift) W_k + intercept, without a design; frames outside the segment count 0.
+// w'(G w - 2 r) of each column w of W, r its target's column of R, summed in double: with the sum of squares of centred
+// responses, the squared error of a prediction, from the moments of the rows predicted.
+template <class T>
+void quadratic_errors(const Cpu& cpu,
+                      Matrix<T> G,        // (p, p)  lower triangle; the upper one is made equal
+                      Matrix<const T> R,  // (p, c)
+                      Matrix<const T> W,  // (p, m c)  m sets of weights side by side
+                      Vector<double> out);  // (m c)  written
+
+// P[row] += sum_k (H[t - lags[k]] - h_shift) W_k, without a design; frames outside [low, high) count 0.
 template <class T>
 void lagged_predict(const Cpu& cpu,
-                    Matrix<const T> H,        // (n, d)
+                    Frames<T> H,              // (n, d)
                     Vector<const T> h_shift,  // (d)
-                    Segments segments, Lags lags,
-                    Matrix<const T> W,          // (p, c)
-                    Vector<const T> intercept,  // (c)
-                    Matrix<T> P);               // (n, c)
+                    Ranges ranges, Lags lags,
+                    Matrix<const T> W,  // (p, c)
+                    Matrix<T> P);       // (n_rows, c), the rows of the ranges in order
 
-// The same prediction, never stored: only its sum of squared errors against Y on these segments.
+// Squared errors of such predictions plus an intercept, never stored, on the rows of the ranges.
 template <class T>
 void lagged_sse(const Cpu& cpu,
-                Matrix<const T> H,        // (n, d)
+                Frames<T> H,              // (n, d)
                 Matrix<const T> Y,        // (n, c)
                 Vector<const T> h_shift,  // (d)
-                Segments segments, Lags lags,
-                Matrix<const T> W,          // (p, c)
-                Vector<const T> intercept,  // (c)
-                Vector<double> sse);        // (c)  written
+                Ranges ranges, Lags lags,
+                Matrix<const T> W,          // (p, m c)  m sets of weights side by side
+                Vector<const T> intercept,  // (m c)
+                Vector<double> sse);        // (m c)  written
 
 }  // namespace heschl

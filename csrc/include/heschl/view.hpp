@@ -29,13 +29,32 @@ struct Matrix {
     explicit operator bool() const { return data != nullptr; }
 };
 
-// Row ranges [begin(s), end(s)) of the frame grid that no lag may cross.
-struct Segments {
-    const int64_t* bounds = nullptr;  // (count, 2)
+// The frames of a feature matrix, (n, d). Dense: frame t is row t of `values`. Run-length: frame t is row run[t].
+template <class T>
+struct Frames {
+    Matrix<const T> values;
+    const int64_t* run = nullptr;  // (n), or none: dense
     int64_t count = 0;
 
-    int64_t begin(int64_t s) const { return bounds[2 * s]; }
-    int64_t end(int64_t s) const { return bounds[2 * s + 1]; }
+    int64_t cols() const { return values.cols; }
+    const T* row(int64_t t) const { return values.row(run ? run[t] : t); }
+};
+
+// Rows [begin(r), end(r)) of the design, one range each; their lags may reach into [low(r), high(r)) and nowhere else.
+// Where a segment's history counts as 0 outside of it, both are the segment.
+struct Ranges {
+    const int64_t* bounds = nullptr;  // (count, 4)
+    int64_t count = 0;
+
+    int64_t begin(int64_t r) const { return bounds[4 * r]; }
+    int64_t end(int64_t r) const { return bounds[4 * r + 1]; }
+    int64_t low(int64_t r) const { return bounds[4 * r + 2]; }
+    int64_t high(int64_t r) const { return bounds[4 * r + 3]; }
+    int64_t rows() const {
+        int64_t total = 0;
+        for (int64_t r = 0; r < count; ++r) total += end(r) - begin(r);
+        return total;
+    }
 };
 
 // The consecutive lags first, first + 1, ..., first + count - 1, in frames.

@@ -3,7 +3,12 @@
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidgeCV
+from heschl.linear.frames import FeatureSpaces, Repeated
+from heschl.linear.moments import LaggedMoments
 from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.segments import group_folds
 
-__all__ = ["AlphaEdgeWarning", "LaggedRidgeCV", "NestedScores", "group_folds", "lagged_design", "nested_cv"]
+__all__ = [
+    "AlphaEdgeWarning", "FeatureSpaces", "LaggedMoments", "LaggedRidgeCV", "NestedScores", "Repeated", "group_folds",
+    "lagged_design", "nested_cv",
+]  # fmt: skip

@@ -1,77 +1,46 @@
-"""Cross-validation of λ from moments: one pass over the data, then one path of Cholesky solves per training set."""
+"""Cross-validation of λ: every training set fitted once for all λ, every test set scored by it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.moments import Bounds, Double, Float, LaggedMoments, NormalEquations, Shift
-from heschl.linear.ridge import Weights, solve
+from heschl.linear.frames import Double
+from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation, nanmean
-from heschl.linear.segments import Splits
 from heschl.linear.threads import map_threads
 
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
-# Columns of the design up to which training sets are solved side by side, each with an X'X of its own (32 MB at most in
-# float64); above, two threads inside one factorisation are as fast.
-SMALL_GRAM = 2000
+
+class Trained(Protocol):
+    """One training set: weights at any λ, and their errors elsewhere."""
+
+    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """Weights of all targets, or of some, in the units of the data."""
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c)."""
+
+
+class Solver(Protocol):
+    """All training sets of one problem cut into parts; see `heschl.linear.primal.Primal`."""
+
+    side_by_side: bool
+
+    def scratch(self) -> Any:
+        """Memory that one training set after the other is solved in."""
+
+    def train(self, parts: Sequence[int], scratch: Any) -> Trained:
+        """The training set of some parts."""
 
 
 class AlphaEdgeWarning(UserWarning):
     """A chosen λ lies at an end of the grid: the best one may lie beyond."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Data and model of one fit: everything that stays the same over folds and penalties."""
-
-    X: Float  # (n, d)
-    y: Float  # (n, c), same dtype
-    lags: range
-    fit_intercept: bool
-    standardize: bool
-
-    def in_float64(self) -> Problem:
-        """The same in double precision."""
-        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64))
-
-    def operations(self, n_solves: int) -> float:
-        """Floating-point operations of the moments and of that many Cholesky solves, roughly."""
-        (n, d), c = self.X.shape, self.y.shape[1]
-        p = float(len(self.lags) * d)
-        return float(2 * n * p * (d + c) + n_solves * (p**3 / 3 + 2 * p * c * (p + n)))
-
-    def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
-        """Moments of each part, in one pass over the data."""
-        shift = Shift.near_mean(self.X, self.y)
-        return [LaggedMoments.from_data(self.X, self.y, part, self.lags, shift) for part in parts]
-
-    def equations(self, parts: Iterable[LaggedMoments], gram: Float | None = None) -> NormalEquations:
-        """Normal equations of the union of some parts; `gram` is memory to use again."""
-        return LaggedMoments.total(list(parts)).normal_equations(
-            fit_intercept=self.fit_intercept, standardize=self.standardize, gram=gram
-        )
-
-    def gram_memory(self) -> Float:
-        """Room for one X'X, the largest thing a fit holds."""
-        p = len(self.lags) * self.X.shape[1]
-        return np.empty((p, p), self.X.dtype)
-
-    def map(self, work: Callable[[Item, Float], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """work(item, memory for X'X) for each of some training sets; side by side where X'X is small."""
-        n_columns = len(self.lags) * self.X.shape[1]
-        return map_threads(work, items, self.gram_memory, small=n_columns <= SMALL_GRAM)
-
-    def squared_error(self, weights: Weights, bounds: Bounds) -> Double:
-        """Σ (y - prediction)² of each target over the rows in `bounds`."""
-        return weights.squared_error(self.X, self.y, bounds, self.lags)
 
 
 @dataclass(frozen=True)
@@ -99,16 +68,21 @@ class FoldErrors:
         return PathScores(nanmean(fold_r2, axis=0), pooled)
 
 
-def cross_validate(problem: Problem, parts: Sequence[LaggedMoments], splits: Splits, alphas: Double) -> PathScores:
+def cross_validate(
+    solver: Solver,
+    train: Sequence[Sequence[int]],
+    test: Sequence[Sequence[int]],
+    variations: Sequence[Variation],
+    alphas: Double,
+) -> PathScores:
     """Score every penalty on every split."""
-    tests = [splits.test_bounds(split) for split in range(len(splits.test))]
-    errors = FoldErrors([Variation.of(problem.y, test) for test in tests], len(alphas))
+    errors = FoldErrors(variations, len(alphas))
 
-    def path(split: int, gram: Float) -> list[Double]:
-        equations = problem.equations((parts[part] for part in splits.train[split]), gram)
-        return [problem.squared_error(solve(equations, alpha), tests[split]) for alpha in alphas]
+    def path(split: int, scratch: Any) -> Double:
+        return solver.train(train[split], scratch).errors(alphas, [test[split]])[0]
 
-    for split, sse in enumerate(problem.map(path, range(len(tests)))):
+    found = map_threads(path, range(len(train)), solver.scratch, small=solver.side_by_side)
+    for split, sse in enumerate(found):
         errors.sse[split] = sse
     return errors.scores()
 
@@ -131,9 +105,9 @@ def at_edge(chosen: NDArray[np.int64], alphas: Double) -> NDArray[np.bool_]:
 
 
 def solve_chosen(
-    equations: NormalEquations, alphas: Double, chosen: NDArray[np.int64]
+    trained: Trained, alphas: Double, chosen: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], Weights]]:
     """Solve each target at its own penalty: targets that share one share a factorisation."""
     for a in np.unique(chosen):
         targets = np.flatnonzero(chosen == a)
-        yield targets, solve(equations, float(alphas[a]), targets)
+        yield targets, trained.weights(float(alphas[a]), targets)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl import _core
-from heschl.checks import check_design_size, check_lags, check_matrix
-from heschl.linear.moments import Float
+from heschl.checks import check_design_size, check_lags
+from heschl.linear.frames import Float, Frames
+from heschl.linear.rows import whole
 from heschl.linear.segments import segment_bounds
-from heschl.linear.threads import n_threads
 
 
-def lagged_design(X: ArrayLike, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Float:
+def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Float:
     """Time-lagged copies of the features, side by side.
 
     Column k · d + f of row t is ``X[t - lags[k], f]``, or 0 where that frame lies outside t's segment. A positive
@@ -22,7 +22,7 @@ def lagged_design(X: ArrayLike, lags: Sequence[int] | NDArray[np.int64], *, segm
 
     Parameters
     ----------
-    X : array-like of shape (n_frames, n_features)
+    X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
         float32 or float64 (other numbers become float64).
     lags : sequence of int
         Consecutive ascending lags in frames; negative ones are allowed.
@@ -46,10 +46,7 @@ def lagged_design(X: ArrayLike, lags: Sequence[int] | NDArray[np.int64], *, segm
            [2., 1.],
            [3., 2.]])
     """
-    H = check_matrix("X", X)
+    H = Frames.of(X)
     frames = check_lags(lags, None, None, None)
     check_design_size(len(frames), H.shape[1])
-    bounds = segment_bounds(segments, len(H))
-    out = np.empty((len(H), len(frames) * H.shape[1]), H.dtype)
-    _core.lagged_design(H, bounds, frames[0], len(frames), out, n_threads())
-    return out
+    return H.design(whole(segment_bounds(segments, len(H))), frames)

@@ -20,22 +20,15 @@ from heschl.checks import (
     check_matrix,
     check_same_length,
 )
-from heschl.linear.cv import (
-    AlphaEdgeWarning,
-    PathScores,
-    Problem,
-    at_edge,
-    choose_alpha,
-    cross_validate,
-    solve_chosen,
-)
-from heschl.linear.moments import Float, PrecisionError
+from heschl.linear.cv import AlphaEdgeWarning, at_edge
+from heschl.linear.engine import How, fit_cv
+from heschl.linear.frames import Float, Frames
+from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
+from heschl.linear.rows import BOUNDARIES, whole
 from heschl.linear.scores import nanmean, r2_score
 from heschl.linear.segments import make_splits, segment_bounds, segment_groups
 
-# A fit of fewer operations takes a few milliseconds in either precision: float32 data are then fitted in float64.
-SMALL = 1e9
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
 
@@ -176,11 +169,11 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             Itself, fitted.
         """
         lags, alphas = check_lags(self.lags, self.tmin, self.tmax, self.sfreq), check_alphas(self.alphas)
-        check_choice("boundary", self.boundary, ("zero",))
+        check_choice("boundary", self.boundary, BOUNDARIES)
         check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
         check_choice("device", self.device, ("auto", "cpu"))
         dtype = self._dtype()
-        features = check_matrix("X", X, dtype)
+        features = Frames.of(X, dtype)
         responses = np.asarray(y)
         single = responses.ndim == 1
         responses = check_matrix("y", responses.reshape(-1, 1) if single else responses, features.dtype)
@@ -193,18 +186,17 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         bounds = segment_bounds(segments, n, labels)
         splits = make_splits(self.cv, bounds, segment_groups(labels, bounds, n), n)
 
-        problem = Problem(features, responses, lags, self.fit_intercept, self.standardize)
-        if self.dtype is None and problem.operations((len(splits.test) + 1) * len(alphas)) < SMALL:
-            problem = problem.in_float64()
-        try:
-            scores, chosen, fitted = self._fit(problem, splits, alphas)
-        except PrecisionError:
-            problem = problem.in_float64()
-            scores, chosen, fitted = self._fit(problem, splits, alphas)
+        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize)
+        fit = fit_cv(
+            problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target,
+            how=How(small_in_float64=self.dtype is None),
+        )  # fmt: skip
+        scores, chosen, fitted = fit.scores, fit.chosen, fit.weights
+        assert scores is not None
 
         self.n_features_in_ = features.shape[1]
         self.lags_ = np.asarray(lags)
-        self.dtype_ = str(problem.X.dtype)
+        self.dtype_, self.solver_ = fit.dtype, fit.solver
         self.alpha_ = alphas[chosen]
         self.cv_scores_, self.cv_pooled_scores_ = scores.r2, scores.pooled_r2
         self.feature_mean_ = fitted.shift.astype(features.dtype)
@@ -225,21 +217,6 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             name = str(self.dtype)
         check_choice("dtype", name, ("float32", "float64"))
         return np.dtype(name)
-
-    def _fit(
-        self, problem: Problem, splits: Any, alphas: NDArray[np.float64]
-    ) -> tuple[PathScores, NDArray[np.int64], Weights]:
-        moments = problem.moments(splits.parts)
-        scores = cross_validate(problem, moments, splits, alphas)
-        judged = scores.r2 if self.scoring == "r2" else scores.pooled_r2
-        chosen = choose_alpha(judged, alphas, self.alpha_per_target)
-        equations = problem.equations(moments)
-        values = np.empty_like(equations.cross)
-        intercept = np.empty(values.shape[1], values.dtype)
-        shift = equations.mean.astype(values.dtype)
-        for targets, weights in solve_chosen(equations, alphas, chosen):
-            values[:, targets], intercept[targets] = weights.values, weights.intercept
-        return scores, chosen, Weights(values, shift, intercept)
 
     def _warn(self, chosen: NDArray[np.int64], alphas: NDArray[np.float64]) -> None:
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
@@ -272,7 +249,7 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             In the precision of `coef_`.
         """
         check_is_fitted(self)
-        features = check_matrix("X", X, self.coef_.dtype)
+        features = Frames.of(X, self.coef_.dtype)
         if features.shape[1] != self.n_features_in_:
             raise InputError("X", f"{features.shape[1]} features", f"{self.n_features_in_} features, as in fit")
         bounds = segment_bounds(segments, len(features))
@@ -281,7 +258,7 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         intercept = np.atleast_1d(self.intercept_) + np.einsum("cfk,f->c", coef, self.feature_mean_)
         weights = Weights(values, self.feature_mean_, intercept.astype(values.dtype))
         lags = range(int(self.lags_[0]), int(self.lags_[-1]) + 1)
-        prediction = weights.predict(features, bounds, lags)
+        prediction = weights.predict(features, whole(bounds), lags)
         return prediction[:, 0] if self.coef_.ndim == 2 else prediction
 
     def score(self, X: ArrayLike, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:

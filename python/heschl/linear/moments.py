@@ -3,157 +3,211 @@
 With X the lagged design of the features H (X[t, (k, f)] = H[t - lag_k, f], 0 outside t's segment), X'X has w² blocks
 of d × d numbers, but block (i, j) differs from block (i - 1, j - 1) by a few frames at the segments' edges only. So
 the first block column and the edge frames say all of X'X, in w · d² numbers instead of (w · d)², and moments of
-disjoint segments add up. Centring and standardisation are algebra on them; nothing is read twice.
+disjoint segments add up. Centring and standardisation are algebra on them (`heschl.linear.normal`); nothing is read
+twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from heschl import _core
-from heschl.checks import InputError
-from heschl.linear.threads import n_threads
-
-Float = NDArray[Any]  # float32 or float64, one of the two throughout
-Double = NDArray[np.float64]
-Bounds = NDArray[np.int64]
-
-# Frames whose mean is subtracted before anything is summed: it only has to be near the mean of all of them, so that
-# float32 sums do not lose the variance beside a large mean.
-SHIFT_FRAMES = 512
-# Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
-# feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
-FLOAT32_MEAN_TO_STD = 30.0
-# Predictions are made with their intercept in the precision of the fit.
-FLOAT32_TARGET_MEAN_TO_STD = 1000.0
+from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
+from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
+from heschl.linear.reading import chunks, fingerprints
+from heschl.linear.rows import BOUNDARIES, Bounds, row_ranges
+from heschl.linear.segments import segment_bounds
+from heschl.linear.select import Margins, selected
+from heschl.linear.shift import Shift, about
+from heschl.linear.storage import load_moments, save_moments
 
 
-class PrecisionError(ArithmeticError):
-    """float32 cannot carry this fit; the caller repeats it in float64."""
-
-
-@dataclass(frozen=True)
-class Shift:
-    """Constants subtracted from features and responses while summing; the same for all moments that will be added."""
-
-    features: Float  # (d,)
-    targets: Float  # (c,)
-
-    @classmethod
-    def near_mean(cls, X: Float, y: Float) -> Shift:
-        """Mean of a few hundred frames spread over the data."""
-        step = max(1, len(X) // SHIFT_FRAMES)
-        return cls(
-            X[::step].mean(axis=0, dtype=np.float64).astype(X.dtype),
-            y[::step].mean(axis=0, dtype=np.float64).astype(y.dtype),
-        )
-
-
-@dataclass(frozen=True)
-class NormalEquations:
-    """(X'X + alpha I) W = X'Y for features read as (H - mean) * scale, and what turns W into a prediction.
-
-    Attributes
-    ----------
-    gram : ndarray of shape (p, p)
-        X'X in the lower triangle; the upper one is scratch of the solver.
-    diagonal : ndarray of shape (p,)
-        Diagonal of X'X, kept apart because the solver overwrites it.
-    cross : ndarray of shape (p, c)
-        X'Y.
-    mean, scale : ndarray of shape (d,)
-        How features are read: (H - mean) * scale inside a segment, 0 outside.
-    column_means : ndarray of shape (p,)
-        Means of the design's columns (0 without an intercept).
-    target_means : ndarray of shape (c,)
-        Means of the responses (0 without an intercept).
-    """
-
-    gram: Float
-    diagonal: Float
-    cross: Float
-    mean: Double
-    scale: Double
-    column_means: Double
-    target_means: Double
-
-
-@dataclass(frozen=True)
+@dataclass
 class LaggedMoments:
-    """Sums over the frames of some segments; `+` joins the moments of disjoint segments.
+    """Sums over the frames of some segments; `+` joins the moments of disjoint segments, `-` takes segments out.
 
-    Shapes: w lags, d features, c targets, p = w · d, s segments. h' = H - shift.features, y' = Y - shift.targets
-    inside a segment, 0 outside; 1_i(t) says that frame t - lag_i lies in t's segment.
+    Shapes: w lags, d features, c targets (0 without responses), p = w · d, s segments, r ranges of rows (a range for
+    each segment, more where responses are missing). h' = H - shift.features where a row's lags may look, 0 elsewhere;
+    y' = Y - shift.targets; 1_i(t) says that frame t - lag_i is where a row's lags may look.
 
     Attributes
     ----------
     lags : range
         Consecutive lags in frames; a positive lag is the past of the stimulus.
+    boundary : {"zero", "drop", "cross"}
     shift : Shift
-    n_frames : int
+    n_rows, n_frames : int
+        Rows of the design; frames of the segments (which standardisation counts). They differ where frames have no row.
     first_column : ndarray of shape (p, d)
         Σ h'(t - lag_i) h'(t - lag_0)ᵀ.
-    cross : ndarray of shape (p, c)
-        Σ h'(t - lag_i) y'(t)ᵀ.
-    edges : ndarray of shape (s, p)
-        The frames by which one block of X'X differs from the next along its diagonal.
+    leaving, entering : ndarray of shape (r, p), or (0, p) where all of it is 0
+        h'(end - 1 - lag_i) and h'(begin - 1 - lag_i) of each range of rows: by their products one block of X'X
+        differs from the next along its diagonal.
     pair_sums : ndarray of shape (w², d)
         Row i · w + j: Σ 1_j(t) h'(t - lag_i).
     pair_counts : ndarray of shape (w²,)
         Σ 1_i(t) 1_j(t).
-    target_sums : ndarray of shape (w, c)
-        Σ 1_i(t) y'(t).
-    feature_sums, totals : ndarray of shape (2, d) and (2, c)
-        Σ h', Σ h'² and Σ y', Σ y'² over all frames.
-    lowest, highest : ndarray of shape (d,)
-        Range of each feature over all frames: a constant is known exactly, not by a variance that rounding leaves.
+    cross : ndarray of shape (p, c)
+        Σ h'(t - lag_i) y'(t)ᵀ.
+    target_sums, totals : ndarray of shape (w, c) and (2, c)
+        Σ 1_i(t) y'(t); Σ y', Σ y'² over the rows.
+    feature_sums : ndarray of shape (2, d)
+        Σ h', Σ h'² over all frames.
+    extremes : ndarray of shape (s, 2, d)
+        Least and greatest value in each segment: a constant is known exactly, not by a variance that rounding leaves.
+    ids : ndarray of shape (s,)
+        What `-` knows segments by.
+    owner, room : ndarray of shape (r,) and (r, 3)
+        Segment of each range; frames that its lags may see before it, in it and after it.
+    margins : Margins or None
+        With boundary "drop", the frames at the segments' ends: a narrower range of lags drops fewer rows.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.standard_normal((300, 3)), rng.standard_normal((300, 2))
+    >>> moments = LaggedMoments.from_data(X, y, segments=[30] * 10, lags=range(4))
+    >>> half = LaggedMoments.from_data(X[:150], y[:150], segments=[30] * 5, lags=range(4))
+    >>> rest = moments - half
+    >>> rest.n_rows, rest.select(lags=range(1, 3), features=[0, 2]).first_column.shape
+    (150, (4, 2))
     """
 
     lags: range
+    boundary: str
     shift: Shift
+    n_rows: int
     n_frames: int
     first_column: Float
-    cross: Float
-    edges: Float
+    leaving: Float
+    entering: Float
     pair_sums: Double
     pair_counts: Double
+    cross: Float
     target_sums: Double
-    feature_sums: Double
     totals: Double
-    lowest: Float
-    highest: Float
+    feature_sums: Double
+    extremes: Float
+    ids: NDArray[Any]
+    owner: NDArray[np.int64]
+    room: NDArray[np.int64]
+    margins: Margins | None
 
     @classmethod
-    def from_data(cls, X: Float, y: Float, bounds: Bounds, lags: range, shift: Shift) -> LaggedMoments:
-        """Gather the moments of the segments `bounds` (s, 2) of X (n, d) and y (n, c), of one float dtype."""
-        d, c, w = X.shape[1], y.shape[1], len(lags)
-        p = w * d
-        moments = cls(
+    def from_data(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        lags: Sequence[int] | NDArray[np.int64],
+        segments: ArrayLike | None = None,
+        boundary: str = "zero",
+        ids: ArrayLike | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> LaggedMoments:
+        """Gather the moments of all segments of X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+            Arrays on disk (memory-mapped, zarr) are read by chunks of whole segments.
+        y : array-like of shape (n_frames, n_targets), optional
+        lags : sequence of int
+            Consecutive lags in frames; a positive lag is the past of the stimulus.
+        segments : array-like, optional
+            Lengths of the segments in frames, or one label per frame. Default: one segment.
+        boundary : {"zero", "drop", "cross"}
+            What stands where a lag reaches out of its segment: 0; the row leaves; the neighbouring segment.
+        ids : array-like of shape (n_segments,), optional
+            Names of the segments (int or str), for `-`. Default: a fingerprint of length and content.
+        dtype : {None, "float32", "float64"}
+            Precision; None takes that of X.
+
+        Raises
+        ------
+        InputError
+            For bad shapes, NaN, lags or segments that do not fit.
+        """
+        frames = check_lags(lags, None, None, None)
+        check_choice("boundary", boundary, BOUNDARIES)
+        n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+        bounds = segment_bounds(segments, n)
+        names = None if ids is None else np.asarray(ids)
+        if names is not None and (names.shape != (len(bounds),) or names.dtype.kind not in "iuU"):
+            raise InputError("ids", f"shape {names.shape}, type {names.dtype}", f"{len(bounds)} whole numbers or words")
+        if y is not None:
+            shape = np.shape(y)
+            check_same_length("y", shape[0] if shape else 0, n, "X")
+        found: LaggedMoments | None = None
+        for chunk, inside in chunks(X, y, bounds, boundary):
+            H = Frames.of(chunk[0], dtype)
+            check_design_size(len(frames), H.shape[1])
+            Y = np.empty((len(H), 0), H.dtype) if chunk[1] is None else check_matrix("y", chunk[1], H.dtype)
+            shift = Shift.near_mean(H, Y) if found is None else found.shift
+            local = bounds[inside] - bounds[inside][0, 0]
+            labels = fingerprints(H, Y, local) if names is None else names[inside]
+            part = cls.of_rows(H, Y, local, frames, boundary, shift, ids=labels)
+            found = part if found is None else cls.total([found, part])
+        assert found is not None
+        return found
+
+    @classmethod
+    def of_rows(
+        cls,
+        X: Frames,
+        y: Float,
+        bounds: Bounds,
+        lags: range,
+        boundary: str,
+        shift: Shift,
+        *,
+        keep: NDArray[np.bool_] | None = None,
+        ids: NDArray[Any] | None = None,
+    ) -> LaggedMoments:
+        """Moments of the segments `bounds` (s, 2) of checked data; rows where `keep` (n,) is False are left out."""
+        ranges, owner = row_ranges(bounds, lags, boundary, len(X), keep)
+        feature_sums, extremes = X.statistics(bounds, shift.features)
+        return cls(
             lags=lags,
+            boundary=boundary,
             shift=shift,
             n_frames=int((bounds[:, 1] - bounds[:, 0]).sum()),
-            first_column=np.zeros((p, d), X.dtype),
-            cross=np.zeros((p, c), X.dtype),
-            edges=np.empty((len(bounds), p), X.dtype),
-            pair_sums=np.zeros((w * w, d)),
-            pair_counts=np.zeros(w * w),
-            target_sums=np.zeros((w, c)),
-            feature_sums=np.zeros((2, d)),
-            totals=np.zeros((2, c)),
-            lowest=np.min([X[begin:end].min(axis=0) for begin, end in bounds], axis=0),
-            highest=np.max([X[begin:end].max(axis=0) for begin, end in bounds], axis=0),
+            feature_sums=feature_sums,
+            extremes=extremes,
+            ids=bounds[:, 0] if ids is None else ids,
+            margins=Margins.of(X, y, bounds, lags) if boundary == "drop" and keep is None else None,
+            **row_sums(X, y, ranges, owner, lags, shift),
         )
-        _core.lagged_moments(
-            X, y, shift.features, shift.targets, np.ascontiguousarray(bounds), lags[0], w,
-            moments.first_column, moments.cross, moments.edges, moments.pair_sums, moments.pair_counts,
-            moments.target_sums, moments.feature_sums, moments.totals, n_threads(),
-        )  # fmt: skip
-        return moments
+
+    def update(
+        self, X: Any, y: ArrayLike | None = None, *, segments: ArrayLike | None = None, ids: ArrayLike | None = None
+    ) -> LaggedMoments:
+        """Add further segments, in place: recordings that come one after another, and never lie in memory together.
+
+        Parameters
+        ----------
+        X, y, segments, ids
+            As in `from_data`, with the same features and targets.
+
+        Returns
+        -------
+        LaggedMoments
+            Itself.
+        """
+        dtype = self.first_column.dtype
+        more = LaggedMoments.from_data(
+            X, y, lags=self.lags, segments=segments, boundary=self.boundary, ids=ids, dtype=dtype
+        )
+        joined = self + more
+        for field in fields(self):
+            setattr(self, field.name, getattr(joined, field.name))
+        return self
 
     @classmethod
     def total(cls, parts: Sequence[LaggedMoments]) -> LaggedMoments:
@@ -161,103 +215,98 @@ class LaggedMoments:
         if len(parts) == 1:
             return parts[0]
         first = parts[0]
-
-        def add(name: str) -> Any:
-            out = getattr(first, name).copy()
-            for part in parts[1:]:
-                out += getattr(part, name)
-            return out
-
-        return cls(
-            lags=first.lags,
-            shift=first.shift,
-            n_frames=sum(part.n_frames for part in parts),
-            first_column=add("first_column"),
-            cross=add("cross"),
-            edges=np.concatenate([part.edges for part in parts]),
-            pair_sums=add("pair_sums"),
-            pair_counts=add("pair_counts"),
-            target_sums=add("target_sums"),
-            feature_sums=add("feature_sums"),
-            totals=add("totals"),
-            lowest=np.min([part.lowest for part in parts], axis=0),
-            highest=np.max([part.highest for part in parts], axis=0),
-        )
+        parts = [first, *(part._like(first) for part in parts[1:])]
+        out = first._combined(parts, 1)
+        starts = np.cumsum([0] + [len(part.ids) for part in parts])
+        counts = [len(part.owner) for part in parts]
+        for name in EDGES:
+            setattr(out, name, joined_edges([getattr(part, name) for part in parts], counts))
+        out.owner = np.concatenate([part.owner + start for part, start in zip(parts, starts, strict=False)])
+        for name in ("extremes", "ids", "room"):
+            setattr(out, name, np.concatenate([getattr(part, name) for part in parts]))
+        known = [part.margins for part in parts if part.margins is not None]
+        out.margins = Margins.joined(known) if len(known) == len(parts) else None
+        return out
 
     def __add__(self, other: LaggedMoments) -> LaggedMoments:
-        """Moments of the segments of both, which must be disjoint and summed with the same lags and shift."""
+        """Moments of the segments of both, which must be disjoint and have the same lags and boundary."""
         return LaggedMoments.total([self, other])
 
-    def normal_equations(
-        self, *, fit_intercept: bool = True, standardize: bool = False, gram: Float | None = None
-    ) -> NormalEquations:
-        """X'X and X'Y, centred where there is an intercept, of the features as given or z-scored.
+    def __sub__(self, other: LaggedMoments) -> LaggedMoments:
+        """Moments of the segments that are not in `other`, every one of which must be in these."""
+        theirs, kept = other._like(self), np.ones(len(self.ids), dtype=bool)
+        places: dict[Any, list[int]] = {}
+        for at, name in enumerate(self.ids.tolist()):
+            places.setdefault(name, []).append(at)
+        for name in theirs.ids.tolist():
+            if not places.get(name):
+                raise InputError(
+                    "moments", f"segment {name!r} to be taken out", "segments that went in",
+                    "Name segments by `ids` in from_data, or make both from the same arrays.",
+                )  # fmt: skip
+            kept[places[name].pop()] = False
+        out = self._combined([self, theirs], -1)
+        ranges = kept[self.owner]
+        for name in EDGES:
+            edges = getattr(self, name)
+            setattr(out, name, edges[ranges] if len(edges) else edges)
+        out.extremes, out.ids = self.extremes[kept], self.ids[kept]
+        out.owner, out.room = (np.cumsum(kept) - 1)[self.owner[ranges]], self.room[ranges]
+        out.margins = None if self.margins is None else self.margins.of_segments(kept)
+        return out
+
+    def select(
+        self,
+        *,
+        features: ArrayLike | slice | None = None,
+        lags: Sequence[int] | None = None,
+        targets: ArrayLike | slice | None = None,
+    ) -> LaggedMoments:
+        """Moments of some of the features, lags or targets, as if gathered for them alone.
 
         Parameters
         ----------
-        fit_intercept : bool
-            Centre the columns of the design and the responses.
-        standardize : bool
-            Read the features as (H - mean) / std with the mean and standard deviation of these moments' frames,
-            before the zero padding of the lags. A constant feature becomes 0.
-        gram : ndarray of shape (p, p), optional
-            Memory to write X'X into.
+        features, targets : column numbers or slice, optional
+        lags : sequence of int, optional
+            Consecutive, among these.
+        """
+        return selected(self, features, lags, targets)
+
+    def save(self, path: str | Path) -> None:
+        """Write to one .npz file (no pickle), whole or not at all."""
+        save_moments(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> LaggedMoments:
+        """Read what `save` wrote.
 
         Raises
         ------
-        PrecisionError
-            In float32, for features as given whose mean dwarfs their standard deviation.
+        InputError
+            Where the file holds something else.
         """
-        d, w = self.first_column.shape[1], len(self.lags)
-        p, n = w * d, self.n_frames
-        shift = self.shift.features.astype(np.float64)
-        if standardize:
-            offset = self.feature_sums[0] / n
-            variance = np.maximum(self.feature_sums[1] / n - offset**2, 0.0)
-            varies = (self.lowest < self.highest) & (variance > 0.0)
-            scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(d), where=varies)
-        else:
-            offset, scale = -shift, np.ones(d)
-            self._refuse_large_means("feature", self.feature_sums, shift, FLOAT32_MEAN_TO_STD)
-        inverse_n = 1.0 / n if fit_intercept else 0.0
-        same = np.arange(w) * (w + 1)  # pairs of a lag with itself
-        column_means = scale * (self.pair_sums[same] - self.pair_counts[same, None] * offset) * inverse_n
-        y_shift = self.shift.targets.astype(np.float64)
-        self._refuse_large_means("target", self.totals, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
-        # Without an intercept the responses are not centred: y' must become y again.
-        y_mean = self.totals[0] / n if fit_intercept else -y_shift
-        if gram is None:
-            gram = np.empty((p, p), self.first_column.dtype)
-        _core.lagged_gram(
-            self.first_column, self.edges, self.pair_sums, self.pair_counts, offset, scale, inverse_n,
-            self.lags[0], w, gram, n_threads(),
-        )  # fmt: skip
-        cross = np.empty_like(self.cross)
-        _core.lagged_cross(
-            self.cross, self.pair_sums, self.pair_counts, self.target_sums, y_mean, offset, scale, inverse_n,
-            self.lags[0], w, cross, n_threads(),
-        )  # fmt: skip
-        diagonal = gram.diagonal().copy()
-        if not (np.isfinite(diagonal).all() and np.isfinite(cross).all()):
-            raise InputError(
-                "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
-                "Rescale them.",
-            )  # fmt: skip
-        return NormalEquations(
-            gram=gram,
-            diagonal=diagonal,
-            cross=cross,
-            mean=offset + shift,
-            scale=scale,
-            column_means=column_means.reshape(p),
-            target_means=y_shift + y_mean,
-        )
+        return load_moments(path)
 
-    def _refuse_large_means(self, what: str, sums: Double, shift: Double, limit: float) -> None:
-        if self.cross.dtype != np.float32:
-            return
-        mean = sums[0] / self.n_frames
-        std = np.sqrt(np.maximum(sums[1] / self.n_frames - mean**2, 0.0))
-        ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)
-        if ratio.max() > limit:
-            raise PrecisionError(f"{what} {ratio.argmax()} has a mean of {ratio.max():.0f} standard deviations")
+    def _combined(self, parts: Sequence[LaggedMoments], sign: int) -> LaggedMoments:
+        """The first part with the plain sums of the others added or taken away; edges are left to the caller."""
+        out = replace(self)
+        for name in (*ADDED, "n_frames", "feature_sums"):
+            value = getattr(parts[0], name)
+            for at, part in enumerate(parts[1:]):
+                if at == 0 or isinstance(value, int):
+                    value = value + sign * getattr(part, name)  # a new array: none of the parts may change
+                else:
+                    value += sign * getattr(part, name)
+            setattr(out, name, value)
+        return out
+
+    def _like(self, other: LaggedMoments) -> LaggedMoments:
+        """These about the other's shift, once it is clear that both count the same things."""
+        mine, theirs = ((m.lags, m.boundary, m.first_column.shape, m.cross.shape) for m in (self, other))
+        if mine != theirs:
+            raise InputError(
+                "moments", f"lags, boundary, shapes {mine}", f"{theirs}", "Moments add up where all of them agree."
+            )
+        if self.shift is other.shift:
+            return self
+        return about(self, other.shift)

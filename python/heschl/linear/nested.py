@@ -7,18 +7,22 @@ paths of λ for the choices, and one solve per outer fold for the scores.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_matrix
-from heschl.linear.cv import FoldErrors, Problem, Progress, at_edge, choose_alpha, solve_chosen
-from heschl.linear.moments import Double, Float, LaggedMoments, PrecisionError
-from heschl.linear.ridge import solve
+from heschl.checks import InputError, check_alphas, check_choice, check_design_size, check_lags, check_matrix
+from heschl.linear.cv import FoldErrors, Progress, Solver, at_edge, choose_alpha, solve_chosen
+from heschl.linear.engine import How, in_blocks
+from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.problem import Problem
+from heschl.linear.rows import BOUNDARIES, Bounds, row_numbers
 from heschl.linear.scores import Variation, pearson_r, r2_score
 from heschl.linear.segments import segment_bounds
+from heschl.linear.threads import map_threads
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class NestedScores:
         Each row predicted by the outer model that never saw it.
     edge : ndarray of shape (K, c)
         Whether the chosen λ is at an end of the grid.
-    dtype : str
-        The precision the solves were done in.
+    dtype, solver : str
+        The precision and the solver that the fits were done with.
     """
 
     r2: Double
@@ -51,6 +55,7 @@ class NestedScores:
     predictions: Float
     edge: NDArray[np.bool_]
     dtype: str
+    solver: str = ""
 
 
 def nested_cv(
@@ -62,7 +67,10 @@ def nested_cv(
     lags: Sequence[int],
     alphas: ArrayLike,
     standardize: bool = True,
+    boundary: str = "zero",
     alpha_per_target: bool = True,
+    solver: str = "auto",
+    memory_limit: float | None = None,
     progress: Progress | None = None,
 ) -> NestedScores:
     """Unbiased scores of a lagged ridge model with λ chosen inside each training set.
@@ -106,19 +114,49 @@ def nested_cv(
     >>> bool((scores.r2 > 0.99).all())
     True
     """
-    features = check_matrix("X", X)
+    features = Frames.of(X)
     responses = check_matrix("y", y, features.dtype)
     if len(features) != len(responses):
         raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_design_size(len(frames), features.shape[1])
+    check_choice("boundary", boundary, BOUNDARIES)
     bounds = segment_bounds(segments, len(features))
     parts = _parts(bounds, folds)
-    problem = Problem(features, responses, frames, True, standardize)
-    try:
-        return _nested(problem, parts, penalties, alpha_per_target, progress)
-    except PrecisionError:
-        return _nested(problem.in_float64(), parts, penalties, alpha_per_target, progress)
+    problem = Problem(features, responses, frames, boundary, True, standardize)
+    return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False))
+
+
+def nested_fit(
+    problem: Problem,
+    parts: list[Bounds],
+    alphas: Double,
+    per_target: bool,
+    progress: Progress | None,
+    how: How,
+) -> NestedScores:
+    """The same for checked data, cut into folds."""
+    n_sets = len(parts) * (len(parts) + 1) // 2
+    done = 0
+
+    def report() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, n_sets)
+
+    def block(part: Problem, solver: Solver, _: slice) -> NestedScores:
+        nonlocal done
+        done = 0
+        return _nested(part, solver, parts, alphas, per_target, report)
+
+    found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, how)
+    joined = {
+        field.name: np.concatenate([getattr(each, field.name) for each in found], axis=-1)
+        for field in fields(NestedScores)
+        if isinstance(getattr(found[0], field.name), np.ndarray)
+    }
+    return replace(found[0], **joined, solver=method)
 
 
 def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64]]:
@@ -136,36 +174,24 @@ def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64
 
 
 def _nested(
-    problem: Problem,
-    parts: list[NDArray[np.int64]],
-    alphas: Double,
-    per_target: bool,
-    progress: Progress | None,
+    problem: Problem, solver: Solver, parts: list[Bounds], alphas: Double, per_target: bool, report: Callable[[], None]
 ) -> NestedScores:
     n_folds, n_targets = len(parts), problem.y.shape[1]
-    moments = problem.moments(parts)
-    variations = [Variation.of(problem.y, part) for part in parts]
+    rows = [problem.ranges(part) for part in parts]
+    variations = [Variation.of(problem.y, ranges) for ranges in rows]
     pairs = list(itertools.combinations(range(n_folds), 2))
-    total, done = len(pairs) + n_folds, 0
 
-    def report() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
+    def without(*held_out: int) -> list[int]:
+        return [fold for fold in range(n_folds) if fold not in held_out]
 
-    def without(*held_out: int) -> list[LaggedMoments]:
-        return [moments[fold] for fold in range(n_folds) if fold not in held_out]
-
-    def pair_path(pair: tuple[int, int], gram: Float) -> Double:
+    def pair_path(pair: tuple[int, int], scratch: Any) -> Double:
         """Squared errors (2, n_alphas, c) of the two folds, predicted without either."""
-        equations = problem.equations(without(*pair), gram)
-        solved = (solve(equations, alpha) for alpha in alphas)
-        return np.stack([[problem.squared_error(w, parts[fold]) for fold in pair] for w in solved], axis=1)
+        return solver.train(without(*pair), scratch).errors(alphas, [[pair[0]], [pair[1]]])
 
     # inner[j].sse[k]: fold k predicted without folds j and k; row j of inner[j] stays empty
     inner = [FoldErrors(variations, len(alphas)) for _ in range(n_folds)]
-    for (j, k), sse in zip(pairs, problem.map(pair_path, pairs), strict=True):
+    found = map_threads(pair_path, pairs, solver.scratch, small=solver.side_by_side)
+    for (j, k), sse in zip(pairs, found, strict=True):
         inner[k].sse[j], inner[j].sse[k] = sse
         report()
 
@@ -178,18 +204,15 @@ def _nested(
         inner_r2[j] = scores[chosen[j], np.arange(n_targets)]
 
     r2, r = np.empty((2, n_folds, n_targets))
-    predictions = np.empty_like(problem.y)
+    predictions = np.full_like(problem.y, np.nan)
 
-    def outer_fit(j: int, gram: Float) -> None:
-        equations = problem.equations(without(j), gram)
-        for targets, weights in solve_chosen(equations, alphas, chosen[j]):
-            block = np.zeros((len(problem.y), len(targets)), problem.y.dtype)
-            weights.predict(problem.X, parts[j], problem.lags, out=block)
-            for begin, end in parts[j]:
-                predictions[begin:end, targets] = block[begin:end]
-        r2[j], r[j] = r2_score(problem.y, predictions, parts[j]), pearson_r(problem.y, predictions, parts[j])
+    def outer_fit(j: int, scratch: Any) -> None:
+        trained, index = solver.train(without(j), scratch), row_numbers(rows[j])
+        for targets, weights in solve_chosen(trained, alphas, chosen[j]):
+            predictions[np.ix_(index, targets)] = weights.predict(problem.X, rows[j], problem.lags)
+        r2[j], r[j] = r2_score(problem.y, predictions, rows[j]), pearson_r(problem.y, predictions, rows[j])
 
-    for _ in problem.map(outer_fit, range(n_folds)):
+    for _ in map_threads(outer_fit, range(n_folds), solver.scratch, small=solver.side_by_side):
         report()
 
     sst = np.stack([variation.sst for variation in variations])
@@ -197,5 +220,5 @@ def _nested(
     variation = np.where(np.isfinite(sst), sst, 0.0).sum(axis=0)
     pooled = 1.0 - np.divide(sse, variation, out=np.full(n_targets, np.nan), where=variation > 0)
     return NestedScores(
-        r2, r, alphas[chosen], inner_r2, pooled, predictions, at_edge(chosen, alphas), str(problem.X.dtype)
+        r2, r, alphas[chosen], inner_r2, pooled, predictions, at_edge(chosen, alphas), str(problem.y.dtype)
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from heschl.linear.moments import Bounds, Double, Float
+from heschl.linear.frames import Double, Float
+from heschl.linear.rows import Bounds, row_numbers
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,22 @@ class Variation:
     @classmethod
     def of(cls, y: Float, bounds: Bounds) -> Variation:
         """Variation of the rows in `bounds`, about their own mean."""
-        rows = y[_rows(bounds)]
+        rows = y[row_numbers(bounds)]
         constant = rows.max(axis=0) == rows.min(axis=0)
         centred = rows - rows.mean(axis=0, dtype=np.float64)
         return cls(np.where(constant, np.nan, np.einsum("tc,tc->c", centred, centred)))
 
 
-def _rows(bounds: Bounds) -> NDArray[np.int64]:
-    return np.concatenate([np.arange(begin, end) for begin, end in bounds])
-
-
 def r2_score(y: Float, prediction: Float, bounds: Bounds) -> Double:
     """R² of each target over the rows in `bounds`; NaN where the response is constant."""
-    rows = _rows(bounds)
+    rows = row_numbers(bounds)
     error = y[rows].astype(np.float64) - prediction[rows]
     return np.asarray(1.0 - np.einsum("tc,tc->c", error, error) / Variation.of(y, bounds).sst)
 
 
 def pearson_r(y: Float, prediction: Float, bounds: Bounds) -> Double:
     """Pearson correlation of each target over the rows in `bounds`; NaN where either side is constant."""
-    rows = _rows(bounds)
+    rows = row_numbers(bounds)
     a, b = y[rows].astype(np.float64), prediction[rows].astype(np.float64)
     a -= a.mean(axis=0)
     b -= b.mean(axis=0)

@@ -1,0 +1,292 @@
+"""Features as the core sees them: dense, at word rate, or several spaces side by side. Nothing is expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from heschl import _core
+from heschl.checks import InputError, check_matrix
+from heschl.linear.rows import Ranges, whole
+from heschl.linear.threads import n_threads
+
+Float = NDArray[Any]  # float32 or float64, one of the two throughout
+Double = NDArray[np.float64]
+
+
+class Repeated:
+    """Word-rate features: row i of `values` holds for `counts[i]` frames.
+
+    Stands wherever a feature matrix may, without being expanded: X'X of word-rate features costs operations by the
+    word, not by the frame. Silence is one more row of zeros.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_words, n_features)
+    counts : array-like of shape (n_words,)
+        Frames of each row, at least 1. A run may span segments; it is cut there.
+
+    Raises
+    ------
+    InputError
+        For counts that do not fit.
+
+    Examples
+    --------
+    >>> words = Repeated([[1.0, 2.0], [0.0, 0.0]], counts=[3, 2])
+    >>> words.shape
+    (5, 2)
+    >>> words.expand()[:, 1]
+    array([2., 2., 2., 0., 0.])
+    """
+
+    def __init__(self, values: ArrayLike, counts: ArrayLike) -> None:
+        self.values = check_matrix("values", values)
+        frames = np.asarray(counts)
+        if frames.shape != (len(self.values),) or frames.dtype.kind not in "iu":
+            raise InputError(
+                "counts", f"an array of shape {frames.shape} and type {frames.dtype}",
+                f"{len(self.values)} whole numbers of frames, one for each row of values",
+            )  # fmt: skip
+        if (frames < 1).any():
+            at = int(np.argmax(frames < 1))
+            raise InputError(
+                "counts", f"{frames[at]} at position {at}", "at least one frame", "Leave rows of no frame out."
+            )
+        self.counts = frames.astype(np.int64)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_frames, n_features), as expanded."""
+        return int(self.counts.sum()), self.values.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """2, as of any feature matrix."""
+        return 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.values.dtype
+
+    def __len__(self) -> int:
+        """Frames."""
+        return self.shape[0]
+
+    @cached_property
+    def run(self) -> NDArray[np.int64]:
+        """Row of `values` for each frame, (n_frames,)."""
+        return np.repeat(np.arange(len(self.counts), dtype=np.int64), self.counts)
+
+    def expand(self) -> Float:
+        """The feature matrix (n_frames, n_features) that this stands for."""
+        return np.asarray(self.values[self.run])
+
+
+class FeatureSpaces(Mapping[str, Any]):
+    """Named feature spaces side by side: dense or `Repeated`, of equally many frames; columns in the order given.
+
+    Parameters
+    ----------
+    spaces : mapping of str to array-like of shape (n_frames, d) or Repeated
+
+    Attributes
+    ----------
+    columns : dict of str to slice
+        Columns of each space.
+
+    Examples
+    --------
+    >>> spaces = FeatureSpaces({"mel": np.zeros((5, 2)), "words": Repeated([[1.0], [0.0]], [3, 2])})
+    >>> spaces.shape, spaces.columns["words"]
+    ((5, 3), slice(2, 3, None))
+    """
+
+    def __init__(self, spaces: Mapping[str, Any]) -> None:
+        if not spaces:
+            raise InputError("spaces", "none", "at least one feature space")
+        self._spaces = {
+            str(name): space if isinstance(space, Repeated) else check_matrix(f"spaces[{name!r}]", space)
+            for name, space in spaces.items()
+        }
+        sizes = {name: len(space) for name, space in self._spaces.items()}
+        if len(set(sizes.values())) > 1:
+            raise InputError("spaces", f"frames {sizes}", "equally many frames in every space")
+        ends = np.cumsum([space.shape[1] for space in self._spaces.values()]).tolist()
+        self.columns = {
+            name: slice(end - space.shape[1], end)
+            for end, (name, space) in zip(ends, self._spaces.items(), strict=True)
+        }
+        self.shape = (next(iter(sizes.values())), ends[-1])
+        self.ndim = 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 where every space is, else float64."""
+        return np.result_type(*(space.dtype for space in self._spaces.values()))
+
+    def __getitem__(self, name: str) -> Any:
+        """One space."""
+        return self._spaces[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names."""
+        return iter(self._spaces)
+
+    def __len__(self) -> int:
+        """Spaces (frames are `shape[0]`)."""
+        return len(self._spaces)
+
+
+@dataclass(frozen=True)
+class _Space:
+    values: Float  # (n, d), or (m, d) with runs
+    run: NDArray[np.int64] | None  # (n,)
+    columns: slice
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.values.shape[1])
+
+
+class Frames:
+    """Checked features of one precision, and the core's kernels on them: one space, or the pairs of several."""
+
+    def __init__(self, spaces: tuple[_Space, ...]) -> None:
+        self.spaces = spaces
+        first = spaces[0]
+        self.shape = (len(first.values if first.run is None else first.run), spaces[-1].columns.stop)
+        self.dtype = first.values.dtype
+
+    @classmethod
+    def of(cls, X: Any, dtype: DTypeLike | None = None, name: str = "X") -> Frames:
+        """Frames of a matrix, a `Repeated` or `FeatureSpaces`, as given or in the precision asked for."""
+        if isinstance(X, Frames):
+            return X if dtype is None else X.astype(dtype)
+        if isinstance(X, FeatureSpaces):
+            dtype = X.dtype if dtype is None else dtype
+            parts = [cls.of(X[key], dtype, f"{name}[{key!r}]").spaces[0] for key in X]
+            return cls(tuple(_Space(s.values, s.run, c) for s, c in zip(parts, X.columns.values(), strict=True)))
+        run = X.run if isinstance(X, Repeated) else None
+        values = check_matrix(name, X.values if isinstance(X, Repeated) else X, dtype)
+        return cls((_Space(values, run, slice(0, values.shape[1])),))
+
+    def __len__(self) -> int:
+        """Frames."""
+        return self.shape[0]
+
+    def astype(self, dtype: DTypeLike) -> Frames:
+        """The same in another precision."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        return Frames(tuple(_Space(s.values.astype(dtype), s.run, s.columns) for s in self.spaces))
+
+    @property
+    def dense(self) -> Float | None:
+        """The matrix, where there is but one, dense space."""
+        space = self.spaces[0]
+        return space.values if len(self.spaces) == 1 and space.run is None else None
+
+    @property
+    def n_products(self) -> float:
+        """Rows that a product with these features counts: frames, or words; a mean over columns."""
+        return sum(len(s.values) * s.n_columns for s in self.spaces) / self.shape[1]
+
+    def rows(self, index: Any) -> Float:
+        """Some frames, expanded."""
+        return np.concatenate([s.values[index if s.run is None else s.run[index]] for s in self.spaces], axis=1)
+
+    def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:
+        """First block column (p, d), pair sums (w², d) and pair counts (w²,); writes the edges (r or 0, p)."""
+        d, w = self.shape[1], len(lags)
+        column = np.zeros((w * d, d), self.dtype)
+        sums = np.zeros((w * w, d))
+        counts = np.zeros(w * w)
+        for a, space in enumerate(self.spaces):
+            own, part = np.zeros_like(counts), np.zeros((w * w, space.n_columns))
+            block = np.zeros((w * space.n_columns, space.n_columns), self.dtype) if len(self.spaces) > 1 else column
+            edges = [
+                edge if len(self.spaces) == 1 else np.zeros((len(edge), w * space.n_columns), self.dtype)
+                for edge in (leaving, entering)
+            ]
+            _core.lagged_moments(
+                space.values, space.run, shift[space.columns], ranges, lags[0], w, block, *edges, part, own, n_threads()
+            )
+            counts, sums[:, space.columns] = own, part
+            if len(self.spaces) == 1:
+                continue
+            self._scatter(column, block, space, space, w)
+            for whole_edge, edge in zip((leaving, entering), edges, strict=True):
+                whole_edge.reshape(-1, w, d)[:, :, space.columns] = edge.reshape(-1, w, space.n_columns)
+            for b, other in enumerate(self.spaces):
+                if a == b:
+                    continue
+                block = np.zeros((w * space.n_columns, other.n_columns), self.dtype)
+                _core.lagged_pair(
+                    space.values, space.run, shift[space.columns], other.values, other.run, shift[other.columns],
+                    ranges, lags[0], w, block, n_threads(),
+                )  # fmt: skip
+                self._scatter(column, block, space, other, w)
+        return column, sums, counts
+
+    def _scatter(self, column: Float, block: Float, rows: _Space, cols: _Space, w: int) -> None:
+        d = self.shape[1]
+        column.reshape(w, d, d)[:, rows.columns, cols.columns] = block.reshape(w, rows.n_columns, cols.n_columns)
+
+    def targets(self, y: Float, ranges: Ranges, lags: range, shift: Float, y_shift: Float) -> tuple[Any, ...]:
+        """X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
+        d, w, c = self.shape[1], len(lags), y.shape[1]
+        cross = np.zeros((w * d, c), self.dtype)
+        for space in self.spaces:
+            part = cross if len(self.spaces) == 1 else np.zeros((w * space.n_columns, c), self.dtype)
+            target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
+            _core.lagged_targets(
+                space.values, space.run, shift[space.columns], y, y_shift, ranges, lags[0], w, part, target_sums,
+                totals, n_threads(),
+            )  # fmt: skip
+            if len(self.spaces) > 1:
+                cross.reshape(w, d, c)[:, space.columns] = part.reshape(w, space.n_columns, c)
+        return cross, target_sums, totals
+
+    def statistics(self, bounds: NDArray[np.int64], shift: Float) -> tuple[Double, Float]:
+        """Sums and sums of squares (2, d) about the shift, least and greatest value in each segment (s, 2, d)."""
+        sums, extremes = np.zeros((2, self.shape[1])), np.empty((len(bounds), 2, self.shape[1]), self.dtype)
+        for space in self.spaces:
+            part, ends = np.zeros((2, space.n_columns)), np.empty((2 * len(bounds), space.n_columns), self.dtype)
+            _core.feature_statistics(space.values, space.run, shift[space.columns], whole(bounds), part, ends)
+            sums[:, space.columns] = part
+            extremes[:, :, space.columns] = ends.reshape(len(bounds), 2, -1)
+        return sums, extremes
+
+    def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Float:
+        """The lagged design (n_rows, p) of H - shift."""
+        d, w = self.shape[1], len(lags)
+        shift = np.zeros(d, self.dtype) if shift is None else shift
+        n_rows = int((ranges[:, 1] - ranges[:, 0]).sum())
+        X = np.empty((n_rows, w * d), self.dtype)
+        for space in self.spaces:
+            part = X if len(self.spaces) == 1 else np.empty((n_rows, w * space.n_columns), self.dtype)
+            _core.lagged_design(space.values, space.run, shift[space.columns], ranges, lags[0], w, part, n_threads())
+            if len(self.spaces) > 1:
+                X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, -1)
+        return X
+
+    def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Float:
+        """Predictions (n_rows, c) for the rows of the ranges, in order."""
+        out = np.empty((int((ranges[:, 1] - ranges[:, 0]).sum()), values.shape[1]), self.dtype)
+        out[:] = intercept
+        for space in self.spaces:
+            own = values
+            if len(self.spaces) > 1:
+                own = values.reshape(len(lags), self.shape[1], -1)[:, space.columns].reshape(-1, values.shape[1])
+            _core.lagged_predict(
+                space.values, space.run, shift[space.columns], ranges, lags[0], len(lags), np.ascontiguousarray(own),
+                out, n_threads(),
+            )  # fmt: skip
+        return out

@@ -1,0 +1,53 @@
+"""One pass over some rows of the design: the sums that moments are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.linear.frames import Float, Frames
+from heschl.linear.rows import Ranges
+from heschl.linear.shift import Shift
+
+# Of these, moments of disjoint rows are added; edges are one row for each range.
+ADDED = ("n_rows", "first_column", "pair_sums", "pair_counts", "cross", "target_sums", "totals")
+EDGES = ("leaving", "entering")
+
+
+def row_sums(
+    X: Frames, y: Float, ranges: Ranges, owner: NDArray[np.int64], lags: range, shift: Shift
+) -> dict[str, Any]:
+    """Fields of `LaggedMoments` that count rows, over the rows of some ranges (r, 4) of checked data."""
+    p = len(lags) * X.shape[1]
+    begin, end, low, high = ranges.T
+    # Edges that no lag but the last can see are 0, and the last never enters the recursion.
+    leaves = len(lags) > 1 and bool(((end < high) | (lags[-1] > 0)).any())
+    enters = len(lags) > 1 and bool(((begin > low) | (lags[0] < 0)).any())
+    leaving = np.empty((len(ranges) * leaves, p), X.dtype)
+    entering = np.empty((len(ranges) * enters, p), X.dtype)
+    column, pair_sums, pair_counts = X.moments(ranges, lags, shift.features, leaving, entering)
+    cross, target_sums, totals = X.targets(y, ranges, lags, shift.features, shift.targets)
+    return {
+        "n_rows": int((end - begin).sum()),
+        "first_column": column,
+        "leaving": leaving,
+        "entering": entering,
+        "pair_sums": pair_sums,
+        "pair_counts": pair_counts,
+        "cross": cross,
+        "target_sums": target_sums,
+        "totals": totals,
+        "owner": owner,
+        "room": np.stack([begin - low, end - begin, high - end], axis=1),
+    }
+
+
+def joined_edges(edges: list[Float], counts: list[int]) -> Float:
+    """Edge rows of several sets of ranges; a set without rows, whose edges are all 0, gets them where others have."""
+    if not any(len(rows) for rows in edges):
+        return edges[0]
+    width, dtype = edges[0].shape[1], edges[0].dtype
+    filled = [rows if len(rows) else np.zeros((count, width), dtype) for rows, count in zip(edges, counts, strict=True)]
+    return np.concatenate(filled)

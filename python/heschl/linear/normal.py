@@ -1,0 +1,161 @@
+"""From moments to normal equations: centring and standardisation as algebra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heschl import _core
+from heschl.checks import InputError
+from heschl.linear.frames import Double, Float
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.threads import n_threads
+
+# Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
+# feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
+FLOAT32_MEAN_TO_STD = 30.0
+# Predictions are made with their intercept in the precision of the fit.
+FLOAT32_TARGET_MEAN_TO_STD = 1000.0
+
+
+class PrecisionError(ArithmeticError):
+    """float32 cannot carry this fit; the caller repeats it in float64."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How features are read: (H - mean) * scale where a row's lags may look, 0 elsewhere.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (d,)
+        0 and 1 for features as given; the scale of a constant feature is 0 where features are standardised.
+    """
+
+    mean: Double
+    scale: Double
+
+    @classmethod
+    def of(cls, moments: LaggedMoments, standardize: bool) -> Reading:
+        """As given, or z-scored with the mean and standard deviation of these moments' frames."""
+        d = moments.first_column.shape[1]
+        if not standardize:
+            return cls(np.zeros(d), np.ones(d))
+        offset = moments.feature_sums[0] / moments.n_frames
+        variance = np.maximum(moments.feature_sums[1] / moments.n_frames - offset**2, 0.0)
+        varies = (moments.extremes[:, 0].min(axis=0) < moments.extremes[:, 1].max(axis=0)) & (variance > 0.0)
+        scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(d), where=varies)
+        return cls(offset + moments.shift.features, scale)
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """(X'X + alpha I) W = X'Y for features as `reading` reads them, and what turns W into a prediction.
+
+    Attributes
+    ----------
+    gram : ndarray of shape (p, p)
+        X'X in the lower triangle; the upper one is scratch of the solver.
+    diagonal : ndarray of shape (p,)
+        Diagonal of X'X, kept apart because the solver overwrites it.
+    cross : ndarray of shape (p, c)
+        X'Y.
+    reading : Reading
+    n_rows : int
+    column_means : ndarray of shape (p,)
+        Means of the design's columns (0 without an intercept).
+    target_means : ndarray of shape (c,)
+        Means of the responses (0 without an intercept).
+    target_squares : ndarray of shape (c,)
+        Σ (y - mean)² with those means.
+    """
+
+    gram: Float
+    diagonal: Float
+    cross: Float
+    reading: Reading
+    n_rows: int
+    column_means: Double
+    target_means: Double
+    target_squares: Double
+
+
+def normal_equations(
+    moments: LaggedMoments,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    reading: Reading | None = None,
+    gram: Float | None = None,
+) -> NormalEquations:
+    """X'X and X'Y, centred where there is an intercept, of the features as given or z-scored.
+
+    Parameters
+    ----------
+    moments : LaggedMoments
+    fit_intercept : bool
+        Centre the columns of the design and the responses.
+    standardize : bool
+        Read the features as (H - mean) / std with the mean and standard deviation of these moments' frames,
+        before the zero padding of the lags. A constant feature becomes 0.
+    reading : Reading, optional
+        Read the features so instead: test rows with the statistics of the training rows.
+    gram : ndarray of shape (p, p), optional
+        Memory to write X'X into.
+
+    Raises
+    ------
+    PrecisionError
+        In float32, for features as given whose mean dwarfs their standard deviation.
+    """
+    d, w = moments.first_column.shape[1], len(moments.lags)
+    p, n = w * d, moments.n_rows
+    reading = Reading.of(moments, standardize) if reading is None else reading
+    single = moments.cross.dtype == np.float32
+    shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)
+    if single and not standardize:
+        _refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
+    if single:
+        _refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
+    offset, inverse_n = reading.mean - shift, 1.0 / n if fit_intercept else 0.0
+    same = np.arange(w) * (w + 1)  # pairs of a lag with itself
+    column_means = moments.pair_sums[same] - moments.pair_counts[same, None] * offset
+    column_means *= reading.scale * inverse_n
+    # Without an intercept the responses are not centred: y' must become y again.
+    y_mean = moments.totals[0] / n if fit_intercept else -y_shift
+    if gram is None:
+        gram = np.empty((p, p), moments.first_column.dtype)
+    _core.lagged_gram(
+        moments.first_column, moments.leaving, moments.entering, moments.pair_sums, moments.pair_counts, offset,
+        reading.scale, inverse_n, moments.lags[0], w, gram, n_threads(),
+    )  # fmt: skip
+    cross = np.empty_like(moments.cross)
+    _core.lagged_cross(
+        moments.cross, moments.pair_sums, moments.pair_counts, moments.target_sums, y_mean, offset, reading.scale,
+        inverse_n, moments.lags[0], w, cross, n_threads(),
+    )  # fmt: skip
+    diagonal = gram.diagonal().copy()
+    if not (np.isfinite(diagonal).all() and np.isfinite(cross).all()):
+        raise InputError(
+            "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
+            "Rescale them.",
+        )  # fmt: skip
+    return NormalEquations(
+        gram=gram,
+        diagonal=diagonal,
+        cross=cross,
+        reading=reading,
+        n_rows=n,
+        column_means=column_means.reshape(p),
+        target_means=y_shift + y_mean,
+        target_squares=moments.totals[1] - 2 * y_mean * moments.totals[0] + n * y_mean**2,
+    )
+
+
+def _refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:
+    mean = sums[0] / n
+    std = np.sqrt(np.maximum(sums[1] / n - mean**2, 0.0))
+    ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)
+    if ratio.size and ratio.max() > limit:
+        raise PrecisionError(f"{what} {ratio.argmax()} has a mean of {ratio.max():.0f} standard deviations")

@@ -1,0 +1,147 @@
+"""Training sets as normal equations (p × p): from moments, by one Cholesky factorisation for each λ or one eigh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from heschl.linear.frames import Double, Float
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.normal import NormalEquations, PrecisionError, Reading, normal_equations
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
+from heschl.linear.rows import Bounds
+
+# Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of
+# them; so many bytes of them at most.
+STACKED_BYTES = 64 << 20
+
+
+@dataclass
+class Scratch:
+    """Memory that one training set after the other is solved in."""
+
+    gram: Float  # (p, p)
+    test_gram: Float  # (p, p), or (0, 0) where tests are scored by prediction
+
+
+class Primal:
+    """All training sets of one problem, as sums of the moments of its parts.
+
+    Parameters
+    ----------
+    problem : Problem
+    parts : sequence of ndarray of shape (s, 2)
+        Segments of each part; a training set, and a test set, is a list of parts.
+    """
+
+    # Columns of the design up to which training sets are solved side by side, each with an X'X of its own; above, two
+    # threads inside one factorisation are as fast.
+    SMALL = 2000
+
+    def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
+        self.problem = problem
+        self.parts = list(parts)
+        self.moments = problem.moments(parts)
+        self.side_by_side = problem.n_columns <= self.SMALL
+
+    @property
+    def scores_from_moments(self) -> bool:
+        """Whether w'X'Xw costs less than a prediction: fewer columns than rows in a part."""
+        return self.problem.n_columns < np.mean([part.n_rows for part in self.moments])
+
+    def scratch(self) -> Scratch:
+        """Memory for `train`."""
+        p, dtype = self.problem.n_columns, self.problem.y.dtype
+        tests = p if self.scores_from_moments and len(self.parts) > 1 else 0
+        return Scratch(np.empty((p, p), dtype), np.empty((tests, tests), dtype))
+
+    def equations(self, parts: Sequence[int], gram: Float, reading: Reading | None = None) -> NormalEquations:
+        """Normal equations of the union of some parts."""
+        return normal_equations(
+            LaggedMoments.total([self.moments[part] for part in parts]),
+            fit_intercept=self.problem.fit_intercept,
+            standardize=self.problem.standardize,
+            reading=reading,
+            gram=gram,
+        )
+
+    def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
+        """The training set of some parts; valid until the scratch memory is used again."""
+        return Trained(self, self.equations(parts, scratch.gram), scratch)
+
+
+class Trained:
+    """One training set: weights at any λ, and their errors elsewhere."""
+
+    def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch) -> None:
+        self.family = family
+        self.equations = equations
+        self.scratch = scratch
+
+    def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
+        """Weights (p, c) for the features as the equations read them."""
+        return solve(self.equations, alpha, targets)
+
+    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """Weights in the units of the data."""
+        return in_units(self.equations, self.solve(alpha, targets), targets)
+
+    def path(self, alphas: Double) -> Iterator[Float]:
+        """Weights (p, c) at each λ in turn."""
+        return (self.solve(float(alpha)) for alpha in alphas)
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        problem = self.family.problem
+        c = problem.y.shape[1]
+        out = np.empty((len(tests), len(alphas), c))
+        together = max(1, STACKED_BYTES // (problem.n_columns * c * problem.itemsize))
+        at, waiting = 0, []
+        for a, values in enumerate(self.path(alphas)):
+            waiting.append(values)
+            if len(waiting) == together or a + 1 == len(alphas):
+                for i, test in enumerate(tests):
+                    out[i, at : a + 1] = self._errors(waiting, test)
+                at, waiting = a + 1, []
+        return out
+
+    def _errors(self, values: Sequence[Float], test: Sequence[int]) -> Double:
+        family, problem = self.family, self.family.problem
+        if len(self.scratch.test_gram) > 0:
+            equations = family.equations(test, self.scratch.test_gram, self.equations.reading)
+            return errors_from_moments(equations, self.equations, values)
+        sets = [in_units(self.equations, each) for each in values]
+        ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
+        return squared_errors(sets, problem.X, problem.y, ranges, problem.lags)
+
+
+class EighPrimal(Primal):
+    """The same by one eigendecomposition X'X = V diag(s) V' for all λ: W = V (V'X'Y / (s + λ))."""
+
+    def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
+        """The training set of some parts; valid until the scratch memory is used again."""
+        return _EighTrained(self, self.equations(parts, scratch.gram), scratch)
+
+
+class _EighTrained(Trained):
+    def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch) -> None:
+        super().__init__(family, equations, scratch)
+        # Row-major lower is LAPACK's upper; a copy keeps X'X for the residual.
+        self.values, self.vectors = eigh(equations.gram, lower=True, driver="evd", check_finite=False)
+        self.rotated = self.vectors.T @ equations.cross
+
+    def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
+        """Weights (p, c) for the features as the equations read them."""
+        rotated = self.rotated if targets is None else self.rotated[:, targets]
+        damped = self.values + alpha
+        if not damped.min() > 0:
+            raise PrecisionError(f"X'X + {alpha:g} I has the eigenvalue {damped.min():.1e}")
+        values: Float = self.vectors @ (rotated / damped[:, None]).astype(rotated.dtype)
+        if rotated.dtype == np.float32:
+            refuse_residual(self.equations, alpha, values, targets)
+        return values

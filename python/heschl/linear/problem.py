@@ -1,0 +1,57 @@
+"""Data and model of one fit: everything that stays the same over folds and penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.linear.frames import Float, Frames
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.rows import Bounds, Ranges, row_ranges
+from heschl.linear.shift import Shift
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted, and how. `keep` (n,) marks the rows whose responses are known, where some are not."""
+
+    X: Frames  # (n, d)
+    y: Float  # (n, c), same dtype
+    lags: range
+    boundary: str = "zero"
+    fit_intercept: bool = True
+    standardize: bool = False
+    keep: NDArray[np.bool_] | None = None
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the design, p."""
+        return len(self.lags) * self.X.shape[1]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return int(self.y.dtype.itemsize)
+
+    def in_float64(self) -> Problem:
+        """The same in double precision."""
+        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64))
+
+    def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
+        """The same for some of the responses."""
+        return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
+
+    def ranges(self, bounds: Bounds) -> Ranges:
+        """Rows of the design in some segments."""
+        return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep)[0]
+
+    def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
+        """Moments of each part, in one pass over the data."""
+        shift = Shift.near_mean(self.X, self.y)
+        return [
+            LaggedMoments.of_rows(self.X, self.y, part, self.lags, self.boundary, shift, keep=self.keep)
+            for part in parts
+        ]

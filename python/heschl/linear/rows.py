@@ -1,0 +1,62 @@
+"""Rows of the lagged design: which frames of a segment have one, and how far their history may reach."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOUNDARIES = ("zero", "drop", "cross")
+
+Bounds = NDArray[np.int64]  # (s, 2): first row and one past the last of each segment
+Ranges = NDArray[np.int64]  # (r, 4): rows [begin, end), and [low, high) which their lags may reach into
+
+
+def row_ranges(
+    bounds: Bounds, lags: range, boundary: str, n: int, keep: NDArray[np.bool_] | None = None
+) -> tuple[Ranges, NDArray[np.int64]]:
+    """Ranges of rows of some segments, and the segment each belongs to.
+
+    Parameters
+    ----------
+    bounds : ndarray of shape (s, 2)
+    lags : range
+    boundary : {"zero", "drop", "cross"}
+        "zero": every frame has a row, frames outside its segment count 0. "drop": only frames whose lags all lie in
+        the segment. "cross": segments are joined, lags reach into their neighbours (as in code that delays before it
+        cuts: the last words of one sentence then help to predict the next).
+    n : int
+        Frames in all.
+    keep : ndarray of shape (n,), optional
+        Frames whose response is known; others have no row, but stay in the history of those that have.
+
+    Returns
+    -------
+    ranges : ndarray of shape (r, 4)
+        None of them empty.
+    owner : ndarray of shape (r,)
+    """
+    begin, end = bounds[:, 0], bounds[:, 1]
+    low, high = (np.zeros_like(begin), np.full_like(end, n)) if boundary == "cross" else (begin, end)
+    if boundary == "drop":
+        begin, end = begin + max(lags[-1], 0), end + min(lags[0], 0)
+    owner = np.flatnonzero(begin < end)
+    ranges = np.stack([begin, end, low, high], axis=1)[owner]
+    if keep is None or keep.all():
+        return np.ascontiguousarray(ranges), owner
+    pieces, owners = [], []
+    for (first, last, lowest, highest), s in zip(ranges, owner, strict=True):
+        inside = np.concatenate([[False], keep[first:last], [False]])
+        edges = first + np.flatnonzero(inside[1:] != inside[:-1])
+        pieces += [(a, b, lowest, highest) for a, b in edges.reshape(-1, 2)]
+        owners += [s] * (len(edges) // 2)
+    return np.array(pieces, dtype=np.int64).reshape(-1, 4), np.array(owners, dtype=np.int64)
+
+
+def row_numbers(ranges: Ranges) -> NDArray[np.int64]:
+    """The frames of some ranges (or bounds), in order."""
+    return np.concatenate([np.arange(begin, end) for begin, end in ranges[:, :2]] or [np.empty(0, np.int64)])
+
+
+def whole(bounds: Bounds) -> Ranges:
+    """Ranges of all frames of some segments."""
+    return np.ascontiguousarray(np.concatenate([bounds, bounds], axis=1))

@@ -1,0 +1,174 @@
+"""The table of solvers: what each costs in operations and memory, and which one a problem gets.
+
+Operations are counted as multiply-adds of a matrix product (2 per term), weighted by how much slower than a product a
+step runs; bytes are what a fit holds above its data. ARCHITECTURE.md says how they were measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heschl.checks import InputError, check_choice
+from heschl.linear.primal import STACKED_BYTES, EighPrimal, Primal
+from heschl.linear.problem import Problem
+from heschl.linear.rows import Bounds
+from heschl.linear.threads import n_threads
+
+# Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
+CHOLESKY_SLOWNESS = 1.4
+EIGH_OPERATIONS = 9.0  # p³ each, in such units
+
+
+@dataclass(frozen=True)
+class Work:
+    """How large a fit is.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows of the design.
+    n_products : float
+        Rows that a product with the features counts: frames, or runs of word-rate features.
+    n_features, n_lags, n_targets, n_alphas : int
+    n_parts : int
+        Parts (folds) that moments are kept of.
+    n_sets : int
+        Training sets solved for all alphas.
+    itemsize : int
+        Bytes of a number.
+    """
+
+    n_rows: int
+    n_products: float
+    n_features: int
+    n_lags: int
+    n_targets: int
+    n_alphas: int
+    n_parts: int
+    n_sets: int
+    itemsize: int
+
+    @classmethod
+    def of(cls, problem: Problem, n_parts: int, n_sets: int, n_alphas: int) -> Work:
+        """Of a problem cut into parts."""
+        X = problem.X
+        return cls(
+            len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, n_parts, n_sets,
+            problem.itemsize,
+        )  # fmt: skip
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the design, p."""
+        return self.n_lags * self.n_features
+
+    @property
+    def test_operations(self) -> float:
+        """Of scoring one λ in one test set."""
+        p, c = self.n_columns, self.n_targets
+        return 2.0 * p * c * min(self.n_products / self.n_parts, p)
+
+
+def _moment_operations(work: Work) -> float:
+    return 2.0 * work.n_products * work.n_columns * (work.n_features + work.n_targets)
+
+
+def _moment_bytes(work: Work) -> float:
+    """Moments of the parts and of one sum of them, and the weights being made and scored."""
+    p, c = work.n_columns, work.n_targets
+    kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c
+    return float(kept * work.itemsize + min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES)
+
+
+def _workers(work: Work) -> int:
+    return min(n_threads(), work.n_sets) if work.n_columns <= Primal.SMALL else 1
+
+
+def _grams(work: Work) -> float:
+    """X'X of a training set, and of its test set where that is how it is scored."""
+    return _workers(work) * (2 if work.n_columns < work.n_rows / work.n_parts else 1)
+
+
+def _cholesky_operations(work: Work) -> float:
+    p, c = float(work.n_columns), work.n_targets
+    each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + work.test_operations
+    return _moment_operations(work) + work.n_sets * work.n_alphas * each
+
+
+def _cholesky_bytes(work: Work) -> float:
+    return _moment_bytes(work) + _grams(work) * work.n_columns**2 * work.itemsize
+
+
+def _eigh_operations(work: Work) -> float:
+    p, c = float(work.n_columns), work.n_targets
+    each = 2 * p * p * c + work.test_operations
+    return _moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS + work.n_alphas * each)
+
+
+def _eigh_bytes(work: Work) -> float:
+    # X'X, its copy that becomes the vectors, and LAPACK's work space of two more
+    return _moment_bytes(work) + (_grams(work) + 3 * _workers(work)) * work.n_columns**2 * work.itemsize
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`."""
+
+    name: str
+    build: Callable[[Problem, Sequence[Bounds]], Any]
+    operations: Callable[[Work], float]
+    n_bytes: Callable[[Work], float]
+    fits: Callable[[Problem], bool] = lambda problem: True
+
+
+SOLVERS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method("cholesky", Primal, _cholesky_operations, _cholesky_bytes),
+        Method("eigh", EighPrimal, _eigh_operations, _eigh_bytes),
+    )
+}
+
+
+def choose_solver(problem: Problem, work: Work, solver: str, memory_limit: float | None) -> tuple[Method, int]:
+    """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
+
+    Raises
+    ------
+    InputError
+        Where the method does not do what is asked, or nothing fits into the limit.
+    """
+    check_choice("solver", solver, ("auto", *SOLVERS))
+    if solver != "auto" and not SOLVERS[solver].fits(problem):
+        raise InputError("solver", f"{solver!r}", "'auto' or 'cholesky'", f"{solver!r} cannot do this fit.")
+    methods = [m for m in SOLVERS.values() if m.fits(problem)] if solver == "auto" else [SOLVERS[solver]]
+    blocks = {m.name: _largest_block(m, work, memory_limit) for m in methods}
+    possible = [m for m in methods if blocks[m.name] > 0]
+    if not possible:
+        least = min(m.n_bytes(replace(work, n_targets=1)) for m in methods)
+        raise InputError(
+            "memory_limit", f"{memory_limit / 2**20:,.0f} MB" if memory_limit else "none",
+            f"at least {least / 2**20:,.0f} MB for {work.n_lags} lags x {work.n_features} features",
+            "Raise it, or use fewer lags or features.",
+        )  # fmt: skip
+    best = min(possible, key=lambda m: _time(m, work, blocks[m.name]))
+    return best, blocks[best.name]
+
+
+def _time(method: Method, work: Work, block: int) -> float:
+    """Operations of all blocks of targets together."""
+    n_blocks = -(-work.n_targets // block)
+    return n_blocks * method.operations(replace(work, n_targets=-(-work.n_targets // n_blocks)))
+
+
+def _largest_block(method: Method, work: Work, memory_limit: float | None) -> int:
+    """Most targets at a time within the limit; 0 where not even one fits."""
+    if memory_limit is None or method.n_bytes(work) <= memory_limit:
+        return work.n_targets
+    low, high = 0, work.n_targets
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (middle, high) if method.n_bytes(replace(work, n_targets=middle)) <= memory_limit else (low, middle)
+    return low
