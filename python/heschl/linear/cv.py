@@ -79,7 +79,7 @@ def cross_validate(
     errors = FoldErrors(variations, len(alphas))
 
     def path(split: int, scratch: Any) -> Double:
-        return solver.train(train[split], scratch).errors(alphas, [test[split]])[0]
+        return np.asarray(solver.train(train[split], scratch).errors(alphas, [test[split]])[0])
 
     found = map_threads(path, range(len(train)), solver.scratch, small=solver.side_by_side)
     for split, sse in enumerate(found):

@@ -196,7 +196,7 @@ class Frames:
     @property
     def n_products(self) -> float:
         """Rows that a product with these features counts: frames, or words; a mean over columns."""
-        return sum(len(s.values) * s.n_columns for s in self.spaces) / self.shape[1]
+        return float(sum(len(s.values) * s.n_columns for s in self.spaces) / self.shape[1])
 
     def rows(self, index: Any) -> Float:
         """Some frames, expanded."""
@@ -211,19 +211,29 @@ class Frames:
         for a, space in enumerate(self.spaces):
             own, part = np.zeros_like(counts), np.zeros((w * w, space.n_columns))
             block = np.zeros((w * space.n_columns, space.n_columns), self.dtype) if len(self.spaces) > 1 else column
-            edges = [
-                edge if len(self.spaces) == 1 else np.zeros((len(edge), w * space.n_columns), self.dtype)
-                for edge in (leaving, entering)
-            ]
+            edges = [leaving, entering]
+            if len(self.spaces) > 1:
+                edges = [np.empty((len(edge), w * space.n_columns), self.dtype) for edge in edges]
             _core.lagged_moments(
-                space.values, space.run, shift[space.columns], ranges, lags[0], w, block, *edges, part, own, n_threads()
+                space.values,
+                space.run,
+                shift[space.columns],
+                ranges,
+                lags[0],
+                w,
+                block,
+                edges[0],
+                edges[1],
+                part,
+                own,
+                n_threads(),
             )
             counts, sums[:, space.columns] = own, part
             if len(self.spaces) == 1:
                 continue
             self._scatter(column, block, space, space, w)
             for whole_edge, edge in zip((leaving, entering), edges, strict=True):
-                whole_edge.reshape(-1, w, d)[:, :, space.columns] = edge.reshape(-1, w, space.n_columns)
+                whole_edge.reshape(len(edge), w, d)[:, :, space.columns] = edge.reshape(len(edge), w, space.n_columns)
             for b, other in enumerate(self.spaces):
                 if a == b:
                     continue
@@ -261,7 +271,7 @@ class Frames:
             part, ends = np.zeros((2, space.n_columns)), np.empty((2 * len(bounds), space.n_columns), self.dtype)
             _core.feature_statistics(space.values, space.run, shift[space.columns], whole(bounds), part, ends)
             sums[:, space.columns] = part
-            extremes[:, :, space.columns] = ends.reshape(len(bounds), 2, -1)
+            extremes[:, :, space.columns] = ends.reshape(len(bounds), 2, space.n_columns)
         return sums, extremes
 
     def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Float:
@@ -274,7 +284,7 @@ class Frames:
             part = X if len(self.spaces) == 1 else np.empty((n_rows, w * space.n_columns), self.dtype)
             _core.lagged_design(space.values, space.run, shift[space.columns], ranges, lags[0], w, part, n_threads())
             if len(self.spaces) > 1:
-                X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, -1)
+                X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, space.n_columns)
         return X
 
     def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Float:
@@ -284,7 +294,9 @@ class Frames:
         for space in self.spaces:
             own = values
             if len(self.spaces) > 1:
-                own = values.reshape(len(lags), self.shape[1], -1)[:, space.columns].reshape(-1, values.shape[1])
+                own = values.reshape(len(lags), self.shape[1], values.shape[1])[:, space.columns].reshape(
+                    -1, values.shape[1]
+                )
             _core.lagged_predict(
                 space.values, space.run, shift[space.columns], ranges, lags[0], len(lags), np.ascontiguousarray(own),
                 out, n_threads(),

@@ -151,7 +151,7 @@ def nested_fit(
         return _nested(part, solver, parts, alphas, per_target, report)
 
     found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, how)
-    joined = {
+    joined: dict[str, Any] = {
         field.name: np.concatenate([getattr(each, field.name) for each in found], axis=-1)
         for field in fields(NestedScores)
         if isinstance(getattr(found[0], field.name), np.ndarray)

@@ -52,7 +52,7 @@ class Primal:
     @property
     def scores_from_moments(self) -> bool:
         """Whether w'X'Xw costs less than a prediction: fewer columns than rows in a part."""
-        return self.problem.n_columns < np.mean([part.n_rows for part in self.moments])
+        return bool(self.problem.n_columns < np.mean([part.n_rows for part in self.moments]))
 
     def scratch(self) -> Scratch:
         """Memory for `train`."""

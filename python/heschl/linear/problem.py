@@ -29,7 +29,7 @@ class Problem:
     @property
     def n_columns(self) -> int:
         """Columns of the design, p."""
-        return len(self.lags) * self.X.shape[1]
+        return int(len(self.lags) * self.X.shape[1])
 
     @property
     def itemsize(self) -> int:

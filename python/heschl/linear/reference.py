@@ -14,55 +14,67 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def lagged_design(H: Array, bounds: Array, lags: Sequence[int], outside: float | Array = 0.0) -> Array:
-    """X[t, k · d + f] = H[t - lags[k], f] inside t's segment, `outside` elsewhere."""
-    n, d = H.shape
-    X = np.empty((n, len(lags), d), H.dtype)
-    X[:] = outside
-    for begin, end in bounds:
-        for k, lag in enumerate(lags):
-            for t in range(max(begin, begin + lag), min(end, end + lag)):
-                X[t, k] = H[t - lag]
-    return X.reshape(n, len(lags) * d)
+def lagged_design(H: Array, ranges: Array, lags: Sequence[int], outside: float | Array = 0.0) -> Array:
+    """X[row, k · d + f] = H[t - lags[k], f] where that frame lies in the range's [low, high), `outside` elsewhere.
+
+    `ranges` (r, 4) are the rows [begin, end) and their [low, high); `bounds` (s, 2) do as well: both are the segment.
+    """
+    d = H.shape[1]
+    rows = []
+    for begin, end, *limits in ranges:
+        low, high = limits if limits else (begin, end)
+        for t in range(begin, end):
+            row = np.empty((len(lags), d), H.dtype)
+            row[:] = outside
+            for k, lag in enumerate(lags):
+                if low <= t - lag < high:
+                    row[k] = H[t - lag]
+            rows.append(row)
+    return np.array(rows, H.dtype).reshape(len(rows), len(lags) * d)
+
+
+def rows_of(ranges: Array) -> Array:
+    """The rows of some ranges, in order."""
+    return np.concatenate([np.arange(begin, end) for begin, end in ranges[:, :2]] or [np.empty(0, np.int64)])
 
 
 def lagged_moments(
-    H: Array, Y: Array, h_shift: Array, y_shift: Array, bounds: Array, lags: Sequence[int]
+    H: Array, Y: Array, h_shift: Array, y_shift: Array, ranges: Array, lags: Sequence[int]
 ) -> dict[str, Array]:
-    """The sums of `heschl.linear.moments.LaggedMoments`, by their definitions."""
+    """The sums of `heschl.linear.moments.LaggedMoments` that count rows, by their definitions."""
     w, d = len(lags), H.shape[1]
-    rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
+    rows = rows_of(ranges)
     h, y = H.astype(np.float64) - h_shift, (Y.astype(np.float64) - y_shift)[rows]
-    X = lagged_design(h, bounds, lags)[rows]
-    inside = lagged_design(np.ones((len(H), 1)), bounds, lags)[rows]  # (n, w): 1_i(t)
-    edges = np.zeros((len(bounds), w, d))
-    for s, (begin, end) in enumerate(bounds):
+    X = lagged_design(h, ranges, lags)
+    inside = lagged_design(np.ones((len(H), 1)), ranges, lags)  # (n, w): 1_i(t)
+    leaving, entering = np.zeros((2, len(ranges), w, d))
+    for r, (begin, end, low, high) in enumerate(ranges):
         for i, lag in enumerate(lags):
-            t = (end if lag >= 0 else begin) - 1 - lag
-            if begin <= t < end:
-                edges[s, i] = h[t]
+            for edges, t in ((leaving, end - 1 - lag), (entering, begin - 1 - lag)):
+                if low <= t < high:
+                    edges[r, i] = h[t]
     return {
         "first_column": X.T @ X[:, :d],
         "cross": X.T @ y,
-        "edges": edges.reshape(len(bounds), w * d),
+        "leaving": leaving.reshape(len(ranges), w * d),
+        "entering": entering.reshape(len(ranges), w * d),
         "pair_sums": np.einsum("tid,tj->ijd", X.reshape(len(rows), w, d), inside).reshape(w * w, d),
         "pair_counts": (inside.T @ inside).reshape(w * w),
         "target_sums": inside.T @ y,
-        "feature_sums": np.stack([h[rows].sum(0), (h[rows] ** 2).sum(0)]),
         "totals": np.stack([y.sum(0), (y**2).sum(0)]),
     }
 
 
 def normal_equations(
-    H: Array, Y: Array, bounds: Array, lags: Sequence[int], *, fit_intercept: bool, standardize: bool
+    H: Array, Y: Array, ranges: Array, lags: Sequence[int], *, fit_intercept: bool, standardize: bool
 ) -> tuple[Array, Array]:
-    """X'X and X'Y of the materialised design of the rows in `bounds`."""
-    rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
-    H, Y = H.astype(np.float64), Y.astype(np.float64)[rows]
+    """X'X and X'Y of the materialised design of the rows in `ranges`, standardised by all frames they may look at."""
+    H, Y = H.astype(np.float64), Y.astype(np.float64)[rows_of(ranges)]
     if standardize:
-        mean, std = H[rows].mean(0), H[rows].std(0)
+        frames = np.unique(rows_of(ranges[:, -2:]))
+        mean, std = H[frames].mean(0), H[frames].std(0)
         H = (H - mean) / np.where(std > 0, std, np.inf)
-    X = lagged_design(H, bounds, lags)[rows]
+    X = lagged_design(H, ranges, lags)
     if fit_intercept:
         X, Y = X - X.mean(0), Y - Y.mean(0)
     return X.T @ X, X.T @ Y
@@ -73,17 +85,16 @@ def ridge_solve(G: Array, R: Array, alpha: float) -> Array:
     return np.linalg.solve(G + alpha * np.eye(len(G)), R)
 
 
-def lagged_predict(H: Array, h_shift: Array, bounds: Array, lags: Sequence[int], W: Array, intercept: Array) -> Array:
+def lagged_predict(H: Array, h_shift: Array, ranges: Array, lags: Sequence[int], W: Array, intercept: Array) -> Array:
     """Design of H - h_shift, times W, plus the intercept."""
-    return lagged_design(H - h_shift, bounds, lags) @ W + intercept
+    return lagged_design(H - h_shift, ranges, lags) @ W + intercept
 
 
 def lagged_sse(
-    H: Array, Y: Array, h_shift: Array, bounds: Array, lags: Sequence[int], W: Array, intercept: Array
+    H: Array, Y: Array, h_shift: Array, ranges: Array, lags: Sequence[int], W: Array, intercept: Array
 ) -> Array:
-    """Squared errors of that prediction, summed over the rows in `bounds`."""
-    rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
-    error = (Y - lagged_predict(H, h_shift, bounds, lags, W, intercept))[rows]
+    """Squared errors of that prediction, summed over the rows of the ranges."""
+    error = Y[rows_of(ranges)] - lagged_predict(H, h_shift, ranges, lags, W, intercept)
     return np.asarray((error.astype(np.float64) ** 2).sum(0))
 
 
@@ -101,13 +112,14 @@ def ridge_cv_scores(
     for k, test in enumerate(folds):
         train = np.concatenate([fold for f, fold in enumerate(folds) if f != k])
         G, R = normal_equations(H, Y, train, lags, fit_intercept=True, standardize=standardize)
-        rows = np.concatenate([np.arange(begin, end) for begin, end in train])
+        rows = rows_of(train)
         mean, std = (H[rows].mean(0), H[rows].std(0)) if standardize else (np.zeros(H.shape[1]), np.ones(H.shape[1]))
-        X = lagged_design((H - mean) / np.where(std > 0, std, np.inf), np.concatenate(folds), lags)
-        held_out = np.concatenate([np.arange(begin, end) for begin, end in test])
+        read = (H - mean) / np.where(std > 0, std, np.inf)
+        held_out = rows_of(test)
+        means = lagged_design(read, train, lags).mean(0)
         y = Y[held_out]
         for a, alpha in enumerate(alphas):
             W = ridge_solve(G, R, alpha)
-            prediction = (X[held_out] - X[rows].mean(0)) @ W + Y[rows].mean(0)
+            prediction = (lagged_design(read, test, lags) - means) @ W + Y[rows].mean(0)
             r2[k, a] = 1 - ((y - prediction) ** 2).sum(0) / ((y - y.mean(0)) ** 2).sum(0)
     return r2

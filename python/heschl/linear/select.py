@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -115,7 +115,7 @@ def selected(
             cross=out.cross[rows],
             feature_sums=np.ascontiguousarray(out.feature_sums[:, f]),
             extremes=np.ascontiguousarray(out.extremes[:, :, f]),
-            margins=None if out.margins is None else replace(out.margins, X=out.margins.X[:, f]),
+            margins=None if out.margins is None else replace(out.margins, X=np.ascontiguousarray(out.margins.X[:, f])),
         )
     if targets is not None:
         t = _columns("targets", targets, c)
@@ -125,7 +125,7 @@ def selected(
             cross=np.ascontiguousarray(out.cross[:, t]),
             target_sums=np.ascontiguousarray(out.target_sums[:, t]),
             totals=np.ascontiguousarray(out.totals[:, t]),
-            margins=None if out.margins is None else replace(out.margins, y=out.margins.y[:, t]),
+            margins=None if out.margins is None else replace(out.margins, y=np.ascontiguousarray(out.margins.y[:, t])),
         )
     return out
 
@@ -160,12 +160,13 @@ def _select_lags(moments: LaggedMoments, lags: range) -> LaggedMoments:
         return out
     more = row_sums(Frames.of(margins.X), margins.y, ranges, owner, lags, out.shift)
     counts = [len(out.owner), len(owner)]
+    changed: dict[str, Any] = {name: getattr(out, name) + more[name] for name in ADDED}
+    changed |= {name: joined_edges([getattr(out, name), more[name]], counts) for name in EDGES}
     return replace(
         out,
         owner=np.concatenate([out.owner, owner]),
         room=np.concatenate([out.room, more["room"]]),
-        **{name: getattr(out, name) + more[name] for name in ADDED},
-        **{name: joined_edges([getattr(out, name), more[name]], counts) for name in EDGES},
+        **changed,
     )
 
 
@@ -174,7 +175,7 @@ def _columns(name: str, chosen: ArrayLike | slice, count: int) -> NDArray[np.int
     try:
         found = np.atleast_1d(index[chosen if isinstance(chosen, slice) else np.asarray(chosen)])
     except IndexError:
-        raise InputError(name, f"{chosen}", f"column numbers from 0 to {count - 1}") from None
+        raise InputError(name, repr(chosen), f"column numbers from 0 to {count - 1}") from None
     if found.size == 0 or np.unique(found).size != found.size:
-        raise InputError(name, f"{chosen}", "at least one column, none of them twice")
+        raise InputError(name, repr(chosen), "at least one column, none of them twice")
     return found
