@@ -146,9 +146,8 @@ void bind(py::module_& m) {
 
     m.def(
         "quadratic_errors",
-        [](A& G, const A& R, const A& W, D& out, int64_t n_threads) {
-            const auto g = out2<T>(G);
-            const auto r = in2<T>(R), w = in2<T>(W);
+        [](const A& G, const A& R, const A& W, D& out, int64_t n_threads) {
+            const auto g = in2<T>(G), r = in2<T>(R), w = in2<T>(W);
             const auto errors = out1<double>(out);
             Release unlocked;
             quadratic_errors<T>(device(n_threads), g, r, w, errors);

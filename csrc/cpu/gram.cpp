@@ -97,16 +97,17 @@ void lagged_cross(const Cpu& cpu, Matrix<const T> cross, Matrix<const double> pa
     require(target_sums.rows == w && target_sums.cols == c && y_mean.size == c, "lagged_cross: y_mean must be (c)");
     // R_i = s [(X'Y)_i - s_i y_mean' - q (v_i - n_i y_mean)'],  v_i = target_sums
     const LagSums sums{pair_sums, pair_counts, w};
-    parallel_for(cpu.n_threads, w * d, std::max<int64_t>(1, (int64_t{1} << 18) / std::max<int64_t>(1, c)), [&](int64_t first, int64_t last) {
-        for (int64_t r = first; r < last; ++r) {
-            const int64_t i = r / d, f = r % d;
-            const double sum = sums.sum(i)[f], q = how.offset[f], s = how.scale[f], n_i = sums.count(i);
-            const double* v = target_sums.row(i);
-            for (int64_t j = 0; j < c; ++j)
-                R.row(r)[j] = static_cast<T>(
-                    s * (static_cast<double>(cross.row(r)[j]) - sum * y_mean[j] - q * (v[j] - n_i * y_mean[j])));
-        }
-    });
+    parallel_for(cpu.n_threads, w * d, std::max<int64_t>(1, (int64_t{1} << 18) / std::max<int64_t>(1, c)),
+                 [&](int64_t first, int64_t last) {
+                     for (int64_t r = first; r < last; ++r) {
+                         const int64_t i = r / d, f = r % d;
+                         const double sum = sums.sum(i)[f], q = how.offset[f], s = how.scale[f], n_i = sums.count(i);
+                         const double* v = target_sums.row(i);
+                         for (int64_t j = 0; j < c; ++j)
+                             R.row(r)[j] = static_cast<T>(s * (static_cast<double>(cross.row(r)[j]) - sum * y_mean[j] -
+                                                               q * (v[j] - n_i * y_mean[j])));
+                     }
+                 });
 }
 
 template void lagged_gram(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const float>,

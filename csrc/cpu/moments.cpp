@@ -20,7 +20,8 @@ void add_by_rows(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Ranges ra
     });
 }
 
-// The same for run-length A: sum over runs of (the run's value) (sum of right(t) over frames t with t - lags[i] in it)'.
+// The same for run-length A: sum over runs of (the run's value) (sum of right(t) over frames t with t - lags[i] in
+// it)'.
 template <class T, class Right>
 void add_by_left_runs(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Ranges ranges, Lags lags, int64_t cols,
                       const Right& right_row, Matrix<T> column) {
@@ -115,7 +116,8 @@ template <class T>
 void lagged_targets(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Matrix<const T> Y, Vector<const T> y_shift,
                     Ranges ranges, Lags lags, TargetMoments<T> out) {
     const int64_t d = H.cols(), c = Y.cols, w = lags.count;
-    require(Y.rows == H.count && h_shift.size == d && y_shift.size == c, "lagged_targets: H (n, d) and Y (n, c) differ");
+    require(Y.rows == H.count && h_shift.size == d && y_shift.size == c,
+            "lagged_targets: H (n, d) and Y (n, c) differ");
     require(out.cross.rows == w * d && out.cross.cols == c, "lagged_targets: cross must be (p, c)");
     require(out.target_sums.rows == w && out.target_sums.cols == c && out.totals.rows == 2 && out.totals.cols == c,
             "lagged_targets: target_sums must be (w, c), totals (2, c)");

@@ -81,21 +81,21 @@ void lagged_sse(const Cpu& cpu, Frames<T> H, Matrix<const T> Y, Vector<const T> 
     require(W.rows == lags.count * H.cols() && h_shift.size == H.cols(), "lagged_sse: W must be (n_lags * d, m c)");
     require(H.run == nullptr, "lagged_sse: expects dense features");
     std::fill_n(sse.data, sse.size, 0.0);
-    predict_rows(cpu, H, h_shift, ranges, lags, W,
-                 [&](int64_t, const std::vector<Row>& rows, Matrix<const T> prediction) {
-                     for (int64_t i = 0; i < static_cast<int64_t>(rows.size()); ++i) {
-                         const T* y = Y.row(rows[i].t);
-                         for (int64_t m = 0; m < sets; ++m) {
-                             const T *guess = prediction.row(i) + m * c, *b = intercept.data + m * c;
-                             double* sum = sse.data + m * c;
-                             for (int64_t j = 0; j < c; ++j) {
-                                 const double error = static_cast<double>(y[j]) - static_cast<double>(b[j]) -
-                                                      static_cast<double>(guess[j]);
-                                 sum[j] += error * error;
-                             }
-                         }
-                     }
-                 });
+    predict_rows(
+        cpu, H, h_shift, ranges, lags, W, [&](int64_t, const std::vector<Row>& rows, Matrix<const T> prediction) {
+            for (int64_t i = 0; i < static_cast<int64_t>(rows.size()); ++i) {
+                const T* y = Y.row(rows[i].t);
+                for (int64_t m = 0; m < sets; ++m) {
+                    const T *guess = prediction.row(i) + m * c, *b = intercept.data + m * c;
+                    double* sum = sse.data + m * c;
+                    for (int64_t j = 0; j < c; ++j) {
+                        const double error =
+                            static_cast<double>(y[j]) - static_cast<double>(b[j]) - static_cast<double>(guess[j]);
+                        sum[j] += error * error;
+                    }
+                }
+            }
+        });
 }
 
 template void lagged_predict(const Cpu&, Frames<float>, Vector<const float>, Ranges, Lags, Matrix<const float>,

@@ -58,8 +58,8 @@ struct EdgeTable {
     }
 };
 
-// sums[i] += sum over ranges of V[t] - shift for t in [begin + head_i, end - tail_i); counts[i] += the number of such t.
-// trims_of(begin - low, high - end) tells the trims of a range.
+// sums[i] += sum over ranges of V[t] - shift for t in [begin + head_i, end - tail_i); counts[i] += the number of such
+// t. trims_of(begin - low, high - end) tells the trims of a range.
 template <class T, class TrimsOf>
 void add_trimmed_sums(Frames<T> V, Vector<const T> shift, Ranges ranges, int64_t reach, const TrimsOf& trims_of,
                       Matrix<double> sums, double* counts) {
@@ -88,7 +88,8 @@ void add_trimmed_sums(Frames<T> V, Vector<const T> shift, Ranges ranges, int64_t
         const auto n_members = static_cast<int64_t>(members.size());
         for (std::size_t i = 0; i < trims.size(); ++i) {
             const int64_t left = frames - n_members * (trims[i].head + trims[i].tail);
-            if (left <= 0) continue;  // shorter than the trim, all of them: ranges of a kind this short are equally long
+            if (left <= 0)
+                continue;  // shorter than the trim, all of them: ranges of a kind this short are equally long
             const double *h = head.at(trims[i].head), *l = tail.at(trims[i].tail);
             double* out = sums.row(static_cast<int64_t>(i));
             for (int64_t f = 0; f < d; ++f) out[f] += all[f] - h[f] - l[f];
@@ -98,9 +99,7 @@ void add_trimmed_sums(Frames<T> V, Vector<const T> shift, Ranges ranges, int64_t
 }
 
 // No lag, nor difference of two lags, reaches further than this.
-inline int64_t reach_of(Lags lags) {
-    return std::max(std::abs(lags[0]), std::abs(lags[lags.count - 1])) + lags.count;
-}
+inline int64_t reach_of(Lags lags) { return std::max(std::abs(lags[0]), std::abs(lags[lags.count - 1])) + lags.count; }
 
 // Row i * w + j: sum over t in the rows of 1_j(t) h'(t - lags[i]), and the number of such frames.
 template <class T>

@@ -123,9 +123,9 @@ double ridge_residual(const Cpu& cpu,
 // responses, the squared error of a prediction, from the moments of the rows predicted.
 template <class T>
 void quadratic_errors(const Cpu& cpu,
-                      Matrix<T> G,        // (p, p)  lower triangle; the upper one is made equal
-                      Matrix<const T> R,  // (p, c)
-                      Matrix<const T> W,  // (p, m c)  m sets of weights side by side
+                      Matrix<const T> G,    // (p, p)  lower triangle
+                      Matrix<const T> R,    // (p, c)
+                      Matrix<const T> W,    // (p, m c)  m sets of weights side by side
                       Vector<double> out);  // (m c)  written
 
 // P[row] += sum_k (H[t - lags[k]] - h_shift) W_k, without a design; frames outside [low, high) count 0.
