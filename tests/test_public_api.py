@@ -11,8 +11,10 @@ import pytest
 
 import heschl
 
-MODULES = ["heschl.checks", "heschl.linear.design", "heschl.linear.estimator", "heschl.linear.nested",
-           "heschl.linear.segments"]  # fmt: skip
+MODULES = [
+    "heschl.checks", "heschl.linear.design", "heschl.linear.estimator", "heschl.linear.frames", "heschl.linear.moments",
+    "heschl.linear.nested", "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.segments",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)

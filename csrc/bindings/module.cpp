@@ -4,6 +4,8 @@
 
 namespace heschl::bindings {
 
+void bind_scores(py::module_& m);  // scores.cpp
+
 template <class T>
 void bind(py::module_& m) {
     using A = Array<T>;
@@ -212,4 +214,5 @@ PYBIND11_MODULE(_core, m) {
     heschl::bindings::scipy_blas();  // fail at import, with a reason, rather than at the first product
     heschl::bindings::bind<float>(m);
     heschl::bindings::bind<double>(m);
+    heschl::bindings::bind_scores(m);
 }

@@ -117,3 +117,6 @@ def lagged_sse(
     sse: _Double,
     n_threads: int,
 ) -> None: ...
+def score_sums(
+    Y: _Float, P: _Float, bounds: _Int, fold: _Int, shift: _Double, sums: _Double, n_threads: int
+) -> None: ...

@@ -148,4 +148,15 @@ void lagged_sse(const Cpu& cpu,
                 Vector<const T> intercept,  // (m c)
                 Vector<double> sse);        // (m c)  written
 
+// Sums of responses and predictions over the rows of each fold, from which R^2, r and r^2 follow. Primes: y' = y -
+// shift, p' = p - shift, in double. Threads share the targets, so a result does not depend on their number.
+template <class T>
+void score_sums(const Cpu& cpu,
+                Matrix<const T> Y,             // (n, c)
+                Matrix<const T> P,             // (n, c)
+                Matrix<const int64_t> bounds,  // (s, 2)  rows [begin, end)
+                Vector<const int64_t> fold,    // (s)     the fold each belongs to, 0 ... K - 1
+                Matrix<const double> shift,    // (K * 2, c)  of y and of p
+                Matrix<double> sums);          // (K * 6, c)  y', p', y'^2, p'^2, y' p', (y - p)^2: written
+
 }  // namespace heschl

@@ -123,3 +123,14 @@ def ridge_cv_scores(
             prediction = (lagged_design(read, test, lags) - means) @ W + Y[rows].mean(0)
             r2[k, a] = 1 - ((y - prediction) ** 2).sum(0) / ((y - y.mean(0)) ** 2).sum(0)
     return r2
+
+
+def score_sums(Y: Array, P: Array, folds: Sequence[Array], shift: Array) -> Array:
+    """Sums (K, 6, c) of y', p', y'², p'², y' p' and (y - p)² over the rows of each fold; shift (K, 2, c)."""
+    sums = []
+    for (y_shift, p_shift), bounds in zip(shift, folds, strict=True):
+        rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
+        y, p = Y[rows].astype(np.float64), P[rows].astype(np.float64)
+        u, v = y - y_shift, p - p_shift
+        sums.append([term.sum(0) for term in (u, v, u * u, v * v, u * v, (y - p) ** 2)])
+    return np.array(sums)

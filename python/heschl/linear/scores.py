@@ -1,13 +1,107 @@
-"""Scores, named apart: R² = 1 - SSE / SST about the test mean, and Pearson's r. r² is a third number."""
+"""Scores, named apart: R² = 1 - SSE / SST about the test mean, Pearson's r, and r², its square. All from one pass."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from heschl import _core
 from heschl.linear.frames import Double, Float
 from heschl.linear.rows import Bounds, row_numbers
+from heschl.linear.threads import n_threads
+
+# Rows of a fold whose mean is subtracted before anything is summed; it only has to be near the fold's mean.
+SHIFT_ROWS = 64
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """What the scores of predictions are made of, gathered in one pass over blocks of rows; K folds, c targets.
+
+    Attributes
+    ----------
+    n_rows : ndarray of shape (K, 1)
+    sst, ssp : ndarray of shape (K, c)
+        Σ (y - mean)² and Σ (prediction - mean)² about the fold's own means; exactly 0 for a constant.
+    spy : ndarray of shape (K, c)
+        Σ (y - mean) (prediction - mean).
+    sse : ndarray of shape (K, c)
+        Σ (y - prediction)².
+
+    `spy` and `sse` may have axes before these two: those of permutations that leave the rest as it is.
+    """
+
+    n_rows: Double
+    sst: Double
+    ssp: Double
+    spy: Double
+    sse: Double
+
+    @classmethod
+    def of(cls, y: Float, prediction: Float, folds: Sequence[Bounds]) -> FoldScores:
+        """Sums over the rows of each fold.
+
+        Parameters
+        ----------
+        y, prediction : ndarray of shape (n, c)
+            float32 or float64; everything is summed in float64.
+        folds : sequence of ndarray of shape (s, 2) or (r, 4), int64
+            First row and one past the last row of the segments, or ranges of rows, of each fold.
+        """
+        n_folds, c = len(folds), y.shape[1]
+        dtype = np.result_type(y, prediction)
+        y, prediction = y.astype(dtype, copy=False), prediction.astype(dtype, copy=False)
+        shift = np.stack([_near_mean(side, bounds) for bounds in folds for side in (y, prediction)])
+        sums = np.empty((n_folds * 6, c))
+        fold = np.repeat(np.arange(n_folds), [len(bounds) for bounds in folds])
+        bounds = np.ascontiguousarray(np.concatenate(folds)[:, :2], dtype=np.int64)
+        _core.score_sums(y, prediction, bounds, fold, shift, sums, n_threads())
+        sy, sp, syy, spp, syp, sse = sums.reshape(n_folds, 6, c).transpose(1, 0, 2)
+        n = np.array([[float((part[:, 1] - part[:, 0]).sum())] for part in folds])
+        mean = np.divide(1.0, n, out=np.zeros_like(n), where=n > 0)
+        sst, ssp = (np.maximum(squares - s * s * mean, 0.0) for squares, s in ((syy, sy), (spp, sp)))
+        return cls(n, sst, ssp, syp - sy * sp * mean, sse)
+
+    def targets(self, block: slice) -> FoldScores:
+        """The same for some targets."""
+        return FoldScores(self.n_rows, *(part[..., block] for part in (self.sst, self.ssp, self.spy, self.sse)))
+
+    @property
+    def r2(self) -> Double:
+        """R² of each fold, (K, c); NaN where the response is constant."""
+        return 1.0 - _divide(self.sse, self.sst)
+
+    @property
+    def r(self) -> Double:
+        """Pearson correlation in each fold, (K, c); NaN where either side is constant."""
+        return _divide(self.spy, np.sqrt(self.sst) * np.sqrt(self.ssp))
+
+    @property
+    def r_squared(self) -> Double:
+        """Squared Pearson correlation in each fold, (K, c): R² of the best line through the predictions."""
+        return self.r**2
+
+    @property
+    def pooled_r2(self) -> Double:
+        """1 - Σ SSE / Σ SST over the folds whose response varies, (c,); NaN where none does."""
+        varies = self.sst > 0.0
+        return 1.0 - _divide(np.where(varies, self.sse, 0.0).sum(axis=-2), self.sst.sum(axis=-2))
+
+
+def _near_mean(values: Float, bounds: Bounds) -> Double:
+    """About the mean of some rows, (c,); of a constant exactly its value, so that its deviations are exactly 0."""
+    rows = row_numbers(bounds)
+    if len(rows) == 0:
+        return np.zeros(values.shape[1])
+    some = values[rows[:: max(1, len(rows) // SHIFT_ROWS)]].astype(np.float64)
+    return np.asarray(some[0] + (some - some[0]).mean(axis=0))
+
+
+def _divide(a: Double, b: Double) -> Double:
+    """Quotient, NaN where b is 0."""
+    return np.asarray(np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b > 0))
 
 
 @dataclass(frozen=True)
@@ -19,28 +113,18 @@ class Variation:
     @classmethod
     def of(cls, y: Float, bounds: Bounds) -> Variation:
         """Variation of the rows in `bounds`, about their own mean."""
-        rows = y[row_numbers(bounds)]
-        constant = rows.max(axis=0) == rows.min(axis=0)
-        centred = rows - rows.mean(axis=0, dtype=np.float64)
-        return cls(np.where(constant, np.nan, np.einsum("tc,tc->c", centred, centred)))
+        sst = FoldScores.of(y, y, [bounds]).sst[0]
+        return cls(np.where(sst > 0.0, sst, np.nan))
 
 
 def r2_score(y: Float, prediction: Float, bounds: Bounds) -> Double:
-    """R² of each target over the rows in `bounds`; NaN where the response is constant."""
-    rows = row_numbers(bounds)
-    error = y[rows].astype(np.float64) - prediction[rows]
-    return np.asarray(1.0 - np.einsum("tc,tc->c", error, error) / Variation.of(y, bounds).sst)
+    """R² of each target over the rows in `bounds`, (c,); NaN where the response is constant."""
+    return np.asarray(FoldScores.of(y, prediction, [bounds]).r2[0])
 
 
 def pearson_r(y: Float, prediction: Float, bounds: Bounds) -> Double:
-    """Pearson correlation of each target over the rows in `bounds`; NaN where either side is constant."""
-    rows = row_numbers(bounds)
-    a, b = y[rows].astype(np.float64), prediction[rows].astype(np.float64)
-    a -= a.mean(axis=0)
-    b -= b.mean(axis=0)
-    size = np.sqrt(np.einsum("tc,tc->c", a, a) * np.einsum("tc,tc->c", b, b))
-    product = np.einsum("tc,tc->c", a, b)
-    return np.asarray(np.divide(product, size, out=np.full(size.shape, np.nan), where=size > 0))
+    """Pearson correlation of each target over the rows in `bounds`, (c,); NaN where either side is constant."""
+    return np.asarray(FoldScores.of(y, prediction, [bounds]).r[0])
 
 
 def nanmean(values: Double, axis: int) -> Double:

@@ -1,0 +1,293 @@
+"""The null distribution of a whole analysis: the model is fitted again to permuted responses, at the λ it has.
+
+X'X knows nothing of the responses, so of each fit only X'Y, a solve and a prediction are left to do; permuted
+responses are just more targets. One factorisation of each fold and λ serves a block of permutations, as many as
+`memory_limit` holds. Factors are not kept from block to block: they would take that memory themselves, and with as
+much of it for responses, factorising once a block costs less than a fifth of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix
+from heschl.linear.cv import Progress
+from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
+from heschl.linear.nulls import (
+    STATISTICS,
+    Integers,
+    NullDistribution,
+    check_count,
+    fold_numbers,
+    summary,
+)
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import in_units, solve
+from heschl.linear.rows import Bounds, Ranges, row_numbers
+from heschl.linear.scores import FoldScores
+from heschl.linear.segments import segment_bounds
+from heschl.linear.shift import Shift
+
+
+def null_refit(
+    X: Any,
+    y: ArrayLike,
+    *,
+    segments: ArrayLike,
+    folds: ArrayLike,
+    lags: Sequence[int],
+    alphas: ArrayLike,
+    groups: ArrayLike | None = None,
+    standardize: bool = True,
+    n_permutations: int = 1000,
+    statistic: str = "r2",
+    memory_limit: int = 2 << 30,
+    random_state: int | np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> NullDistribution:
+    """Null distribution of cross-validated scores: responses permuted among segments, the model fitted to each.
+
+    Each fit minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² on the training folds at the given λ and scores the fold left out.
+    H₀: the responses to a segment do not depend on its features, so that those of segments of one length may be
+    exchanged, also between folds; no assumption of stationarity is made. Only the responses of a segment that is alone
+    with its length stay in it, circularly shifted by any number of frames. All targets move together.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+    y : array-like of shape (n_frames, n_targets)
+    segments : array-like
+        Lengths of the segments in frames (or one label per row).
+    folds : array-like of shape (n_segments,)
+        Fold 0 ... K - 1 of each segment, K >= 2.
+    lags : sequence of int
+        Consecutive lags in frames; positive = past of the stimulus.
+    alphas : array-like of shape (), (n_targets,) or (K, n_targets)
+        λ: one for all, one for each target, or as chosen for each outer fold (``nested_cv(...).alpha``). λ is not
+        chosen again for permuted responses; the score of one chosen for the true ones has no advantage of it on data
+        it was not chosen on, which is so for nested cross-validation.
+    groups : array-like of shape (n_segments,), optional
+        Stimulus of each segment: the repeats of one stimulus, in order, are exchanged together for those of another
+        with as many repeats of the same lengths. None: each segment by itself.
+    standardize : bool
+        z-score the features with the statistics of each training set.
+    n_permutations : int
+        The smallest p value is 1 / (n_permutations + 1).
+    statistic : {"r2", "pooled_r2", "r"}
+        Mean over folds of each fold's R² about its own mean, 1 - Σ SSE / Σ SST over folds, or mean over folds of
+        Pearson's r.
+    memory_limit : int
+        Bytes that permuted responses and their normal equations may take, beside what a fit takes anyway (moments,
+        one X'X in each thread). The more, the fewer factorisations.
+    random_state : int or numpy.random.Generator, optional
+    progress : callable, optional
+        Called with (permutations done, permutations in all), the true alignment counted as one.
+
+    Returns
+    -------
+    NullDistribution
+        `observed` is the score of the unpermuted responses by the same computation.
+
+    Raises
+    ------
+    InputError
+        For bad shapes, NaN, folds that do not fit or part the repeats of a stimulus, penalties that are not positive,
+        a `memory_limit` too small for one permutation, or where nothing can be permuted.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((400, 2))
+    >>> y = X @ [[1.0, 0.0], [0.0, 0.0]] + rng.standard_normal((400, 2))
+    >>> found = null_refit(X, y, segments=[20] * 20, folds=np.arange(20) % 4, lags=range(2), alphas=10.0,
+    ...                    n_permutations=99, random_state=0)
+    >>> bool(found.p_values[0] == 0.01), bool(abs(found.null.mean()) < 0.1)
+    (True, True)
+    """
+    features = Frames.of(X)
+    responses = check_matrix("y", y, features.dtype)
+    if len(features) != len(responses):
+        raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
+    window = check_lags(lags, None, None, None)
+    check_design_size(len(window), features.shape[1])
+    check_choice("statistic", statistic, STATISTICS)
+    check_count("n_permutations", n_permutations, 1)
+    bounds = segment_bounds(segments, len(features))
+    fold = fold_numbers(folds, len(bounds), 2)
+    penalties = _penalties(alphas, int(fold.max()) + 1, responses.shape[1])
+    permuter = Permuter.of(bounds, fold, groups)
+    rng = np.random.default_rng(random_state)
+    moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
+    problem = Problem(features, responses, window, standardize=standardize)
+
+    def scores(at: Problem) -> Double:
+        of_fold = [bounds[fold == k] for k in range(len(penalties))]
+        each = zip(of_fold, penalties, at.moments(of_fold), strict=True)
+        parts = [Fold(at.ranges(rows), alphas, moments) for rows, alphas, moments in each]
+        size = _block_size(at, parts, memory_limit)
+        return _refit(at, parts, permuter, moves, size, statistic, progress)
+
+    try:
+        found = scores(problem)
+    except PrecisionError:
+        found = scores(problem.in_float64())
+    return NullDistribution.of(statistic, found[0], found[1:])
+
+
+Move = tuple[Integers, Integers]  # of each segment: whose responses it gets, and their circular shift in frames
+
+
+@dataclass(frozen=True)
+class Permuter:
+    """Which responses may go where: `classes` hold units of equal lengths, (n_units, segments of a unit) each."""
+
+    bounds: Bounds
+    unit: Integers  # (n_segments,)
+    classes: list[Integers]
+
+    @classmethod
+    def of(cls, bounds: Bounds, fold: Integers, groups: ArrayLike | None) -> Permuter:
+        """Units are segments, or the repeats of a stimulus."""
+        n, lengths = len(bounds), bounds[:, 1] - bounds[:, 0]
+        labels = np.arange(n) if groups is None else np.asarray(groups)
+        if labels.shape != (n,):
+            raise InputError("groups", f"an array of shape {labels.shape}", f"{n} labels, one per segment")
+        unit = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        members: dict[int, list[int]] = {}
+        for s, u in enumerate(unit.tolist()):
+            members.setdefault(u, []).append(s)
+        alike: dict[tuple[int, ...], list[list[int]]] = {}
+        for segments in members.values():
+            if len(set(fold[segments].tolist())) > 1:
+                raise InputError(
+                    "folds", f"stimulus {labels[segments[0]]!r} in folds {sorted(set(fold[segments].tolist()))}",
+                    "all repeats of a stimulus in one fold", "See group_folds.",
+                )  # fmt: skip
+            alike.setdefault(tuple(lengths[segments].tolist()), []).append(segments)
+        if lengths.max() == 1 and all(len(units) == 1 for units in alike.values()):
+            raise InputError("segments", "nothing to exchange or to shift", "segments of equal length, or longer ones")
+        classes = [np.array(units, dtype=np.int64) for units in alike.values()]
+        return cls(bounds, unit, classes)
+
+    def identity(self) -> Move:
+        """The true alignment."""
+        return np.arange(len(self.bounds)), np.zeros(len(self.bounds), dtype=np.int64)
+
+    def draw(self, rng: np.random.Generator) -> Move:
+        """One permutation. Repeats of a stimulus that nothing can be exchanged with are shifted together."""
+        source, shift = self.identity()
+        for units in self.classes:
+            source[units] = units[rng.permutation(len(units))]
+        alone = np.concatenate([units[0] for units in self.classes if len(units) == 1] or [source[:0]])
+        lengths = self.bounds[alone, 1] - self.bounds[alone, 0]
+        shift[alone] = np.floor(rng.random(int(self.unit.max()) + 1)[self.unit[alone]] * lengths)
+        return source, shift
+
+    def rows(self, move: Move) -> Integers:
+        """Row of the responses that each frame gets, (n,)."""
+        source, shift = move
+        lengths = self.bounds[:, 1] - self.bounds[:, 0]
+        time = np.arange(int(lengths.sum())) - np.repeat(self.bounds[:, 0] + shift, lengths)
+        return np.asarray(np.repeat(self.bounds[source, 0], lengths) + time % np.repeat(lengths, lengths))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What of a fold does not change with the responses."""
+
+    ranges: Ranges
+    alphas: Double  # (c,) λ of the model that predicts this fold
+    moments: LaggedMoments
+
+
+def _refit(
+    problem: Problem,
+    folds: list[Fold],
+    permuter: Permuter,
+    moves: list[Move],
+    size: int,
+    statistic: str,
+    progress: Progress | None,
+) -> Double:
+    """Score of every permutation and target, (len(moves), c)."""
+    n_folds, c = len(folds), problem.y.shape[1]
+    p = problem.n_columns
+    gram, found = np.empty((p, p), problem.y.dtype), np.empty((len(moves), c))
+    for first in range(0, len(moves), size):
+        rows = [permuter.rows(move) for move in moves[first : first + size]]
+        y = np.concatenate([problem.y[row] for row in rows], axis=1)  # permutations are targets side by side
+        moments = [permuted_moments(problem.X, y, fold) for fold in folds]
+        parts = []
+        for k, fold in enumerate(folds):
+            equations = normal_equations(
+                LaggedMoments.total([moments[j] for j in range(n_folds) if j != k]),
+                standardize=problem.standardize, gram=gram,
+            )  # fmt: skip
+            parts.append(_score(problem, equations, fold, y))
+        scores = FoldScores(
+            np.concatenate([part.n_rows for part in parts]),
+            *(
+                np.stack([getattr(part, name).reshape(len(rows), c) for part in parts], axis=1)
+                for name in ("sst", "ssp", "spy", "sse")
+            ),
+        )
+        found[first : first + len(rows)] = summary(scores, statistic)
+        if progress is not None:
+            progress(first + len(rows), len(moves))
+    return found
+
+
+def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Float) -> FoldScores:
+    """Fit and score a block of permuted responses (n, B · c) in one fold: one factorisation for each λ."""
+    alphas, own = np.tile(fold.alphas, y.shape[1] // len(fold.alphas)), row_numbers(fold.ranges)
+    sums = np.empty((4, 1, y.shape[1]))
+    for alpha in np.unique(alphas):
+        targets = np.flatnonzero(alphas == alpha)
+        weights = in_units(equations, solve(equations, float(alpha), targets), targets)
+        prediction = weights.predict(problem.X, fold.ranges, problem.lags)
+        part = FoldScores.of(y[np.ix_(own, targets)], prediction, [np.array([[0, len(own)]])])
+        sums[:, :, targets] = part.sst, part.ssp, part.spy, part.sse
+    return FoldScores(part.n_rows, *sums)
+
+
+def permuted_moments(X: Frames, y: Float, fold: Fold) -> LaggedMoments:
+    """Moments of a fold with other responses (n, B · c), several of each target."""
+    kept = fold.moments
+    shift = Shift(kept.shift.features, np.tile(kept.shift.targets, y.shape[1] // len(kept.shift.targets)))
+    cross, target_sums, totals = X.targets(y, fold.ranges, kept.lags, shift.features, shift.targets)
+    return replace(kept, shift=shift, cross=cross, target_sums=target_sums, totals=totals)
+
+
+def _block_size(problem: Problem, folds: list[Fold], memory_limit: int) -> int:
+    """Permutations that fit into `memory_limit` bytes at a time."""
+    (n, d), c, w = problem.X.shape, problem.y.shape[1], len(problem.lags)
+    longest = max(fold.moments.n_rows for fold in folds)
+    # X'Y of every fold, of a training set, centred and picked by λ, weights, also in units; responses, twice while they
+    # are made, and with their predictions twice where picked by λ, and a block in the kernels; sums in double.
+    numbers = (len(folds) + 6) * w * d + 2 * n + 4 * longest + 512
+    each = c * (numbers * problem.itemsize + 8 * (len(folds) + 1) * (w + 8)) + 24 * n
+    if memory_limit < each:
+        raise InputError(
+            "memory_limit", f"{memory_limit} bytes", f"at least {each}, what one permutation takes",
+            "Give more, or fewer targets at a time with the same random_state.",
+        )  # fmt: skip
+    return int(memory_limit // each)
+
+
+def _penalties(alphas: ArrayLike, n_folds: int, c: int) -> Double:
+    """λ of each fold and target, (K, c)."""
+    values = np.asarray(alphas, dtype=np.float64)
+    if values.shape not in ((), (c,), (n_folds, c)):
+        raise InputError(
+            "alphas", f"an array of shape {values.shape}", f"one penalty, ({c},) for targets or ({n_folds}, {c})"
+        )
+    if not (np.isfinite(values) & (values > 0)).all():
+        raise InputError("alphas", f"{values.min():g}", "finite penalties above 0")
+    return np.broadcast_to(values, (n_folds, c))
