@@ -11,6 +11,6 @@ from heschl.linear.nulls_refit import null_refit
 from heschl.linear.segments import group_folds
 
 __all__ = [
-    "AlphaEdgeWarning", "FeatureSpaces", "LaggedMoments", "LaggedRidgeCV", "NestedScores", "NullDistribution", "Repeated", "group_folds",
-    "lagged_design", "nested_cv", "null_refit", "null_scores",
+    "AlphaEdgeWarning", "FeatureSpaces", "LaggedMoments", "LaggedRidgeCV", "NestedScores", "NullDistribution",
+    "Repeated", "group_folds", "lagged_design", "nested_cv", "null_refit", "null_scores",
 ]  # fmt: skip

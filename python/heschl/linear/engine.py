@@ -20,6 +20,7 @@ from heschl.linear.segments import Splits
 from heschl.linear.solvers import Work, choose_solver
 
 Result = TypeVar("Result")
+Integers = NDArray[np.int64]
 
 # A fit of fewer operations takes a few milliseconds in either precision: float32 data are then fitted in float64.
 SMALL = 1e9
@@ -61,45 +62,44 @@ class Fit:
 
     weights: Weights
     scores: PathScores | None
-    chosen: NDArray[np.int64]
+    chosen: Integers
     solver: str
     dtype: str
 
 
 def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, how: How) -> Fit:
     """Choose each target's penalty by cross-validation and fit on everything."""
-    n_parts = len(splits.parts)
+    n_parts, c = len(splits.parts), problem.y.shape[1]
 
-    def block(part: Problem, solver: Solver, _: slice) -> tuple[PathScores, NDArray[np.int64], Weights | None]:
-        variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
-        scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
-        chosen = choose(scores)
-        # One penalty for all is known only when all are scored.
-        complete = per_target or part.y.shape[1] == problem.y.shape[1]
-        return scores, chosen, _final(solver, range(n_parts), alphas, chosen) if complete else None
-
-    def choose(scores: PathScores) -> NDArray[np.int64]:
+    def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.r2 if scoring == "r2" else scores.pooled_r2, alphas, per_target)
 
+    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
+        variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
+        scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
+        # One penalty for all is known only when all are scored.
+        complete = per_target or len(targets) == c
+        return scores, _final(solver, range(n_parts), alphas, choose(scores)) if complete else None
+
     found, method, dtype = in_blocks(problem, splits.parts, len(splits.test) + 1, len(alphas), block, how)
-    scores = PathScores(
-        np.concatenate([each[0].r2 for each in found], axis=1),
-        np.concatenate([each[0].pooled_r2 for each in found], axis=1),
-    )
-    weights = [each[2] for each in found if each[2] is not None]
+    scores = PathScores(*np.full((2, len(alphas), c), np.nan))
+    for targets, (part, _) in found:
+        scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
+    chosen = choose(scores)
+    weights = [(targets, own) for targets, (_, own) in found if own is not None]
     if len(weights) < len(found):
-        return replace(fit_fixed(problem, splits.parts, alphas, choose(scores), how), scores=scores)
-    return Fit(_joined(weights), scores, np.concatenate([each[1] for each in found]), method, dtype)
+        return replace(fit_fixed(problem, splits.parts, alphas, chosen, how), scores=scores)
+    return Fit(joined(weights, c), scores, chosen, method, dtype)
 
 
-def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: NDArray[np.int64], how: How) -> Fit:
+def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, how: How) -> Fit:
     """Fit every target at its own, given penalty."""
 
-    def block(_: Problem, solver: Solver, targets: slice) -> Weights:
+    def block(_: Problem, solver: Solver, targets: Integers) -> Weights:
         return _final(solver, range(len(parts)), alphas, chosen[targets])
 
     found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, how)
-    return Fit(_joined(found), None, chosen, method, dtype)
+    return Fit(joined(found, problem.y.shape[1]), None, chosen, method, dtype)
 
 
 def in_blocks(
@@ -107,14 +107,16 @@ def in_blocks(
     parts: Sequence[Bounds],
     n_sets: int,
     n_alphas: int,
-    work: Callable[[Problem, Solver, slice], Result],
+    work: Callable[[Problem, Solver, Integers], Result],
     how: How,
-) -> tuple[list[Result], str, str]:
-    """work(problem, solver, targets) on as many targets at a time as the memory allows; in float64 where float32 fails.
+) -> tuple[list[tuple[Integers, Result]], str, str]:
+    """work(problem, solver, targets) on targets that lack the same rows, as many at a time as the memory allows.
+
+    In float64 where float32 fails, or the problem is small.
 
     Returns
     -------
-    results : list, one for each block of targets in order
+    results : list of (targets, result)
     solver, dtype : str
     """
     size = Work.of(problem, len(parts), n_sets, n_alphas)
@@ -136,35 +138,29 @@ def _blocks(
     parts: Sequence[Bounds],
     build: Callable[[Problem, Sequence[Bounds]], Solver],
     block: int,
-    work: Callable[[Problem, Solver, slice], Result],
-) -> list[Result]:
+    work: Callable[[Problem, Solver, Integers], Result],
+) -> list[tuple[Integers, Result]]:
     out = []
-    for start in range(0, problem.y.shape[1], block):
-        targets = slice(start, start + block)
-        part = problem if block >= problem.y.shape[1] else problem.of_targets(targets)
-        out.append(work(part, build(part, parts), targets))
+    for targets, group in problem.by_mask(parts):
+        for start in range(0, len(targets), block):
+            some = slice(start, start + block)
+            part = group if block >= len(targets) else group.of_targets(some)
+            out.append((targets[some], work(part, build(part, parts), targets[some])))
     return out
 
 
-def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: NDArray[np.int64]) -> Weights:
+def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers) -> Weights:
     """Weights of each target at its own penalty, from all parts."""
-    trained = solver.train(parts, solver.scratch())
-    found = list(solve_chosen(trained, alphas, chosen))
-    if len(found) == 1:
-        return found[0][1]
-    first = found[0][1]
-    values = np.empty((len(first.values), len(chosen)), first.values.dtype)
-    intercept = np.empty(len(chosen), first.values.dtype)
-    for targets, weights in found:
+    return joined(list(solve_chosen(solver.train(parts, solver.scratch()), alphas, chosen)), len(chosen))
+
+
+def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:
+    """Weights of all targets from those of some each."""
+    first = parts[0][1]
+    if len(parts) == 1:
+        return first
+    values = np.empty((len(first.values), n_targets), first.values.dtype)
+    intercept = np.empty(n_targets, first.values.dtype)
+    for targets, weights in parts:
         values[:, targets], intercept[targets] = weights.values, weights.intercept
     return Weights(values, first.shift, intercept)
-
-
-def _joined(parts: Sequence[Weights]) -> Weights:
-    if len(parts) == 1:
-        return parts[0]
-    return Weights(
-        np.concatenate([part.values for part in parts], axis=1),
-        parts[0].shift,
-        np.concatenate([part.intercept for part in parts]),
-    )

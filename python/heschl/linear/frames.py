@@ -253,9 +253,10 @@ class Frames:
         """X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
         d, w, c = self.shape[1], len(lags), y.shape[1]
         cross = np.zeros((w * d, c), self.dtype)
-        for space in self.spaces:
+        target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
+        for space in self.spaces if c > 0 else ():
             part = cross if len(self.spaces) == 1 else np.zeros((w * space.n_columns, c), self.dtype)
-            target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
+            target_sums[:], totals[:] = 0.0, 0.0
             _core.lagged_targets(
                 space.values, space.run, shift[space.columns], y, y_shift, ranges, lags[0], w, part, target_sums,
                 totals, n_threads(),

@@ -145,18 +145,22 @@ def nested_fit(
         if progress is not None:
             progress(done, n_sets)
 
-    def block(part: Problem, solver: Solver, _: slice) -> NestedScores:
+    def block(part: Problem, solver: Solver, _: NDArray[np.int64]) -> NestedScores:
         nonlocal done
         done = 0
         return _nested(part, solver, parts, alphas, per_target, report)
 
     found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, how)
-    joined: dict[str, Any] = {
-        field.name: np.concatenate([getattr(each, field.name) for each in found], axis=-1)
-        for field in fields(NestedScores)
-        if isinstance(getattr(found[0], field.name), np.ndarray)
-    }
-    return replace(found[0], **joined, solver=method)
+    if len(found) == 1:
+        return replace(found[0][1], solver=method)
+    arrays: dict[str, Any] = {}
+    for field in fields(NestedScores):
+        value = getattr(found[0][1], field.name)
+        if isinstance(value, np.ndarray):
+            arrays[field.name] = np.empty((*value.shape[:-1], problem.y.shape[1]), value.dtype)
+            for targets, each in found:
+                arrays[field.name][..., targets] = getattr(each, field.name)
+    return replace(found[0][1], **arrays, solver=method)
 
 
 def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64]]:

@@ -111,6 +111,11 @@ def normal_equations(
     """
     d, w = moments.first_column.shape[1], len(moments.lags)
     p, n = w * d, moments.n_rows
+    if n == 0:
+        raise InputError(
+            "y", "targets of which a training set knows no response", "at least one row for every target",
+            "Leave these targets out, or use other folds; with boundary 'drop', shorter lags.",
+        )  # fmt: skip
     reading = Reading.of(moments, standardize) if reading is None else reading
     single = moments.cross.dtype == np.float32
     shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)

@@ -112,6 +112,8 @@ class Trained:
 
     def _errors(self, values: Sequence[Float], test: Sequence[int]) -> Double:
         family, problem = self.family, self.family.problem
+        if all(family.moments[part].n_rows == 0 for part in test):
+            return np.zeros((len(values), problem.y.shape[1]))
         if len(self.scratch.test_gram) > 0:
             equations = family.equations(test, self.scratch.test_gram, self.equations.reading)
             return errors_from_moments(equations, self.equations, values)

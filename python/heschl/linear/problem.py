@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.frames import Float, Frames
+from heschl.linear.masks import mask_groups, masked_moments
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.rows import Bounds, Ranges, row_ranges
 from heschl.linear.shift import Shift
@@ -16,7 +17,11 @@ from heschl.linear.shift import Shift
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted, and how. `keep` (n,) marks the rows whose responses are known, where some are not."""
+    """What is fitted, and how.
+
+    `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
+    features of each part over all rows, for `moments` to take away from.
+    """
 
     X: Frames  # (n, d)
     y: Float  # (n, c), same dtype
@@ -25,6 +30,7 @@ class Problem:
     fit_intercept: bool = True
     standardize: bool = False
     keep: NDArray[np.bool_] | None = None
+    features: Sequence[LaggedMoments] | None = None
 
     @property
     def n_columns(self) -> int:
@@ -38,11 +44,19 @@ class Problem:
 
     def in_float64(self) -> Problem:
         """The same in double precision."""
-        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64))
+        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64), features=None)
 
     def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
         """The same for some of the responses."""
         return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
+
+    def by_mask(self, parts: Sequence[Bounds]) -> list[tuple[NDArray[np.int64], Problem]]:
+        """The problem, or where responses are missing (NaN) one for each group of targets that lack the same rows."""
+        groups = mask_groups(self.y)
+        if len(groups) == 1 and groups[0][1].all():
+            return [(groups[0][0], self)]
+        features = replace(self, y=self.y[:, :0]).moments(parts) if len(groups) > 1 else None
+        return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
     def ranges(self, bounds: Bounds) -> Ranges:
         """Rows of the design in some segments."""
@@ -50,6 +64,8 @@ class Problem:
 
     def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
         """Moments of each part, in one pass over the data."""
+        if self.keep is not None and self.features is not None and self.keep.mean() > 0.5:
+            return masked_moments(self.X, self.y, self.keep, parts, self.features)
         shift = Shift.near_mean(self.X, self.y)
         return [
             LaggedMoments.of_rows(self.X, self.y, part, self.lags, self.boundary, shift, keep=self.keep)

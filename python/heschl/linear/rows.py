@@ -41,7 +41,7 @@ def row_ranges(
         begin, end = begin + max(lags[-1], 0), end + min(lags[0], 0)
     owner = np.flatnonzero(begin < end)
     ranges = np.stack([begin, end, low, high], axis=1)[owner]
-    if keep is None or keep.all():
+    if keep is None:
         return np.ascontiguousarray(ranges), owner
     pieces, owners = [], []
     for (first, last, lowest, highest), s in zip(ranges, owner, strict=True):
