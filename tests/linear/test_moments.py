@@ -180,6 +180,17 @@ def test_named_segments_and_repeats() -> None:
     assert (named - one).ids.tolist() == ["a", "c"]
 
 
+@given(ragged(min_segments=3), boundaries)
+def test_folds_in_one_pass(problem: Ragged, boundary: str) -> None:
+    fold = np.arange(len(problem.lengths)) % 3
+    parts = LaggedMoments.by_fold(
+        problem.H, problem.Y, segments=problem.lengths, folds=fold, lags=problem.lags, boundary=boundary
+    )
+    assert_same(LaggedMoments.total(parts), of(problem, boundary=boundary))
+    if boundary != "cross":
+        assert_same(parts[1], of(problem, slice(1, None, 3), boundary))
+
+
 def test_parts_are_not_changed_by_sums() -> None:
     problem = make(3, [20, 30, 25], 2, 2, range(-1, 3))
     parts = [of(problem, slice(s, s + 1)) for s in range(3)]

@@ -121,6 +121,16 @@ def test_words_are_never_expanded() -> None:
     assert peak < n_bytes / 3
 
 
+def test_averaging_frames_over_words_is_the_adjoint_of_repeating_them() -> None:
+    X = words(200, 3, 0, "float64")
+    frames = np.random.default_rng(0).standard_normal((200, 4))
+    mean = X.average(frames)
+    assert worst((X.values * X.counts[:, None]).T @ mean, X.expand().T @ frames) < KERNEL["float64"]
+    assert worst(X.average(X.expand()), X.values) < KERNEL["float64"]
+    with pytest.raises(InputError, match="frames"):
+        X.average(frames[1:])
+
+
 def test_lagged_design_of_words() -> None:
     X = Repeated([[1.0], [2.0]], [2, 1])
     np.testing.assert_array_equal(lagged_design(X, range(2)), [[1, 0], [1, 1], [2, 1]])

@@ -84,6 +84,31 @@ class Repeated:
         """Row of `values` for each frame, (n_frames,)."""
         return np.repeat(np.arange(len(self.counts), dtype=np.int64), self.counts)
 
+    def average(self, X: ArrayLike) -> Float:
+        """Mean of a frame-rate matrix over the frames of each run: frames to words.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_columns)
+
+        Returns
+        -------
+        ndarray of shape (n_words, n_columns)
+            Summed in float64, in the precision of X.
+
+        Examples
+        --------
+        >>> Repeated([[0.0], [0.0]], counts=[3, 2]).average([[1.0], [2.0], [3.0], [5.0], [6.0]])
+        array([[2. ],
+               [5.5]])
+        """
+        frames = check_matrix("X", X)
+        if len(frames) != len(self):
+            raise InputError("X", f"{len(frames)} frames", f"{len(self)}, the sum of the counts")
+        starts = np.cumsum(self.counts) - self.counts
+        sums = np.add.reduceat(frames, starts, axis=0, dtype=np.float64)
+        return np.asarray((sums / self.counts[:, None]).astype(frames.dtype))
+
     def expand(self) -> Float:
         """The feature matrix (n_frames, n_features) that this stands for."""
         return np.asarray(self.values[self.run])

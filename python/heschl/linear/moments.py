@@ -22,7 +22,7 @@ from heschl.linear.frames import Double, Float, Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.reading import chunks, fingerprints
 from heschl.linear.rows import BOUNDARIES, Bounds, row_ranges
-from heschl.linear.segments import segment_bounds
+from heschl.linear.segments import fold_members, segment_bounds
 from heschl.linear.select import Margins, selected
 from heschl.linear.shift import Shift, about
 from heschl.linear.storage import load_moments, save_moments
@@ -134,28 +134,51 @@ class LaggedMoments:
         InputError
             For bad shapes, NaN, lags or segments that do not fit.
         """
-        frames = check_lags(lags, None, None, None)
-        check_choice("boundary", boundary, BOUNDARIES)
-        n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
-        bounds = segment_bounds(segments, n)
-        names = None if ids is None else np.asarray(ids)
-        if names is not None and (names.shape != (len(bounds),) or names.dtype.kind not in "iuU"):
-            raise InputError("ids", f"shape {names.shape}, type {names.dtype}", f"{len(bounds)} whole numbers or words")
-        if y is not None:
-            shape = np.shape(y)
-            check_same_length("y", shape[0] if shape else 0, n, "X")
+        window, bounds, names = _checked(X, y, lags, segments, boundary, ids)
         found: LaggedMoments | None = None
         for chunk, inside in chunks(X, y, bounds, boundary):
-            H = Frames.of(chunk[0], dtype)
-            check_design_size(len(frames), H.shape[1])
-            Y = np.empty((len(H), 0), H.dtype) if chunk[1] is None else check_matrix("y", chunk[1], H.dtype)
+            H, Y = _frames(chunk[0], chunk[1], dtype, window)
             shift = Shift.near_mean(H, Y) if found is None else found.shift
             local = bounds[inside] - bounds[inside][0, 0]
             labels = fingerprints(H, Y, local) if names is None else names[inside]
-            part = cls.of_rows(H, Y, local, frames, boundary, shift, ids=labels)
+            part = cls.of_rows(H, Y, local, window, boundary, shift, ids=labels)
             found = part if found is None else cls.total([found, part])
         assert found is not None
         return found
+
+    @classmethod
+    def by_fold(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        folds: ArrayLike,
+        lags: Sequence[int] | NDArray[np.int64],
+        segments: ArrayLike | None = None,
+        boundary: str = "zero",
+        dtype: DTypeLike | None = None,
+    ) -> list[LaggedMoments]:
+        """Moments of each fold, in one pass: any training set is a sum of them (`total`).
+
+        Parameters
+        ----------
+        folds : array-like of shape (n_segments,)
+            Fold 0 ... K - 1 of each segment (see `group_folds`).
+        X, y, lags, segments, boundary, dtype
+            As in `from_data`; X and y are read whole.
+
+        Returns
+        -------
+        list of LaggedMoments
+            K of them, all about the same shift.
+        """
+        window, bounds, _ = _checked(X, y, lags, segments, boundary, None)
+        H, Y = _frames(X, y, dtype, window)
+        shift, names = Shift.near_mean(H, Y), fingerprints(H, Y, bounds)
+        return [
+            cls.of_rows(H, Y, bounds[inside], window, boundary, shift, ids=names[inside])
+            for inside in fold_members(folds, len(bounds))
+        ]
 
     @classmethod
     def of_rows(
@@ -310,3 +333,27 @@ class LaggedMoments:
         if self.shift is other.shift:
             return self
         return about(self, other.shift)
+
+
+def _checked(
+    X: Any, y: Any, lags: Any, segments: Any, boundary: str, ids: Any
+) -> tuple[range, Bounds, NDArray[Any] | None]:
+    """Lags, segments and names, checked before any data is read."""
+    window = check_lags(lags, None, None, None)
+    check_choice("boundary", boundary, BOUNDARIES)
+    n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+    bounds = segment_bounds(segments, n)
+    names = None if ids is None else np.asarray(ids)
+    if names is not None and (names.shape != (len(bounds),) or names.dtype.kind not in "iuU"):
+        raise InputError("ids", f"shape {names.shape}, type {names.dtype}", f"{len(bounds)} whole numbers or words")
+    if y is not None:
+        shape = np.shape(y)
+        check_same_length("y", shape[0] if shape else 0, n, "X")
+    return window, bounds, names
+
+
+def _frames(X: Any, y: Any, dtype: DTypeLike | None, lags: range) -> tuple[Frames, Float]:
+    """Features and responses of one precision."""
+    H = Frames.of(X, dtype)
+    check_design_size(len(lags), H.shape[1])
+    return H, np.empty((len(H), 0), H.dtype) if y is None else check_matrix("y", y, H.dtype)

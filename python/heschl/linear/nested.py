@@ -21,7 +21,7 @@ from heschl.linear.frames import Double, Float, Frames
 from heschl.linear.problem import Problem
 from heschl.linear.rows import BOUNDARIES, Bounds, row_numbers
 from heschl.linear.scores import Variation, pearson_r, r2_score
-from heschl.linear.segments import segment_bounds
+from heschl.linear.segments import fold_members, segment_bounds
 from heschl.linear.threads import map_threads
 
 
@@ -122,7 +122,7 @@ def nested_cv(
     check_design_size(len(frames), features.shape[1])
     check_choice("boundary", boundary, BOUNDARIES)
     bounds = segment_bounds(segments, len(features))
-    parts = _parts(bounds, folds)
+    parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
     problem = Problem(features, responses, frames, boundary, True, standardize)
     return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False))
 
@@ -161,20 +161,6 @@ def nested_fit(
             for targets, each in found:
                 arrays[field.name][..., targets] = getattr(each, field.name)
     return replace(found[0][1], **arrays, solver=method)
-
-
-def _parts(bounds: NDArray[np.int64], folds: ArrayLike) -> list[NDArray[np.int64]]:
-    labels = np.asarray(folds)
-    if labels.shape != (len(bounds),) or labels.dtype.kind not in "iu":
-        raise InputError(
-            "folds",
-            f"an array of shape {labels.shape} and type {labels.dtype}",
-            f"{len(bounds)} fold numbers, one per segment",
-        )
-    n_folds = int(labels.max()) + 1
-    if labels.min() < 0 or n_folds < 3 or np.unique(labels).size != n_folds:
-        raise InputError("folds", f"fold numbers {np.unique(labels).tolist()}", "0 ... K - 1, none empty, K >= 3")
-    return [bounds[labels == fold] for fold in range(n_folds)]
 
 
 def _nested(

@@ -21,7 +21,7 @@ from heschl.checks import InputError, check_choice, check_matrix
 from heschl.linear.frames import Double, Float
 from heschl.linear.rows import Bounds
 from heschl.linear.scores import FoldScores, nanmean
-from heschl.linear.segments import segment_bounds
+from heschl.linear.segments import fold_numbers, segment_bounds
 from heschl.linear.threads import n_threads
 
 Integers = NDArray[np.int64]
@@ -226,25 +226,6 @@ def _all_shifts(y: Float, prediction: Float, starts: Integers, lengths: Integers
         ahead *= scipy.fft.rfft(y[rows], axis=1, workers=n_threads()).conj()
         sums[rows] = scipy.fft.irfft(ahead, length, axis=1, workers=n_threads(), overwrite_x=True)
     return sums
-
-
-def fold_numbers(folds: ArrayLike | None, n_segments: int, least: int) -> Integers:
-    """Fold of each segment, 0 ... K - 1 with K at least `least`; all 0 where none are given."""
-    if folds is None:
-        return np.zeros(n_segments, dtype=np.int64)
-    labels = np.asarray(folds)
-    if labels.shape != (n_segments,) or labels.dtype.kind not in "iu":
-        raise InputError(
-            "folds",
-            f"an array of shape {labels.shape} and type {labels.dtype}",
-            f"{n_segments} fold numbers, one per segment",
-        )
-    n_folds = int(labels.max()) + 1
-    if labels.min() < 0 or n_folds < least or np.unique(labels).size != n_folds:
-        raise InputError(
-            "folds", f"fold numbers {np.unique(labels).tolist()}", f"0 ... K - 1, none empty, K >= {least}"
-        )
-    return labels.astype(np.int64)
 
 
 def check_count(name: str, value: object, least: int) -> None:

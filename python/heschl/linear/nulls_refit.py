@@ -25,14 +25,13 @@ from heschl.linear.nulls import (
     Integers,
     NullDistribution,
     check_count,
-    fold_numbers,
     summary,
 )
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import in_units, solve
 from heschl.linear.rows import Bounds, Ranges, row_numbers
 from heschl.linear.scores import FoldScores
-from heschl.linear.segments import segment_bounds
+from heschl.linear.segments import fold_numbers, segment_bounds
 from heschl.linear.shift import Shift
 
 

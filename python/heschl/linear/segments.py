@@ -131,6 +131,31 @@ def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[
     return folds
 
 
+def fold_numbers(folds: ArrayLike | None, n_segments: int, least: int) -> NDArray[np.int64]:
+    """Fold of each segment, 0 ... K - 1 with K at least `least`; all 0 where none are given."""
+    if folds is None:
+        return np.zeros(n_segments, dtype=np.int64)
+    labels = np.asarray(folds)
+    if labels.shape != (n_segments,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            "folds",
+            f"an array of shape {labels.shape} and type {labels.dtype}",
+            f"{n_segments} fold numbers, one per segment",
+        )
+    n_folds = int(labels.max()) + 1
+    if labels.min() < 0 or n_folds < least or np.unique(labels).size != n_folds:
+        raise InputError(
+            "folds", f"fold numbers {np.unique(labels).tolist()}", f"0 ... K - 1, none empty, K >= {least}"
+        )
+    return labels.astype(np.int64)
+
+
+def fold_members(folds: ArrayLike, n_segments: int, least: int = 1) -> list[NDArray[np.bool_]]:
+    """Which segments are in each fold."""
+    labels = fold_numbers(folds, n_segments, least)
+    return [labels == fold for fold in range(int(labels.max()) + 1)]
+
+
 @dataclass(frozen=True)
 class Splits:
     """Cross-validation over whole segments, cut into parts that every split either trains on, tests on or ignores.
