@@ -207,7 +207,7 @@ def _changes(
     n_some = max(1, GATHER_BYTES // (sums.itemsize * len(units) * y.shape[1]))
     for begin in range(0, len(shifts), n_some):
         some = slice(begin, begin + n_some)
-        yield some, np.add.reduceat(sums[starts + shifts[some]], first, axis=1) - unshifted
+        yield some, np.add.reduceat(sums.take(starts + shifts[some], axis=0), first, axis=1) - unshifted
 
 
 def _centred(values: Float, starts: Integers) -> Float:
