@@ -105,9 +105,10 @@ def at_edge(chosen: NDArray[np.int64], alphas: Double) -> NDArray[np.bool_]:
 
 
 def solve_chosen(
-    trained: Trained, alphas: Double, chosen: NDArray[np.int64]
+    solver: Solver, parts: Sequence[int], alphas: Double, chosen: NDArray[np.int64], scratch: Any
 ) -> Iterator[tuple[NDArray[np.int64], Weights]]:
-    """Solve each target at its own penalty: targets that share one share a factorisation."""
+    """Solve each target at its own penalty, in the training set of some parts: targets of one penalty together."""
+    trained = solver.train(parts, scratch)
     for a in np.unique(chosen):
         targets = np.flatnonzero(chosen == a)
         yield targets, trained.weights(float(alphas[a]), targets)

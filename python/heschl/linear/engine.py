@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from heschl.linear.rows import Bounds
 from heschl.linear.scores import Variation
 from heschl.linear.segments import Splits
 from heschl.linear.solvers import Work, choose_solver
+from heschl.linear.threads import map_threads, one_blas_thread
 
 Result = TypeVar("Result")
 Integers = NDArray[np.int64]
@@ -145,13 +147,23 @@ def _blocks(
         for start in range(0, len(targets), block):
             some = slice(start, start + block)
             part = group if block >= len(targets) else group.of_targets(some)
-            out.append((targets[some], work(part, build(part, parts), targets[some])))
+            solver = build(part, parts)
+            with one_blas_thread() if solver.side_by_side else nullcontext():
+                out.append((targets[some], work(part, solver, targets[some])))
     return out
 
 
 def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers) -> Weights:
     """Weights of each target at its own penalty, from all parts."""
-    return joined(list(solve_chosen(solver.train(parts, solver.scratch()), alphas, chosen)), len(chosen))
+    if not solver.side_by_side:
+        return joined(list(solve_chosen(solver, parts, alphas, chosen, solver.scratch())), len(chosen))
+
+    def at(a: int, scratch: Any) -> tuple[Integers, Weights]:
+        targets = np.flatnonzero(chosen == a)
+        return targets, solver.train(parts, scratch).weights(float(alphas[a]), targets)
+
+    found = map_threads(at, np.unique(chosen).tolist(), solver.scratch, small=True)
+    return joined(list(found), len(chosen))
 
 
 def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:

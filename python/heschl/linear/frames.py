@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl import _core
 from heschl.checks import InputError, check_matrix
-from heschl.linear.rows import Ranges, whole
-from heschl.linear.threads import n_threads
+from heschl.linear.rows import Ranges, split_rows, whole
+from heschl.linear.threads import map_threads, n_threads
 
 Float = NDArray[Any]  # float32 or float64, one of the two throughout
 Double = NDArray[np.float64]
@@ -314,17 +314,25 @@ class Frames:
         return X
 
     def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Float:
-        """Predictions (n_rows, c) for the rows of the ranges, in order."""
-        out = np.empty((int((ranges[:, 1] - ranges[:, 0]).sum()), values.shape[1]), self.dtype)
+        """Predictions (n_rows, c) for the rows of the ranges, in order; threads share the rows."""
+        sizes = ranges[:, 1] - ranges[:, 0]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        out = np.empty((starts[-1], values.shape[1]), self.dtype)
         out[:] = intercept
-        for space in self.spaces:
-            own = values
-            if len(self.spaces) > 1:
-                own = values.reshape(len(lags), self.shape[1], values.shape[1])[:, space.columns].reshape(
-                    -1, values.shape[1]
-                )
-            _core.lagged_predict(
-                space.values, space.run, shift[space.columns], ranges, lags[0], len(lags), np.ascontiguousarray(own),
-                out, n_threads(),
-            )  # fmt: skip
+        own = [
+            np.ascontiguousarray(
+                values.reshape(len(lags), self.shape[1], values.shape[1])[:, s.columns].reshape(-1, values.shape[1])
+            )
+            for s in self.spaces
+        ]
+
+        def rows(group: slice, _: None) -> None:
+            for space, weights in zip(self.spaces, own, strict=True):
+                _core.lagged_predict(
+                    space.values, space.run, shift[space.columns], np.ascontiguousarray(ranges[group]), lags[0],
+                    len(lags), weights, out[starts[group.start] : starts[group.stop]], n_threads(),
+                )  # fmt: skip
+
+        for _ in map_threads(rows, split_rows(ranges, n_threads()), lambda: None, small=True):
+            pass
         return out

@@ -8,18 +8,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.frames import Float, Frames
-from heschl.linear.rows import Ranges
+from heschl.linear.rows import Ranges, split_rows
 from heschl.linear.shift import Shift
+from heschl.linear.threads import map_threads, n_threads
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.
 ADDED = ("n_rows", "first_column", "pair_sums", "pair_counts", "cross", "target_sums", "totals")
 EDGES = ("leaving", "entering")
+# Sums that threads make apart from each other may take so much memory in all; where they would take more, BLAS shares
+# its products among threads instead.
+OWN_BYTES = 256 << 20
 
 
 def row_sums(
     X: Frames, y: Float, ranges: Ranges, owner: NDArray[np.int64], lags: range, shift: Shift
 ) -> dict[str, Any]:
-    """Fields of `LaggedMoments` that count rows, over the rows of some ranges (r, 4) of checked data."""
+    """Fields of `LaggedMoments` that count rows, over the rows of some ranges (r, 4) of checked data.
+
+    Each thread sums rows of its own into memory of its own, by BLAS calls of one thread: they never wait for each
+    other, which two-thread calls this small do, and for other processes too.
+    """
+    n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.itemsize
+    workers = max(1, min(n_threads(), OWN_BYTES // max(1, n_bytes)))
+    groups = split_rows(ranges, workers)
+
+    def sums(group: slice, _: None) -> dict[str, Any]:
+        return _row_sums(X, y, ranges[group], owner[group], lags, shift)
+
+    parts = list(map_threads(sums, groups, lambda: None, small=True))
+    if len(parts) == 1:
+        return parts[0]
+    counts = [len(part["owner"]) for part in parts]
+    out = {name: sum(part[name] for part in parts[1:]) + parts[0][name] for name in ADDED}
+    out |= {name: joined_edges([part[name] for part in parts], counts) for name in EDGES}
+    return out | {name: np.concatenate([part[name] for part in parts]) for name in ("owner", "room")}
+
+
+def _row_sums(
+    X: Frames, y: Float, ranges: Ranges, owner: NDArray[np.int64], lags: range, shift: Shift
+) -> dict[str, Any]:
     p = len(lags) * X.shape[1]
     begin, end, low, high = ranges.T
     # Edges that no lag but the last can see are 0, and the last never enters the recursion.

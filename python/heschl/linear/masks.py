@@ -22,6 +22,8 @@ from heschl.linear.shift import Shift
 def mask_groups(y: Float) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
     """Targets that are known (not NaN) at the same rows, and those rows (n,)."""
     known = ~np.isnan(y)
+    if known.all():
+        return [(np.arange(y.shape[1]), known[:, 0])]
     _, first, group = np.unique(np.packbits(known, axis=0), axis=1, return_index=True, return_inverse=True)
     return [(np.flatnonzero(group.reshape(-1) == g), known[:, at]) for g, at in enumerate(first)]
 

@@ -197,8 +197,8 @@ def _nested(
     predictions = np.full_like(problem.y, np.nan)
 
     def outer_fit(j: int, scratch: Any) -> None:
-        trained, index = solver.train(without(j), scratch), row_numbers(rows[j])
-        for targets, weights in solve_chosen(trained, alphas, chosen[j]):
+        index = row_numbers(rows[j])
+        for targets, weights in solve_chosen(solver, without(j), alphas, chosen[j], scratch):
             predictions[np.ix_(index, targets)] = weights.predict(problem.X, rows[j], problem.lags)
         r2[j], r[j] = r2_score(problem.y, predictions, rows[j]), pearson_r(problem.y, predictions, rows[j])
 

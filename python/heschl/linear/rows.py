@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +52,16 @@ def row_ranges(
         pieces += [(a, b, lowest, highest) for a, b in edges.reshape(-1, 2)]
         owners += [s] * (len(edges) // 2)
     return np.array(pieces, dtype=np.int64).reshape(-1, 4), np.array(owners, dtype=np.int64)
+
+
+def split_rows(ranges: Ranges, n_parts: int) -> list[slice]:
+    """Consecutive ranges in at most `n_parts` groups of about equally many rows."""
+    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    if len(ends) == 0:
+        return [slice(0, 0)]
+    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, n_parts) / n_parts) + 1
+    edges = np.unique(np.concatenate([[0], cuts, [len(ranges)]]))
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
 
 def row_numbers(ranges: Ranges) -> NDArray[np.int64]:

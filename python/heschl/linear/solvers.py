@@ -18,7 +18,7 @@ from heschl.linear.threads import n_threads
 
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
-EIGH_OPERATIONS = 9.0  # p³ each, in such units
+EIGH_OPERATIONS = 7.5  # p³ each, in such units: 12 to 18 Cholesky factorisations
 
 
 @dataclass(frozen=True)

@@ -19,39 +19,55 @@ Result = TypeVar("Result")
 
 
 @functools.cache
-def _blas() -> Any:
-    # A new controller takes about a millisecond, so one is kept. NumPy's BLAS is another pool than SciPy's.
+def _pools() -> tuple[Any, ...]:
+    """BLAS libraries of this process, SciPy's, which the core calls, first. NumPy's wheel brings another one."""
+    import scipy.linalg.cython_blas  # noqa: F401  (loads it)
+
+    # A new controller takes about a millisecond, so one is kept.
     pools = [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
-    return next((lib for lib in pools if "scipy" in lib.filepath), pools[0] if pools else None)
+    return tuple(sorted(pools, key=lambda lib: ("scipy.libs" not in lib.filepath, "numpy.libs" in lib.filepath)))
 
 
 def n_threads() -> int:
-    """Threads to use now; a surrounding ``threadpoolctl.threadpool_limits`` is kept to."""
-    blas = _blas()
-    return int(blas.num_threads) if blas is not None else os.cpu_count() or 1
+    """Threads to use now, as threadpoolctl's limits say; 1 in a thread that `map_threads` runs."""
+    if getattr(_here, "serial", False):
+        return 1
+    held = _held
+    if held:
+        return held[0]
+    pools = _pools()
+    return int(pools[0].num_threads) if pools else os.cpu_count() or 1
 
 
+_here = threading.local()  # .serial: this thread is one of several that `map_threads` runs
 _lock = threading.Lock()
-_serial = {"users": 0, "threads": 1}  # fits that hold BLAS at one thread, and what it had before the first of them
+_held: list[int] = []  # threads that each pool had before the first of those who hold them at one
+_users = 0
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Hold BLAS at one thread. The setting is the process's: the last to leave restores it."""
-    blas = _blas()
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS at one thread; `n_threads` stays what it was. The last to leave restores it, for the whole process.
+
+    A BLAS thread that has done its part waits for more by spinning, and takes the time of whoever else would run. Where
+    no product is large enough to be shared, none should be woken from the first to the last.
+    """
+    global _held, _users
     with _lock:
-        if _serial["users"] == 0:
-            _serial["threads"] = n_threads()
-        _serial["users"] += 1
-        if blas is not None:
-            blas.set_num_threads(1)
+        if _users == 0:
+            _held = [pool.num_threads for pool in _pools()]
+            for pool in _pools():
+                pool.set_num_threads(1)
+        _users += 1
     try:
         yield
     finally:
         with _lock:
-            _serial["users"] -= 1
-            if _serial["users"] == 0 and blas is not None:
-                blas.set_num_threads(_serial["threads"])
+            _users -= 1
+            if _users == 0:
+                for pool, count in zip(_pools(), _held, strict=True):
+                    pool.set_num_threads(count)
+                _held = []
 
 
 def map_threads(
@@ -88,12 +104,13 @@ def map_threads(
 
     def run(item: Item) -> Result:
         memory = free.get()
+        _here.serial = True
         try:
             return work(item, memory)
         finally:
             free.put(memory)
 
-    with _one_blas_thread():
+    with one_blas_thread():
         pool = ThreadPoolExecutor(workers)
         try:
             yield from pool.map(run, items)
