@@ -43,31 +43,76 @@ def _describe(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def check_matrix(name: str, value: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+class InputTypeError(InputError, TypeError):
+    """A bad input of a type that no value could mend."""
+
+
+def check_matrix(name: str, value: Any, dtype: DTypeLike | None = None, *, allow_nan: bool = False) -> NDArray[Any]:
     """2-D float32 or float64 array with contiguous rows, without a copy where it already is one.
 
-    Other numeric types become float64, or `dtype` where one is asked for; NaN and infinities are refused.
+    Other numeric types become float64, or `dtype` where one is asked for; infinities are refused, and NaN unless
+    allowed. A tensor is read through DLPack.
     """
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.ndim != 2:
         raise InputError(
             name,
             f"an array of shape {array.shape}",
             "a 2-D array (frames, columns)",
-            "Use x.reshape(-1, 1) for a single column." if array.ndim == 1 else "",
+            "Reshape your data: x.reshape(-1, 1) for a single column." if array.ndim == 1 else "",
         )
     if array.shape[0] == 0 or array.shape[1] == 0:
-        raise InputError(name, f"an empty array of shape {array.shape}", "at least one frame and one column")
+        raise InputError(
+            name, f"an empty array with {array.shape[1]} feature(s) (shape={array.shape})",
+            "at least one frame and one column", "" if array.shape[1] else "A minimum of 1 is required: "
+            f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required.",
+        )  # fmt: skip
     array = as_float(name, array, dtype)
-    check_finite(name, array)
+    check_finite(name, array, allow_nan)
     if not array.flags.aligned or not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     rows_ok = array.strides[1] == array.itemsize and array.strides[0] >= array.shape[1] * array.itemsize
     return array if rows_ok and array.strides[0] % array.itemsize == 0 else np.ascontiguousarray(array)
 
 
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """Anything array-like as an array; a tensor on the CPU by DLPack, without a copy."""
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.getmaskarray(value).any():
+            raise InputError(
+                name, "a masked array with masked values", "plain values",
+                "For missing responses use value.filled(np.nan) and missing='mask'.",
+            )  # fmt: skip
+        return np.asarray(value.data)
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise InputTypeError(
+            name, "a sparse matrix", "a dense array (sparse input is not supported)", "Use x.toarray()."
+        )
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__"):
+        if value.__dlpack_device__()[0] not in (1, 3):  # CPU, pinned CPU memory
+            raise InputError(name, "a tensor on another device than the CPU", "a CPU tensor", "Use x.cpu().")
+        try:
+            return np.from_dlpack(value.detach() if hasattr(value, "detach") else value)
+        except (BufferError, RuntimeError, TypeError) as error:
+            raise InputTypeError(name, f"a tensor that NumPy cannot read ({error})", "float32 or float64") from None
+    if hasattr(value, "to_numpy") and hasattr(value, "columns") and all(t.kind in "fiub" for t in value.dtypes):
+        return np.asarray(value.to_numpy(dtype=None if all(isinstance(t, np.dtype) for t in value.dtypes)
+                                         else np.float64, na_value=np.nan))  # fmt: skip
+    return np.asarray(value)
+
+
 def as_float(name: str, array: NDArray[Any], dtype: DTypeLike | None) -> NDArray[Any]:
     """`array` as float32 or float64: as it is, as asked, or float64 for other real numbers."""
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            kind = InputTypeError if isinstance(error, TypeError) else InputError
+            raise kind(name, f"objects that are no numbers ({error})", "real numbers (float32 or float64)") from None
+    if array.dtype.kind == "c":
+        raise InputError(name, f"values of type {array.dtype}", "real numbers. Complex data not supported")
     if array.dtype.kind not in "fiub":
         raise InputError(name, f"values of type {array.dtype}", "real numbers (float32 or float64)")
     if dtype is None:
@@ -75,18 +120,54 @@ def as_float(name: str, array: NDArray[Any], dtype: DTypeLike | None) -> NDArray
     return array.astype(dtype, copy=False)
 
 
-def check_finite(name: str, array: NDArray[Any]) -> None:
-    """Refuse NaN and infinities; name the first column that holds one."""
+def check_finite(name: str, array: NDArray[Any], allow_nan: bool = False) -> None:
+    """Refuse infinities, and NaN unless allowed; name the first column that holds one."""
     if np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all():
         return
-    row, column = np.argwhere(~np.isfinite(array))[0]
-    bad = int((~np.isfinite(array)).sum())
+    bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
+    if not bad.any():
+        return
+    row, column = np.argwhere(bad)[0]
     raise InputError(
         name,
-        f"NaN or infinity in {bad} places, the first in row {row}, column {column}",
+        f"{'infinity' if allow_nan else 'NaN or infinity'} in {int(bad.sum())} places, the first in row {row}, "
+        f"column {column}",
         "finite values",
-        "Drop or interpolate these frames, or leave the column out.",
+        "Drop or interpolate these frames, or leave the column out"
+        + (", or use missing='mask' for responses." if name == "y" and not allow_nan else "."),
     )
+
+
+def check_responses(y: Any, n: int, dtype: DTypeLike, missing: str) -> tuple[NDArray[Any], bool]:
+    """Responses (n, c) of the precision given, and whether they came as one column without an axis."""
+    if y is None:
+        raise InputError("y", "None (requires y to be passed, but the target y is None)", "responses")
+    check_choice("missing", missing, ("raise", "mask"))
+    array = as_array("y", y)
+    single = array.ndim == 1
+    if array.ndim > 2 or array.ndim == 0:
+        raise InputError("y", f"an array of shape {array.shape}", "(frames,) or (frames, targets)")
+    check_same_length("y", len(array), n, "X")
+    column = array.reshape(-1, 1) if single else array
+    responses = check_matrix("y", column, dtype, allow_nan=missing == "mask")
+    if missing == "mask" and np.isnan(responses).all(axis=0).any():
+        at = int(np.argmax(np.isnan(responses).all(axis=0)))
+        raise InputError("y", f"no known response of target {at}", "at least one", "Leave this target out.")
+    return responses, single
+
+
+def check_labels(name: str, value: Any) -> NDArray[Any]:
+    """Labels that can be compared: numbers or words, not both, none of them missing."""
+    labels = np.asarray(value)
+    if labels.dtype.kind == "O":
+        kinds = {type(label).__name__ for label in labels.reshape(-1).tolist()}
+        if len(kinds) != 1 or "NoneType" in kinds:
+            raise InputError(
+                name, f"labels of types {', '.join(sorted(kinds))}", "labels of one type", "Name them all."
+            )
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise InputError(name, "NaN among the labels", "a label for every row")
+    return labels
 
 
 def check_lags(

@@ -33,6 +33,7 @@ def masked_moments(
     y: Float,
     keep: NDArray[np.bool_],
     parts: Sequence[Bounds],
+    segments: Bounds | None,
     everything: Sequence[LaggedMoments],
 ) -> list[LaggedMoments]:
     """Moments of each part's rows marked by `keep` (n,), out of the features' moments of all rows of each part."""
@@ -41,8 +42,8 @@ def masked_moments(
     shift = Shift(first.shift.features, y[keep].mean(axis=0, dtype=np.float64).astype(y.dtype))
     out = []
     for bounds, all_rows in zip(parts, everything, strict=True):
-        kept, _ = row_ranges(bounds, lags, boundary, n, keep)
-        lacking, owner = row_ranges(bounds, lags, boundary, n, ~keep)
+        kept, _ = row_ranges(bounds, lags, boundary, n, keep, segments)
+        lacking, owner = row_ranges(bounds, lags, boundary, n, ~keep, segments)
         cross, target_sums, totals = X.targets(y, kept, lags, shift.features, shift.targets)
         less = row_sums(X, y[:, :0], lacking, owner, lags, first.shift)
         counts = [len(all_rows.owner), len(owner)]

@@ -191,10 +191,11 @@ class LaggedMoments:
         shift: Shift,
         *,
         keep: NDArray[np.bool_] | None = None,
+        segments: Bounds | None = None,
         ids: NDArray[Any] | None = None,
     ) -> LaggedMoments:
-        """Moments of the segments `bounds` (s, 2) of checked data; rows where `keep` (n,) is False are left out."""
-        ranges, owner = row_ranges(bounds, lags, boundary, len(X), keep)
+        """Moments of the segments (or blocks of `segments`) `bounds` (s, 2) of checked data; see `row_ranges`."""
+        ranges, owner = row_ranges(bounds, lags, boundary, len(X), keep, segments)
         feature_sums, extremes = X.statistics(bounds, shift.features)
         return cls(
             lags=lags,
@@ -204,7 +205,7 @@ class LaggedMoments:
             feature_sums=feature_sums,
             extremes=extremes,
             ids=bounds[:, 0] if ids is None else ids,
-            margins=Margins.of(X, y, bounds, lags) if boundary == "drop" and keep is None else None,
+            margins=Margins.of(X, y, bounds, lags) if boundary == "drop" and keep is segments is None else None,
             **row_sums(X, y, ranges, owner, lags, shift),
         )
 

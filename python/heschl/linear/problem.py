@@ -19,6 +19,7 @@ from heschl.linear.shift import Shift
 class Problem:
     """What is fitted, and how.
 
+    `segments` (S, 2) are given where the parts that a fit is cut into are blocks of them and not whole segments.
     `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
     features of each part over all rows, for `moments` to take away from.
     """
@@ -29,6 +30,7 @@ class Problem:
     boundary: str = "zero"
     fit_intercept: bool = True
     standardize: bool = False
+    segments: Bounds | None = None
     keep: NDArray[np.bool_] | None = None
     features: Sequence[LaggedMoments] | None = None
 
@@ -60,14 +62,16 @@ class Problem:
 
     def ranges(self, bounds: Bounds) -> Ranges:
         """Rows of the design in some segments."""
-        return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep)[0]
+        return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep, self.segments)[0]
 
     def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
         """Moments of each part, in one pass over the data."""
         if self.keep is not None and self.features is not None and self.keep.mean() > 0.5:
-            return masked_moments(self.X, self.y, self.keep, parts, self.features)
+            return masked_moments(self.X, self.y, self.keep, parts, self.segments, self.features)
         shift = Shift.near_mean(self.X, self.y)
         return [
-            LaggedMoments.of_rows(self.X, self.y, part, self.lags, self.boundary, shift, keep=self.keep)
+            LaggedMoments.of_rows(
+                self.X, self.y, part, self.lags, self.boundary, shift, keep=self.keep, segments=self.segments
+            )
             for part in parts
         ]

@@ -14,13 +14,19 @@ Ranges = NDArray[np.int64]  # (r, 4): rows [begin, end), and [low, high) which t
 
 
 def row_ranges(
-    bounds: Bounds, lags: range, boundary: str, n: int, keep: NDArray[np.bool_] | None = None
+    bounds: Bounds,
+    lags: range,
+    boundary: str,
+    n: int,
+    keep: NDArray[np.bool_] | None = None,
+    segments: Bounds | None = None,
 ) -> tuple[Ranges, NDArray[np.int64]]:
     """Ranges of rows of some segments, and the segment each belongs to.
 
     Parameters
     ----------
     bounds : ndarray of shape (s, 2)
+        Segments, or blocks of frames of segments.
     lags : range
     boundary : {"zero", "drop", "cross"}
         "zero": every frame has a row, frames outside its segment count 0. "drop": only frames whose lags all lie in
@@ -30,6 +36,8 @@ def row_ranges(
         Frames in all.
     keep : ndarray of shape (n,), optional
         Frames whose response is known; others have no row, but stay in the history of those that have.
+    segments : ndarray of shape (S, 2), optional
+        Where `bounds` are blocks: the segments they are cut from, in which their lags may look.
 
     Returns
     -------
@@ -38,9 +46,13 @@ def row_ranges(
     owner : ndarray of shape (r,)
     """
     begin, end = bounds[:, 0], bounds[:, 1]
-    low, high = (np.zeros_like(begin), np.full_like(end, n)) if boundary == "cross" else (begin, end)
-    if boundary == "drop":
-        begin, end = begin + max(lags[-1], 0), end + min(lags[0], 0)
+    low, high = begin, end
+    if segments is not None:
+        low, high = segments[np.searchsorted(segments[:, 0], begin, side="right") - 1].T
+    if boundary == "cross":
+        low, high = np.zeros_like(begin), np.full_like(end, n)
+    elif boundary == "drop":
+        begin, end = np.maximum(begin, low + max(lags[-1], 0)), np.minimum(end, high + min(lags[0], 0))
     owner = np.flatnonzero(begin < end)
     ranges = np.stack([begin, end, low, high], axis=1)[owner]
     if keep is None:

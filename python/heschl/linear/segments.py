@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl.checks import InputError, check_same_length
+from heschl.checks import InputError, check_labels, check_same_length
 
 
 def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | None = None) -> NDArray[np.int64]:
@@ -34,7 +34,7 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
         if groups is None:
             return np.array([[0, n]], dtype=np.int64)
         return _runs(groups)
-    values = np.asarray(segments)
+    values = check_labels("segments", segments)
     if values.ndim != 1 or values.size == 0:
         raise InputError("segments", f"an array of shape {values.shape}", "a list of lengths or one label per row")
     if values.size == n and not (values.dtype.kind in "iu" and (values == 1).all()):
@@ -72,7 +72,7 @@ def segment_groups(groups: ArrayLike | None, bounds: NDArray[np.int64], n: int) 
     """Stimulus identity of each segment; its number where no groups are given."""
     if groups is None:
         return np.arange(len(bounds))
-    labels = np.asarray(groups)
+    labels = check_labels("groups", groups)
     check_same_length("groups", labels.size, n, "X")
     first = labels[bounds[:, 0]]
     for s, (begin, end) in enumerate(bounds):
@@ -156,6 +156,10 @@ def fold_members(folds: ArrayLike, n_segments: int, least: int = 1) -> list[NDAr
     return [labels == fold for fold in range(int(labels.max()) + 1)]
 
 
+# A single segment may be cut by a splitter into so many blocks for each split; rows taken here and there may not.
+MAX_BLOCKS_A_SPLIT = 10
+
+
 @dataclass(frozen=True)
 class Splits:
     """Cross-validation over whole segments, cut into parts that every split either trains on, tests on or ignores.
@@ -173,22 +177,47 @@ class Splits:
 
 
 def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int) -> Splits:
-    """Splits from a number of folds, a scikit-learn splitter (called on rows with the groups) or (train, test) rows."""
+    """Splits from a number of folds, a scikit-learn splitter (called on rows with the groups) or (train, test) rows.
+
+    Segments stay whole. One single segment is cut into blocks instead.
+    """
     lengths = bounds[:, 1] - bounds[:, 0]
-    if isinstance(cv, (int, np.integer)):
+    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool) and len(bounds) > 1:
         folds = group_folds(groups, lengths, int(cv))
-        roles = np.where(folds[None, :] == np.arange(int(cv))[:, None], 2, 1)
+        return _splits(bounds, np.where(folds[None, :] == np.arange(int(cv))[:, None], 2, 1))
+    rows: Iterable[Any]
+    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+        rows = _blocks(int(cv), n)
+    elif hasattr(cv, "get_n_splits"):
+        rows = cv.split(np.zeros((n, 1)), np.zeros(n), np.repeat(groups, lengths))
+    elif isinstance(cv, Iterable) and not isinstance(cv, str):
+        rows = cv
     else:
-        rows: Iterable[Any]
-        if hasattr(cv, "get_n_splits"):
-            rows = cv.split(np.zeros((n, 1)), np.zeros(n), np.repeat(groups, lengths))
-        elif isinstance(cv, Iterable) and not isinstance(cv, str):
-            rows = cv
-        else:
-            raise InputError("cv", repr(cv), "a number of folds, a scikit-learn splitter or (train, test) row indices")
-        roles = np.array([_roles(split, train, test, bounds, n) for split, (train, test) in enumerate(rows)])
-        if roles.size == 0:
-            raise InputError("cv", "no split at all", "at least one (train, test) pair")
+        raise InputError("cv", repr(cv), "a number of folds, a scikit-learn splitter or (train, test) row indices")
+    roles = np.array([_row_roles(split, train, test, n) for split, (train, test) in enumerate(rows)])
+    if roles.size == 0:
+        raise InputError("cv", "no split at all", "at least one (train, test) pair")
+    if len(bounds) == 1:
+        changes = np.flatnonzero((roles[:, 1:] != roles[:, :-1]).any(axis=0)) + 1
+        if len(changes) <= MAX_BLOCKS_A_SPLIT * len(roles):
+            edges = np.concatenate([[0], changes, [n]])
+            bounds = np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)
+    return _splits(bounds, np.stack([_segment_roles(split, role, bounds) for split, role in enumerate(roles)]))
+
+
+def _blocks(n_folds: int, n: int) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Contiguous blocks of one recording."""
+    from sklearn.model_selection import KFold
+
+    if n_folds < 2:
+        raise InputError("cv", repr(n_folds), "at least 2 folds")
+    if n < n_folds:
+        raise InputError("cv", f"{n_folds} folds of n_samples = {n}", "at least one frame in every fold")
+    return KFold(n_folds).split(np.empty(n))
+
+
+def _splits(bounds: NDArray[np.int64], roles: NDArray[np.int64]) -> Splits:
+    """Segments (or blocks) that have the same role (1 train, 2 test, 0 neither) in every split make a part."""
     kinds, member = np.unique(roles.T, axis=0, return_inverse=True)
     member = member.reshape(-1)
     return Splits(
@@ -198,17 +227,22 @@ def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int
     )
 
 
-def _roles(split: int, train: Any, test: Any, bounds: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """1 where a split trains on a segment, 2 where it tests on it, 0 elsewhere."""
+def _row_roles(split: int, train: Any, test: Any, n: int) -> NDArray[np.int64]:
+    """1 where a split trains on a row, 2 where it tests on it, 0 elsewhere."""
     role = np.zeros(n, dtype=np.int64)
-    fitted, overlap = np.asarray(train), np.asarray(test)
-    for rows in (fitted, overlap):
+    fitted, held_out = np.asarray(train), np.asarray(test)
+    for rows in (fitted, held_out):
         if rows.size == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n:
             raise InputError("cv", f"split {split} with rows {rows}", f"row numbers from 0 to {n - 1}, at least one")
     role[fitted] = 1
-    if (role[overlap] == 1).any():
+    if (role[held_out] == 1).any():
         raise InputError("cv", f"rows both in train and test of split {split}", "disjoint rows")
-    role[overlap] = 2
+    role[held_out] = 2
+    return role
+
+
+def _segment_roles(split: int, role: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The role of each segment, which all of its rows must have."""
     of_segment = role[bounds[:, 0]]
     for s, (begin, end) in enumerate(bounds):
         if (role[begin:end] != of_segment[s]).any():
