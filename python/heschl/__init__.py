@@ -7,7 +7,18 @@ The numeric core is here (`LaggedRidgeCV`, `lagged_design`); `heschl.study`, `he
 from importlib.metadata import version
 
 from heschl.checks import InputError
-from heschl.linear import AlphaEdgeWarning, LaggedRidgeCV, lagged_design
+from heschl.linear import (
+    AlphaEdgeWarning,
+    FeatureSpaces,
+    LaggedMoments,
+    LaggedRidge,
+    LaggedRidgeCV,
+    Repeated,
+    lagged_design,
+)
 
 __version__ = version("heschl")
-__all__ = ["AlphaEdgeWarning", "InputError", "LaggedRidgeCV", "__version__", "lagged_design"]
+__all__ = [
+    "AlphaEdgeWarning", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "Repeated",
+    "__version__", "lagged_design",
+]  # fmt: skip

@@ -91,7 +91,11 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__"):
-        if value.__dlpack_device__()[0] not in (1, 3):  # CPU, pinned CPU memory
+        try:
+            on_cpu = value.__dlpack_device__()[0] in (1, 3)  # memory of the CPU, pinned or not
+        except (ValueError, RuntimeError):
+            on_cpu = False
+        if not on_cpu:
             raise InputError(name, "a tensor on another device than the CPU", "a CPU tensor", "Use x.cpu().")
         try:
             return np.from_dlpack(value.detach() if hasattr(value, "detach") else value)
@@ -215,8 +219,8 @@ def check_design_size(n_lags: int, n_features: int) -> None:
         )
 
 
-def check_alphas(alphas: ArrayLike) -> NDArray[np.float64]:
-    """Ridge penalties: positive, finite, at least one, no value twice."""
+def check_alphas(alphas: ArrayLike, *, unique: bool = True) -> NDArray[np.float64]:
+    """Ridge penalties: positive, finite, at least one, as a grid no value twice."""
     try:
         values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
     except (TypeError, ValueError):
@@ -226,7 +230,7 @@ def check_alphas(alphas: ArrayLike) -> NDArray[np.float64]:
     bad = values[~(np.isfinite(values) & (values > 0))]
     if bad.size:
         raise InputError("alphas", _describe(float(bad[0])), "finite penalties above 0")
-    if np.unique(values).size != values.size:
+    if unique and np.unique(values).size != values.size:
         raise InputError("alphas", _describe(alphas), "each penalty once")
     return values
 

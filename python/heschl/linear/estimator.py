@@ -1,66 +1,57 @@
-"""LaggedRidgeCV: the lagged ridge model as a scikit-learn estimator."""
+"""LaggedRidge and LaggedRidgeCV: the lagged ridge model as scikit-learn estimators."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from heschl.checks import (
-    InputError,
-    check_alphas,
-    check_choice,
-    check_design_size,
-    check_lags,
-    check_matrix,
-    check_same_length,
-)
+from heschl.checks import InputError, check_alphas, check_choice
+from heschl.linear.base import DEFAULT_LAGS, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning, at_edge
-from heschl.linear.engine import How, fit_cv
-from heschl.linear.frames import Float, Frames
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights
-from heschl.linear.rows import BOUNDARIES, whole
-from heschl.linear.scores import nanmean, r2_score
-from heschl.linear.segments import make_splits, segment_bounds, segment_groups
+from heschl.linear.engine import fit_cv, fit_fixed
+from heschl.linear.nested import nested_fit
+from heschl.linear.rows import Bounds
+from heschl.linear.segments import Splits, make_splits
 
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
 
-class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Ridge regression on time-lagged features, the penalty chosen for each target by cross-validation.
+class LaggedRidge(LaggedModel):
+    """Ridge regression on time-lagged features, at a given penalty.
 
-    Minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² with X the lagged design ``X[t, (k, f)] = H[t - lags[k], f]`` of the features
-    H, which is never built: the fit needs one pass over the data and the memory of one X'X. The result equals
-    scikit-learn's ``Ridge(alpha=λ)`` on the materialised design.
+    Minimises ‖Y - X W - 1 bᵀ‖² + α ‖W‖² with X the lagged design ``X[t, (k, f)] = H[t - lags[k], f]`` of the features
+    H, which is never built. The result equals scikit-learn's ``Ridge(alpha)`` on the materialised design.
 
     Parameters
     ----------
-    lags : sequence of int, default=range(0, 20)
+    alpha : float or array-like of shape (n_targets,), default=1.0
+        Penalty > 0 in scikit-learn's scale, one for all targets or one for each.
+    lags : sequence of int, default=0 ... 19
         Consecutive lags in frames; a positive lag is the past of the stimulus. Ignored where `tmin` ... are given.
     tmin, tmax : float, optional
         First and last lag in seconds, both included (as in MNE); they need `sfreq`.
     sfreq : float, optional
         Frames per second (Hz).
-    alphas : array-like, default=0.1 ... 1e8 by decades
-        Penalties λ > 0 to choose from, in scikit-learn's scale.
-    cv : int, scikit-learn splitter or iterable of (train, test) rows, default=5
-        A number splits groups (segments where no groups are given) whole, balanced by frames.
-    boundary : {"zero"}, default="zero"
-        What stands where a lag reaches out of its segment: 0 (with `standardize`, the feature's mean).
+    boundary : {"zero", "drop", "cross"}, default="zero"
+        What stands where a lag reaches out of its segment: 0 (with `standardize`, the feature's mean); nothing, the
+        row leaves the fit; the neighbouring segment, as if they were joined, which leaks between stimuli and is here
+        to reproduce results obtained so.
     fit_intercept : bool, default=True
         Whether to centre the columns of the design and the responses.
     standardize : bool, default=False
-        z-score the features with the mean and standard deviation of each training set's frames.
-    scoring : {"r2", "pooled_r2"}, default="r2"
-        The penalty maximises the mean over folds of each fold's R², or 1 - Σ SSE / Σ SST over all folds.
-    alpha_per_target : bool, default=True
-        One penalty for each target, or one for all (best by the mean over targets).
+        z-score the features with the mean and standard deviation of the training frames.
+    missing : {"raise", "mask"}, default="raise"
+        Whether NaN in y is an error, or a row that leaves the fit of that target; its features stay in the history of
+        later rows.
+    solver : {"auto", "cholesky", "eigh", ...}, default="auto"
+        How to solve; "auto" takes the one that costs least (`heschl.linear.solvers.SOLVERS`).
+    memory_limit : float, optional
+        Bytes that the fit may take above its data; targets are then fitted in blocks.
     dtype : {None, "float32", "float64"}, default=None
         Precision of the fit and of its results. None takes that of X, and computes in float64 where that costs no
         time worth naming.
@@ -73,19 +64,128 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Weights in the units of X and y; the first axis is dropped where y is 1-D.
     intercept_ : ndarray of shape (n_targets,), or float
         Prediction where all features, at all lags, are 0.
+    lags_ : ndarray of shape (n_lags,)
+        Lags in frames.
+    feature_mean_ : ndarray of shape (n_features,)
+        What stands where history is missing: 0, with `standardize` the mean of the training frames.
+    dtype_, solver_ : str
+        Precision and solver of the fit: float64 where float32 could not carry it, or the problem is small.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        Where X is a DataFrame with names.
+
+    Raises
+    ------
+    InputError
+        A `ValueError` that names the argument, what was found, what was expected and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl import LaggedRidge
+    >>> rng = np.random.default_rng(0)
+    >>> H = rng.standard_normal((1000, 3))
+    >>> model = LaggedRidge(alpha=10.0, lags=range(0, 5)).fit(H, np.roll(H[:, 0], 2), segments=[100] * 10)
+    >>> np.unravel_index(np.abs(model.coef_).argmax(), model.coef_.shape)
+    (np.int64(0), np.int64(2))
+    """
+
+    def __init__(
+        self,
+        alpha: float | ArrayLike = 1.0,
+        lags: Sequence[int] | NDArray[np.int64] = DEFAULT_LAGS,
+        tmin: float | None = None,
+        tmax: float | None = None,
+        sfreq: float | None = None,
+        boundary: str = "zero",
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        missing: str = "raise",
+        solver: str = "auto",
+        memory_limit: float | None = None,
+        dtype: DTypeLike | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.alpha = alpha
+        self.lags = lags
+        self.tmin = tmin
+        self.tmax = tmax
+        self.sfreq = sfreq
+        self.boundary = boundary
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.missing = missing
+        self.solver = solver
+        self.memory_limit = memory_limit
+        self.dtype = dtype
+        self.device = device
+
+    def fit(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> LaggedRidge:
+        """Fit on all frames.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+        y : array-like of shape (n_frames,) or (n_frames, n_targets)
+        segments : array-like, optional
+            Lengths of the segments (sentences, runs) in frames, or one label per frame; no lag crosses into another
+            one. Default: one segment.
+
+        Returns
+        -------
+        LaggedRidge
+            Itself, fitted.
+        """
+        data = self._checked(X, y, segments, None)
+        c = data.problem.y.shape[1]
+        alphas, chosen = np.unique(check_alphas(self.alpha, unique=False), return_inverse=True)
+        if chosen.size not in (1, c):
+            raise InputError("alpha", f"{chosen.size} penalties", f"one, or {c}: one for each target")
+        chosen = np.broadcast_to(chosen, c).astype(np.int64)
+        self._keep(fit_fixed(data.problem, [data.bounds], alphas, chosen, self._how), data)
+        return self
+
+
+class LaggedRidgeCV(LaggedModel):
+    """Ridge regression on time-lagged features, the penalty chosen for each target by cross-validation.
+
+    Minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² with X the lagged design ``X[t, (k, f)] = H[t - lags[k], f]`` of the features
+    H, which is never built: the fit needs one pass over the data and the memory of one X'X. The result equals
+    scikit-learn's ``Ridge(alpha=λ)`` on the materialised design.
+
+    Parameters
+    ----------
+    lags, tmin, tmax, sfreq
+        Lags in frames, or seconds; see `LaggedRidge`.
+    alphas : array-like, default=0.1 ... 1e8 by decades
+        Penalties λ > 0 to choose from, in scikit-learn's scale.
+    cv : int, scikit-learn splitter or iterable of (train, test) rows, default=5
+        A number splits groups (segments where no groups are given) whole, balanced by frames. One single segment is
+        cut into as many contiguous blocks; lags reach over their borders, to features alone.
+    boundary, fit_intercept, standardize, missing
+        See `LaggedRidge`; statistics are those of each training set.
+    scoring : {"r2", "pooled_r2"}, default="r2"
+        The penalty maximises the mean over folds of each fold's R², or 1 - Σ SSE / Σ SST over all folds.
+    alpha_per_target : bool, default=True
+        One penalty for each target, or one for all (best by the mean over targets).
+    nested : bool, default=False
+        Whether to score the choice too: penalties chosen on inner folds of each training set, at half the price of
+        plain nesting (`heschl.linear.nested_cv`). `cv` must be K >= 3 folds.
+    solver, memory_limit, dtype, device
+        See `LaggedRidge`.
+
+    Attributes
+    ----------
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
+        See `LaggedRidge`.
     alpha_ : ndarray of shape (n_targets,)
         Chosen penalties.
     cv_scores_ : ndarray of shape (n_alphas, n_targets)
         Mean over folds of R², in the order of `alphas`; a fold with a constant response is left out.
     cv_pooled_scores_ : ndarray of shape (n_alphas, n_targets)
         Pooled R².
-    lags_ : ndarray of shape (n_lags,)
-        Lags in frames.
-    feature_mean_ : ndarray of shape (n_features,)
-        What stands where history is missing: 0, with `standardize` the mean of the training frames.
-    dtype_ : str
-        Precision the fit was computed in: float64 where float32 could not carry it, or the problem is small.
-    n_features_in_ : int
+    test_scores_, test_alphas_ : ndarray of shape (n_folds, n_targets)
+        With `nested`: R² of each fold by the model whose penalties were chosen without it, and those penalties.
 
     Raises
     ------
@@ -115,7 +215,7 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def __init__(
         self,
-        lags: Sequence[int] | NDArray[np.int64] = range(0, 20),
+        lags: Sequence[int] | NDArray[np.int64] = DEFAULT_LAGS,
         tmin: float | None = None,
         tmax: float | None = None,
         sfreq: float | None = None,
@@ -124,8 +224,12 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         boundary: str = "zero",
         fit_intercept: bool = True,
         standardize: bool = False,
+        missing: str = "raise",
         scoring: str = "r2",
         alpha_per_target: bool = True,
+        nested: bool = False,
+        solver: str = "auto",
+        memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
     ) -> None:
@@ -138,24 +242,23 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.boundary = boundary
         self.fit_intercept = fit_intercept
         self.standardize = standardize
+        self.missing = missing
         self.scoring = scoring
         self.alpha_per_target = alpha_per_target
+        self.nested = nested
+        self.solver = solver
+        self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
 
     def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        segments: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
+        self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> LaggedRidgeCV:
         """Choose the penalties by cross-validation and fit on all frames.
 
         Parameters
         ----------
-        X : array-like of shape (n_frames, n_features)
+        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
         y : array-like of shape (n_frames,) or (n_frames, n_targets)
         segments : array-like, optional
             Lengths of the segments (sentences, runs) in frames, or one label per frame. Lags stay inside a segment
@@ -168,61 +271,30 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         LaggedRidgeCV
             Itself, fitted.
         """
-        lags, alphas = check_lags(self.lags, self.tmin, self.tmax, self.sfreq), check_alphas(self.alphas)
-        check_choice("boundary", self.boundary, BOUNDARIES)
+        alphas = check_alphas(self.alphas)
         check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
-        check_choice("device", self.device, ("auto", "cpu"))
-        dtype = self._dtype()
-        features = Frames.of(X, dtype)
-        responses = np.asarray(y)
-        single = responses.ndim == 1
-        responses = check_matrix("y", responses.reshape(-1, 1) if single else responses, features.dtype)
-        check_same_length("y", len(responses), len(features), "X")
-        check_design_size(len(lags), features.shape[1])
-        n = len(features)
-        labels = None if groups is None else np.asarray(groups)
-        if labels is not None:
-            check_same_length("groups", labels.size, n, "X")
-        bounds = segment_bounds(segments, n, labels)
-        splits = make_splits(self.cv, bounds, segment_groups(labels, bounds, n), n)
-
-        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize)
+        data = self._checked(X, y, segments, groups)
+        splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
+        folds = _folds(splits) if self.nested else None
+        data = replace(data, problem=replace(data.problem, segments=data.bounds))
         fit = fit_cv(
-            problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target,
-            how=How(small_in_float64=self.dtype is None),
-        )  # fmt: skip
-        scores, chosen, fitted = fit.scores, fit.chosen, fit.weights
-        assert scores is not None
-
-        self.n_features_in_ = features.shape[1]
-        self.lags_ = np.asarray(lags)
-        self.dtype_, self.solver_ = fit.dtype, fit.solver
-        self.alpha_ = alphas[chosen]
-        self.cv_scores_, self.cv_pooled_scores_ = scores.r2, scores.pooled_r2
-        self.feature_mean_ = fitted.shift.astype(features.dtype)
-        coef = fitted.values.reshape(len(lags), features.shape[1], -1).transpose(2, 1, 0)
-        intercept = (fitted.intercept - np.einsum("cfk,f->c", coef, fitted.shift)).astype(features.dtype)
-        coef = coef.astype(features.dtype, copy=False)
-        self.coef_ = coef[0] if single else coef
-        self.intercept_ = intercept[0] if single else intercept
-        self._warn(chosen, alphas)
+            data.problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target, how=self._how
+        )
+        assert fit.scores is not None
+        self.alpha_ = alphas[fit.chosen]
+        self.cv_scores_, self.cv_pooled_scores_ = fit.scores.r2, fit.scores.pooled_r2
+        self._keep(fit, data)
+        if folds is not None:
+            nested = nested_fit(data.problem, folds, alphas, self.alpha_per_target, None, self._how)
+            self.test_scores_, self.test_alphas_ = nested.r2, nested.alpha
+        self._warn(fit.chosen, alphas)
         return self
-
-    def _dtype(self) -> DTypeLike | None:
-        if self.dtype is None:
-            return None
-        try:
-            name = np.dtype(self.dtype).name
-        except TypeError:
-            name = str(self.dtype)
-        check_choice("dtype", name, ("float32", "float64"))
-        return np.dtype(name)
 
     def _warn(self, chosen: NDArray[np.int64], alphas: NDArray[np.float64]) -> None:
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
             warnings.warn(
-                f"The response is constant in every test fold for targets {undefined.tolist()}: "
+                f"The response is constant in every test fold for targets {named_targets(undefined)}: "
                 "their scores are NaN and they get the largest alpha.",
                 UserWarning, stacklevel=3,
             )  # fmt: skip
@@ -230,57 +302,19 @@ class LaggedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         if edge.size:
             warnings.warn(
                 f"The chosen alpha lies at an end of the grid [{alphas.min():g}, {alphas.max():g}] for targets "
-                f"{edge.tolist()}. Widen `alphas`, unless these targets hold nothing to predict.",
+                f"{named_targets(edge)}. Widen `alphas`, unless these targets hold nothing to predict.",
                 AlphaEdgeWarning, stacklevel=3,
             )  # fmt: skip
 
-    def predict(self, X: ArrayLike, *, segments: ArrayLike | None = None) -> Float:
-        """Predicted responses, without a design.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_frames, n_features)
-        segments : array-like, optional
-            Lengths of the segments in frames, or one label per frame. Default: one segment.
-
-        Returns
-        -------
-        ndarray of shape (n_frames,) or (n_frames, n_targets)
-            In the precision of `coef_`.
-        """
-        check_is_fitted(self)
-        features = Frames.of(X, self.coef_.dtype)
-        if features.shape[1] != self.n_features_in_:
-            raise InputError("X", f"{features.shape[1]} features", f"{self.n_features_in_} features, as in fit")
-        bounds = segment_bounds(segments, len(features))
-        coef = np.atleast_3d(self.coef_) if self.coef_.ndim == 3 else self.coef_[None]
-        values = np.ascontiguousarray(coef.transpose(2, 1, 0)).reshape(-1, len(coef))
-        intercept = np.atleast_1d(self.intercept_) + np.einsum("cfk,f->c", coef, self.feature_mean_)
-        weights = Weights(values, self.feature_mean_, intercept.astype(values.dtype))
-        lags = range(int(self.lags_[0]), int(self.lags_[-1]) + 1)
-        prediction = weights.predict(features, whole(bounds), lags)
-        return prediction[:, 0] if self.coef_.ndim == 2 else prediction
-
-    def score(self, X: ArrayLike, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:
-        """R² of the prediction, averaged over the targets whose response varies.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_frames, n_features)
-        y : array-like of shape (n_frames,) or (n_frames, n_targets)
-        segments : array-like, optional
-            As in `predict`.
-
-        Returns
-        -------
-        float
-            NaN where every response is constant.
-        """
-        prediction = self.predict(X, segments=segments)
-        responses = np.asarray(y)
-        if responses.shape != prediction.shape:
-            raise InputError("y", f"an array of shape {responses.shape}", f"{prediction.shape}, as predicted")
-        prediction = prediction.reshape(len(prediction), -1)
-        responses = check_matrix("y", responses.reshape(prediction.shape))
-        whole = np.array([[0, len(responses)]], dtype=np.int64)
-        return float(nanmean(r2_score(responses, prediction, whole), axis=0))
+def _folds(splits: Splits) -> list[Bounds]:
+    """The folds of a partition: every split tests one part and trains on all others."""
+    parts = set(range(len(splits.parts)))
+    tested = [part for test in splits.test for part in test]
+    complete = all({*train, *test} == parts for train, test in zip(splits.train, splits.test, strict=True))
+    if len(splits.test) < 3 or not complete or sorted(tested) != sorted(parts):
+        raise InputError(
+            "cv", f"{len(splits.test)} splits that are no partition into folds", "K >= 3 folds with nested=True",
+            "Use a number, KFold or GroupKFold.",
+        )  # fmt: skip
+    return [np.concatenate([splits.parts[part] for part in test]) for test in splits.test]

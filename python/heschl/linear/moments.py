@@ -205,7 +205,9 @@ class LaggedMoments:
             feature_sums=feature_sums,
             extremes=extremes,
             ids=bounds[:, 0] if ids is None else ids,
-            margins=Margins.of(X, y, bounds, lags) if boundary == "drop" and keep is segments is None else None,
+            margins=Margins.of(X, y, bounds, lags)
+            if boundary == "drop" and keep is None and segments is None
+            else None,
             **row_sums(X, y, ranges, owner, lags, shift),
         )
 

@@ -213,7 +213,7 @@ def _blocks(n_folds: int, n: int) -> Iterable[tuple[NDArray[np.int64], NDArray[n
         raise InputError("cv", repr(n_folds), "at least 2 folds")
     if n < n_folds:
         raise InputError("cv", f"{n_folds} folds of n_samples = {n}", "at least one frame in every fold")
-    return KFold(n_folds).split(np.empty(n))
+    return list(KFold(n_folds).split(np.empty(n)))
 
 
 def _splits(bounds: NDArray[np.int64], roles: NDArray[np.int64]) -> Splits:

@@ -1,0 +1,188 @@
+"""What the lagged ridge estimators share: parameters, checked data, fitted weights, prediction and score."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
+
+from heschl.checks import (
+    InputError,
+    check_choice,
+    check_design_size,
+    check_labels,
+    check_lags,
+    check_responses,
+    check_same_length,
+)
+from heschl.linear.engine import Fit, How
+from heschl.linear.frames import Float, Frames
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import Weights
+from heschl.linear.rows import BOUNDARIES, Bounds, row_numbers, row_ranges
+from heschl.linear.scores import nanmean, r2_score
+from heschl.linear.segments import segment_bounds, segment_groups
+
+DEFAULT_LAGS = tuple(range(20))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Checked data of one fit."""
+
+    problem: Problem
+    bounds: Bounds  # (s, 2) segments
+    groups: NDArray[Any]  # (s,) stimulus of each
+    single: bool  # y came without an axis for targets
+
+
+class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators; see `LaggedRidge` for the parameters."""
+
+    lags: Any
+    tmin: float | None
+    tmax: float | None
+    sfreq: float | None
+    boundary: str
+    fit_intercept: bool
+    standardize: bool
+    missing: str
+    solver: str
+    memory_limit: float | None
+    dtype: DTypeLike | None
+    device: str
+
+    def _checked(self, X: Any, y: Any, segments: Any, groups: Any) -> Data:
+        """Everything that can be wrong with parameters and data, before any work."""
+        lags = check_lags(self.lags, self.tmin, self.tmax, self.sfreq)
+        check_choice("boundary", self.boundary, BOUNDARIES)
+        check_choice("device", self.device, ("auto", "cpu"))
+        if self.memory_limit is not None and not self.memory_limit > 0:
+            raise InputError("memory_limit", repr(self.memory_limit), "bytes, more than 0, or None")
+        _check_feature_names(self, X, reset=True)
+        features = Frames.of(X, self._dtype())
+        n = len(features)
+        responses, single = check_responses(y, n, features.dtype, self.missing)
+        check_design_size(len(lags), features.shape[1])
+        labels = None if groups is None else check_labels("groups", groups)
+        if labels is not None:
+            check_same_length("groups", labels.size, n, "X")
+        bounds = segment_bounds(segments, n, labels)
+        self.n_features_in_ = features.shape[1]
+        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize)
+        return Data(problem, bounds, segment_groups(labels, bounds, n), single)
+
+    def _dtype(self) -> DTypeLike | None:
+        if self.dtype is None:
+            return None
+        try:
+            name = np.dtype(self.dtype).name
+        except TypeError:
+            name = str(self.dtype)
+        check_choice("dtype", name, ("float32", "float64"))
+        return np.dtype(name)
+
+    @property
+    def _how(self) -> How:
+        return How(self.solver, self.memory_limit, small_in_float64=self.dtype is None)
+
+    def _keep(self, fit: Fit, data: Data) -> None:
+        """Fitted attributes. The weights as fitted stay beside them: prediction loses nothing to their units."""
+        problem, dtype = data.problem, data.problem.X.dtype
+        lags, d = problem.lags, problem.X.shape[1]
+        self._weights, self._single = fit.weights, data.single
+        self.lags_ = np.asarray(lags)
+        self.dtype_, self.solver_ = fit.dtype, fit.solver
+        self.feature_mean_ = fit.weights.shift.astype(dtype)
+        coef = fit.weights.values.reshape(len(lags), d, -1).transpose(2, 1, 0)
+        shift = fit.weights.shift.astype(np.float64)
+        intercept = (fit.weights.intercept - np.einsum("cfk,f->c", coef, shift)).astype(dtype)
+        self.coef_ = np.ascontiguousarray(coef[0] if data.single else coef, dtype=dtype)
+        self.intercept_ = intercept[0] if data.single else intercept
+
+    def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
+        """Predicted responses, without a design.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+        segments : array-like, optional
+            Lengths of the segments in frames, or one label per frame. Default: one segment.
+
+        Returns
+        -------
+        ndarray of shape (n_frames,) or (n_frames, n_targets)
+            In the precision of `coef_`; a torch tensor where X is one. With boundary="drop" frames without full
+            history are predicted as if it were 0; `score` leaves them out.
+        """
+        check_is_fitted(self)
+        prediction = self._predict(X, segments)[0]
+        return _like(prediction[:, 0] if self._single else prediction, X)
+
+    def _predict(self, X: Any, segments: Any) -> tuple[Float, Bounds]:
+        _check_feature_names(self, X, reset=False)
+        weights: Weights = self._weights
+        features = Frames.of(X, self.coef_.dtype).astype(weights.values.dtype)
+        d, expected = features.shape[1], self.n_features_in_
+        if d != expected:
+            raise InputError(
+                "X", f"{d} features", f"{expected}, as in fit",
+                f"X has {d} features, but {type(self).__name__} is expecting {expected} features as input.",
+            )  # fmt: skip
+        bounds = segment_bounds(segments, len(features))
+        boundary = "cross" if self.boundary == "cross" else "zero"
+        ranges, _ = row_ranges(bounds, self._lags, boundary, len(features))
+        return weights.predict(features, ranges, self._lags).astype(self.coef_.dtype, copy=False), bounds
+
+    @property
+    def _lags(self) -> range:
+        return range(int(self.lags_[0]), int(self.lags_[-1]) + 1)
+
+    def score(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:
+        """R² of the prediction, averaged over the targets whose response varies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_features)
+        y : array-like of shape (n_frames,) or (n_frames, n_targets)
+        segments : array-like, optional
+            As in `predict`.
+
+        Returns
+        -------
+        float
+            NaN where every response is constant.
+        """
+        check_is_fitted(self)
+        prediction, bounds = self._predict(X, segments)
+        responses, _ = check_responses(y, len(prediction), np.float64, self.missing)
+        if responses.shape != prediction.shape:
+            raise InputError("y", f"{responses.shape[1]} targets", f"{prediction.shape[1]}, as predicted")
+        ranges, _ = row_ranges(bounds, self._lags, self.boundary, len(responses))
+        scores = np.full(responses.shape[1], np.nan)
+        rows = row_numbers(ranges)
+        for j in range(responses.shape[1]):
+            known = rows[~np.isnan(responses[rows, j])]
+            whole = np.array([[0, len(known)]], dtype=np.int64)
+            scores[j] = r2_score(responses[known, j : j + 1], prediction[known, j : j + 1], whole)[0]
+        return float(nanmean(scores, axis=0))
+
+
+def _like(prediction: Float, X: Any) -> Any:
+    """The prediction as a torch tensor where X is one; its memory is shared."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(X, torch.Tensor):
+        return torch.from_dlpack(np.ascontiguousarray(prediction))
+    return prediction
+
+
+def named_targets(targets: Sequence[int] | NDArray[np.int64]) -> str:
+    """The first few of some targets."""
+    some = [str(int(target)) for target in targets[:10]]
+    return ", ".join(some) + (f", ... ({len(targets)} in all)" if len(targets) > 10 else "")
