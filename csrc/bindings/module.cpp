@@ -77,6 +77,19 @@ void bind(py::module_& m) {
         py::arg("n_threads"));
 
     m.def(
+        "lagged_kernel",
+        [](const A& a, const I& a_ranges, const A& b, const I& b_ranges, int64_t first, int64_t count, A& K,
+           int64_t n_threads) {
+            const auto left = in2<T>(a), right = in2<T>(b);
+            const auto rows = ranges_of(a_ranges, left.rows), cols = ranges_of(b_ranges, right.rows);
+            const auto k = out2<T>(K);
+            Release unlocked;
+            lagged_kernel<T>(device(n_threads), left, rows, right, cols, lags_of(first, count), k);
+        },
+        strict("a"), strict("a_ranges"), strict("b"), strict("b_ranges"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("K"), py::arg("n_threads"));
+
+    m.def(
         "feature_statistics",
         [](const A& H, const Runs& run, const A& h_shift, const I& ranges, D& sums, A& extremes) {
             const auto h = frames_of<T>(H, run);

@@ -58,6 +58,9 @@ def lagged_targets(
     totals: _Double,
     n_threads: int,
 ) -> None: ...
+def lagged_kernel(
+    a: _Float, a_ranges: _Int, b: _Float, b_ranges: _Int, first_lag: int, n_lags: int, K: _Float, n_threads: int
+) -> None: ...
 def feature_statistics(
     H: _Float, run: _Run, h_shift: _Float, ranges: _Int, sums: _Double, extremes: _Float
 ) -> None: ...

@@ -45,6 +45,15 @@ void lagged_pair(const Cpu& cpu,
                  Ranges ranges, Lags lags,
                  Matrix<T> first_column);  // (w * d_a, d_b)  added to
 
+// X X' between the rows of some ranges of A and of B, for features as they are (frames outside [low, high) count 0).
+template <class T>
+void lagged_kernel(const Cpu& cpu,
+                   Matrix<const T> A,  // (n_a, d)
+                   Ranges a,
+                   Matrix<const T> B,  // (n_b, d)
+                   Ranges b, Lags lags,
+                   Matrix<T> K);  // (rows of a, rows of b)  written
+
 // What X'Y is made of; y' = Y - shift.
 template <class T>
 struct TargetMoments {

@@ -120,9 +120,9 @@ def normal_equations(
     single = moments.cross.dtype == np.float32
     shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)
     if single and not standardize:
-        _refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
+        refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
     if single:
-        _refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
+        refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
     offset, inverse_n = reading.mean - shift, 1.0 / n if fit_intercept else 0.0
     same = np.arange(w) * (w + 1)  # pairs of a lag with itself
     column_means = moments.pair_sums[same] - moments.pair_counts[same, None] * offset
@@ -158,7 +158,8 @@ def normal_equations(
     )
 
 
-def _refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:
+def refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:
+    """Raise PrecisionError for a column whose mean is more than `limit` of its standard deviations."""
     mean = sums[0] / n
     std = np.sqrt(np.maximum(sums[1] / n - mean**2, 0.0))
     ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)

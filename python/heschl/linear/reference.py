@@ -80,6 +80,11 @@ def normal_equations(
     return X.T @ X, X.T @ Y
 
 
+def lagged_kernel(A: Array, a: Array, B: Array, b: Array, lags: Sequence[int]) -> Array:
+    """X X' between two materialised designs."""
+    return lagged_design(A, a, lags) @ lagged_design(B, b, lags).T
+
+
 def ridge_solve(G: Array, R: Array, alpha: float) -> Array:
     """(G + alpha I)⁻¹ R."""
     return np.linalg.solve(G + alpha * np.eye(len(G)), R)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heschl.checks import InputError, check_choice
+from heschl.linear.dual import Dual
 from heschl.linear.primal import STACKED_BYTES, EighPrimal, Primal
 from heschl.linear.problem import Problem
 from heschl.linear.rows import Bounds
@@ -36,6 +37,8 @@ class Work:
         Parts (folds) that moments are kept of.
     n_sets : int
         Training sets solved for all alphas.
+    standardize : bool
+        Whether features are read anew in each of them.
     itemsize : int
         Bytes of a number.
     """
@@ -48,6 +51,7 @@ class Work:
     n_alphas: int
     n_parts: int
     n_sets: int
+    standardize: bool
     itemsize: int
 
     @classmethod
@@ -56,7 +60,7 @@ class Work:
         X = problem.X
         return cls(
             len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, n_parts, n_sets,
-            problem.itemsize,
+            problem.standardize, problem.itemsize,
         )  # fmt: skip
 
     @property
@@ -112,6 +116,22 @@ def _eigh_bytes(work: Work) -> float:
     return _moment_bytes(work) + (_grams(work) + 3 * _workers(work)) * work.n_columns**2 * work.itemsize
 
 
+def _dual_operations(work: Work) -> float:
+    n, c = float(work.n_rows), work.n_targets
+    train = n * (1 - 1 / max(2, work.n_parts))
+    # Sums along diagonals are adds of what lies in memory: about four products each.
+    kernel = n * n * (2 * work.n_features + 4 * work.n_lags) * (work.n_sets if work.standardize else 1)
+    each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / work.n_parts
+    return kernel + work.n_sets * work.n_alphas * each + 2 * n * work.n_columns * c
+
+
+def _dual_bytes(work: Work) -> float:
+    n, c = work.n_rows, work.n_targets
+    workers = min(n_threads(), work.n_sets) if n <= Dual.SMALL else 1
+    squares = (0 if work.standardize else 1) + 3.5 * workers
+    return float((squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize)
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`."""
@@ -128,6 +148,7 @@ SOLVERS: Mapping[str, Method] = {
     for method in (
         Method("cholesky", Primal, _cholesky_operations, _cholesky_bytes),
         Method("eigh", EighPrimal, _eigh_operations, _eigh_bytes),
+        Method("dual", Dual, _dual_operations, _dual_bytes),
     )
 }
 

@@ -1,0 +1,154 @@
+"""The dual form: with fewer rows than columns of the design, (X X' + λ I) A = Y is the smaller system, W = X'A.
+
+X X' (n × n) comes from products of frames with frames and sums along diagonals; the design is never built. Centred by
+the means of the training rows it gives the same weights and predictions as the normal equations, to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl import _core
+from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.normal import NormalEquations, Reading, refuse_large_means
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import Weights, in_units, solve
+from heschl.linear.rows import Bounds, Ranges, row_numbers
+from heschl.linear.threads import n_threads
+
+# X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
+# deviations at most beside what is left.
+FLOAT32_MEAN_TO_STD = 3.0
+
+
+class Dual:
+    """All training sets of one problem by their kernel matrices; see `heschl.linear.primal.Primal`."""
+
+    # Rows up to which training sets are solved side by side, each with a matrix of its own.
+    SMALL = 4000
+
+    def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
+        self.problem = problem
+        self.ranges = [problem.ranges(part) for part in parts]
+        self.bounds = list(parts)
+        self.sizes = [int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.ranges]
+        self.side_by_side = sum(self.sizes) <= self.SMALL
+        H = problem.X.rows(slice(None))
+        self.H = H
+        if not problem.standardize:
+            if H.dtype == np.float32:
+                mean = H.mean(axis=0, dtype=np.float64)
+                sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
+                refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
+            whole = np.concatenate(self.ranges)
+            self.kernel = _kernel(H, whole, whole, problem.lags)
+
+    def scratch(self) -> Float:
+        """Memory for `train`."""
+        n = sum(self.sizes)
+        return np.empty((n, n), self.problem.y.dtype)
+
+    def train(self, parts: Sequence[int], scratch: Float) -> DualTrained:
+        """The training set of some parts; valid until the scratch memory is used again."""
+        return DualTrained(self, list(parts), scratch)
+
+    def block(self, rows: Sequence[int], cols: Sequence[int], reading: Reading, features: Float) -> Float:
+        """Kernel matrix between the rows of some parts and of others, uncentred."""
+        if self.problem.standardize:
+            a, b = (np.concatenate([self.ranges[part] for part in parts]) for parts in (rows, cols))
+            return _kernel(features, a, b, self.problem.lags)
+        starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        index = [np.concatenate([np.arange(starts[i], starts[i + 1]) for i in parts]) for parts in (rows, cols)]
+        return np.asarray(self.kernel[np.ix_(*index)])
+
+
+class DualTrained:
+    """One training set: weights at any λ, and their errors elsewhere."""
+
+    def __init__(self, family: Dual, parts: list[int], scratch: Float) -> None:
+        self.family, self.parts = family, parts
+        problem = family.problem
+        self.ranges = np.concatenate([family.ranges[part] for part in parts])
+        self.reading = _reading(problem, np.concatenate([family.bounds[part] for part in parts]), family.H)
+        self.features = family.H
+        if problem.standardize:
+            self.features = ((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype)
+        y = problem.y[row_numbers(self.ranges)]
+        n = len(y)
+        self.means = y.mean(axis=0, dtype=np.float64) if problem.fit_intercept else np.zeros(y.shape[1])
+        kernel = family.block(parts, parts, self.reading, self.features)
+        gram = scratch[:n, :n]
+        self.kernel_means, self.kernel_mean = np.zeros(n), 0.0
+        if problem.fit_intercept:
+            self.kernel_means = kernel.mean(axis=0, dtype=np.float64)
+            self.kernel_mean = float(self.kernel_means.mean())
+        gram[:] = self._centred(kernel, self.kernel_means)
+        self.equations = NormalEquations(
+            gram=gram,
+            diagonal=gram.diagonal().copy(),
+            cross=(y - self.means).astype(y.dtype),
+            reading=self.reading,
+            n_rows=n,
+            column_means=np.zeros(n),
+            target_means=self.means,
+            target_squares=np.zeros(y.shape[1]),
+        )
+
+    def _centred(self, kernel: Float, row_means: Double) -> Float:
+        """Both sides about the mean of the training rows; `row_means` are those of `kernel` over its columns."""
+        centred = kernel - row_means[:, None].astype(kernel.dtype)
+        centred -= (self.kernel_means - self.kernel_mean).astype(kernel.dtype)
+        return np.asarray(centred)
+
+    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """Weights of all targets, or of some, in the units of the data: X'A."""
+        problem = self.family.problem
+        loadings = solve(self.equations, alpha, targets)
+        c, rows = loadings.shape[1], row_numbers(self.ranges)
+        y = np.zeros((len(problem.X), c + 1), loadings.dtype)
+        y[rows, :c] = loadings
+        y[rows, c] = 1.0 / len(rows) if problem.fit_intercept else 0.0
+        nothing = np.zeros(self.features.shape[1], y.dtype)
+        cross, _, _ = Frames.of(self.features).targets(y, self.ranges, problem.lags, nothing, np.zeros(c + 1, y.dtype))
+        equations = replace(self.equations, column_means=cross[:, c].astype(np.float64))
+        return in_units(equations, np.ascontiguousarray(cross[:, :c]), targets)
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        family, problem = self.family, self.family.problem
+        out = np.zeros((len(tests), len(alphas), problem.y.shape[1]))
+        blocks, actual = [], []
+        for test in tests:
+            rows = row_numbers(np.concatenate([family.ranges[part] for part in test]))
+            kernel = family.block(list(test), self.parts, self.reading, self.features)
+            row_means = kernel.mean(axis=1, dtype=np.float64) if problem.fit_intercept else np.zeros(len(rows))
+            blocks.append(self._centred(kernel, row_means))
+            actual.append(problem.y[rows] - self.means)
+        for a, alpha in enumerate(alphas):
+            loadings = solve(self.equations, float(alpha))
+            for i, (block, y) in enumerate(zip(blocks, actual, strict=True)):
+                error = y - block @ loadings
+                out[i, a] = np.einsum("tc,tc->c", error, error)
+        return out
+
+
+def _reading(problem: Problem, bounds: Bounds, H: Float) -> Reading:
+    """As given, or z-scored with all frames of the training segments."""
+    d = H.shape[1]
+    if not problem.standardize:
+        return Reading(np.zeros(d), np.ones(d))
+    frames = H[row_numbers(bounds)]
+    mean = frames.mean(axis=0, dtype=np.float64)
+    std = np.sqrt(np.mean((frames - mean) ** 2, axis=0, dtype=np.float64))
+    varies = (frames.min(axis=0) < frames.max(axis=0)) & (std > 0)
+    return Reading(mean, np.divide(1.0, std, out=np.zeros(d), where=varies))
+
+
+def _kernel(H: Float, a: Ranges, b: Ranges, lags: range) -> Float:
+    out = np.empty([int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in (a, b)], H.dtype)
+    _core.lagged_kernel(H, a, H, b, lags[0], len(lags), out, n_threads())
+    return out
