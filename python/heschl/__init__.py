@@ -9,6 +9,7 @@ from importlib.metadata import version
 from heschl.checks import InputError
 from heschl.linear import (
     AlphaEdgeWarning,
+    BandedRidgeCV,
     FeatureSpaces,
     LaggedMoments,
     LaggedRidge,
@@ -19,6 +20,6 @@ from heschl.linear import (
 
 __version__ = version("heschl")
 __all__ = [
-    "AlphaEdgeWarning", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "Repeated",
-    "__version__", "lagged_design",
+    "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
+    "Repeated", "__version__", "lagged_design",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """The numeric core: lagged moments, ridge with cross-validated penalties, scores."""
 
+from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
@@ -9,8 +10,10 @@ from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.segments import group_folds
+from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
-    "AlphaEdgeWarning", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores",
-    "NullDistribution", "Repeated", "group_folds", "lagged_design", "nested_cv", "null_refit", "null_scores",
+    "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
+    "NestedScores", "NullDistribution", "Repeated", "UniqueVariance", "group_folds", "lagged_design", "nested_cv",
+    "null_refit", "null_scores", "unique_variance",
 ]  # fmt: skip

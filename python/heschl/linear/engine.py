@@ -109,7 +109,7 @@ def in_blocks(
     parts: Sequence[Bounds],
     n_sets: int,
     n_alphas: int,
-    work: Callable[[Problem, Solver, Integers], Result],
+    work: Callable[[Problem, Any, Integers], Result],
     how: How,
 ) -> tuple[list[tuple[Integers, Result]], str, str]:
     """work(problem, solver, targets) on targets that lack the same rows, as many at a time as the memory allows.
@@ -140,7 +140,7 @@ def _blocks(
     parts: Sequence[Bounds],
     build: Callable[[Problem, Sequence[Bounds]], Solver],
     block: int,
-    work: Callable[[Problem, Solver, Integers], Result],
+    work: Callable[[Problem, Any, Integers], Result],
 ) -> list[tuple[Integers, Result]]:
     out = []
     for targets, group in problem.by_mask(parts):

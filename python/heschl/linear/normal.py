@@ -119,7 +119,7 @@ def normal_equations(
     reading = Reading.of(moments, standardize) if reading is None else reading
     single = moments.cross.dtype == np.float32
     shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)
-    if single and not standardize:
+    if single and not reading.mean.any():  # as given
         refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
     if single:
         refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,13 @@ class Primal:
         self.parts = list(parts)
         self.moments = problem.moments(parts)
         self.side_by_side = problem.n_columns <= self.SMALL
+        self.bands: Double | None = None
+
+    def banded(self, bands: Double) -> Primal:
+        """The same moments with features read `bands` (d,) times as large: a penalty 1 / bands² times as large."""
+        out = copy(self)
+        out.bands = bands
+        return out
 
     @property
     def scores_from_moments(self) -> bool:
@@ -62,13 +70,12 @@ class Primal:
 
     def equations(self, parts: Sequence[int], gram: Float, reading: Reading | None = None) -> NormalEquations:
         """Normal equations of the union of some parts."""
-        return normal_equations(
-            LaggedMoments.total([self.moments[part] for part in parts]),
-            fit_intercept=self.problem.fit_intercept,
-            standardize=self.problem.standardize,
-            reading=reading,
-            gram=gram,
-        )
+        moments = LaggedMoments.total([self.moments[part] for part in parts])
+        if reading is None:
+            reading = Reading.of(moments, self.problem.standardize)
+            if self.bands is not None:
+                reading = Reading(reading.mean, reading.scale * self.bands)
+        return normal_equations(moments, fit_intercept=self.problem.fit_intercept, reading=reading, gram=gram)
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
         """The training set of some parts; valid until the scratch memory is used again."""

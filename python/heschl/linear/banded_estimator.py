@@ -1,0 +1,244 @@
+"""BandedRidgeCV: a penalty for each feature space, and what each space explains."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from heschl.checks import InputError, check_alphas, check_choice
+from heschl.linear.banded import Candidates, Spaces, choose, fit_chosen, search, split_r2
+from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
+from heschl.linear.cv import AlphaEdgeWarning
+from heschl.linear.engine import Fit, How, in_blocks, joined
+from heschl.linear.estimator import DEFAULT_ALPHAS
+from heschl.linear.frames import Double, FeatureSpaces
+from heschl.linear.primal import Primal
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import Weights
+from heschl.linear.segments import Splits, make_splits
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Found:
+    scores: Double  # (n_candidates, c)
+    chosen: Integers  # (c,)
+    weights: Weights
+    shares: Double  # (m, c)
+
+
+class BandedRidgeCV(LaggedModel):
+    """Ridge regression on time-lagged features with a penalty for each feature space, chosen for each target.
+
+    Minimises ‖Y - Σ_j X_j W_j - 1 bᵀ‖² + Σ_j λ_j ‖W_j‖² with X_j the lagged design of space j, which is never
+    built. All combinations of `alphas` over the spaces are tried where they are few; else weights γ of the spaces are
+    drawn from the simplex and λ_j = α / γ_j for every α of `alphas`.
+
+    Parameters
+    ----------
+    spaces : mapping of str to column numbers or slice, optional
+        Columns of X of each feature space; together all columns, none twice. None: the spaces of X where it is
+        `FeatureSpaces`, else one space of all columns (`LaggedRidgeCV` then does the same).
+    alphas : array-like, default=0.1 ... 1e8 by decades
+        Penalties, in scikit-learn's scale.
+    n_iter : int, default=100
+        Most weightings γ of the spaces to try: a full grid where its ratios are no more, else so many draws (equal
+        weights and each space alone among them).
+    random_state : int or numpy.random.Generator, optional
+        Of the draws.
+    lags, tmin, tmax, sfreq, cv, boundary, fit_intercept, standardize, missing, scoring
+        See `LaggedRidgeCV`. Penalties of spaces compare where their features are of one scale: `standardize`.
+    alpha_per_target : bool, default=True
+        Penalties for each target, or the same for all.
+    memory_limit, dtype, device
+        See `LaggedRidge`.
+
+    Attributes
+    ----------
+    alphas_ : ndarray of shape (n_spaces, n_targets)
+        Chosen penalties λ; infinite for a space left out.
+    space_names_ : tuple of str
+    candidates_ : ndarray of shape (n_candidates, n_spaces)
+        Penalties tried.
+    cv_scores_ : ndarray of shape (n_candidates, n_targets)
+        Mean over folds of R² of each.
+    r2_split_ : ndarray of shape (n_spaces, n_targets)
+        Cross-validated R² at the chosen penalties, shared out among the spaces by the product measure: sums to the
+        best of `cv_scores_`.
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
+        See `LaggedRidge`.
+
+    Raises
+    ------
+    InputError
+        A `ValueError` that names the argument, what was found, what was expected and what to do.
+
+    See Also
+    --------
+    heschl.linear.unique_variance : what is lost without a space.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl import BandedRidgeCV
+    >>> rng = np.random.default_rng(0)
+    >>> H = rng.standard_normal((1000, 5))
+    >>> y = H[:, 0] + rng.standard_normal(1000)  # the second space says nothing
+    >>> model = BandedRidgeCV({"first": [0, 1], "second": [2, 3, 4]}, alphas=[1, 100, 1e4], lags=[0, 1])
+    >>> model = model.fit(H, y, segments=[100] * 10)
+    >>> bool(model.r2_split_[0, 0] > 0.4), bool(abs(model.r2_split_[1, 0]) < 0.02)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        spaces: Mapping[str, Any] | None = None,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
+        n_iter: int = 100,
+        random_state: int | np.random.Generator | None = None,
+        lags: Sequence[int] | NDArray[np.int64] = DEFAULT_LAGS,
+        tmin: float | None = None,
+        tmax: float | None = None,
+        sfreq: float | None = None,
+        cv: Any = 5,
+        boundary: str = "zero",
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        missing: str = "raise",
+        scoring: str = "r2",
+        alpha_per_target: bool = True,
+        memory_limit: float | None = None,
+        dtype: DTypeLike | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.spaces = spaces
+        self.alphas = alphas
+        self.n_iter = n_iter
+        self.random_state = random_state
+        self.lags = lags
+        self.tmin = tmin
+        self.tmax = tmax
+        self.sfreq = sfreq
+        self.cv = cv
+        self.boundary = boundary
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.missing = missing
+        self.scoring = scoring
+        self.alpha_per_target = alpha_per_target
+        self.memory_limit = memory_limit
+        self.dtype = dtype
+        self.device = device
+
+    solver = "cholesky"  # of the base's parameters the one that has no choice here: bands are read into X'X
+
+    def fit(
+        self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> BandedRidgeCV:
+        """Choose the penalties by cross-validation and fit on all frames.
+
+        Parameters
+        ----------
+        X, y, segments, groups
+            See `LaggedRidgeCV.fit`.
+
+        Returns
+        -------
+        BandedRidgeCV
+            Itself, fitted.
+        """
+        alphas = check_alphas(self.alphas)
+        check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
+        if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
+            raise InputError("n_iter", repr(self.n_iter), "a whole number of at least 1")
+        data = self._checked(X, y, segments, groups)
+        spaces = check_spaces(self.spaces, X, data.problem.X.shape[1])
+        splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
+        data = replace(data, problem=replace(data.problem, segments=data.bounds))
+        candidates = self._candidates(len(spaces.names), alphas)
+        found, dtype = self._search(data.problem, splits, spaces, candidates, self._how)
+
+        self.space_names_ = spaces.names
+        self.candidates_ = candidates.penalties
+        self.alphas_ = np.ascontiguousarray(self.candidates_[found.chosen].T)
+        self.cv_scores_, self.r2_split_ = found.scores, found.shares
+        self._keep(Fit(found.weights, None, found.chosen, "cholesky", dtype), data)
+        self._warn(data, alphas)
+        return self
+
+    def _candidates(self, n_spaces: int, alphas: Double) -> Candidates:
+        """The full grid where its ratios are few, else draws."""
+        if len(alphas) ** n_spaces <= 10_000:
+            grid = Candidates.grid(n_spaces, alphas)
+            if len(grid.gammas) <= max(self.n_iter, 1) or n_spaces == 1:
+                return grid
+        return Candidates.random(n_spaces, alphas, int(self.n_iter), np.random.default_rng(self.random_state))
+
+    def _search(
+        self, problem: Problem, splits: Splits, spaces: Spaces, candidates: Candidates, how: How
+    ) -> tuple[_Found, str]:
+        per_target, c = self.alpha_per_target, problem.y.shape[1]
+
+        def scores_of(_: Problem, solver: Primal, targets: Integers) -> Double:
+            return search(solver, splits, spaces, candidates, pooled=self.scoring == "pooled_r2")
+
+        n_sets = len(candidates.gammas) * len(splits.test)
+        n_alphas = max(1, len(candidates.alphas) // len(candidates.gammas))
+        scored, _, _ = in_blocks(problem, splits.parts, n_sets, n_alphas, scores_of, how)
+        scores = np.empty((len(candidates.alphas), c))
+        for targets, own in scored:
+            scores[:, targets] = own
+        chosen = choose(scores, candidates, per_target)
+
+        def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double]:
+            everything = range(len(splits.parts))
+            weights = fit_chosen(solver, everything, spaces, candidates, chosen[targets])
+            return weights, split_r2(solver, splits, spaces, candidates, chosen[targets])
+
+        fitted, _, dtype = in_blocks(problem, splits.parts, n_sets, n_alphas, fits_of, how)
+        shares = np.empty((len(spaces.names), c))
+        for targets, (_, own) in fitted:
+            shares[:, targets] = own
+        weights = joined([(targets, own) for targets, (own, _) in fitted], c)
+        return _Found(scores, chosen, weights, shares), dtype
+
+    def _warn(self, data: Data, alphas: Double) -> None:
+        if len(alphas) < 2:
+            return
+        finite = np.where(np.isfinite(self.alphas_), self.alphas_, np.nan)
+        low = np.flatnonzero((finite <= alphas.min() * (1 + 1e-9)).any(axis=0))
+        if low.size:
+            warnings.warn(
+                f"A chosen penalty is the smallest of the grid, {alphas.min():g}, for targets {named_targets(low)}. "
+                "Widen `alphas`.", AlphaEdgeWarning, stacklevel=3,
+            )  # fmt: skip
+
+
+def check_spaces(spaces: Mapping[str, Any] | None, X: Any, d: int) -> Spaces:
+    """Every column in one space."""
+    if spaces is None:
+        spaces = X.columns if isinstance(X, FeatureSpaces) else {"all": slice(None)}
+    if not isinstance(spaces, Mapping) or not spaces:
+        raise InputError("spaces", repr(spaces)[:60], "a mapping of names to columns of X")
+    member = np.full(d, -1, dtype=np.int64)
+    for at, (name, columns) in enumerate(spaces.items()):
+        try:
+            index = np.atleast_1d(np.arange(d)[columns if isinstance(columns, slice) else np.asarray(columns)])
+        except IndexError:
+            raise InputError(f"spaces[{name!r}]", repr(columns)[:60], f"column numbers from 0 to {d - 1}") from None
+        if index.size == 0 or (member[index] >= 0).any() or np.unique(index).size < index.size:
+            taken = [list(spaces)[m] for m in np.unique(member[index]) if m >= 0]
+            raise InputError(
+                f"spaces[{name!r}]", "no column" if index.size == 0 else f"columns also in {taken or [name]}",
+                "columns of its own",
+            )  # fmt: skip
+        member[index] = at
+    if (member < 0).any():
+        raise InputError("spaces", f"columns {np.flatnonzero(member < 0)[:10].tolist()} in no space", "all columns")
+    return Spaces(tuple(str(name) for name in spaces), member)
