@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heschl.linear.frames import Double
 from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation, nanmean
-from heschl.linear.threads import map_threads
+from heschl.linear.threads import map_threads, n_threads
 
 Progress = Callable[[int, int], None]
 
@@ -77,13 +77,18 @@ def cross_validate(
 ) -> PathScores:
     """Score every penalty on every split."""
     errors = FoldErrors(variations, len(alphas))
+    # Side by side, a path is cut where the splits alone would leave a thread without work at the end.
+    threads = n_threads() if solver.side_by_side else 1
+    pieces = 1 if len(train) % threads == 0 else min(threads, len(alphas))
+    tasks = [(split, piece) for split in range(len(train)) for piece in np.array_split(np.arange(len(alphas)), pieces)]
 
-    def path(split: int, scratch: Any) -> Double:
-        return np.asarray(solver.train(train[split], scratch).errors(alphas, [test[split]])[0])
+    def path(task: tuple[int, NDArray[np.int64]], scratch: Any) -> Double:
+        split, piece = task
+        return np.asarray(solver.train(train[split], scratch).errors(alphas[piece], [test[split]])[0])
 
-    found = map_threads(path, range(len(train)), solver.scratch, small=solver.side_by_side)
-    for split, sse in enumerate(found):
-        errors.sse[split] = sse
+    found = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
+    for (split, piece), sse in zip(tasks, found, strict=True):
+        errors.sse[split, piece] = sse
     return errors.scores()
 
 

@@ -121,8 +121,8 @@ def in_blocks(
     results : list of (targets, result)
     solver, dtype : str
     """
-    size = Work.of(problem, len(parts), n_sets, n_alphas)
-    method, block = choose_solver(problem, size, how.solver, how.memory_limit)
+    size = Work.of(problem, parts, n_sets, n_alphas)
+    method, block = choose_solver(size, how.solver, how.memory_limit)
     if how.small_in_float64 and method.operations(size) < SMALL:
         problem = problem.in_float64()
     try:
@@ -131,7 +131,7 @@ def in_blocks(
         if problem.y.dtype == np.float64:
             raise
     problem = problem.in_float64()
-    method, block = choose_solver(problem, replace(size, itemsize=8), how.solver, how.memory_limit)
+    method, block = choose_solver(replace(size, itemsize=8), how.solver, how.memory_limit)
     return _blocks(problem, parts, method.build, block, work), method.name, str(problem.y.dtype)
 
 

@@ -55,7 +55,7 @@ class NormalEquations:
 
     Attributes
     ----------
-    gram : ndarray of shape (p, p)
+    gram : ndarray of shape (p, p), or (0, 0)
         X'X in the lower triangle; the upper one is scratch of the solver.
     diagonal : ndarray of shape (p,)
         Diagonal of X'X, kept apart because the solver overwrites it.
@@ -88,6 +88,7 @@ def normal_equations(
     standardize: bool = False,
     reading: Reading | None = None,
     gram: Float | None = None,
+    assemble: bool = True,
 ) -> NormalEquations:
     """X'X and X'Y, centred where there is an intercept, of the features as given or z-scored.
 
@@ -103,6 +104,8 @@ def normal_equations(
         Read the features so instead: test rows with the statistics of the training rows.
     gram : ndarray of shape (p, p), optional
         Memory to write X'X into.
+    assemble : bool
+        False leaves X'X out (shape (0, 0)), for those who have it as an operator.
 
     Raises
     ------
@@ -129,12 +132,15 @@ def normal_equations(
     column_means *= reading.scale * inverse_n
     # Without an intercept the responses are not centred: y' must become y again.
     y_mean = moments.totals[0] / n if fit_intercept else -y_shift
-    if gram is None:
+    if not assemble:
+        gram = np.empty((0, 0), moments.first_column.dtype)
+    elif gram is None:
         gram = np.empty((p, p), moments.first_column.dtype)
-    _core.lagged_gram(
-        moments.first_column, moments.leaving, moments.entering, moments.pair_sums, moments.pair_counts, offset,
-        reading.scale, inverse_n, moments.lags[0], w, gram, n_threads(),
-    )  # fmt: skip
+    if assemble:
+        _core.lagged_gram(
+            moments.first_column, moments.leaving, moments.entering, moments.pair_sums, moments.pair_counts, offset,
+            reading.scale, inverse_n, moments.lags[0], w, gram, n_threads(),
+        )  # fmt: skip
     cross = np.empty_like(moments.cross)
     _core.lagged_cross(
         moments.cross, moments.pair_sums, moments.pair_counts, moments.target_sums, y_mean, offset, reading.scale,

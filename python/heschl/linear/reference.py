@@ -139,3 +139,23 @@ def score_sums(Y: Array, P: Array, folds: Sequence[Array], shift: Array) -> Arra
         u, v = y - y_shift, p - p_shift
         sums.append([term.sum(0) for term in (u, v, u * u, v * v, u * v, (y - p) ** 2)])
     return np.array(sums)
+
+
+def block_toeplitz_gram(first_column: Array, leaving: Array, entering: Array) -> Array:
+    """X'X from its first block column and its edge rows, block by block down each diagonal."""
+    p, d = first_column.shape
+    B = np.zeros((p // d, d, p // d, d))
+    B[:, :, 0] = first_column.reshape(-1, d, d)
+    B[0] = B[:, :, 0].transpose(2, 0, 1)
+    out, come = leaving.reshape(-1, p // d, d), entering.reshape(-1, p // d, d)
+    for i in range(1, p // d):
+        for j in range(1, p // d):
+            B[i, :, j] = B[i - 1, :, j - 1] - out[:, i - 1].T @ out[:, j - 1] + come[:, i - 1].T @ come[:, j - 1]
+    return B.reshape(p, p)
+
+
+def nearest_block_circulant(M: Array, n_lags: int) -> Array:
+    """Mean of M over all cyclic shifts of its lag blocks: T. Chan's circulant of a block Toeplitz matrix."""
+    blocks = M.reshape(n_lags, len(M) // n_lags, n_lags, len(M) // n_lags)
+    shifted = [np.roll(blocks, (k, k), axis=(0, 2)) for k in range(n_lags)]
+    return np.asarray(np.mean(shifted, axis=0).reshape(M.shape))

@@ -104,7 +104,7 @@ def errors_from_moments(test: NormalEquations, train: NormalEquations, values: S
     stacked = values[0] if len(values) == 1 else np.concatenate(values, axis=1)
     out = np.empty(stacked.shape[1])
     _core.quadratic_errors(test.gram, test.cross, stacked, out, n_threads())
-    moved = (test.column_means - train.column_means) @ stacked
+    moved = (test.column_means - train.column_means).astype(stacked.dtype) @ stacked
     constant = np.tile(test.target_means - train.target_means, len(values)) - moved
     sse = out + np.tile(test.target_squares, len(values)) + test.n_rows * constant**2
-    return np.maximum(sse, 0.0).reshape(len(values), -1)
+    return np.asarray(np.maximum(sse, 0.0).reshape(len(values), -1))

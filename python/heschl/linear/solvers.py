@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heschl.checks import InputError, check_choice
+from heschl.linear.cg import cg_operations
 from heschl.linear.dual import Dual
+from heschl.linear.iterative import Conjugate
 from heschl.linear.primal import STACKED_BYTES, EighPrimal, Primal
 from heschl.linear.problem import Problem
 from heschl.linear.rows import Bounds
@@ -20,6 +22,12 @@ from heschl.linear.threads import n_threads
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
 EIGH_OPERATIONS = 7.5  # p³ each, in such units: 12 to 18 Cholesky factorisations
+
+
+CG_SLOWNESS = 2.2
+CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
+# "auto" takes a solver that is not exact where all others cost so many times as much.
+INEXACT_BY = 4.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Work:
     n_features, n_lags, n_targets, n_alphas : int
     n_parts : int
         Parts (folds) that moments are kept of.
+    n_segments : int
     n_sets : int
         Training sets solved for all alphas.
     standardize : bool
@@ -50,16 +59,18 @@ class Work:
     n_targets: int
     n_alphas: int
     n_parts: int
+    n_segments: int
     n_sets: int
     standardize: bool
     itemsize: int
 
     @classmethod
-    def of(cls, problem: Problem, n_parts: int, n_sets: int, n_alphas: int) -> Work:
+    def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> Work:
         """Of a problem cut into parts."""
         X = problem.X
         return cls(
-            len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, n_parts, n_sets,
+            len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, len(parts),
+            sum(map(len, parts)), n_sets,
             problem.standardize, problem.itemsize,
         )  # fmt: skip
 
@@ -132,15 +143,31 @@ def _dual_bytes(work: Work) -> float:
     return float((squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize)
 
 
+def _cg_operations(work: Work) -> float:
+    w, d, c = work.n_lags, work.n_features, work.n_targets
+    one = cg_operations(w, d, c, work.n_segments, CG_ITERATIONS * work.n_alphas, work.n_alphas)
+    return _moment_operations(work) + work.n_sets * (one * CG_SLOWNESS + work.n_alphas * work.test_operations)
+
+
+def _cg_bytes(work: Work) -> float:
+    # Spectra of the operator and of the preconditioner, with its factors; a few blocks of vectors, some in float64.
+    w, d, c, p = work.n_lags, work.n_features, work.n_targets, work.n_columns
+    spectra = (2 * w + 4 * (w // 2 + 1) + w) * d * d
+    return _moment_bytes(work) + (spectra + 16 * p * min(c, 64) + 6 * p * c) * work.itemsize
+
+
 @dataclass(frozen=True)
 class Method:
-    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`."""
+    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
+
+    `exact` is to rounding; else to a tolerance that is checked.
+    """
 
     name: str
     build: Callable[[Problem, Sequence[Bounds]], Any]
     operations: Callable[[Work], float]
     n_bytes: Callable[[Work], float]
-    fits: Callable[[Problem], bool] = lambda problem: True
+    exact: bool = True
 
 
 SOLVERS: Mapping[str, Method] = {
@@ -149,11 +176,12 @@ SOLVERS: Mapping[str, Method] = {
         Method("cholesky", Primal, _cholesky_operations, _cholesky_bytes),
         Method("eigh", EighPrimal, _eigh_operations, _eigh_bytes),
         Method("dual", Dual, _dual_operations, _dual_bytes),
+        Method("cg", Conjugate, _cg_operations, _cg_bytes, exact=False),
     )
 }
 
 
-def choose_solver(problem: Problem, work: Work, solver: str, memory_limit: float | None) -> tuple[Method, int]:
+def choose_solver(work: Work, solver: str, memory_limit: float | None) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
 
     Raises
@@ -162,9 +190,7 @@ def choose_solver(problem: Problem, work: Work, solver: str, memory_limit: float
         Where the method does not do what is asked, or nothing fits into the limit.
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
-    if solver != "auto" and not SOLVERS[solver].fits(problem):
-        raise InputError("solver", f"{solver!r}", "'auto' or 'cholesky'", f"{solver!r} cannot do this fit.")
-    methods = [m for m in SOLVERS.values() if m.fits(problem)] if solver == "auto" else [SOLVERS[solver]]
+    methods = list(SOLVERS.values()) if solver == "auto" else [SOLVERS[solver]]
     blocks = {m.name: _largest_block(m, work, memory_limit) for m in methods}
     possible = [m for m in methods if blocks[m.name] > 0]
     if not possible:
@@ -174,7 +200,8 @@ def choose_solver(problem: Problem, work: Work, solver: str, memory_limit: float
             f"at least {least / 2**20:,.0f} MB for {work.n_lags} lags x {work.n_features} features",
             "Raise it, or use fewer lags or features.",
         )  # fmt: skip
-    best = min(possible, key=lambda m: _time(m, work, blocks[m.name]))
+    # What is not exact must be far cheaper, or the only way.
+    best = min(possible, key=lambda m: _time(m, work, blocks[m.name]) * (1.0 if m.exact else INEXACT_BY))
     return best, blocks[best.name]
 
 

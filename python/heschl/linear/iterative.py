@@ -1,0 +1,59 @@
+"""Training sets too wide to factor: conjugate gradients on X'X as an operator, never assembled.
+
+Weights meet a stated tolerance (`heschl.linear.cg.TOLERANCE`), which is checked; they are not exact to rounding, as
+those of the other solvers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.linear.cg import CirculantPreconditioner, solve_path
+from heschl.linear.frames import Double, Float
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.normal import NormalEquations, Reading, normal_equations
+from heschl.linear.operators import LaggedOperator, LagTerms
+from heschl.linear.primal import Primal, Scratch, Trained
+
+
+class Conjugate(Primal):
+    """All training sets of one problem by conjugate gradients from their moments."""
+
+    SMALL = 0  # products of operators are as wide as the machine
+
+    def scratch(self) -> Scratch:
+        """Nothing: each training set has its operator."""
+        return Scratch(np.empty((0, 0)), np.empty((0, 0)))
+
+    def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
+        """The training set of some parts."""
+        moments = LaggedMoments.total([self.moments[part] for part in parts])
+        reading = Reading.of(moments, self.problem.standardize)
+        equations = normal_equations(moments, fit_intercept=self.problem.fit_intercept, reading=reading, assemble=False)
+        return _Iterated(self, equations, scratch, moments)
+
+
+class _Iterated(Trained):
+    def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch, moments: LaggedMoments) -> None:
+        super().__init__(family, equations, scratch)
+        offset = equations.reading.mean - moments.shift.features
+        inverse_n = 1.0 / moments.n_rows if family.problem.fit_intercept else 0.0
+        terms = LagTerms.from_sums(moments.pair_sums, moments.pair_counts, offset, equations.reading.scale, inverse_n)
+        self.operator = LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
+        self.preconditioner = CirculantPreconditioner(moments.first_column, terms)
+
+    def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
+        """Weights (p, c) for the features as the equations read them."""
+        cross = self.equations.cross if targets is None else np.ascontiguousarray(self.equations.cross[:, targets])
+        return next(solve_path(self.operator, self.preconditioner, cross, np.array([alpha]))).weights
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        out = np.empty((len(tests), len(alphas), self.equations.cross.shape[1]))
+        for solution in solve_path(self.operator, self.preconditioner, self.equations.cross, alphas):
+            for i, test in enumerate(tests):
+                out[i, solution.index] = self._errors([solution.weights], test)[0]
+        return out
