@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import LaggedRidgeCV, lagged_design
-from heschl.linear.moments import LaggedMoments, Shift
+from heschl import BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
+from heschl.linear import null_scores
+from heschl.linear.banded import Candidates, Spaces, search
+from heschl.linear.engine import How, in_blocks
+from heschl.linear.frames import Frames
+from heschl.linear.normal import normal_equations
+from heschl.linear.nulls_refit import Fold, Permuter, _block_size, _refit
+from heschl.linear.problem import Problem
+from heschl.linear.ridge import Weights
+from heschl.linear.scores import Variation
+from heschl.linear.segments import make_splits
 
 Array = NDArray[Any]
 
@@ -18,19 +27,19 @@ def design(H: Array, lengths: Array, n_lags: int) -> Array:
     return lagged_design(H, range(n_lags), segments=lengths)
 
 
-def moments(H: Array, lengths: Array, fold: Array, n_lags: int) -> list[LaggedMoments]:
+def moments(H: Any, lengths: Array, fold: Array, n_lags: int) -> list[LaggedMoments]:
     """Moments of each fold, without X'Y."""
-    ends = np.cumsum(lengths)
-    bounds = np.stack([ends - lengths, ends], axis=1)
-    Y = np.zeros((len(H), 1), H.dtype)
-    shift = Shift.near_mean(H, Y)
-    parts = range(fold.max() + 1)
-    return [LaggedMoments.from_data(H, Y, bounds[fold == k], range(n_lags), shift) for k in parts]
+    return LaggedMoments.by_fold(H, segments=lengths, folds=fold, lags=range(n_lags))
+
+
+def word_moments(values: Array, rows: Array, counts: Array, lengths: Array, n_lags: int) -> list[LaggedMoments]:
+    """Moments of all segments of features that stay as they are through a word."""
+    return [LaggedMoments.from_data(Repeated(values[rows], counts), segments=lengths, lags=range(n_lags))]
 
 
 def gram(parts: list[LaggedMoments]) -> Array:
     """X'X of all parts together, uncentred, in the lower triangle."""
-    return LaggedMoments.total(parts).normal_equations(fit_intercept=False).gram
+    return normal_equations(LaggedMoments.total(parts), fit_intercept=False).gram
 
 
 def ridge_cv(H: Array, Y: Array, lengths: Array, cv: Any, n_lags: int, alphas: Array) -> LaggedRidgeCV:
@@ -41,10 +50,68 @@ def ridge_cv(H: Array, Y: Array, lengths: Array, cv: Any, n_lags: int, alphas: A
         return model.fit(H, Y, segments=lengths)
 
 
+def word_path(
+    values: Array, rows: Array, counts: Array, Y: Array, lengths: Array, test: Array, n_lags: int, alphas: Array
+) -> Array:
+    """R² (n_alphas, c) on the segments `test` (bool, per segment) of models fitted to the others."""
+    ends = np.cumsum(lengths)
+    bounds = np.stack([ends - lengths, ends], axis=1)
+    problem = Problem(Frames.of(Repeated(values[rows], counts)), Y, range(n_lags))
+    parts = [bounds[~test], bounds[test]]
+
+    def path(part: Problem, solver: Any, _: Any) -> Array:
+        sse = solver.train([0], solver.scratch()).errors(alphas, [[1]])[0]
+        return 1.0 - sse / Variation.of(part.y, part.ranges(parts[1])).sst
+
+    how = How("auto", memory_limit=8e9, small_in_float64=False)
+    found, _, _ = in_blocks(problem, parts, 1, len(alphas), path, how)
+    return np.concatenate([scores for _, scores in found], axis=1)
+
+
 def predict(H: Array, lengths: Array, W: Array, intercept: Array) -> Array:
     """The public `predict` of a model that holds the weights W (n_lags, d, c)."""
-    n_lags, d, _ = W.shape
-    model = LaggedRidgeCV(lags=range(n_lags))
-    model.coef_, model.intercept_ = W.transpose(2, 1, 0), intercept
-    model.feature_mean_, model.lags_, model.n_features_in_ = np.zeros(d, W.dtype), np.arange(n_lags), d
+    n_lags, d, c = W.shape
+    model = LaggedRidge(lags=range(n_lags))
+    model._weights, model._single = Weights(W.reshape(n_lags * d, c), np.zeros(d, W.dtype), intercept), False
+    model.coef_, model.lags_, model.n_features_in_ = W.transpose(2, 1, 0), np.arange(n_lags), d
     return model.predict(H, segments=lengths)
+
+
+def shift_null(Y: Array, prediction: Array, lengths: Array, fold: Array, n_shifts: int, seed: int) -> Array:
+    """Mean over folds of R² under the shifts ``default_rng(seed).integers(0, lengths, (n_shifts, n_segments))``."""
+    return null_scores(Y, prediction, segments=lengths, folds=fold, n_permutations=n_shifts, random_state=seed).null
+
+
+def refit_null(H: Array, Y: Array, lengths: Array, fold: Array, n_lags: int, alpha: Array, orders: Array) -> Array:
+    """Mean over folds of R² of refits at fixed λ (c,), for given orders of the segments (n_perm, n_segments)."""
+    ends = np.cumsum(lengths)
+    bounds = np.stack([ends - lengths, ends], axis=1)
+    problem = Problem(Frames.of(H), Y, range(n_lags))
+    of_fold = [bounds[fold == k] for k in range(fold.max() + 1)]
+    folds = [
+        Fold(problem.ranges(part), alpha, own) for part, own in zip(of_fold, problem.moments(of_fold), strict=True)
+    ]
+    permuter = Permuter.of(bounds, fold, None)
+    moves = [(order, np.zeros(len(lengths), dtype=np.int64)) for order in orders]
+    return _refit(problem, folds, permuter, moves, _block_size(problem, folds, 2 << 30), "r2", None)
+
+
+def banded_cv(
+    H: Array, Y: Array, lengths: Array, fold: Array, n_lags: int, space: Array, gammas: Array, alphas: Array
+) -> Array:
+    """Mean over folds of R² of every (γ, α, target), (k, n_alphas, c)."""
+    ends = np.cumsum(lengths)
+    bounds = np.stack([ends - lengths, ends], axis=1)
+    rows = np.repeat(fold, lengths)
+    splits = make_splits([(np.flatnonzero(rows != k), np.flatnonzero(rows == k)) for k in range(fold.max() + 1)],
+                         bounds, np.arange(len(bounds)), len(H))  # fmt: skip
+    candidates = Candidates(gammas, np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas)))
+    spaces = Spaces(tuple(str(s) for s in np.unique(space)), space)
+
+    def scores(part: Problem, solver: Any, _: Any) -> Array:
+        return search(solver, splits, spaces, candidates)
+
+    problem = Problem(Frames.of(H), Y, range(n_lags))
+    how = How(BandedRidgeCV.solver, None, small_in_float64=False)
+    found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, how)
+    return found[0][1].reshape(len(gammas), len(alphas), -1)

@@ -13,6 +13,7 @@ from heschl.linear import group_folds
 
 Array = NDArray[Any]
 
+SHIFT_SEED = 7
 SIGNAL_LAGS = (0, 2, 4, 6)  # frames by which responses follow the features
 SCORE_TOLERANCE = 1e-4  # of R² against float64: what float32 may cost
 NOISE_STD = 2.0  # beside a signal of 1: R² of a perfect model is 0.2, as good electrodes reach
@@ -197,7 +198,8 @@ def shift_problem(case: Case, n_shifts: int) -> tuple[Array, Array, NDArray[np.i
     rng = np.random.default_rng(5)
     Y = smooth_features(rng, case.n_frames, case.c, case.dtype)
     prediction = 0.2 * Y + smooth_features(rng, case.n_frames, case.c, case.dtype)
-    return Y, prediction, rng.integers(0, case.lengths, size=(n_shifts, case.n_segments))
+    shifts = np.random.default_rng(SHIFT_SEED).integers(0, case.lengths, size=(n_shifts, case.n_segments))
+    return Y, prediction, shifts
 
 
 def swap_problem(case: Case, n_swaps: int) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import ours
 import pytest
 from baselines import dual
 from problems import DUAL, SCORE_TOLERANCE, Case
@@ -21,13 +22,19 @@ def expected_scores(case: Case) -> Any:
     return EXPECTED[case]
 
 
-@pytest.mark.parametrize("rival", RIVALS)
+@pytest.mark.parametrize("rival", ["heschl", *RIVALS])
 def test_dual(measure: Any, sized: Any, rival: str) -> None:
     case = sized(DUAL)
     H, Y = case.data()
-    run, expected = RIVALS[rival], expected_scores(case)
+    expected = expected_scores(case)
     arguments = (H, Y, case.lengths, case.fold, case.w, case.alphas)
     rounds, warmup = (1, 0) if rival == "himalaya" else (3, 1)
+    if rival == "heschl":
+        given = (H, Y, case.lengths, case.n_folds, case.w, case.alphas)
+        model = measure("dual", rival, lambda: ours.ridge_cv(*given), rounds=rounds, warmup=warmup)
+        assert np.abs(model.cv_scores_ - expected).max() < SCORE_TOLERANCE
+        return
+    run = RIVALS[rival]
     found = measure("dual", rival, lambda: run(*arguments), rounds=rounds, warmup=warmup)
     if rival == "himalaya":  # says only each target's best
         expected = expected.max(axis=0)

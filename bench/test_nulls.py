@@ -8,11 +8,12 @@ import numpy as np
 import ours
 import pytest
 from baselines import nulls, ridge
-from problems import SCORE_TOLERANCE, SHIFTS, SWAPS, Case, shift_problem, swap_problem
+from problems import SCORE_TOLERANCE, SHIFT_SEED, SHIFTS, SWAPS, Case, shift_problem, swap_problem
 
 # Times are compared per permutation, of which slow rivals, being plain loops, need not do many.
-N_SHIFTS = {"NumPy, a loop over shifts": 100}
+N_SHIFTS = {"heschl": 1000, "NumPy, a loop over shifts": 100}
 N_SWAPS = {
+    "heschl": 20,
     "heschl, λ path again": 1,
     "NumPy, λ path again": 1,
     "NumPy, factors kept": 4,
@@ -24,10 +25,13 @@ EXPECTED: dict[Case, Any] = {}
 def test_shift_null(measure: Any, benchmark: Any, sized: Any, quick: bool, rival: str) -> None:
     case = sized(SHIFTS)
     Y, prediction, shifts = shift_problem(case, 20 if quick else N_SHIFTS[rival])
-    run = {"NumPy, a loop over shifts": nulls.numpy_shift_null}[rival]
+    run = {
+        "heschl": lambda: ours.shift_null(Y, prediction, case.lengths, case.fold, len(shifts), SHIFT_SEED),
+        "NumPy, a loop over shifts": lambda: nulls.numpy_shift_null(Y, prediction, case.lengths, case.fold, shifts),
+    }[rival]
     found = measure(
         'null="scores", per shift', rival,
-        lambda: run(Y, prediction, case.lengths, case.fold, shifts), rounds=1, warmup=0,
+        run, rounds=1, warmup=0,
     )  # fmt: skip
     benchmark.extra_info["permutations"] = len(shifts)
     some = slice(0, 2)  # a few targets and shifts by np.roll in float64
@@ -56,7 +60,7 @@ def expected_scores(case: Case) -> Any:
 
 
 @pytest.mark.parametrize("rival", N_SWAPS)
-def test_refit_null(measure: Any, benchmark: Any, sized: Any, rival: str) -> None:
+def test_refit_null(measure: Any, benchmark: Any, against_limit: Any, sized: Any, rival: str) -> None:
     """One λ for each target; the median is of all permutations together, `permutations` says how many."""
     case = sized(SWAPS)
     H, Y = case.data()
@@ -65,12 +69,18 @@ def test_refit_null(measure: Any, benchmark: Any, sized: Any, rival: str) -> Non
     given = (H, Y, case.lengths, case.fold, case.w)
     swapped = nulls.swap_segments(Y, case.lengths[0], orders[0])
     run = {
+        "heschl": lambda: ours.refit_null(*given, alpha, orders),
         "heschl, λ path again": lambda: ours.ridge_cv(H, swapped, case.lengths, case.n_folds, case.w, case.alphas),
         "NumPy, λ path again": lambda: nulls.numpy_refit_path(*given, case.alphas, orders),
         "NumPy, factors kept": lambda: nulls.numpy_refit_kept(*given, alpha, orders),
     }[rival]
     found = measure('null="refit", per permutation', rival, run, rounds=1, warmup=0)
     benchmark.extra_info["permutations"] = len(orders)
+    if rival == "heschl":
+        # X'X once; for each permutation X'Y, two triangular solves in each fold, predictions; factors once
+        n, p, K = case.n_frames, case.p, case.n_folds
+        each = 2.0 * n * p * case.c * 2 + K * 2.0 * p * p * case.c
+        against_limit(2.0 * n * p * case.d + len(orders) * each + K * case.n_alphas * p**3 / 3)
     if rival == "heschl, λ path again":
         found = found.cv_scores_.max(axis=0)[None]
     scores = expected_scores(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,25 @@ import ours
 import pytest
 import truth
 from baselines import words
+from memory import Watch
 from problems import SCORE_TOLERANCE, WORDS, WORDS_NARROW
 
 CHOLESKY_SIZE = 12_000  # of the factorisation whose rate stands for p = 32,000: that one takes more than a minute
 
 
-@pytest.mark.parametrize("rival", ["heschl, at frame rate", "SciPy, sparse overlap counts"])
+@pytest.mark.parametrize("rival", ["heschl", "heschl, at frame rate", "SciPy, sparse overlap counts"])
 def test_word_moments(measure: Any, against_limit: Any, sized: Any, rival: str) -> None:
     """One set of moments of all segments."""
     case = sized(WORDS)
     values, rows, counts = case.words()
     H, whole = np.repeat(values[rows], counts, axis=0), np.zeros(case.n_segments, dtype=np.int64)
     run = {
+        "heschl": lambda: ours.word_moments(values, rows, counts, case.lengths, case.w),
         "heschl, at frame rate": lambda: ours.moments(H, case.lengths, whole, case.w),
         "SciPy, sparse overlap counts": lambda: words.sparse_word_moments(values, rows, counts, case.lengths, case.w),
     }[rival]
     found = measure("word-rate moments", rival, run, rounds=1, warmup=0)
-    against_limit(2.0 * case.d**2 * case.w * (case.n_frames if rival.startswith("heschl") else len(values)))
+    against_limit(2.0 * case.d**2 * case.w * (case.n_frames if rival.endswith("frame rate") else len(values)))
     # Rows (lag, feature), columns of lag 0: the first block column of X'X.
     columns = np.random.default_rng(0).integers(0, case.d, size=4)
     if rival.startswith("heschl"):
@@ -58,16 +61,42 @@ def test_cholesky(measure: Any, against_limit: Any, quick: bool) -> None:
     np.testing.assert_allclose(L @ (L.T @ x), A @ x, atol=1e-3 * np.abs(A @ x).max())
 
 
-@pytest.mark.parametrize("rival", ["SciPy, a Cholesky per λ"])
+def test_wide_path(measure: Any, benchmark: Any, sized: Any, quick: bool) -> None:
+    """One fold at p = 32,000 within 8 GB; its R² is that of a direct solve at p = 2,560 (`test_path`)."""
+    case = sized(WORDS)
+    values, rows, counts = case.words()
+    _, Y = case.data()
+    test = case.fold == 0
+    with Watch() as watch:
+        found = measure(
+            "one fold, p = 32,000", "heschl",
+            lambda: ours.word_path(values, rows, counts, Y, case.lengths, test, case.w, case.alphas),
+            rounds=1, warmup=0,
+        )  # fmt: skip
+    benchmark.extra_info["peak_bytes"] = watch.peak
+    size = 200 if quick else CHOLESKY_SIZE
+    A = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
+    A = np.asfortranarray(A + A.T + 8 * np.float32(size) ** 0.5 * np.eye(size, dtype=np.float32))
+    begin = time.perf_counter()
+    words.cholesky(A)
+    rate = size**3 / 3 / (time.perf_counter() - begin)
+    counted = words.path_operations(case.p, case.c, case.n_alphas) / rate
+    benchmark.extra_info["counted"] = {"Cholesky, by count": counted}
+    assert np.isfinite(found).all() and found.max() < 1.0
+    assert quick or found.max(axis=0).mean() > 0.02
+
+
+@pytest.mark.parametrize("rival", ["heschl", "SciPy, a Cholesky per λ"])
 def test_path(measure: Any, sized: Any, rival: str) -> None:
     """One fold's λ path at p = 2,560, R² against float64."""
     case = sized(WORDS_NARROW)
     H, Y = case.data()
     test = case.fold == 0
-    found = measure(
-        "one fold, p = 2,560", rival,
-        lambda: words.cholesky_path(H, Y, case.lengths, test, case.w, case.alphas), rounds=1, warmup=0,
-    )  # fmt: skip
+    run = {
+        "heschl": lambda: ours.word_path(*case.words(), Y, case.lengths, test, case.w, case.alphas),
+        "SciPy, a Cholesky per λ": lambda: words.cholesky_path(H, Y, case.lengths, test, case.w, case.alphas),
+    }[rival]
+    found = measure("one fold, p = 2,560", rival, run, rounds=1, warmup=0)
     H, Y = H.astype(np.float64), Y.astype(np.float64)
     expected = words.cholesky_path(H, Y, case.lengths, test, case.w, case.alphas)
     assert np.abs(found - expected).max() < SCORE_TOLERANCE
