@@ -105,7 +105,7 @@ def banded_cv(
     rows = np.repeat(fold, lengths)
     splits = make_splits([(np.flatnonzero(rows != k), np.flatnonzero(rows == k)) for k in range(fold.max() + 1)],
                          bounds, np.arange(len(bounds)), len(H))  # fmt: skip
-    candidates = Candidates(gammas, np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas)))
+    candidates = Candidates.of(gammas, alphas)
     spaces = Spaces(tuple(str(s) for s in np.unique(space)), space)
 
     def scores(part: Problem, solver: Any, _: Any) -> Array:

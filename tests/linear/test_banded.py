@@ -1,7 +1,8 @@
-"""Banded ridge against materialised designs of scaled columns, himalaya's conventions, and planted truth."""
+"""Banded ridge against materialised designs of scaled columns, and planted truth. himalaya: test_variance.py."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
@@ -167,14 +168,24 @@ def test_one_choice_for_all_targets_and_masks() -> None:
 
 
 def test_candidates() -> None:
-    grid = Candidates.grid(2, np.array([1.0, 10.0, 100.0]))
-    assert sorted(map(tuple, grid.penalties.tolist())) == [
-        (a, b) for a in (1.0, 10.0, 100.0) for b in (1.0, 10.0, 100.0)
-    ]
+    alphas = np.array([1.0, 10.0, 100.0])
+    grid = Candidates.grid(2, alphas)
+    assert sorted(map(tuple, grid.penalties.tolist())) == list(itertools.product(alphas.tolist(), repeat=2))
     assert len(grid.gammas) == 5
-    drawn = Candidates.random(3, np.array([1.0, 10.0]), 9, np.random.default_rng(0))
+    np.testing.assert_array_equal(grid.alphas, grid.penalties.min(axis=1))
+    thirds = np.logspace(0, 4, 6)  # ratios that rounding tells apart
+    grid = Candidates.grid(3, thirds)
+    assert np.isin(grid.penalties, thirds).all() and len(grid.gammas) == 6**3 - 5**3
+    np.testing.assert_allclose(grid.alphas[:, None] / grid.gammas[grid.which], grid.penalties, rtol=1e-11)
+    drawn = Candidates.random(3, np.array([1.0, 10.0]), 9, np.array([1.0]), np.random.default_rng(0))
     assert len(drawn.gammas) == 9 and np.allclose(drawn.gammas.sum(axis=1), 1.0)
     assert (np.eye(3)[:, None] == drawn.gammas).all(axis=2).any(axis=1).all()
+    assert len(Candidates.random(3, alphas, 1, np.array([1.0]), np.random.default_rng(0)).gammas) == 4
+    flat, spiky = (
+        Candidates.random(3, alphas, 200, np.array([c]), np.random.default_rng(0)).gammas[4:].max(axis=1).mean()
+        for c in (10.0, 0.05)
+    )
+    assert flat < 0.6 < 0.9 < spiky
 
 
 @pytest.mark.parametrize(
@@ -185,7 +196,12 @@ def test_candidates() -> None:
         ({"spaces": {"a": [0, 1]}}, "in no space"),
         ({"spaces": {}}, "spaces"),
         ({"spaces": [0, 1]}, "spaces"),
+        ({"spaces": {"a": slice(0, 3), "b": slice(3, 99)}}, r"spaces\['b'\]: found slice\(3, 99"),
+        ({"spaces": {"a": slice("x"), "b": [1]}}, r"spaces\['a'\]: found"),
         ({"n_iter": 0}, "n_iter"),
+        ({"concentration": [1.0, 0.0]}, "concentration"),
+        ({"concentration": []}, "concentration"),
+        ({"concentration": "wide"}, "concentration"),
         ({"alphas": [-1.0]}, "alphas"),
         ({"scoring": "r"}, "scoring"),
     ],
@@ -198,12 +214,37 @@ def test_bad_input_is_named(params: dict[str, Any], message: str) -> None:
             unique_variance(BandedRidgeCV(), data().H, data().Y)
 
 
-def test_the_smallest_penalty_is_warned_of() -> None:
-    problem = data(7)
-    with pytest.warns(AlphaEdgeWarning, match="smallest of the grid"):
-        BandedRidgeCV(SPACES, alphas=[1e4, 1e6], lags=problem.lags, cv=3).fit(
-            problem.H, problem.H[:, :1] + 0.01 * problem.Y[:, :1], segments=problem.lengths
+@pytest.mark.parametrize("n_iter", [100, 6])
+def test_ends_of_the_grid_are_warned_of(n_iter: int) -> None:
+    """In the grid and in draws, where no penalty but a lone space's equals an α; not where the best lies inside."""
+    rng = np.random.default_rng(0)
+    H, noise = rng.standard_normal((600, 6)), rng.standard_normal((600, 1))
+    followed = H[:, [0, 2, 4]].sum(axis=1, keepdims=True)
+    # The last: 60 columns, three of weight 1 beside noise of variance 9, ask for λ = 9 / (3 / 60) = 180.
+    for responses, alphas, n_lags, warned in (
+        (followed, [1e3, 1e4, 1e5], 1, True),
+        (noise, [1.0, 10.0, 100.0], 1, True),
+        (followed + 3 * noise, [1e-5, 60.0, 180.0, 540.0, 1e9], 10, False),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = BandedRidgeCV(SPACES, alphas, n_iter=n_iter, random_state=0, lags=range(n_lags))
+            model.fit(H, responses, segments=[60] * 10)
+        assert [w.category for w in caught] == [AlphaEdgeWarning] * warned
+        mixed = np.isfinite(model.alphas_).all()
+        assert mixed or responses is noise, "a lone space would not show what draws need"
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+def test_constant_responses_are_nan_and_named() -> None:
+    problem = data(8)
+    problem.Y[:, 1] = 2.0
+    with pytest.warns(UserWarning, match="constant in every test fold for targets 1"):
+        model = BandedRidgeCV(SPACES, ALPHAS, lags=problem.lags, cv=3).fit(
+            problem.H, problem.Y, segments=problem.lengths
         )
+    assert np.isnan(model.r2_split_[:, 1]).all() and np.isnan(model.cv_scores_[:, 1]).all()
+    assert np.isfinite(model.r2_split_[:, [0, 2]]).all()
 
 
 @parametrize_with_checks([BandedRidgeCV(), BandedRidgeCV(lags=(0,))], expected_failed_checks=expected_failures)

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.cv import FoldErrors
-from heschl.linear.frames import Double, Float
-from heschl.linear.primal import Primal
-from heschl.linear.problem import Problem
+from heschl.linear.frames import Double
+from heschl.linear.primal import STACKED_BYTES, Primal
 from heschl.linear.ridge import Weights
 from heschl.linear.rows import row_numbers
 from heschl.linear.scores import Variation, nanmean
@@ -37,42 +36,49 @@ class Candidates:
     gammas : ndarray of shape (g, m)
         Weights of the m spaces, 0 ... 1; 0 leaves a space out.
     which, alphas : ndarray of shape (n_candidates,)
+    penalties : ndarray of shape (n_candidates, m)
+        λ of each space, α / γ; infinite where a space is left out.
     """
 
     gammas: Double
     which: Integers
     alphas: Double
+    penalties: Double
 
-    @property
-    def penalties(self) -> Double:
-        """λ of each candidate and space, (n_candidates, m); infinite where a space is left out."""
-        gammas = self.gammas[self.which]
-        out = np.full(gammas.shape, np.inf)
-        np.divide(self.alphas[:, None], gammas, out=out, where=gammas > 0)
-        return out
+    @classmethod
+    def of(cls, gammas: Double, alphas: Double) -> Candidates:
+        """Every γ with every α."""
+        which, own = np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas))
+        penalties = np.full((len(own), gammas.shape[1]), np.inf)
+        # A draw so small that the quotient overflows is one that leaves the space out.
+        with np.errstate(over="ignore"):
+            np.divide(own[:, None], gammas[which], out=penalties, where=gammas[which] > 0)
+        return cls(gammas, which, own, penalties)
 
     @classmethod
     def grid(cls, n_spaces: int, alphas: Double) -> Candidates:
-        """Every combination of penalties over the spaces; those of one ratio share a γ."""
-        found: dict[tuple[float, ...], list[float]] = {}
+        """Every combination of penalties over the spaces; those of one ratio share a γ, α is the least of them."""
+        gammas: dict[tuple[float, ...], tuple[int, list[float]]] = {}
+        found = []
         for penalties in itertools.product(np.sort(alphas)[::-1].tolist(), repeat=n_spaces):
             least = min(penalties)
-            found.setdefault(tuple(float(f"{least / penalty:.12g}") for penalty in penalties), []).append(least)
-        return cls._of([(gamma, np.array(own)) for gamma, own in found.items()])
+            gamma = [least / penalty for penalty in penalties]
+            # Equal ratios of a logarithmic grid differ by rounding.
+            which, _ = gammas.setdefault(tuple(float(f"{g:.12g}") for g in gamma), (len(gammas), gamma))
+            found.append((which, least, penalties))
+        found.sort(key=lambda candidate: candidate[0])
+        by_field = [np.array(field) for field in zip(*found, strict=True)]
+        return cls(np.array([gamma for _, gamma in gammas.values()]), *by_field)
 
     @classmethod
-    def random(cls, n_spaces: int, alphas: Double, n_iter: int, rng: np.random.Generator) -> Candidates:
-        """Equal weights, each space alone, then Dirichlet draws (concentrations 1 and 0.1 in turn), each with all α."""
+    def random(
+        cls, n_spaces: int, alphas: Double, n_iter: int, concentration: Double, rng: np.random.Generator
+    ) -> Candidates:
+        """Equal weights, each space alone, then Dirichlet draws of the concentrations in turn, each with all α."""
         gammas = [np.full(n_spaces, 1.0 / n_spaces), *np.eye(n_spaces)]
-        while len(gammas) < n_iter:
-            gammas.append(rng.dirichlet(np.full(n_spaces, (1.0, 0.1)[len(gammas) % 2])))
-        descending = np.sort(alphas)[::-1]
-        return cls._of([(tuple(gamma.tolist()), descending) for gamma in gammas])
-
-    @classmethod
-    def _of(cls, found: Sequence[tuple[tuple[float, ...], Double]]) -> Candidates:
-        which = np.repeat(np.arange(len(found)), [len(own) for _, own in found])
-        return cls(np.array([gamma for gamma, _ in found]), which, np.concatenate([own for _, own in found]))
+        for draw in range(n_iter - len(gammas)):
+            gammas.append(rng.dirichlet(np.full(n_spaces, concentration[draw % len(concentration)])))
+        return cls.of(np.array(gammas), np.sort(alphas)[::-1])
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,17 @@ class Spaces:
         """How much larger each feature is read."""
         return np.asarray(np.sqrt(gamma)[self.member])
 
+    def without(self, space: int) -> tuple[Integers, Spaces]:
+        """Columns of all spaces but one, and which of the others each belongs to."""
+        columns = np.flatnonzero(self.member != space)
+        member = self.member[columns]
+        return columns, Spaces(self.names[:space] + self.names[space + 1 :], member - (member > space))
+
 
 def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, pooled: bool = False) -> Double:
     """Mean R² over splits (or pooled R²) of every candidate and target, (n_candidates, c)."""
     problem = solver.problem
-    variations = [Variation.of(problem.y, problem.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
+    variations = _variations(solver, splits)
     scores = np.empty((len(candidates.alphas), problem.y.shape[1]))
 
     def errors(task: tuple[int, int], scratch: Any) -> Double:
@@ -109,6 +121,11 @@ def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidate
         path = fold_errors.scores()
         scores[own] = path.pooled_r2 if pooled else path.r2
     return scores
+
+
+def _variations(solver: Primal, splits: Splits) -> list[Variation]:
+    problem = solver.problem
+    return [Variation.of(problem.y, problem.ranges(splits.test_bounds(split))) for split in range(len(splits.test))]
 
 
 def choose(scores: Double, candidates: Candidates, per_target: bool) -> Integers:
@@ -138,38 +155,50 @@ def fit_chosen(
     return Weights(values, first.shift, intercept)
 
 
-def split_r2(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, chosen: Integers) -> Double:
+def split_r2(
+    solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, chosen: Integers, pooled: bool = False
+) -> Double:
     """R² of the joint prediction on held-out folds, shared out among the spaces, (m, c); it sums to R² exactly.
 
-    The product measure: with ŷ = Σ_j ŷ_j, space j gets Σ_t ŷ_j (2 (y - ȳ) - (ŷ - ȳ)) / Σ_t (y - ȳ)², every ŷ_j about
-    its mean in the training rows, and the constant by which the means of y in training and test rows differ shared
-    equally
-    (Pratt 1987; Dupré la Tour et al. 2022). A mean over folds, as R² is.
+    The product measure: with ŷ - ȳ = Σ_j p_j in a test fold of mean ȳ, space j gets Σ_t p_j (2 (y - ȳ) - (ŷ - ȳ)) /
+    Σ_t (y - ȳ)². p_j is what space j predicts about its mean in the training rows (with an intercept; else as it is),
+    plus an equal share of what no space predicts, the training rows' mean response less ȳ (Pratt 1987; Dupré la Tour
+    et al. 2022, himalaya's `r2_score_split`). Averaged over folds as R² is, or pooled.
     """
-    shares = np.empty((len(splits.test), len(spaces.names), solver.problem.y.shape[1]))
+    sst = np.stack([variation.sst for variation in _variations(solver, splits)])
+    sums = np.empty((len(splits.test), len(spaces.names), len(chosen)))
     for split in range(len(splits.test)):
         weights = fit_chosen(solver, splits.train[split], spaces, candidates, chosen)
-        shares[split] = _shares(solver, splits, split, spaces, weights)
-    return nanmean(shares, axis=0)
+        sums[split] = _product_sums(solver, splits, split, spaces, weights)
+    if not pooled:
+        return nanmean(sums / sst[:, None], axis=0)
+    varies = np.isfinite(sst)
+    total = np.where(varies, sst, 0.0).sum(axis=0)
+    summed = np.where(varies[:, None], sums, 0.0).sum(axis=0)
+    return np.asarray(np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0))
 
 
-def _shares(solver: Primal, splits: Splits, split: int, spaces: Spaces, weights: Weights) -> Double:
-    problem: Problem = solver.problem
+def _product_sums(solver: Primal, splits: Splits, split: int, spaces: Spaces, weights: Weights) -> Double:
+    """Σ_t p_j (2 (y - ȳ) - (ŷ - ȳ)) over the test rows of a split, (m, c); see `split_r2`."""
+    problem = solver.problem
     ranges = problem.ranges(splits.test_bounds(split))
-    train = problem.ranges(np.concatenate([splits.parts[part] for part in splits.train[split]]))
-    y = problem.y[row_numbers(ranges)].astype(np.float64)
-    nothing = np.zeros_like(weights.intercept)
-    total: Float = weights.predict(problem.X, ranges, problem.lags).astype(np.float64)
-    own = []
-    for space in range(len(spaces.names)):
-        inside = np.tile(spaces.member == space, len(problem.lags))[:, None]
-        alone = Weights(weights.values * inside, weights.shift, nothing)
-        prediction = alone.predict(problem.X, ranges, problem.lags).astype(np.float64)
-        own.append(prediction - alone.predict(problem.X, train, problem.lags).mean(axis=0, dtype=np.float64))
-    y_mean = y.mean(axis=0)
-    rest = total - y_mean - sum(own)  # a constant: of the responses, not of any space
-    gain = 2.0 * (y - y_mean) - (total - y_mean)
-    sst = ((y - y_mean) ** 2).sum(axis=0)
-    parts = np.stack([np.einsum("tc,tc->c", each + rest / len(own), gain) for each in own])
-    varies = y.max(axis=0) > y.min(axis=0)
-    return np.asarray(np.divide(parts, sst, out=np.full(parts.shape, np.nan), where=varies))
+    rows, m, c = row_numbers(ranges), len(spaces.names), problem.y.shape[1]
+    member = np.tile(spaces.member, len(problem.lags))
+    column_means = solver.column_means(splits.train[split], weights)
+    out = np.zeros((m, c))
+    together = max(1, STACKED_BYTES // (4 * 8 * max(1, len(rows))))  # four arrays in float64 at a time
+    for start in range(0, c if len(rows) else 0, together):
+        some = slice(start, start + together)
+        values, nothing = weights.values[:, some], np.zeros_like(weights.intercept[some])
+        y = problem.y[rows, some].astype(np.float64)
+        y_mean = y.mean(axis=0)
+        joint = Weights(values, weights.shift, weights.intercept[some])
+        error = joint.predict(problem.X, ranges, problem.lags).astype(np.float64) - y_mean
+        gain = 2.0 * (y - y_mean) - error
+        own_means = np.stack([column_means[member == j] @ values[member == j] for j in range(m)])
+        constant = (weights.intercept[some] + own_means.sum(axis=0) - y_mean) / m
+        for j in range(m):
+            alone = Weights(np.where((member == j)[:, None], values, 0), weights.shift, nothing)
+            prediction = alone.predict(problem.X, ranges, problem.lags)
+            out[j, some] = np.einsum("tc,tc->c", prediction, gain) + (constant - own_means[j]) * gain.sum(axis=0)
+    return out

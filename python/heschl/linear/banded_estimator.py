@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,7 +14,7 @@ from heschl.checks import InputError, check_alphas, check_choice
 from heschl.linear.banded import Candidates, Spaces, choose, fit_chosen, search, split_r2
 from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning
-from heschl.linear.engine import Fit, How, in_blocks, joined
+from heschl.linear.engine import Fit, in_blocks, joined
 from heschl.linear.estimator import DEFAULT_ALPHAS
 from heschl.linear.frames import Double, FeatureSpaces
 from heschl.linear.primal import Primal
@@ -23,6 +23,7 @@ from heschl.linear.ridge import Weights
 from heschl.linear.segments import Splits, make_splits
 
 Integers = NDArray[np.int64]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class _Found:
     chosen: Integers  # (c,)
     weights: Weights
     shares: Double  # (m, c)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Checked data and candidates of one fit."""
+
+    data: Data
+    splits: Splits
+    spaces: Spaces
+    alphas: Double
+    candidates: Candidates
 
 
 class BandedRidgeCV(LaggedModel):
@@ -49,7 +61,9 @@ class BandedRidgeCV(LaggedModel):
         Penalties, in scikit-learn's scale.
     n_iter : int, default=100
         Most weightings γ of the spaces to try: a full grid where its ratios are no more, else so many draws (equal
-        weights and each space alone among them).
+        weights and each space alone always among them).
+    concentration : float or sequence of float, default=(1.0, 0.1)
+        Of the Dirichlet draws of γ, in turn: 1 is uniform over the simplex, less lies nearer to its corners.
     random_state : int or numpy.random.Generator, optional
         Of the draws.
     lags, tmin, tmax, sfreq, cv, boundary, fit_intercept, standardize, missing, scoring
@@ -67,10 +81,10 @@ class BandedRidgeCV(LaggedModel):
     candidates_ : ndarray of shape (n_candidates, n_spaces)
         Penalties tried.
     cv_scores_ : ndarray of shape (n_candidates, n_targets)
-        Mean over folds of R² of each.
+        Mean over folds of R² of each, or pooled R², as `scoring` says.
     r2_split_ : ndarray of shape (n_spaces, n_targets)
-        Cross-validated R² at the chosen penalties, shared out among the spaces by the product measure: sums to the
-        best of `cv_scores_`.
+        Cross-validated R² at the chosen penalties, shared out among the spaces by the product measure: sums to their
+        `cv_scores_`. Optimistic as these are: the same folds chose.
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
         See `LaggedRidge`.
 
@@ -101,6 +115,7 @@ class BandedRidgeCV(LaggedModel):
         spaces: Mapping[str, Any] | None = None,
         alphas: ArrayLike = DEFAULT_ALPHAS,
         n_iter: int = 100,
+        concentration: float | Sequence[float] = (1.0, 0.1),
         random_state: int | np.random.Generator | None = None,
         lags: Sequence[int] | NDArray[np.int64] = DEFAULT_LAGS,
         tmin: float | None = None,
@@ -120,6 +135,7 @@ class BandedRidgeCV(LaggedModel):
         self.spaces = spaces
         self.alphas = alphas
         self.n_iter = n_iter
+        self.concentration = concentration
         self.random_state = random_state
         self.lags = lags
         self.tmin = tmin
@@ -153,24 +169,35 @@ class BandedRidgeCV(LaggedModel):
         BandedRidgeCV
             Itself, fitted.
         """
+        task = self._task(X, y, segments, groups)
+        found, dtype = self._best(task)
+        candidates = task.candidates
+        self.space_names_ = task.spaces.names
+        self.candidates_ = candidates.penalties
+        self.alphas_ = np.ascontiguousarray(candidates.penalties[found.chosen].T)
+        self.cv_scores_, self.r2_split_ = found.scores, found.shares
+        self._keep(Fit(found.weights, None, found.chosen, "cholesky", dtype), task.data)
+        self._warn(candidates.alphas[found.chosen], task.alphas)
+        return self
+
+    def _task(self, X: Any, y: Any, segments: Any, groups: Any) -> Task:
+        """Everything that can be wrong, before any work."""
         alphas = check_alphas(self.alphas)
         check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
         if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
             raise InputError("n_iter", repr(self.n_iter), "a whole number of at least 1")
+        try:
+            concentration = np.atleast_1d(np.asarray(self.concentration, dtype=np.float64))
+        except (TypeError, ValueError):
+            concentration = np.empty(0)
+        positive = np.isfinite(concentration) & (concentration > 0)
+        if concentration.ndim != 1 or not concentration.size or not positive.all():
+            raise InputError("concentration", repr(self.concentration)[:60], "numbers above 0")
         data = self._checked(X, y, segments, groups)
         spaces = check_spaces(self.spaces, X, data.problem.X.shape[1])
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
-        candidates = self._candidates(len(spaces.names), alphas)
-        found, dtype = self._search(data.problem, splits, spaces, candidates, self._how)
-
-        self.space_names_ = spaces.names
-        self.candidates_ = candidates.penalties
-        self.alphas_ = np.ascontiguousarray(self.candidates_[found.chosen].T)
-        self.cv_scores_, self.r2_split_ = found.scores, found.shares
-        self._keep(Fit(found.weights, None, found.chosen, "cholesky", dtype), data)
-        self._warn(data, alphas)
-        return self
+        return Task(data, splits, spaces, alphas, self._candidates(len(spaces.names), alphas))
 
     def _candidates(self, n_spaces: int, alphas: Double) -> Candidates:
         """The full grid where its ratios are few, else draws."""
@@ -178,45 +205,61 @@ class BandedRidgeCV(LaggedModel):
             grid = Candidates.grid(n_spaces, alphas)
             if len(grid.gammas) <= max(self.n_iter, 1) or n_spaces == 1:
                 return grid
-        return Candidates.random(n_spaces, alphas, int(self.n_iter), np.random.default_rng(self.random_state))
+        concentration = np.atleast_1d(np.asarray(self.concentration, dtype=np.float64))
+        rng = np.random.default_rng(self.random_state)
+        return Candidates.random(n_spaces, alphas, int(self.n_iter), concentration, rng)
 
-    def _search(
-        self, problem: Problem, splits: Splits, spaces: Spaces, candidates: Candidates, how: How
-    ) -> tuple[_Found, str]:
-        per_target, c = self.alpha_per_target, problem.y.shape[1]
+    def _best(self, task: Task) -> tuple[_Found, str]:
+        problem, splits, spaces, candidates = task.data.problem, task.splits, task.spaces, task.candidates
+        pooled, c = self.scoring == "pooled_r2", problem.y.shape[1]
 
         def scores_of(_: Problem, solver: Primal, targets: Integers) -> Double:
-            return search(solver, splits, spaces, candidates, pooled=self.scoring == "pooled_r2")
+            return search(solver, splits, spaces, candidates, pooled)
 
-        n_sets = len(candidates.gammas) * len(splits.test)
-        n_alphas = max(1, len(candidates.alphas) // len(candidates.gammas))
-        scored, _, _ = in_blocks(problem, splits.parts, n_sets, n_alphas, scores_of, how)
+        scored, _ = self._in_blocks(task, scores_of)
         scores = np.empty((len(candidates.alphas), c))
         for targets, own in scored:
             scores[:, targets] = own
-        chosen = choose(scores, candidates, per_target)
+        chosen = choose(scores, candidates, self.alpha_per_target)
 
         def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double]:
             everything = range(len(splits.parts))
             weights = fit_chosen(solver, everything, spaces, candidates, chosen[targets])
-            return weights, split_r2(solver, splits, spaces, candidates, chosen[targets])
+            return weights, split_r2(solver, splits, spaces, candidates, chosen[targets], pooled)
 
-        fitted, _, dtype = in_blocks(problem, splits.parts, n_sets, n_alphas, fits_of, how)
+        fitted, dtype = self._in_blocks(task, fits_of)
         shares = np.empty((len(spaces.names), c))
         for targets, (_, own) in fitted:
             shares[:, targets] = own
         weights = joined([(targets, own) for targets, (own, _) in fitted], c)
         return _Found(scores, chosen, weights, shares), dtype
 
-    def _warn(self, data: Data, alphas: Double) -> None:
-        if len(alphas) < 2:
-            return
-        finite = np.where(np.isfinite(self.alphas_), self.alphas_, np.nan)
-        low = np.flatnonzero((finite <= alphas.min() * (1 + 1e-9)).any(axis=0))
-        if low.size:
+    def _in_blocks(
+        self, task: Task, work: Callable[[Problem, Any, Integers], Result]
+    ) -> tuple[list[tuple[Integers, Result]], str]:
+        """work(problem, solver, targets) on blocks of targets, and the precision it was done in."""
+        n_gammas = len(task.candidates.gammas)
+        n_alphas = max(1, len(task.candidates.alphas) // n_gammas)
+        n_sets = n_gammas * len(task.splits.test)
+        found, _, dtype = in_blocks(task.data.problem, task.splits.parts, n_sets, n_alphas, work, self._how)
+        return found, dtype
+
+    def _warn(self, chosen: Double, alphas: Double) -> None:
+        """`chosen` (c,): the least penalty that each target asks of any space, or of a draw its α."""
+        undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
+        if undefined.size:
             warnings.warn(
-                f"A chosen penalty is the smallest of the grid, {alphas.min():g}, for targets {named_targets(low)}. "
-                "Widen `alphas`.", AlphaEdgeWarning, stacklevel=3,
+                f"The response is constant in every test fold for targets {named_targets(undefined)}: "
+                "their scores are NaN and they get the largest penalties.",
+                UserWarning, stacklevel=3,
+            )  # fmt: skip
+        ends = [alphas.min(), alphas.max()] if len(alphas) > 1 else []
+        edge = np.setdiff1d(np.flatnonzero(np.isin(chosen, ends)), undefined)
+        if edge.size:
+            warnings.warn(
+                f"A smallest penalty, or all of them, at an end of the grid [{alphas.min():g}, {alphas.max():g}] for "
+                f"targets {named_targets(edge)}. Widen `alphas`, unless these targets hold nothing to predict.",
+                AlphaEdgeWarning, stacklevel=3,
             )  # fmt: skip
 
 
@@ -230,7 +273,9 @@ def check_spaces(spaces: Mapping[str, Any] | None, X: Any, d: int) -> Spaces:
     for at, (name, columns) in enumerate(spaces.items()):
         try:
             index = np.atleast_1d(np.arange(d)[columns if isinstance(columns, slice) else np.asarray(columns)])
-        except IndexError:
+            if isinstance(columns, slice) and columns.stop is not None and columns.stop > d:
+                raise IndexError  # a slice would stop at the last column in silence
+        except (IndexError, TypeError):
             raise InputError(f"spaces[{name!r}]", repr(columns)[:60], f"column numbers from 0 to {d - 1}") from None
         if index.size == 0 or (member[index] >= 0).any() or np.unique(index).size < index.size:
             taken = [list(spaces)[m] for m in np.unique(member[index]) if m >= 0]

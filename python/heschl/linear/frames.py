@@ -223,6 +223,17 @@ class Frames:
         """Rows that a product with these features counts: frames, or words; a mean over columns."""
         return float(sum(len(s.values) * s.n_columns for s in self.spaces) / self.shape[1])
 
+    def of_columns(self, index: NDArray[np.int64]) -> Frames:
+        """Some of the features (ascending column numbers), each at the rate it comes in."""
+        out, start = [], 0
+        for s in self.spaces:
+            own = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
+            if own.size:
+                values = np.ascontiguousarray(s.values[:, own])
+                out.append(_Space(values, s.run, slice(start, start + own.size)))
+                start += own.size
+        return Frames(tuple(out))
+
     def rows(self, index: Any) -> Float:
         """Some frames, expanded."""
         return np.concatenate([s.values[index if s.run is None else s.run[index]] for s in self.spaces], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,17 @@ class Primal:
         out.bands = bands
         return out
 
+    def of_features(self, features: NDArray[np.int64]) -> Primal:
+        """The same training sets with some of the features (ascending): sub-blocks of the moments, no pass over data.
+
+        Call it before `banded`.
+        """
+        out = copy(self)
+        out.problem = replace(self.problem, X=self.problem.X.of_columns(features), features=None)
+        out.moments = [part.select(features=features) for part in self.moments]
+        out.side_by_side = out.problem.n_columns <= self.SMALL
+        return out
+
     @property
     def scores_from_moments(self) -> bool:
         """Whether w'X'Xw costs less than a prediction: fewer columns than rows in a part."""
@@ -76,6 +87,14 @@ class Primal:
             if self.bands is not None:
                 reading = Reading(reading.mean, reading.scale * self.bands)
         return normal_equations(moments, fit_intercept=self.problem.fit_intercept, reading=reading, gram=gram)
+
+    def column_means(self, parts: Sequence[int], weights: Weights) -> Double:
+        """Means (p,) of the design that `weights` multiply, over the rows of some parts; 0 without an intercept."""
+        moments = LaggedMoments.total([self.moments[part] for part in parts])
+        shift = weights.shift.astype(np.float64)
+        as_given = Reading(shift, np.ones(len(shift)))
+        intercept = self.problem.fit_intercept
+        return normal_equations(moments, fit_intercept=intercept, reading=as_given, assemble=False).column_means
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
         """The training set of some parts; valid until the scratch memory is used again."""
