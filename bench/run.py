@@ -156,6 +156,7 @@ def main() -> int:
         if status == 0 and not options.quick and not options.k:
             name = machine_name(json.loads(raw.read_text())["machine_info"])
             kept = HERE / "results" / f"{name}{'-layer' if options.layer else ''}.json"
+            kept.parent.mkdir(exist_ok=True)
             kept.write_text(raw.read_text())
             print(f"\nKept in {kept.relative_to(HERE.parent)}")
     return status

@@ -12,8 +12,10 @@ import pytest
 import heschl
 
 MODULES = [
-    "heschl.checks", "heschl.linear.design", "heschl.linear.estimator", "heschl.linear.frames", "heschl.linear.moments",
-    "heschl.linear.nested", "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.segments",
+    "heschl.checks", "heschl.linear.banded_estimator", "heschl.linear.cg", "heschl.linear.design",
+    "heschl.linear.estimator", "heschl.linear.frames", "heschl.linear.moments", "heschl.linear.nested",
+    "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.segments",
+    "heschl.linear.variance",
 ]  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from heschl.linear.moments import LaggedMoments
 from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
+from heschl.linear.permutation import permutation_test
 from heschl.linear.segments import group_folds
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
     "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
     "NestedScores", "NullDistribution", "Repeated", "UniqueVariance", "group_folds", "lagged_design", "nested_cv",
-    "null_refit", "null_scores", "unique_variance",
+    "null_refit", "null_scores", "permutation_test", "unique_variance",
 ]  # fmt: skip

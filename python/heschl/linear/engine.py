@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.cv import PathScores, Solver, choose_alpha, cross_validate, solve_chosen
+from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
 from heschl.linear.frames import Double
+from heschl.linear.leave_out import leave_out_errors, pays
 from heschl.linear.normal import PrecisionError
+from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.rows import Bounds
@@ -71,26 +73,39 @@ class Fit:
 
 def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, how: How) -> Fit:
     """Choose each target's penalty by cross-validation and fit on everything."""
-    n_parts, c = len(splits.parts), problem.y.shape[1]
+    c = problem.y.shape[1]
+    closed = how.solver in ("auto", "cholesky") and pays(problem, splits)
+    parts, n_sets = splits.parts, len(splits.test) + 1
+    if closed:  # one set of moments, one factorisation for each λ
+        everything = np.concatenate(splits.parts)
+        parts, n_sets = [everything[np.argsort(everything[:, 0])]], 2
+        how = replace(how, solver="cholesky")
 
     def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.r2 if scoring == "r2" else scores.pooled_r2, alphas, per_target)
 
     def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
         variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
-        scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
+        if closed:
+            assert isinstance(solver, Primal)
+            errors = FoldErrors(variations, len(alphas))
+            tested = [part.ranges(splits.test_bounds(s)) for s in range(len(splits.test))]
+            errors.sse[:] = leave_out_errors(solver, tested, alphas)
+            scores = errors.scores()
+        else:
+            scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
-        return scores, _final(solver, range(n_parts), alphas, choose(scores)) if complete else None
+        return scores, _final(solver, range(len(parts)), alphas, choose(scores)) if complete else None
 
-    found, method, dtype = in_blocks(problem, splits.parts, len(splits.test) + 1, len(alphas), block, how)
+    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how)
     scores = PathScores(*np.full((2, len(alphas), c), np.nan))
     for targets, (part, _) in found:
         scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
     chosen = choose(scores)
     weights = [(targets, own) for targets, (_, own) in found if own is not None]
     if len(weights) < len(found):
-        return replace(fit_fixed(problem, splits.parts, alphas, chosen, how), scores=scores)
+        return replace(fit_fixed(problem, parts, alphas, chosen, how), scores=scores)
     return Fit(joined(weights, c), scores, chosen, method, dtype)
 
 
