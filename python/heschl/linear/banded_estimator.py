@@ -104,7 +104,7 @@ class BandedRidgeCV(LaggedModel):
     >>> rng = np.random.default_rng(0)
     >>> H = rng.standard_normal((1000, 5))
     >>> y = H[:, 0] + rng.standard_normal(1000)  # the second space says nothing
-    >>> model = BandedRidgeCV({"first": [0, 1], "second": [2, 3, 4]}, alphas=[1, 100, 1e4], lags=[0, 1])
+    >>> model = BandedRidgeCV({"first": [0, 1], "second": [2, 3, 4]}, alphas=[0.01, 10, 1e4], lags=[0, 1])
     >>> model = model.fit(H, y, segments=[100] * 10)
     >>> bool(model.r2_split_[0, 0] > 0.4), bool(abs(model.r2_split_[1, 0]) < 0.02)
     (True, True)
