@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl import _core
 from heschl.checks import InputError, check_matrix
-from heschl.linear.rows import Ranges, split_rows, whole
-from heschl.linear.threads import map_threads, n_threads
+from heschl.linear.rows import Ranges, cut_rows, whole
+from heschl.linear.threads import map_threads, n_threads, worth_threads
 
 Float = NDArray[Any]  # float32 or float64, one of the two throughout
 Double = NDArray[np.float64]
@@ -326,10 +326,14 @@ class Frames:
 
     def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Float:
         """Predictions (n_rows, c) for the rows of the ranges, in order; threads share the rows."""
-        sizes = ranges[:, 1] - ranges[:, 0]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        out = np.empty((starts[-1], values.shape[1]), self.dtype)
+        n_rows = int((ranges[:, 1] - ranges[:, 0]).sum())
+        out = np.empty((n_rows, values.shape[1]), self.dtype)
         out[:] = intercept
+        if n_rows == 0:
+            return out
+        threads = worth_threads(2.0 * n_rows * values.size)
+        pieces = cut_rows(ranges, threads)
+        ends = np.cumsum([int((piece[:, 1] - piece[:, 0]).sum()) for piece in pieces]).tolist()
         own = [
             np.ascontiguousarray(
                 values.reshape(len(lags), self.shape[1], values.shape[1])[:, s.columns].reshape(-1, values.shape[1])
@@ -337,13 +341,14 @@ class Frames:
             for s in self.spaces
         ]
 
-        def rows(group: slice, _: None) -> None:
+        def rows(at: int, _: None) -> None:
+            target = out[ends[at - 1] if at else 0 : ends[at]]
             for space, weights in zip(self.spaces, own, strict=True):
                 _core.lagged_predict(
-                    space.values, space.run, shift[space.columns], np.ascontiguousarray(ranges[group]), lags[0],
-                    len(lags), weights, out[starts[group.start] : starts[group.stop]], n_threads(),
+                    space.values, space.run, shift[space.columns], pieces[at], lags[0], len(lags), weights, target,
+                    n_threads(),
                 )  # fmt: skip
 
-        for _ in map_threads(rows, split_rows(ranges, n_threads()), lambda: None, small=True):
+        for _ in map_threads(rows, range(len(pieces)), lambda: None, small=True):
             pass
         return out

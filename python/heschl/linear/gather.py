@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from heschl.linear.frames import Float, Frames
 from heschl.linear.rows import Ranges, split_rows
 from heschl.linear.shift import Shift
-from heschl.linear.threads import map_threads, n_threads
+from heschl.linear.threads import map_threads, worth_threads
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.
 ADDED = ("n_rows", "first_column", "pair_sums", "pair_counts", "cross", "target_sums", "totals")
@@ -29,7 +29,8 @@ def row_sums(
     other, which two-thread calls this small do, and for other processes too.
     """
     n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.itemsize
-    workers = max(1, min(n_threads(), OWN_BYTES // max(1, n_bytes)))
+    operations = 2.0 * float((ranges[:, 1] - ranges[:, 0]).sum()) * (n_bytes // y.itemsize)
+    workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes)))
     groups = split_rows(ranges, workers)
 
     def sums(group: slice, _: None) -> dict[str, Any]:

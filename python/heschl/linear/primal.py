@@ -16,6 +16,7 @@ from heschl.linear.normal import NormalEquations, PrecisionError, Reading, norma
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
 from heschl.linear.rows import Bounds
+from heschl.linear.threads import worth_threads
 
 # Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of
 # them; so many bytes of them at most.
@@ -48,7 +49,7 @@ class Primal:
         self.problem = problem
         self.parts = list(parts)
         self.moments = problem.moments(parts)
-        self.side_by_side = problem.n_columns <= self.SMALL
+        self.side_by_side = problem.n_columns <= self.SMALL and _worth_threads(problem)
         self.bands: Double | None = None
 
     def banded(self, bands: Double) -> Primal:
@@ -65,7 +66,7 @@ class Primal:
         out = copy(self)
         out.problem = replace(self.problem, X=self.problem.X.of_columns(features), features=None)
         out.moments = [part.select(features=features) for part in self.moments]
-        out.side_by_side = out.problem.n_columns <= self.SMALL
+        out.side_by_side = out.problem.n_columns <= self.SMALL and _worth_threads(out.problem)
         return out
 
     @property
@@ -173,3 +174,9 @@ class _EighTrained(Trained):
         if rotated.dtype == np.float32:
             refuse_residual(self.equations, alpha, values, targets)
         return values
+
+
+def _worth_threads(problem: Problem) -> bool:
+    """Whether a few training sets take longer than starting threads for them."""
+    (n, d), p, c = problem.X.shape, problem.n_columns, problem.y.shape[1]
+    return worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1

@@ -76,6 +76,20 @@ def split_rows(ranges: Ranges, n_parts: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
 
+def cut_rows(ranges: Ranges, n_parts: int) -> list[Ranges]:
+    """The same rows in `n_parts` pieces of about equally many, cut within ranges where need be; none empty."""
+    starts = np.concatenate([[0], np.cumsum(ranges[:, 1] - ranges[:, 0])])
+    edges = np.unique(np.linspace(0, starts[-1], n_parts + 1).astype(np.int64))
+    out = []
+    for first, last in itertools.pairwise(edges.tolist()):
+        some = np.flatnonzero((starts[1:] > first) & (starts[:-1] < last))
+        piece = ranges[some].copy()
+        piece[:, 0] += np.maximum(first - starts[some], 0)
+        piece[:, 1] -= np.maximum(starts[some + 1] - last, 0)
+        out.append(piece)
+    return out
+
+
 def row_numbers(ranges: Ranges) -> NDArray[np.int64]:
     """The frames of some ranges (or bounds), in order."""
     return np.concatenate([np.arange(begin, end) for begin, end in ranges[:, :2]] or [np.empty(0, np.int64)])

@@ -39,6 +39,15 @@ def n_threads() -> int:
     return int(pools[0].num_threads) if pools else os.cpu_count() or 1
 
 
+# Fewer operations than this take less time than starting threads for them.
+WORTH_A_THREAD = 2e7
+
+
+def worth_threads(operations: float) -> int:
+    """Threads that so many operations are worth."""
+    return int(min(n_threads(), max(1, operations // WORTH_A_THREAD)))
+
+
 _here = threading.local()  # .serial: this thread is one of several that `map_threads` runs
 _lock = threading.Lock()
 _held: list[int] = []  # threads that each pool had before the first of those who hold them at one
