@@ -93,7 +93,8 @@ def _moment_operations(work: Work) -> float:
 def _moment_bytes(work: Work) -> float:
     """Moments of the parts and of one sum of them, and the weights being made and scored."""
     p, c = work.n_columns, work.n_targets
-    kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c
+    # ... and the block's own responses, with what scoring makes of them
+    kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c + 3 * work.n_rows * c
     return float(kept * work.itemsize + min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES)
 
 
