@@ -12,6 +12,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from heschl import InputError, LaggedRidgeCV, _core
 from heschl.linear.cv import cross_validate
+from heschl.linear.dual import Dual
 from heschl.linear.frames import Frames
 from heschl.linear.leave_out import LeaveOutDual, LeaveOutPrimal, leaves_one_out
 from heschl.linear.normal import PrecisionError
@@ -143,6 +144,16 @@ def test_missing_responses_leave_their_groups(monkeypatch: pytest.MonkeyPatch) -
     )
     np.testing.assert_allclose(found.cv_scores_, expected.cv_scores_, atol=R2["float64"])
     assert worst(found.coef_, expected.coef_) < COEFFICIENTS["float64"]
+
+
+@pytest.mark.parametrize("closed", [*CLOSED, Dual])
+def test_nothing_to_predict_from_is_refused(closed: type) -> None:
+    """With boundary "drop" only one segment has rows."""
+    problem = make(5, [3, 40, 2], 4, 2, range(0, 10))
+    data = Problem(Frames.of(problem.H), problem.Y, problem.lags, "drop")
+    with pytest.raises(InputError, match="no response"):
+        family = closed(data, one_out(problem).parts)
+        family.train([0, 2], family.scratch())
 
 
 def test_float32_is_refused_rather_than_wrong() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heschl import _core
 from heschl.linear.frames import Double, Float, Frames
-from heschl.linear.normal import NormalEquations, Reading, refuse_large_means
+from heschl.linear.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, in_units, solve
 from heschl.linear.rows import Bounds, Ranges, row_numbers
@@ -86,6 +86,7 @@ class DualTrained:
             self.features = ((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype)
         y = problem.y[row_numbers(self.ranges)]
         n = len(y)
+        refuse_no_rows(n)
         self.means = y.mean(axis=0, dtype=np.float64) if problem.fit_intercept else np.zeros(y.shape[1])
         kernel = family.block(parts, parts, self.reading, self.features)
         gram = scratch[:n, :n]
@@ -94,6 +95,13 @@ class DualTrained:
             self.kernel_means = kernel.mean(axis=0, dtype=np.float64)
             self.kernel_mean = float(self.kernel_means.mean())
         gram[:] = self._centred(kernel, self.kernel_means)
+        # Centred, X X' is singular along 1: its inverse there would be 1/λ, and float32 refuse a λ that all else allows.
+        # μ 1 1ᵀ/n is added, μ a mean of the eigenvalues s, Σ s² / Σ s. Loadings are orthogonal to 1 and stay the same.
+        trace = float(gram.diagonal().sum(dtype=np.float64))
+        mu = float(np.einsum("ts,ts->", gram, gram)) / trace if problem.fit_intercept and trace > 0 else 0.0
+        lift = gram.dtype.type(mu / n)
+        gram += lift
+        self.mu = float(lift) * n
         self.equations = NormalEquations(
             gram=gram,
             diagonal=gram.diagonal().copy(),
@@ -119,7 +127,7 @@ class DualTrained:
         """X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
         problem = self.family.problem
         c, rows = loadings.shape[1], row_numbers(self.ranges)
-        if problem.fit_intercept:  # loadings are orthogonal to 1, along which rounding comes back 1/λ times as large
+        if problem.fit_intercept:  # loadings are orthogonal to 1: what rounding left there would meet the features' means
             loadings = loadings - loadings.mean(axis=0, dtype=np.float64).astype(loadings.dtype)
         y = np.zeros((len(problem.X), c + 1), loadings.dtype)
         y[rows, :c] = loadings

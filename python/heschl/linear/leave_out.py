@@ -20,7 +20,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from heschl import _core
 from heschl.linear.dual import Dual, DualTrained
 from heschl.linear.frames import Double, Float
-from heschl.linear.normal import NormalEquations, PrecisionError
+from heschl.linear.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.primal import Primal, Trained
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import FLOAT32_RESIDUAL, Weights, solve
@@ -90,6 +90,7 @@ class LeaveOutPrimal(LeaveOut):
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.family = Primal(problem, merged(parts))
         self.groups = [problem.ranges(part) for part in parts]
+        _refuse_a_group_of_all([int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.groups])
         self.side_by_side = self.family.side_by_side
 
     def scratch(self) -> Any:
@@ -145,6 +146,7 @@ class LeaveOutDual(LeaveOut):
         self.family = Dual(problem, parts)
         self.side_by_side = self.family.side_by_side
         self.loadings: dict[float, Float] = {}
+        _refuse_a_group_of_all(self.family.sizes)
         self.starts = np.concatenate([[0], np.cumsum(self.family.sizes)]).astype(np.int64)
 
     def scratch(self) -> Any:
@@ -160,7 +162,7 @@ class LeaveOutDual(LeaveOut):
         """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
         n, c = int(self.starts[-1]), self.family.problem.y.shape[1]
         keep = c * len(alphas) <= KEPT_MATRICES * n
-        sets = map_threads(self._left_out, alphas.tolist(), self._lifted, small=self.side_by_side)
+        sets = map_threads(self._left_out, alphas.tolist(), self._train, small=self.side_by_side)
         out = np.empty((len(self.starts) - 1, len(alphas), c))
         for a, (loadings, sse) in enumerate(sets):
             out[:, a] = sse
@@ -168,25 +170,13 @@ class LeaveOutDual(LeaveOut):
                 self.loadings[float(alphas[a])] = loadings
         return out
 
-    def _lifted(self) -> tuple[NormalEquations, float]:
-        """The equations with μ 1 1ᵀ/n added to X X', and μ, at least the largest eigenvalue.
-
-        Centred, X X' is blind to 1, along which P would be 1/λ: far larger than all that P_ff is about. Loadings are
-        orthogonal to 1 and stay what they are.
-        """
+    def _train(self) -> DualTrained:
         self.trained = self.family.train(range(len(self.family.ranges)), self.family.scratch())
-        equations = self.trained.equations
-        if not self.family.problem.fit_intercept:
-            return equations, 0.0
-        mu = float(np.abs(equations.gram).sum(axis=1, dtype=np.float64).max())
-        lift = equations.gram.dtype.type(mu / equations.n_rows)
-        np.add(equations.gram, lift, out=equations.gram)
-        np.add(equations.diagonal, lift, out=equations.diagonal)
-        return equations, float(lift) * equations.n_rows
+        return self.trained
 
-    def _left_out(self, alpha: float, lifted: tuple[NormalEquations, float]) -> tuple[Float, Double]:
-        equations, mu = lifted
-        less = 1.0 / (equations.n_rows * (alpha + mu)) if self.family.problem.fit_intercept else 0.0
+    def _left_out(self, alpha: float, trained: DualTrained) -> tuple[Float, Double]:
+        equations = trained.equations
+        less = 1.0 / (equations.n_rows * (alpha + trained.mu)) if self.family.problem.fit_intercept else 0.0
         loadings = solve(equations, alpha)
         errors = np.empty_like(loadings)
         try:
@@ -241,6 +231,11 @@ class _Solved:
         """Weights of all targets, or of some, in the units of the data."""
         loadings = self.loadings[alpha]
         return self.trained.weights_of(loadings if targets is None else loadings[:, targets], targets)
+
+
+def _refuse_a_group_of_all(sizes: Sequence[int]) -> None:
+    """Raise InputError where one group has all the rows, so that nothing is left to predict it from."""
+    refuse_no_rows(sum(sizes) - max(sizes))
 
 
 def _too_small(alpha: float) -> np.linalg.LinAlgError:
