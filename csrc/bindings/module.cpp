@@ -4,6 +4,7 @@
 
 namespace heschl::bindings {
 
+void bind_dual(py::module_& m);    // dual.cpp
 void bind_scores(py::module_& m);  // scores.cpp
 
 template <class T>
@@ -75,19 +76,6 @@ void bind(py::module_& m) {
         strict("H"), strict("run"), strict("h_shift"), strict("Y"), strict("y_shift"), strict("ranges"),
         py::arg("first_lag"), py::arg("n_lags"), strict("cross"), strict("target_sums"), strict("totals"),
         py::arg("n_threads"));
-
-    m.def(
-        "lagged_kernel",
-        [](const A& a, const I& a_ranges, const A& b, const I& b_ranges, int64_t first, int64_t count, A& K,
-           int64_t n_threads) {
-            const auto left = in2<T>(a), right = in2<T>(b);
-            const auto rows = ranges_of(a_ranges, left.rows), cols = ranges_of(b_ranges, right.rows);
-            const auto k = out2<T>(K);
-            Release unlocked;
-            lagged_kernel<T>(device(n_threads), left, rows, right, cols, lags_of(first, count), k);
-        },
-        strict("a"), strict("a_ranges"), strict("b"), strict("b_ranges"), py::arg("first_lag"), py::arg("n_lags"),
-        strict("K"), py::arg("n_threads"));
 
     m.def(
         "feature_statistics",
@@ -227,5 +215,6 @@ PYBIND11_MODULE(_core, m) {
     heschl::bindings::scipy_blas();  // fail at import, with a reason, rather than at the first product
     heschl::bindings::bind<float>(m);
     heschl::bindings::bind<double>(m);
+    heschl::bindings::bind_dual(m);
     heschl::bindings::bind_scores(m);
 }

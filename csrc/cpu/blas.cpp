@@ -53,15 +53,25 @@ void cholesky_upper(const Cpu& cpu, Matrix<T> a) {
         throw Error(ErrorKind::not_definite, "the matrix X'X + alpha I is not positive definite to working precision");
 }
 
+// Column-major sees R' (c, n) and L = U': R' <- R' L'^-1 (trans 'T') or R' <- R' L^-1 ('N').
 template <class T>
-void solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r) {
+static void triangular_solve(const Cpu& cpu, char trans, Matrix<const T> u, Matrix<T> r) {
     if (r.rows == 0 || r.cols == 0) return;
-    // Column-major sees R' (c, n) and L = U': R' <- R' L'^-1, then R' <- R' L^-1.
-    char side = 'R', uplo = 'L', diag = 'N', trans = 'T', plain = 'N';
+    char side = 'R', uplo = 'L', diag = 'N';
     int m = to_int(r.cols), n = to_int(r.rows), lda = leading(u.stride, u.cols), ldb = leading(r.stride, r.cols);
     T one = 1;
     cpu.blas<T>().trsm(&side, &uplo, &trans, &diag, &m, &n, &one, unconst(u.data), &lda, r.data, &ldb);
-    cpu.blas<T>().trsm(&side, &uplo, &plain, &diag, &m, &n, &one, unconst(u.data), &lda, r.data, &ldb);
+}
+
+template <class T>
+void half_solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r) {
+    triangular_solve(cpu, 'T', u, r);
+}
+
+template <class T>
+void solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r) {
+    triangular_solve(cpu, 'T', u, r);
+    triangular_solve(cpu, 'N', u, r);
 }
 
 template void gemm(const Cpu&, bool, bool, float, Matrix<const float>, Matrix<const float>, float, Matrix<float>);
@@ -70,6 +80,8 @@ template void syrk_lower(const Cpu&, float, Matrix<const float>, float, Matrix<f
 template void syrk_lower(const Cpu&, double, Matrix<const double>, double, Matrix<double>);
 template void cholesky_upper(const Cpu&, Matrix<float>);
 template void cholesky_upper(const Cpu&, Matrix<double>);
+template void half_solve_upper(const Cpu&, Matrix<const float>, Matrix<float>);
+template void half_solve_upper(const Cpu&, Matrix<const double>, Matrix<double>);
 template void solve_upper(const Cpu&, Matrix<const float>, Matrix<float>);
 template void solve_upper(const Cpu&, Matrix<const double>, Matrix<double>);
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
 from heschl.linear.dual import _kernel
-from heschl.linear.engine import Fit, How, fit_cv
+from heschl.linear.engine import Fit, How, fit_cv, fit_fixed
 from heschl.linear.frames import Frames
 from heschl.linear.problem import Problem
 from heschl.linear.rows import row_ranges
@@ -135,6 +135,19 @@ def test_means_that_float32_kernels_cannot_carry_go_to_float64() -> None:
     problem = make(7, [30] * 4, 12, 2, range(0, 12), "float32", mean=20.0)
     assert fit(problem, "dual").dtype == "float64"
     assert fit(problem, "dual", standardize=True).dtype == "float32"
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 10.0])
+def test_float32_loadings_keep_the_intercept_exact(alpha: float) -> None:
+    """The kernel is singular along 1: there float32 must neither refuse a small penalty nor lose the intercept."""
+    problem = make(2, [50] * 10, 40, 100, range(-3, 17), "float32")
+    data = Problem(Frames.of(problem.H), problem.Y, problem.lags)
+    chosen, how = np.zeros(100, dtype=np.int64), How("dual", small_in_float64=False)
+    found = fit_fixed(data, [problem.bounds], np.array([alpha]), chosen, how)
+    expected = fit_fixed(data.in_float64(), [problem.bounds], np.array([alpha]), chosen, how)
+    assert found.dtype == "float32"
+    assert worst(found.weights.values, expected.weights.values) < KERNEL["float32"]
+    assert worst(found.weights.intercept, expected.weights.intercept) < KERNEL["float32"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

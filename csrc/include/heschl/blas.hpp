@@ -55,4 +55,8 @@ void cholesky_upper(const Cpu& cpu, Matrix<T> a);
 template <class T>
 void solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r);
 
+// Solves the first half, U'Z = R, in place of R (n, c).
+template <class T>
+void half_solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r);
+
 }  // namespace heschl

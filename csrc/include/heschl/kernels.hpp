@@ -118,6 +118,16 @@ void ridge_solve(const Cpu& cpu,
                  double alpha,
                  Matrix<T> W);  // (p, c)  R on entry
 
+// E_f = (P_ff - less)^-1 A_f for each group f of rows, P = (U'U)^-1: with A = P Y the errors of each group predicted by
+// the fit to all others. Groups are rows [starts(f), starts(f + 1)); `less` is subtracted from every entry of P.
+template <class T>
+void leave_out(const Cpu& cpu,
+               Matrix<const T> U,             // (n, n)  upper triangle: the factor that ridge_solve leaves
+               Vector<const int64_t> starts,  // (groups + 1)  from 0 to n
+               double less,
+               Matrix<const T> A,  // (n, c)
+               Matrix<T> E);       // (n, c)  written
+
 // max over the listed targets of |(G + alpha I) w - r| / |r|, summed in double.
 template <class T>
 double ridge_residual(const Cpu& cpu,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heschl import _core
 from heschl.linear.frames import Double, Float, Frames
-from heschl.linear.normal import NormalEquations, Reading, refuse_large_means
+from heschl.linear.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, in_units, solve
 from heschl.linear.rows import Bounds, Ranges, row_numbers
@@ -44,8 +44,10 @@ class Dual:
                 mean = H.mean(axis=0, dtype=np.float64)
                 sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
                 refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
-            whole = np.concatenate(self.ranges)
+            whole = _in_order(np.concatenate(self.ranges))
             self.kernel = _kernel(H, whole, whole, problem.lags)
+            self.position = np.empty(len(H), dtype=np.int64)  # of a frame's row in it
+            self.position[row_numbers(whole)] = np.arange(len(self.kernel))
 
     def scratch(self) -> Float:
         """Memory for `train`."""
@@ -57,13 +59,18 @@ class Dual:
         return DualTrained(self, list(parts), scratch)
 
     def block(self, rows: Sequence[int], cols: Sequence[int], reading: Reading, features: Float) -> Float:
-        """Kernel matrix between the rows of some parts and of others, uncentred."""
-        if self.problem.standardize:
-            a, b = (np.concatenate([self.ranges[part] for part in parts]) for parts in (rows, cols))
+        """Kernel matrix between the rows of some parts and of others, uncentred; memory of the caller's own."""
+        a, b = (np.concatenate([self.ranges[part] for part in parts]) for parts in (rows, cols))
+        if not self.problem.standardize:
+            return np.asarray(self.kernel[np.ix_(self.position[row_numbers(a)], self.position[row_numbers(b)])])
+        if list(rows) != list(cols):
             return _kernel(features, a, b, self.problem.lags)
-        starts = np.concatenate([[0], np.cumsum(self.sizes)])
-        index = [np.concatenate([np.arange(starts[i], starts[i + 1]) for i in parts]) for parts in (rows, cols)]
-        return np.asarray(self.kernel[np.ix_(*index)])
+        ordered = _in_order(a)  # of a symmetric matrix whose rows are in order one half is computed
+        kernel = _kernel(features, ordered, ordered, self.problem.lags)
+        if (ordered == a).all():
+            return kernel
+        back = np.searchsorted(row_numbers(ordered), row_numbers(a))
+        return np.asarray(kernel[np.ix_(back, back)])
 
 
 class DualTrained:
@@ -79,6 +86,7 @@ class DualTrained:
             self.features = ((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype)
         y = problem.y[row_numbers(self.ranges)]
         n = len(y)
+        refuse_no_rows(n)
         self.means = y.mean(axis=0, dtype=np.float64) if problem.fit_intercept else np.zeros(y.shape[1])
         kernel = family.block(parts, parts, self.reading, self.features)
         gram = scratch[:n, :n]
@@ -87,6 +95,13 @@ class DualTrained:
             self.kernel_means = kernel.mean(axis=0, dtype=np.float64)
             self.kernel_mean = float(self.kernel_means.mean())
         gram[:] = self._centred(kernel, self.kernel_means)
+        # Centred, X X' is singular along 1: its inverse there would be 1/λ, and float32 refuse a λ that all else allows.
+        # μ 1 1ᵀ/n is added, μ a mean of the eigenvalues s, Σ s² / Σ s. Loadings are orthogonal to 1 and stay the same.
+        trace = float(gram.diagonal().sum(dtype=np.float64))
+        mu = float(np.einsum("ts,ts->", gram, gram)) / trace if problem.fit_intercept and trace > 0 else 0.0
+        lift = gram.dtype.type(mu / n)
+        gram += lift
+        self.mu = float(lift) * n
         self.equations = NormalEquations(
             gram=gram,
             diagonal=gram.diagonal().copy(),
@@ -99,16 +114,21 @@ class DualTrained:
         )
 
     def _centred(self, kernel: Float, row_means: Double) -> Float:
-        """Both sides about the mean of the training rows; `row_means` are those of `kernel` over its columns."""
-        centred = kernel - row_means[:, None].astype(kernel.dtype)
-        centred -= (self.kernel_means - self.kernel_mean).astype(kernel.dtype)
-        return np.asarray(centred)
+        """Both sides about the mean of the training rows, in place; `row_means` are `kernel`'s over its columns."""
+        kernel -= row_means[:, None].astype(kernel.dtype)
+        kernel -= (self.kernel_means - self.kernel_mean).astype(kernel.dtype)
+        return kernel
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights of all targets, or of some, in the units of the data: X'A."""
+        """Weights of all targets, or of some, in the units of the data."""
+        return self.weights_of(solve(self.equations, alpha, targets), targets)
+
+    def weights_of(self, loadings: Float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
         problem = self.family.problem
-        loadings = solve(self.equations, alpha, targets)
         c, rows = loadings.shape[1], row_numbers(self.ranges)
+        if problem.fit_intercept:  # loadings are orthogonal to 1: what rounding left there would meet the features' means
+            loadings = loadings - loadings.mean(axis=0, dtype=np.float64).astype(loadings.dtype)
         y = np.zeros((len(problem.X), c + 1), loadings.dtype)
         y[rows, :c] = loadings
         y[rows, c] = 1.0 / len(rows) if problem.fit_intercept else 0.0
@@ -146,6 +166,10 @@ def _reading(problem: Problem, bounds: Bounds, H: Float) -> Reading:
     std = np.sqrt(np.mean((frames - mean) ** 2, axis=0, dtype=np.float64))
     varies = (frames.min(axis=0) < frames.max(axis=0)) & (std > 0)
     return Reading(mean, np.divide(1.0, std, out=np.zeros(d), where=varies))
+
+
+def _in_order(ranges: Ranges) -> Ranges:
+    return np.ascontiguousarray(ranges[np.argsort(ranges[:, 0], kind="stable")])
 
 
 def _kernel(H: Float, a: Ranges, b: Ranges, lags: range) -> Float:

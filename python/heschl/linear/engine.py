@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
 from heschl.linear.frames import Double
-from heschl.linear.leave_out import leave_out_errors, pays
+from heschl.linear.leave_out import LeaveOut, leaves_one_out, merged
 from heschl.linear.normal import PrecisionError
-from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.rows import Bounds
 from heschl.linear.scores import Variation
 from heschl.linear.segments import Splits
-from heschl.linear.solvers import Work, choose_solver
+from heschl.linear.solvers import Method, Work, choose_solver
 from heschl.linear.threads import map_threads, one_blas_thread
 
 Result = TypeVar("Result")
@@ -74,23 +73,17 @@ class Fit:
 def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, how: How) -> Fit:
     """Choose each target's penalty by cross-validation and fit on everything."""
     c = problem.y.shape[1]
-    closed = how.solver in ("auto", "cholesky") and pays(problem, splits)
     parts, n_sets = splits.parts, len(splits.test) + 1
-    if closed:  # one set of moments, one factorisation for each λ
-        everything = np.concatenate(splits.parts)
-        parts, n_sets = [everything[np.argsort(everything[:, 0])]], 2
-        how = replace(how, solver="cholesky")
+    left_out = leaves_one_out(splits) and not problem.standardize
 
     def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.r2 if scoring == "r2" else scores.pooled_r2, alphas, per_target)
 
     def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
         variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
-        if closed:
-            assert isinstance(solver, Primal)
+        if isinstance(solver, LeaveOut):
             errors = FoldErrors(variations, len(alphas))
-            tested = [part.ranges(splits.test_bounds(s)) for s in range(len(splits.test))]
-            errors.sse[:] = leave_out_errors(solver, tested, alphas)
+            errors.sse[:] = solver.left_out(alphas)[[test[0] for test in splits.test]]
             scores = errors.scores()
         else:
             scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
@@ -98,7 +91,7 @@ def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, pe
         complete = per_target or len(targets) == c
         return scores, _final(solver, range(len(parts)), alphas, choose(scores)) if complete else None
 
-    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how)
+    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how, left_out=left_out)
     scores = PathScores(*np.full((2, len(alphas), c), np.nan))
     for targets, (part, _) in found:
         scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
@@ -126,10 +119,12 @@ def in_blocks(
     n_alphas: int,
     work: Callable[[Problem, Any, Integers], Result],
     how: How,
+    *,
+    left_out: bool = False,
 ) -> tuple[list[tuple[Integers, Result]], str, str]:
     """work(problem, solver, targets) on targets that lack the same rows, as many at a time as the memory allows.
 
-    In float64 where float32 fails, or the problem is small.
+    In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`.
 
     Returns
     -------
@@ -137,32 +132,32 @@ def in_blocks(
     solver, dtype : str
     """
     size = Work.of(problem, parts, n_sets, n_alphas)
-    method, block = choose_solver(size, how.solver, how.memory_limit)
+    method, block = choose_solver(size, how.solver, how.memory_limit, left_out=left_out)
     if how.small_in_float64 and method.operations(size) < SMALL:
         problem = problem.in_float64()
     try:
-        return _blocks(problem, parts, method.build, block, work), method.name, str(problem.y.dtype)
+        return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
     except PrecisionError:
         if problem.y.dtype == np.float64:
             raise
     problem = problem.in_float64()
-    method, block = choose_solver(replace(size, itemsize=8), how.solver, how.memory_limit)
-    return _blocks(problem, parts, method.build, block, work), method.name, str(problem.y.dtype)
+    method, block = choose_solver(replace(size, itemsize=8), how.solver, how.memory_limit, left_out=left_out)
+    return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
 
 
 def _blocks(
     problem: Problem,
     parts: Sequence[Bounds],
-    build: Callable[[Problem, Sequence[Bounds]], Solver],
+    method: Method,
     block: int,
     work: Callable[[Problem, Any, Integers], Result],
 ) -> list[tuple[Integers, Result]]:
     out = []
-    for targets, group in problem.by_mask(parts):
+    for targets, group in problem.by_mask(merged(parts) if method.all_at_once else parts):
         for start in range(0, len(targets), block):
             some = slice(start, start + block)
             part = group if block >= len(targets) else group.of_targets(some)
-            solver = build(part, parts)
+            solver = method.build(part, parts)
             with one_blas_thread() if solver.side_by_side else nullcontext():
                 out.append((targets[some], work(part, solver, targets[some])))
     return out

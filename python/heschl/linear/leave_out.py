@@ -1,28 +1,39 @@
 """Leave-one-group-out by its closed form: one factorisation for each λ instead of one for each group and λ.
 
 With Ŷ the fit to all rows and H = 1 1ᵀ/n + X (X'X + λ I)⁻¹ X' (X centred; the intercept is not penalised), the error of
-group f, predicted by the fit to all others, is (I - H_ff)⁻¹ (Y_f - Ŷ_f). Not so where features are standardised anew in
-each training set.
+group f, predicted by the fit to all others, is (I - H_ff)⁻¹ (Y_f - Ŷ_f). In the dual, with P = (X X' + λ I)⁻¹ less its
+part along 1, it is P_ff⁻¹ (P Y)_f. K-fold cross-validation leaves out groups, too: K large ones. Not so where features
+are standardised anew in each training set.
 """
 
 from __future__ import annotations
 
+import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from heschl.linear.frames import Double
-from heschl.linear.normal import PrecisionError
-from heschl.linear.primal import Primal
+from heschl import _core
+from heschl.linear.dual import Dual, DualTrained
+from heschl.linear.frames import Double, Float
+from heschl.linear.normal import NormalEquations, PrecisionError, refuse_no_rows
+from heschl.linear.primal import Primal, Trained
 from heschl.linear.problem import Problem
-from heschl.linear.ridge import solve
-from heschl.linear.rows import Ranges, row_numbers
+from heschl.linear.ridge import FLOAT32_RESIDUAL, Weights, solve
+from heschl.linear.rows import Bounds, row_numbers
 from heschl.linear.segments import Splits
+from heschl.linear.threads import map_threads, n_threads
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
 FLOAT32_LEVERAGE = 0.01
+# Loadings of all λ are kept for the final weights where they take no more memory than so many matrices X X'.
+KEPT_MATRICES = 1
+# Pairs of a group and a target whose left-out fit is checked in float64.
+SAMPLED_PAIRS = 4
 
 
 def leaves_one_out(splits: Splits) -> bool:
@@ -33,36 +44,79 @@ def leaves_one_out(splits: Splits) -> bool:
     )
 
 
-def pays(problem: Problem, splits: Splits) -> bool:
-    """Whether the closed form holds and costs fewer operations than a factorisation for each group."""
-    if problem.standardize or not leaves_one_out(splits):
-        return False
-    n, p, groups = float(len(problem.X)), float(problem.n_columns), len(splits.parts)
-    size = n / groups
-    closed = p**3 / 3 + n * p * p + groups * (size**2 * p + size**3 / 3)
-    return closed < groups * p**3 / 3
+def merged(parts: Sequence[Bounds]) -> list[Bounds]:
+    """All parts as one, segments in order."""
+    everything = np.concatenate(parts)
+    return [everything[np.argsort(everything[:, 0])]]
 
 
-def leave_out_errors(solver: Primal, groups: Sequence[Ranges], alphas: Double) -> Double:
-    """Σ (y - prediction)² of each group, λ and target, (n_groups, n_alphas, c), predicted without the group.
+class LeaveOut(ABC):
+    """All rows fitted at once; a `heschl.linear.cv.Solver` of that one training set, all parts.
 
     Parameters
     ----------
-    solver : Primal
-        Of one part: all rows.
-    groups : sequence of ndarray of shape (r, 4)
-        Rows of each group; together all rows.
-    alphas : ndarray of shape (n_alphas,)
+    problem : Problem
+        Without `standardize`.
+    parts : sequence of ndarray of shape (s, 2)
+        Segments of each group.
     """
-    problem = solver.problem
-    scratch = solver.scratch()
-    equations = solver.equations([0], scratch.gram)
-    c, shift = problem.y.shape[1], equations.reading.mean.astype(problem.y.dtype)
-    out = np.zeros((len(groups), len(alphas), c))
-    for a, alpha in enumerate(alphas):
-        weights = solve(equations, float(alpha))
+
+    side_by_side: bool
+
+    @abstractmethod
+    def scratch(self) -> Any:
+        """Memory for `train`."""
+
+    @abstractmethod
+    def train(self, parts: Sequence[int], scratch: Any) -> Any:
+        """The training set of all parts; valid until the scratch memory is used again."""
+
+    @abstractmethod
+    def left_out(self, alphas: Double) -> Double:
+        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c).
+
+        Raises
+        ------
+        PrecisionError
+            Where float32 does not carry it.
+        numpy.linalg.LinAlgError
+            Where float64 does not.
+        """
+
+
+class LeaveOutPrimal(LeaveOut):
+    """By the factor of X'X + λ I and the design of one group's rows at a time."""
+
+    def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
+        self.family = Primal(problem, merged(parts))
+        self.groups = [problem.ranges(part) for part in parts]
+        _refuse_a_group_of_all([int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.groups])
+        self.side_by_side = self.family.side_by_side
+
+    def scratch(self) -> Any:
+        """Memory for `train`."""
+        return self.family.scratch()
+
+    def train(self, parts: Sequence[int], scratch: Any) -> Trained:
+        """The training set of all parts; valid until the scratch memory is used again."""
+        return self.family.train([0], scratch)
+
+    def left_out(self, alphas: Double) -> Double:
+        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
+
+        def equations() -> NormalEquations:
+            return self.family.equations([0], self.scratch().gram)
+
+        sets = map_threads(self._left_out, alphas.tolist(), equations, small=self.side_by_side)
+        return np.stack(list(sets), axis=1)
+
+    def _left_out(self, alpha: float, equations: NormalEquations) -> Double:
+        problem = self.family.problem
+        shift = equations.reading.mean.astype(problem.y.dtype)
+        out = np.zeros((len(self.groups), problem.y.shape[1]))
+        weights = solve(equations, alpha)
         factor: Any = equations.gram.T  # the upper triangle of X'X's memory, read by columns: lower, L L' = X'X + λ I
-        for g, ranges in enumerate(groups):
+        for g, ranges in enumerate(self.groups):
             rows = row_numbers(ranges)
             if len(rows) == 0:
                 continue
@@ -79,7 +133,110 @@ def leave_out_errors(solver: Primal, groups: Sequence[Ranges], alphas: Double) -
             if problem.y.dtype == np.float32 and own.diagonal().min() ** 2 < FLOAT32_LEVERAGE:
                 raise PrecisionError(f"a group of rows is fitted by itself at alpha = {alpha:g}")
             if own.diagonal().min() == 0.0:
-                raise np.linalg.LinAlgError(f"a group of rows fixes its own fit; alpha = {alpha:g} is too small")
+                raise _too_small(alpha)
             left_out = cho_solve((own, lower), error, check_finite=False)
-            out[g, a] = np.einsum("tc,tc->c", left_out, left_out)
-    return out
+            out[g] = np.einsum("tc,tc->c", left_out, left_out)
+        return out
+
+
+class LeaveOutDual(LeaveOut):
+    """By the factor of X X' + λ I alone; what it solves for every λ are loadings, kept for the final weights."""
+
+    def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
+        self.family = Dual(problem, parts)
+        self.side_by_side = self.family.side_by_side
+        self.loadings: dict[float, Float] = {}
+        _refuse_a_group_of_all(self.family.sizes)
+        self.starts = np.concatenate([[0], np.cumsum(self.family.sizes)]).astype(np.int64)
+
+    def scratch(self) -> Any:
+        """Memory for `train`; none where it has nothing left to solve."""
+        return None if self.loadings else self.family.scratch()
+
+    def train(self, parts: Sequence[int], scratch: Any) -> DualTrained | _Solved:
+        """The training set of all parts; valid until the scratch memory is used again."""
+        everything = range(len(self.family.ranges))
+        return _Solved(self.trained, self.loadings) if self.loadings else self.family.train(everything, scratch)
+
+    def left_out(self, alphas: Double) -> Double:
+        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
+        n, c = int(self.starts[-1]), self.family.problem.y.shape[1]
+        keep = c * len(alphas) <= KEPT_MATRICES * n
+        sets = map_threads(self._left_out, alphas.tolist(), self._train, small=self.side_by_side)
+        out = np.empty((len(self.starts) - 1, len(alphas), c))
+        for a, (loadings, sse) in enumerate(sets):
+            out[:, a] = sse
+            if keep:
+                self.loadings[float(alphas[a])] = loadings
+        return out
+
+    def _train(self) -> DualTrained:
+        self.trained = self.family.train(range(len(self.family.ranges)), self.family.scratch())
+        return self.trained
+
+    def _left_out(self, alpha: float, trained: DualTrained) -> tuple[Float, Double]:
+        equations = trained.equations
+        less = 1.0 / (equations.n_rows * (alpha + trained.mu)) if self.family.problem.fit_intercept else 0.0
+        loadings = solve(equations, alpha)
+        errors = np.empty_like(loadings)
+        try:
+            _core.leave_out(equations.gram, self.starts, less, loadings, errors, n_threads())
+        except np.linalg.LinAlgError as error:
+            if loadings.dtype == np.float32:
+                raise PrecisionError(str(error)) from error
+            raise _too_small(alpha) from error
+        if loadings.dtype == np.float32:
+            self._refuse_residual(equations, alpha, less, loadings, errors)
+        groups = (errors[begin:end].astype(np.float64) for begin, end in itertools.pairwise(self.starts))
+        return loadings, np.array([np.einsum("tc,tc->c", own, own) for own in groups])
+
+    def _refuse_residual(
+        self, equations: NormalEquations, alpha: float, less: float, loadings: Float, errors: Float
+    ) -> None:
+        """Raise PrecisionError where a left-out fit misses its equations, in sums of float64, for a sample of pairs.
+
+        The loadings of the fit without f are A - P (0, E_f, 0): 0 on f itself; on all rows they predict Y less E_f.
+        """
+        groups = np.flatnonzero(np.diff(self.starts))
+        size = min(SAMPLED_PAIRS, max(len(groups), loadings.shape[1]))
+        picked = groups[np.linspace(0, len(groups) - 1, size).astype(np.int64)]
+        targets: NDArray[np.int64] = np.linspace(0, loadings.shape[1] - 1, size).astype(np.int64)
+        own = np.zeros((len(loadings), size), loadings.dtype)
+        for j, (f, target) in enumerate(zip(picked, targets, strict=True)):
+            own[self.starts[f] : self.starts[f + 1], j] = errors[self.starts[f] : self.starts[f + 1], target]
+        factor: Any = equations.gram.T
+        total = own.sum(axis=0, dtype=np.float64)
+        change = cho_solve((factor, True), own, check_finite=False) - (less * total).astype(own.dtype)
+        without = np.ascontiguousarray(loadings[:, targets] - change)
+        for j, f in enumerate(picked):
+            without[self.starts[f] : self.starts[f + 1], j] = 0.0
+        right = equations.cross[:, targets] - own
+        if less > 0.0:
+            right += (total / len(own)).astype(own.dtype)
+        residual = _core.ridge_residual(
+            equations.gram, equations.diagonal, alpha, np.ascontiguousarray(right), without,
+            np.arange(size, dtype=np.int64), n_threads(),
+        )  # fmt: skip
+        if not residual <= FLOAT32_RESIDUAL:
+            raise PrecisionError(f"relative residual {residual:.1e} without a group at alpha = {alpha:g}")
+
+
+class _Solved:
+    """The training set of all parts, of which every λ is solved."""
+
+    def __init__(self, trained: DualTrained, loadings: dict[float, Float]) -> None:
+        self.trained, self.loadings = trained, loadings
+
+    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """Weights of all targets, or of some, in the units of the data."""
+        loadings = self.loadings[alpha]
+        return self.trained.weights_of(loadings if targets is None else loadings[:, targets], targets)
+
+
+def _refuse_a_group_of_all(sizes: Sequence[int]) -> None:
+    """Raise InputError where one group has all the rows, so that nothing is left to predict it from."""
+    refuse_no_rows(sum(sizes) - max(sizes))
+
+
+def _too_small(alpha: float) -> np.linalg.LinAlgError:
+    return np.linalg.LinAlgError(f"a group of rows fixes its own fit; alpha = {alpha:g} is too small")

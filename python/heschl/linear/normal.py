@@ -114,11 +114,7 @@ def normal_equations(
     """
     d, w = moments.first_column.shape[1], len(moments.lags)
     p, n = w * d, moments.n_rows
-    if n == 0:
-        raise InputError(
-            "y", "targets of which a training set knows no response", "at least one row for every target",
-            "Leave these targets out, or use other folds; with boundary 'drop', shorter lags.",
-        )  # fmt: skip
+    refuse_no_rows(n)
     reading = Reading.of(moments, standardize) if reading is None else reading
     single = moments.cross.dtype == np.float32
     shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)
@@ -162,6 +158,15 @@ def normal_equations(
         target_means=y_shift + y_mean,
         target_squares=moments.totals[1] - 2 * y_mean * moments.totals[0] + n * y_mean**2,
     )
+
+
+def refuse_no_rows(n: int) -> None:
+    """Raise InputError for a training set of no rows."""
+    if n == 0:
+        raise InputError(
+            "y", "targets of which a training set knows no response", "at least one row for every target",
+            "Leave these targets out, or use other folds; with boundary 'drop', shorter lags.",
+        )  # fmt: skip
 
 
 def refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:

@@ -14,6 +14,7 @@ from heschl.checks import InputError, check_choice
 from heschl.linear.cg import cg_operations
 from heschl.linear.dual import Dual
 from heschl.linear.iterative import Conjugate
+from heschl.linear.leave_out import LeaveOutDual, LeaveOutPrimal
 from heschl.linear.primal import STACKED_BYTES, EighPrimal, Primal
 from heschl.linear.problem import Problem
 from heschl.linear.rows import Bounds
@@ -22,8 +23,9 @@ from heschl.linear.threads import n_threads
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
 EIGH_OPERATIONS = 7.5  # p³ each, in such units: 12 to 18 Cholesky factorisations
-
-
+# The closed form with p × p matrices loses digits where a group is nearly fitted by itself; float32 is then repeated in
+# float64, at twice the price.
+FLOAT32_LEFT_OUT = 3.0
 CG_SLOWNESS = 2.2
 CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
 # "auto" takes a solver that is not exact where all others cost so many times as much.
@@ -128,20 +130,58 @@ def _eigh_bytes(work: Work) -> float:
     return _moment_bytes(work) + (_grams(work) + 3 * _workers(work)) * work.n_columns**2 * work.itemsize
 
 
+def _kernel_operations(work: Work) -> float:
+    # Half of a symmetric matrix. Sums along diagonals are adds of what lies in memory: about four products each.
+    half = float(work.n_rows) ** 2 * (work.n_features + 2 * work.n_lags)
+    return half * (work.n_sets if work.standardize else 1)
+
+
 def _dual_operations(work: Work) -> float:
     n, c = float(work.n_rows), work.n_targets
     train = n * (1 - 1 / max(2, work.n_parts))
-    # Sums along diagonals are adds of what lies in memory: about four products each.
-    kernel = n * n * (2 * work.n_features + 4 * work.n_lags) * (work.n_sets if work.standardize else 1)
     each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / work.n_parts
-    return kernel + work.n_sets * work.n_alphas * each + 2 * n * work.n_columns * c
+    return _kernel_operations(work) + work.n_sets * work.n_alphas * each + 2 * n * work.n_columns * c
 
 
 def _dual_bytes(work: Work) -> float:
     n, c = work.n_rows, work.n_targets
     workers = min(n_threads(), work.n_sets) if n <= Dual.SMALL else 1
-    squares = (0 if work.standardize else 1) + 3.5 * workers
+    squares = (0 if work.standardize else 1) + 2.5 * workers
     return float((squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize)
+
+
+def _left_out_primal_operations(work: Work) -> float:
+    n, p, c = float(work.n_rows), float(work.n_columns), work.n_targets
+    size = n / work.n_parts
+    solve = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c
+    groups = n * (p * p + p * size + size * size / 3 + 2 * p * c + 2 * size * c)
+    risk = FLOAT32_LEFT_OUT if work.itemsize == 4 else 1.0
+    return _moment_operations(work) + work.n_alphas * (2 * solve + groups) * risk
+
+
+def _left_out_primal_bytes(work: Work) -> float:
+    whole, size = replace(work, n_parts=1), work.n_rows / work.n_parts
+    workers = min(n_threads(), work.n_alphas) if work.n_columns <= Primal.SMALL else 1
+    own = work.n_columns**2 + 2 * size * work.n_columns + 2 * size * size
+    return _moment_bytes(whole) + workers * own * work.itemsize
+
+
+def _left_out_dual_operations(work: Work) -> float:
+    n, c = float(work.n_rows), work.n_targets
+    size = n / work.n_parts
+    solve = n**3 / 3 * CHOLESKY_SLOWNESS + 2 * n * n * c
+    groups = n**3 / 3 + n * n * size + n * size * size / 3 + 2 * n * size * c
+    again = 0 if c * work.n_alphas <= n else solve
+    return _kernel_operations(work) + work.n_alphas * (solve + groups + again) + 2 * n * work.n_columns * c
+
+
+def _left_out_dual_bytes(work: Work) -> float:
+    n, c, size = work.n_rows, work.n_targets, work.n_rows / work.n_parts
+    workers = min(n_threads(), work.n_alphas) if n <= Dual.SMALL else 1
+    loadings = n * c * work.n_alphas if c * work.n_alphas <= n else 0
+    own = n * n + n * max(size, 256) + size * size + 3 * n * c
+    once = 3 * n * n + 4 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c
+    return float((once + loadings + workers * own) * work.itemsize)
 
 
 def _cg_operations(work: Work) -> float:
@@ -161,7 +201,8 @@ def _cg_bytes(work: Work) -> float:
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
 
-    `exact` is to rounding; else to a tolerance that is checked.
+    `exact` is to rounding; else to a tolerance that is checked. `all_at_once` names a `heschl.linear.leave_out.LeaveOut`,
+    for which all parts are one training set.
     """
 
     name: str
@@ -169,6 +210,7 @@ class Method:
     operations: Callable[[Work], float]
     n_bytes: Callable[[Work], float]
     exact: bool = True
+    all_at_once: bool = False
 
 
 SOLVERS: Mapping[str, Method] = {
@@ -181,9 +223,24 @@ SOLVERS: Mapping[str, Method] = {
     )
 }
 
+# The same for cross-validation that leaves one part out after the other, by its closed form.
+LEFT_OUT: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "cholesky", LeaveOutPrimal, _left_out_primal_operations, _left_out_primal_bytes, all_at_once=True
+        ),
+        Method("dual", LeaveOutDual, _left_out_dual_operations, _left_out_dual_bytes, all_at_once=True),
+    )
+}
 
-def choose_solver(work: Work, solver: str, memory_limit: float | None) -> tuple[Method, int]:
+
+def choose_solver(
+    work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False
+) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
+
+    `left_out` says that the closed form of leaving parts out is a way, too.
 
     Raises
     ------
@@ -191,9 +248,10 @@ def choose_solver(work: Work, solver: str, memory_limit: float | None) -> tuple[
         Where the method does not do what is asked, or nothing fits into the limit.
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
-    methods = list(SOLVERS.values()) if solver == "auto" else [SOLVERS[solver]]
-    blocks = {m.name: _largest_block(m, work, memory_limit) for m in methods}
-    possible = [m for m in methods if blocks[m.name] > 0]
+    methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
+    methods = [m for m in methods if solver in ("auto", m.name)]
+    blocks = {m: _largest_block(m, work, memory_limit) for m in methods}
+    possible = [m for m in methods if blocks[m] > 0]
     if not possible:
         least = min(m.n_bytes(replace(work, n_targets=1)) for m in methods)
         raise InputError(
@@ -202,8 +260,8 @@ def choose_solver(work: Work, solver: str, memory_limit: float | None) -> tuple[
             "Raise it, or use fewer lags or features.",
         )  # fmt: skip
     # What is not exact must be far cheaper, or the only way.
-    best = min(possible, key=lambda m: _time(m, work, blocks[m.name]) * (1.0 if m.exact else INEXACT_BY))
-    return best, blocks[best.name]
+    best = min(possible, key=lambda m: _time(m, work, blocks[m]) * (1.0 if m.exact else INEXACT_BY))
+    return best, blocks[best]
 
 
 def _time(method: Method, work: Work, block: int) -> float:
