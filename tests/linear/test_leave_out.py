@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_kernel_by_many_panels(sizes: list[int]) -> None:
     found = np.empty_like(Y)
     _core.leave_out(np.linalg.cholesky(K).T.copy(), starts, less, inverse @ Y, found, 2)
     expected = np.concatenate([
-        np.linalg.solve(inverse[a:b, a:b] - less, (inverse @ Y)[a:b]) for a, b in zip(starts, starts[1:], strict=False)
+        np.linalg.solve(inverse[a:b, a:b] - less, (inverse @ Y)[a:b]) for a, b in itertools.pairwise(starts)
     ])  # fmt: skip
     assert worst(found, expected) < KERNEL["float64"]
 
@@ -139,9 +140,7 @@ def test_missing_responses_leave_their_groups(monkeypatch: pytest.MonkeyPatch) -
     problem = make(3, [20] * 12, 30, 4, range(0, 12))
     problem.Y[25:70, 1] = np.nan  # all of one group and parts of two
     problem.Y[100:103, 2:] = np.nan
-    found, expected = (
-        fitted(problem, LeaveOneGroupOut(), solver, missing="mask") for solver in ("dual", "eigh")
-    )
+    found, expected = (fitted(problem, LeaveOneGroupOut(), solver, missing="mask") for solver in ("dual", "eigh"))
     np.testing.assert_allclose(found.cv_scores_, expected.cv_scores_, atol=R2["float64"])
     assert worst(found.coef_, expected.coef_) < COEFFICIENTS["float64"]
 

@@ -95,7 +95,7 @@ class DualTrained:
             self.kernel_means = kernel.mean(axis=0, dtype=np.float64)
             self.kernel_mean = float(self.kernel_means.mean())
         gram[:] = self._centred(kernel, self.kernel_means)
-        # Centred, X X' is singular along 1: its inverse there would be 1/λ, and float32 refuse a λ that all else allows.
+        # Centred, X X' is singular along 1: its inverse there is 1/λ, for which float32 would refuse many a λ.
         # μ 1 1ᵀ/n is added, μ a mean of the eigenvalues s, Σ s² / Σ s. Loadings are orthogonal to 1 and stay the same.
         trace = float(gram.diagonal().sum(dtype=np.float64))
         mu = float(np.einsum("ts,ts->", gram, gram)) / trace if problem.fit_intercept and trace > 0 else 0.0
@@ -127,7 +127,7 @@ class DualTrained:
         """X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
         problem = self.family.problem
         c, rows = loadings.shape[1], row_numbers(self.ranges)
-        if problem.fit_intercept:  # loadings are orthogonal to 1: what rounding left there would meet the features' means
+        if problem.fit_intercept:  # loadings are orthogonal to 1; rounding along it would meet the features' means
             loadings = loadings - loadings.mean(axis=0, dtype=np.float64).astype(loadings.dtype)
         y = np.zeros((len(problem.X), c + 1), loadings.dtype)
         y[rows, :c] = loadings

@@ -201,8 +201,8 @@ def _cg_bytes(work: Work) -> float:
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
 
-    `exact` is to rounding; else to a tolerance that is checked. `all_at_once` names a `heschl.linear.leave_out.LeaveOut`,
-    for which all parts are one training set.
+    `exact` is to rounding; else to a tolerance that is checked. `all_at_once`: all parts are one training set
+    (`heschl.linear.leave_out.LeaveOut`).
     """
 
     name: str
@@ -227,17 +227,13 @@ SOLVERS: Mapping[str, Method] = {
 LEFT_OUT: Mapping[str, Method] = {
     method.name: method
     for method in (
-        Method(
-            "cholesky", LeaveOutPrimal, _left_out_primal_operations, _left_out_primal_bytes, all_at_once=True
-        ),
+        Method("cholesky", LeaveOutPrimal, _left_out_primal_operations, _left_out_primal_bytes, all_at_once=True),
         Method("dual", LeaveOutDual, _left_out_dual_operations, _left_out_dual_bytes, all_at_once=True),
     )
 }
 
 
-def choose_solver(
-    work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False
-) -> tuple[Method, int]:
+def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too.
