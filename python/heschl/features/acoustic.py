@@ -71,7 +71,7 @@ def mel_spectrogram(
     if not (math.isfinite(sfreq) and sfreq > 0):
         raise InputError("sfreq", f"{sfreq} Hz", "a sampling rate above 0 Hz")
     fmax = sfreq / 2 if fmax is None else fmax
-    grid = _grid(sfreq, window, hop)
+    grid = mel_grid(sfreq, window, hop)
     n_fft = 1 << (grid.width - 1).bit_length()
     filters = _filters(n_mels, fmin, fmax, sfreq, n_fft)
     if sound.ndim != 1 or not np.isfinite(sound).all():
@@ -100,7 +100,14 @@ def mel_spectrogram(
     return np.ascontiguousarray(values.T), grid
 
 
-def _grid(sfreq: int, window: float, hop: float) -> FrameGrid:
+def mel_grid(sfreq: int, window: float, hop: float) -> FrameGrid:
+    """Give the times of the frames of `mel_spectrogram`.
+
+    Raises
+    ------
+    InputError
+        For a window or hop of less than one sample.
+    """
     for name, seconds in (("window", window), ("hop", hop)):
         if not (math.isfinite(seconds) and seconds * sfreq >= 1):
             raise InputError(name, f"{seconds} s", f"at least one sample, {1 / sfreq:.3g} s")

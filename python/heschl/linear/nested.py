@@ -59,7 +59,7 @@ class NestedScores:
 
 
 def nested_cv(
-    X: ArrayLike,
+    X: Any,
     y: ArrayLike,
     *,
     segments: ArrayLike,
@@ -80,7 +80,7 @@ def nested_cv(
 
     Parameters
     ----------
-    X : array-like of shape (n_frames, n_features)
+    X : array-like, Repeated or FeatureSpaces of shape (n_frames, n_features)
     y : array-like of shape (n_frames, n_targets)
     segments : array-like
         Lengths of the segments in frames (or one label per row); no lag crosses into another segment.

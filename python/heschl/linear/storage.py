@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -11,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from heschl.checks import InputError
+from heschl.files import replacing
 from heschl.linear.select import Margins
 from heschl.linear.shift import Shift
 
@@ -37,15 +36,8 @@ def save_moments(moments: LaggedMoments, path: str | Path) -> None:
     if moments.margins is not None:
         m = moments.margins
         out |= {"margin_X": m.X, "margin_y": m.y, "margin_lengths": m.lengths, "margin_size": np.array(m.size)}
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=target.name, suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **out)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **out)
 
 
 def load_moments(path: str | Path) -> LaggedMoments:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heschl.study.cache import replacing
+from heschl.files import replacing
 from heschl.study.run import run_study
 from heschl.study.simulate import simulate_cohort
 from heschl.study.truth import Check, Findings, compare_with_truth, judge

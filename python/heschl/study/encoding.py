@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear import nested_cv
-from heschl.study.cache import Cache, digest, digest_code, save_arrays
+from heschl.files import digest, digest_code
+from heschl.linear import Repeated, nested_cv
+from heschl.study.cache import Cache, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Advance, Reporter
@@ -149,12 +150,13 @@ def fit_encoding(
     target_keys = [digest(group.y, group.y_shuffled, group.segments, group.folds) for group in groups]
     code = digest_code("_core", "linear", "study.targets", "study.encoding")
     for space, found in features.items():
-        layers = found.info.layers
+        layers = found.layers
+        features_key = found.key
         with report.stage(f"encoding {space}", len(layers) * len(groups)) as advance:
             for i, layer in enumerate(layers):
                 for j, group in enumerate(groups):
                     before = i * len(groups) + j
-                    key = digest(code, found.key, i, target_keys[j], settings.model_dump(), rate)
+                    key = digest(code, features_key, i, target_keys[j], settings.model_dump(), rate)
                     make = partial(_fit, found, i, group, settings, rate, partial(_within, advance, before))
                     fits[j][space, layer] = cache.get(f"encoding/{space}/{layer}.npz", key, make)
                     advance(before + 1)
@@ -164,7 +166,7 @@ def fit_encoding(
             layers,
             mean_sse=_mean_errors(group),
             best={
-                space: best_layers((LayerFit.load(layers[space, layer]) for layer in found.info.layers), group)
+                space: best_layers((LayerFit.load(layers[space, layer]) for layer in found.layers), group)
                 for space, found in features.items()
             },
         )
@@ -191,7 +193,11 @@ def _fit(
 
 
 def fit_layer(
-    X: NDArray[np.float32], group: FitGroup, settings: Encoding, rate: float, progress: Progress | None = None
+    X: NDArray[np.float32] | Repeated,
+    group: FitGroup,
+    settings: Encoding,
+    rate: float,
+    progress: Progress | None = None,
 ) -> LayerFit:
     """Fit one layer, X (n_frames, width), to all targets of a group by nested cross-validation.
 

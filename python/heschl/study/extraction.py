@@ -1,106 +1,122 @@
-"""Stage 1, features: each space on the study's grid, all layers, one stimulus after another, on disk."""
+"""Stage 1, features: every layer of every space in the feature store, and from there onto the study's grid."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.study.cache import Cache, digest, digest_files
-from heschl.study.inputs import Inputs
-from heschl.study.progress import Advance, Reporter
-from heschl.study.spaces import OpenSpace, open_space, source_key
+from heschl.features.store import Description, FeatureSet, FeatureStore
+from heschl.files import digest
+from heschl.linear import Repeated
+from heschl.study.inputs import Inputs, Stimulus
+from heschl.study.progress import Reporter
+from heschl.study.spaces import Floats, OpenSpace, open_space, source_key, stimulus_key
+from heschl.timing.align import word_of_frames
 from heschl.timing.grid import FrameGrid
-
-CHUNK_FRAMES = 1024
-"""Frames of one layer in one chunk on disk."""
-
-
-@dataclass(frozen=True)
-class SpaceInfo:
-    """What has to be known of a space before its features are there.
-
-    Attributes
-    ----------
-    key : str
-        Hash of the settings and of the files behind the space.
-    layers : tuple of str
-        Names of the layers.
-    width : int
-        Features per layer.
-    own_grid : FrameGrid or None
-        The space's own frames, for a speech model.
-    note : str
-        What a reader of the results should know, such as words without a vector; or nothing.
-    """
-
-    key: str
-    layers: tuple[str, ...]
-    width: int
-    own_grid: FrameGrid | None
-    note: str
+from heschl.timing.resample import resample
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one space, on disk.
+    """The features of one space in the store, and how they come onto the study's grid.
 
     Attributes
     ----------
-    path : Path
-        A zarr array, (n_layers, all frames of all stimuli, width) float32.
-    info : SpaceInfo
-        Layers and width.
-    rows : mapping of stimulus to (first frame, frames)
-        Where each stimulus lies along the array's second axis.
-    key : str
-        Hash of all that the features depend on.
+    stored : FeatureSet
+        All layers, as the model gives them.
+    keys : mapping of stimulus to str
+        The stimuli's hashes in the store.
+    grid : FrameGrid
+        The study's.
+    stimuli : mapping of stimulus to Stimulus
+        The words' times.
+    lengths : mapping of stimulus to float
+        Of the sounds and the silence after them, in s.
     """
 
-    path: Path
-    info: SpaceInfo
-    rows: Mapping[str, tuple[int, int]]
-    key: str
+    stored: FeatureSet
+    keys: Mapping[str, str]
+    grid: FrameGrid
+    stimuli: Mapping[str, Stimulus] = field(repr=False)
+    lengths: Mapping[str, float] = field(repr=False)
 
-    def layer(self, index: int, segments: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
-        """Give one layer's frames of (stimulus, n_frames) segments, joined: (n, width)."""
-        import zarr
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return self.stored.description.layers
 
-        whole = np.asarray(zarr.open_array(self.path, mode="r")[index])
-        return np.concatenate([whole[self.rows[name][0] :][:n_frames] for name, n_frames in segments])
+    @property
+    def key(self) -> str:
+        """Hash of all that `layer` depends on."""
+        about = self.stored.description
+        words = {name: [asdict(word) for word in self.stimuli[name].words] for name in self.keys}
+        return digest(self.stored.key, self.keys, asdict(self.grid), words if about.rows == "word" else self.lengths)
+
+    def layer(self, index: int, segments: Sequence[tuple[str, int]]) -> Floats | Repeated:
+        """Give one layer's frames of (stimulus, n_frames) segments, joined: (n, width); words stay at word rate."""
+        names = list(dict.fromkeys(name for name, _ in segments))
+        values = dict(zip(names, self.stored.layer(index, [self.keys[name] for name in names]), strict=True))
+        if self.stored.description.rows == "word":
+            return self._at_word_rate(values, segments)
+        frames = {name: self._on_grid(name, rows) for name, rows in values.items()}
+        return np.concatenate([frames[name][:n_frames] for name, n_frames in segments])
+
+    def _on_grid(self, name: str, values: Floats) -> Floats:
+        """Bring the frames of a stimulus from the model's grid onto the study's."""
+        own = self.stored.description.grid
+        length = self.lengths[name]
+        assert own is not None, "frames have times"
+        if len(values) != own.n_frames(length):
+            raise InputError(
+                f"features of stimulus {name!r}", f"{len(values)} frames",
+                f"{own.n_frames(length)}, for {length:g} s of sound at {own.rate:g} Hz",
+            )  # fmt: skip
+        if own == self.grid:
+            return values
+        n_frames = self.grid.n_frames(length)
+        return np.asarray(resample(values, own.times(len(values)), self.grid.times(n_frames)), dtype=np.float32)
+
+    def _at_word_rate(self, values: Mapping[str, Floats], segments: Sequence[tuple[str, int]]) -> Repeated:
+        """Say for how many frames each word lasts, and silence, a row of zeros, between them."""
+        rows: list[Floats] = []
+        counts: list[NDArray[np.int64]] = []
+        for name, n_frames in segments:
+            word = word_of_frames(self.stimuli[name].words, self.grid.times(n_frames))
+            starts = np.flatnonzero(np.diff(word, prepend=-2))
+            silence = np.zeros((1, values[name].shape[1]), dtype=np.float32)
+            rows.append(np.concatenate([values[name], silence])[word[starts]])  # -1, silence, is the last row
+            counts.append(np.diff(starts, append=n_frames))
+        return Repeated(np.concatenate(rows), np.concatenate(counts))
 
 
-def look_at_spaces(inputs: Inputs, cache: Cache) -> dict[str, SpaceInfo]:
+def look_at_spaces(inputs: Inputs, store: FeatureStore) -> dict[str, tuple[str, Description]]:
     """Open each space once, so that what is wrong with a model is said before any work.
 
-    What an earlier run has learned of a space is not looked up in the model again. Nothing is written.
+    What the store knows of a space is not looked up in the model again. Nothing is written.
+
+    Returns
+    -------
+    dict of str to (key, Description)
+        The hash of the settings and the files behind each space, and what it says of itself.
     """
-    infos = {}
+    found = {}
     for name in inputs.study.features:
         key = source_key(name, inputs)
-        known = _info_path(cache, name, key)
-        if known.exists():
-            stored = json.loads(known.read_text(encoding="utf-8"))
-            own = stored["own_grid"] and FrameGrid(**stored["own_grid"])
-            infos[name] = SpaceInfo(key, tuple(stored["layers"]), stored["width"], own, stored["note"])
-        else:
-            space = open_space(name, inputs)
-            infos[name] = SpaceInfo(key, tuple(space.layers), space.width, space.own_grid, space.note)
-            del space  # one model in memory at a time
-    return infos
+        known = store.find(key)
+        found[name] = key, known.description if known else _describe(name, open_space(name, inputs))
+    return found
 
 
-def study_grid(inputs: Inputs, infos: Mapping[str, SpaceInfo]) -> FrameGrid:
+def study_grid(inputs: Inputs, spaces: Mapping[str, tuple[str, Description]]) -> FrameGrid:
     """Give the study's one frame grid."""
     model = inputs.study.grid_model()
     if model is not None:
-        grid = infos[model].own_grid
+        grid = spaces[model][1].grid
         assert grid is not None, "a speech space has frames of its own"
         return grid
     assert inputs.study.grid.rate is not None, "the settings have checked that there is a model or a rate"
@@ -108,20 +124,24 @@ def study_grid(inputs: Inputs, infos: Mapping[str, SpaceInfo]) -> FrameGrid:
 
 
 def extract_features(
-    inputs: Inputs, infos: Mapping[str, SpaceInfo], grid: FrameGrid, cache: Cache, report: Reporter
+    inputs: Inputs,
+    spaces: Mapping[str, tuple[str, Description]],
+    grid: FrameGrid,
+    store: FeatureStore,
+    report: Reporter,
 ) -> dict[str, Features]:
-    """Extract every space that the cache does not hold yet.
+    """Extract of every space and stimulus what the store does not hold yet.
 
     Parameters
     ----------
     inputs : Inputs
         The study.
-    infos : mapping of str to SpaceInfo
+    spaces : mapping of str to (key, Description)
         From `look_at_spaces`.
     grid : FrameGrid
         The frames to bring everything to.
-    cache : Cache
-        Where features are kept, one array per space.
+    store : FeatureStore
+        Where features are kept.
     report : Reporter
         Told of the progress.
 
@@ -129,89 +149,75 @@ def extract_features(
     -------
     dict of str to Features
         In the order of the study.toml.
+
+    Raises
+    ------
+    InputError
+        Where stimuli cannot be read or are refused by a model; all others are in the store then.
     """
-    stimuli = inputs.stimuli.values()
-    n_frames = {name: grid.n_frames(length) for name, length in inputs.lengths.items()}
-    starts = np.cumsum([0, *n_frames.values()])
-    rows = {name: (int(start), n) for (name, n), start in zip(n_frames.items(), starts, strict=False)}
-    frames_key = digest(asdict(grid), inputs.lengths)
-    sounds_key = digest_files(stimulus.path for stimulus in stimuli)
-    words_key = digest([[asdict(word) for word in stimulus.words] for stimulus in stimuli])
     found = {}
-    for name, info in infos.items():
-        spoken = inputs.study.features[name].kind in ("language", "words")
-        key = digest(info.key, frames_key, words_key if spoken else sounds_key)
-        with report.stage(f"features {name} ({_layers(info)})", len(stimuli)) as advance:
-            make = partial(_extract, name=name, inputs=inputs, grid=grid, n_frames=n_frames, advance=advance)
-            path = cache.get(f"features/{name}.zarr", key, make)
-        _remember(cache, name, info)
-        found[name] = Features(path, info, rows, key)
+    for name, (key, about) in spaces.items():
+        stored = store.create(key, about)
+        keys = {
+            stimulus.name: stimulus_key(about.rows, stimulus, inputs.lengths[stimulus.name])
+            for stimulus in inputs.stimuli.values()
+        }
+        _extract(name, inputs, stored, keys, report)
+        found[name] = Features(stored, keys, grid, inputs.stimuli, inputs.lengths)
     return found
 
 
-def _extract(
-    path: Path, name: str, inputs: Inputs, grid: FrameGrid, n_frames: Mapping[str, int], advance: Advance
-) -> None:
-    """Write one space's frames of all stimuli to ``path``."""
-    space = open_space(name, inputs)
-    with _LayerWriter(path, space, sum(n_frames.values())) as writer:
-        for done, stimulus in enumerate(inputs.stimuli.values()):
-            where = f"features.{name}, stimulus {stimulus.name!r}"
+def _describe(name: str, space: OpenSpace) -> Description:
+    return Description(
+        name, space.rows, tuple(space.layers), space.width, space.own_grid, dict(space.settings), space.note
+    )
+
+
+def _extract(name: str, inputs: Inputs, stored: FeatureSet, keys: Mapping[str, str], report: Reporter) -> None:
+    """Add to a set the stimuli that it does not hold."""
+    about = stored.description
+    title = f"features {name} ({len(about.layers)} layer{'s' * (len(about.layers) > 1)} × {about.width})"
+    one_of = {key: inputs.stimuli[stimulus] for stimulus, key in keys.items()}
+    refused: list[tuple[Stimulus, InputError]] = []
+    if not set(one_of) - set(stored.index()):
+        with report.stage(title, 0):
+            return
+    with stored.writing(lambda: report.say(f"features {name}: another process is at them; waiting")) as writer:
+        todo = sorted((one_of[key] for key in writer.missing(list(one_of))), key=lambda s: inputs.lengths[s.name])
+        seconds = 0.0
+        with report.stage(title, sum(inputs.lengths[stimulus.name] for stimulus in todo)) as advance:
+            space = open_space(name, inputs)
+            for stimulus, values in _one_by_one(space, todo, inputs.lengths):
+                try:
+                    if isinstance(values, InputError):
+                        raise values
+                    writer.add(keys[stimulus.name], values)
+                except InputError as error:
+                    refused.append((stimulus, error))
+                seconds += inputs.lengths[stimulus.name]
+                advance(seconds)
+    if refused:
+        stimulus, first = refused[0]
+        others = ", ".join(repr(other.name) for other, _ in refused[1:])
+        raise InputError(
+            f"features.{name}, stimulus {stimulus.name!r}: {first.argument}", first.found, first.expected,
+            f"{first.advice} Refused as well: {others}.".strip() if others else first.advice,
+        )  # fmt: skip
+
+
+def _one_by_one(
+    space: OpenSpace, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]
+) -> Iterator[tuple[Stimulus, Any]]:
+    """Give each stimulus' features, or the error that it met; they are read ahead and run together where they can."""
+    at = 0
+    while at < len(stimuli):
+        try:
+            for values in space.extract(stimuli[at:], lengths):
+                yield stimuli[at], values
+                at += 1
+        except InputError:  # met by this one or by one read ahead
             try:
-                frames = space.frames(stimulus, inputs.lengths[stimulus.name], grid)
+                yield stimuli[at], next(iter(space.extract([stimuli[at]], lengths)))
             except InputError as error:
-                raise InputError(f"{where}: {error.argument}", error.found, error.expected, error.advice) from None
-            if not np.isfinite(frames).all():
-                raise InputError(where, "NaN or infinite features", "finite ones", "Is the model whole?")
-            writer.append(frames)
-            advance(done + 1)
-
-
-def _layers(info: SpaceInfo) -> str:
-    return f"{len(info.layers)} layer{'s' * (len(info.layers) > 1)} × {info.width}"
-
-
-def _info_path(cache: Cache, name: str, key: str) -> Path:
-    return cache.path(f"features/{name}.json", key)
-
-
-def _remember(cache: Cache, name: str, info: SpaceInfo) -> None:
-    text = json.dumps(asdict(info))
-    cache.get(f"features/{name}.json", info.key, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-class _LayerWriter:
-    """Writes frames that come stimulus by stimulus as whole chunks of a zarr array."""
-
-    def __init__(self, path: Path, space: OpenSpace, n_frames: int) -> None:
-        import zarr
-
-        shape = (len(space.layers), n_frames, space.width)
-        self.array = zarr.create_array(
-            path,
-            shape=shape,
-            chunks=(1, min(CHUNK_FRAMES, n_frames), space.width),
-            dtype="float32",
-            attributes={"layers": list(space.layers), "axes": ["layer", "frame", "feature"]},
-        )
-        self.waiting: list[NDArray[np.float32]] = []
-        self.written = 0
-
-    def __enter__(self) -> _LayerWriter:
-        return self
-
-    def append(self, frames: NDArray[np.float32]) -> None:
-        self.waiting.append(frames)
-        if sum(block.shape[1] for block in self.waiting) >= CHUNK_FRAMES:
-            self._write(whole_chunks=True)
-
-    def _write(self, *, whole_chunks: bool) -> None:
-        block = np.concatenate(self.waiting, axis=1)
-        n = block.shape[1] - (block.shape[1] % CHUNK_FRAMES if whole_chunks else 0)
-        self.array[:, self.written : self.written + n] = block[:, :n]
-        self.written += n
-        self.waiting = [block[:, n:]]
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is None:
-            self._write(whole_chunks=False)
+                yield stimuli[at], error
+            at += 1

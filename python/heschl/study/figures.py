@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.cache import replacing
+from heschl.files import replacing
 from heschl.study.statistics import quartiles
 from heschl.study.tables import mean_over_folds
 

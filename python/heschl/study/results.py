@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.study.cache import replacing
+from heschl.files import replacing
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
 from heschl.study.inputs import Inputs
@@ -66,7 +66,7 @@ def build_results(
     subject = [name for group in groups for name in group.subjects]
     name = [name for group in groups for name in group.electrodes]
     named = inputs.study.responses.groups
-    layers = [(space, layer) for space, found in features.items() for layer in found.info.layers]
+    layers = [(space, layer) for space, found in features.items() for layer in found.layers]
     dataset = xr.Dataset(
         joined,
         coords={
@@ -84,7 +84,7 @@ def build_results(
             "group": list(named),
         },
         attrs=_attributes(inputs, grid, groups)
-        | {"notes": json.dumps({space: found.info.note for space, found in features.items()})},
+        | {"notes": json.dumps({space: found.stored.description.note for space, found in features.items()})},
     )
     inside = [[fnmatch.fnmatchcase(n, pattern) for n in name] for pattern in named.values()]
     dataset["in_group"] = (
@@ -122,7 +122,7 @@ def _group_variables(fits: GroupFits, features: Mapping[str, Features], stimuli:
         for name in ("r2", "r", "alpha"):
             values = np.stack([getattr(best, name)[:, part].T for best in fits.best.values()])
             out[f"best_{name}{suffix}"] = (("space", "electrode", "fold"), values)
-        chosen = [_layer_names(best.layer[:, part].T, features[space].info.layers) for space, best in fits.best.items()]
+        chosen = [_layer_names(best.layer[:, part].T, features[space].layers) for space, best in fits.best.items()]
         out["best_layer" + suffix] = (("space", "electrode", "fold"), np.stack(chosen))
         pooled = np.stack([best.pooled_r2[part] for best in fits.best.values()])
         out["best_pooled_r2" + suffix] = (("space", "electrode"), pooled)

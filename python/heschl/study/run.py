@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heschl.study.cache import Cache, only_writer
+from heschl.features.store import FeatureStore
+from heschl.files import only_writer
+from heschl.study.cache import Cache
 from heschl.study.encoding import fit_encoding
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
@@ -49,14 +51,14 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     """
     report = Reporter(console)
     out = Path(out) if out is not None else Path(path).resolve().parent / "results"
-    cache = Cache(out / "cache")
+    cache, store = Cache(out / "cache"), FeatureStore(out / "features")
     with report.stage("inputs", 0):
         inputs = load_inputs(path)
-        infos = look_at_spaces(inputs, cache)
-        grid = study_grid(inputs, infos)
+        spaces = look_at_spaces(inputs, store)
+        grid = study_grid(inputs, spaces)
         groups = fit_groups(inputs, grid)
     with only_writer(out):
-        features = extract_features(inputs, infos, grid, cache, report)
+        features = extract_features(inputs, spaces, grid, store, report)
         fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
         with report.stage("results, tables, summary, figures", 0):
             write_results(build_results(inputs, grid, features, fits), out / "results.zarr")

@@ -1,23 +1,22 @@
-"""Feature spaces as the study sees them: layers, width, and frames on the study's grid.
+"""Feature spaces as the study sees them: layers, width, and the rows of each stimulus, frames or words.
 
 A new kind of space is one class here and its settings in ``config.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.cache import digest, digest_code, digest_files
+from heschl.files import digest, digest_code, digest_files
 from heschl.study.config import MEL_SFREQ, LanguageSpace, MelSpace, SpeechSpace, WordSpace
 from heschl.study.inputs import Inputs, Stimulus, model_source
 from heschl.timing.audio import read_audio
-from heschl.timing.grid import FrameGrid, words_to_frames
-from heschl.timing.resample import resample
+from heschl.timing.grid import FrameGrid
 
 Floats = NDArray[np.float32]
 
@@ -30,23 +29,29 @@ class OpenSpace(Protocol):
 
     Attributes
     ----------
+    rows : {"frame", "word"}
+        What a row of its features is.
     layers : sequence of str
         Names of the layers.
     width : int
         Features per layer.
     own_grid : FrameGrid or None
-        The space's own frames; None where it has one value per word, and for the mel spectrum.
+        The times of the frames; None where rows are words.
+    settings : mapping
+        Every choice that was made, in plain values.
     note : str
         What a reader of the results should know; or nothing.
     """
 
+    rows: Literal["frame", "word"]
     layers: Sequence[str]
     width: int
     own_grid: FrameGrid | None
+    settings: Mapping[str, Any]
     note: str
 
-    def frames(self, stimulus: Stimulus, length: float, grid: FrameGrid) -> Floats:
-        """Give ``length`` seconds of a stimulus, silence after the sound: (n_layers, n_frames, width)."""
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Floats]:
+        """Give (n_layers, n_rows, width) of each stimulus; a sound with silence up to its length (s by name)."""
         ...
 
 
@@ -83,12 +88,9 @@ def open_space(name: str, inputs: Inputs) -> OpenSpace:
 
 
 def source_key(name: str, inputs: Inputs) -> str:
-    """Hash a space's settings with the content of the files behind it (for a model on the Hub: its name)."""
+    """Hash a space's settings with the content of the files behind it (for a model on the Hub: its revision)."""
     space = inputs.study.features[name]
-    settings = [
-        space.model_dump(exclude={"model", "file"}),
-        digest_code("features", "timing", "study.spaces", "study.extraction"),
-    ]
+    settings = [space.model_dump(exclude={"model", "file"}), digest_code("features", "study.spaces", "timing.audio")]
     if isinstance(space, MelSpace):
         return digest(settings)
     if isinstance(space, WordSpace):
@@ -97,6 +99,13 @@ def source_key(name: str, inputs: Inputs) -> str:
     if isinstance(source, str):
         return digest(settings, source)
     return digest(settings, digest_files(file for file in source.iterdir() if file.is_file()))
+
+
+def stimulus_key(rows: str, stimulus: Stimulus, length: float) -> str:
+    """Hash what a stimulus' features come from: its words, or its sound and how much silence follows."""
+    if rows == "word":
+        return digest([word.text for word in stimulus.words])
+    return digest(digest_files([stimulus.path]), length)
 
 
 def _vocabulary(inputs: Inputs) -> set[str]:
@@ -110,35 +119,29 @@ def _sound(stimulus: Stimulus, length: float, sfreq: int) -> Floats:
     return np.pad(sound[:n], (0, max(0, n - len(sound))))
 
 
-def _onto(grid: FrameGrid, length: float, values: Floats, own: FrameGrid) -> Floats:
-    """Bring (n_layers, n_own, width) from a space's own frames onto the study's."""
-    n_frames = grid.n_frames(length)
-    if own == grid:
-        return values[:, :n_frames]
-    n_layers, n_own, width = values.shape
-    flat = values.transpose(1, 0, 2).reshape(n_own, n_layers * width)
-    out = resample(flat, own.times(n_own), grid.times(n_frames))
-    return out.reshape(n_frames, n_layers, width).transpose(1, 0, 2).astype(np.float32)
-
-
 class _Mel:
+    rows: Literal["frame", "word"] = "frame"
     note = ""
     layers: Sequence[str] = ("0",)
-    own_grid: FrameGrid | None = None
 
     def __init__(self, settings: MelSpace) -> None:
-        self.settings = settings
-        self.width = settings.n_mels
+        from heschl.features.acoustic import mel_grid
 
-    def frames(self, stimulus: Stimulus, length: float, grid: FrameGrid) -> Floats:
+        self.parameters = settings.model_dump(exclude={"kind"})
+        self.settings: Mapping[str, Any] = {**self.parameters, "sfreq": MEL_SFREQ}
+        self.width = settings.n_mels
+        self.own_grid: FrameGrid | None = mel_grid(MEL_SFREQ, settings.window, settings.hop)
+
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Floats]:
         from heschl.features.acoustic import mel_spectrogram
 
-        sound = _sound(stimulus, length, MEL_SFREQ)
-        values, own = mel_spectrogram(sound, MEL_SFREQ, **self.settings.model_dump(exclude={"kind"}))
-        return _onto(grid, length, values[None], own)
+        for stimulus in stimuli:
+            sound = _sound(stimulus, lengths[stimulus.name], MEL_SFREQ)
+            yield mel_spectrogram(sound, MEL_SFREQ, **self.parameters)[0][None]
 
 
 class _Speech:
+    rows: Literal["frame", "word"] = "frame"
     note = ""
 
     def __init__(self, source: Path | str) -> None:
@@ -148,13 +151,15 @@ class _Speech:
         self.layers: Sequence[str] = self.model.layers
         self.width = self.model.width
         self.own_grid: FrameGrid | None = self.model.grid
+        self.settings: Mapping[str, Any] = {}
 
-    def frames(self, stimulus: Stimulus, length: float, grid: FrameGrid) -> Floats:
-        values = self.model.extract(_sound(stimulus, length, self.model.sfreq))
-        return _onto(grid, length, values, self.model.grid)
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Floats]:
+        for stimulus in stimuli:
+            yield self.model.extract(_sound(stimulus, lengths[stimulus.name], self.model.sfreq))
 
 
 class _Language:
+    rows: Literal["frame", "word"] = "word"
     note = ""
     own_grid: FrameGrid | None = None
 
@@ -164,16 +169,15 @@ class _Language:
         self.model = LanguageModel(source)
         self.layers: Sequence[str] = self.model.layers
         self.width = self.model.width
+        self.settings: Mapping[str, Any] = {}
 
-    def frames(self, stimulus: Stimulus, length: float, grid: FrameGrid) -> Floats:
-        times = grid.times(grid.n_frames(length))
-        if not stimulus.words:
-            return np.zeros((len(self.layers), len(times), self.width), np.float32)
-        values = self.model.extract([word.text for word in stimulus.words])
-        return words_to_frames(values, stimulus.words, times)
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Floats]:
+        for stimulus in stimuli:
+            yield self.model.extract([word.text for word in stimulus.words])
 
 
 class _Words:
+    rows: Literal["frame", "word"] = "word"
     layers: Sequence[str] = ("0",)
     own_grid: FrameGrid | None = None
 
@@ -182,10 +186,11 @@ class _Words:
 
         self.vectors = WordVectors.read(path, vocabulary)
         self.width = self.vectors.width
+        self.settings: Mapping[str, Any] = {}
         missing = self.vectors.missing
         listed = ", ".join(missing[:NAMED_WORDS]) + " …" * (len(missing) > NAMED_WORDS)
         self.note = f"{len(missing)} of {len(vocabulary)} words without a vector: {listed}" if missing else ""
 
-    def frames(self, stimulus: Stimulus, length: float, grid: FrameGrid) -> Floats:
-        values = self.vectors.extract([word.text for word in stimulus.words])
-        return words_to_frames(values, stimulus.words, grid.times(grid.n_frames(length)))
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Floats]:
+        for stimulus in stimuli:
+            yield self.vectors.extract([word.text for word in stimulus.words])

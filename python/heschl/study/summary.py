@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heschl.study.cache import replacing
+from heschl.files import replacing
 from heschl.study.config import Study
 from heschl.study.statistics import quartiles
 from heschl.study.tables import mean_over_folds

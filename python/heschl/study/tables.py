@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.cache import replacing
+from heschl.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heschl import LaggedRidgeCV, lagged_design
 from heschl.ecog import read_responses
-from heschl.study.cache import Cache
+from heschl.features.store import FeatureStore
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
@@ -116,11 +116,12 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
             read_responses(cohort / "truth" / f"{subject.subject}.npz", subject.subject) for subject in inputs.subjects
         ),
     )
-    cache = Cache(results / "cache")
-    infos = look_at_spaces(inputs, cache)
-    grid = study_grid(inputs, infos)
+    store = FeatureStore(results / "features")
+    spaces = look_at_spaces(inputs, store)
+    grid = study_grid(inputs, spaces)
     (group,), (noiseless,) = fit_groups(inputs, grid), fit_groups(planted, grid)
-    mel = extract_features(inputs, infos, grid, cache, Reporter(None))["mel"].layer(0, group.segments)
+    mel = extract_features(inputs, spaces, grid, store, Reporter(None))["mel"].layer(0, group.segments)
+    assert isinstance(mel, np.ndarray), "mel has frames"
     truth = pd.read_csv(cohort / "truth" / "electrodes.csv")
     ceilings = pd.DataFrame(
         {"subject": group.subjects, "electrode": group.electrodes, "ceiling": _shared_variance(noiseless.y, group.y)}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.study.cache import Cache, digest, digest_code, digest_files, only_writer, replacing
+from heschl.files import digest, digest_code, digest_files, only_writer, replacing
+from heschl.study.cache import Cache
 
 
 def test_made_once_per_key(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_digest_of_files_follows_their_content(tmp_path: Path) -> None:
 
 
 def test_digest_of_code_tells_rooms_apart() -> None:
-    rooms = ["_core", "linear", "timing", "study.spaces", "study.cache"]
+    rooms = ["_core", "linear", "timing", "study.spaces", "study.cache", "files"]
     assert len({digest_code(room) for room in rooms}) == len(rooms)
     assert digest_code("linear") == digest_code("linear")
 
