@@ -1,4 +1,4 @@
-"""The command line: ``heschl run``, ``heschl demo``, ``heschl simulate``.
+"""The command line: ``heschl run``, ``heschl features``, ``heschl demo``, ``heschl simulate``.
 
 What a command needs is imported when it runs, so that ``heschl --help`` is quick.
 """
@@ -95,6 +95,70 @@ def simulate(
 
         study = simulate_cohort(out, seed=seed)
         console.print(f"next: heschl run {escape(str(study))}", highlight=False, soft_wrap=True)
+
+
+features = typer.Typer(
+    help=(
+        "The features of a study on disk: extract them ahead of a run, list them with every choice that was made, "
+        "delete what is no longer needed.\n\n"
+        "They lie in the folder that `[store] folder` of the study.toml names, or with the results, and are found "
+        "again by the content of model, sound and text: a study never extracts the same twice."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(features, name="features")
+
+Where = Annotated[Path, typer.Argument(help="A study.toml, a folder of results, or a feature store's own folder.")]
+
+
+@features.command("extract")
+def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
+    """Extract all features of a study that its store does not hold yet."""
+    with _plainly() as console:
+        from heschl.study.progress import Reporter
+        from heschl.study.stored import extract_study
+
+        store = extract_study(study, Reporter(console))
+        console.print(f"features in {escape(str(store.folder))}", highlight=False, soft_wrap=True)
+
+
+@features.command("list")
+def list_features(where: Where) -> None:
+    """List the feature sets of a store: key, layers, stimuli, size, age, and every choice behind them."""
+    with _plainly() as console:
+        from heschl.study.stored import describe, find_store
+
+        store = find_store(where)
+        sets = store.sets()
+        for found in sets:
+            line, choices = describe(found)
+            text = "\n    ".join([line, *choices])
+            console.print(escape(text), highlight=False, soft_wrap=True)
+        total = sum(found.n_bytes() for found in sets) / 1e6
+        text = f"{len(sets)} sets, {total:.1f} MB in {store.folder}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+@features.command("prune")
+def prune_features(
+    where: Where,
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys, or the first letters of them.")] = None,
+    keep: Annotated[list[Path] | None, typer.Option(help="Delete what this study.toml does not use.")] = None,
+    older_than: Annotated[float | None, typer.Option(help="Only what was begun so many days ago.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
+) -> None:
+    """Delete feature sets: by key, by age, or all that a study does not use."""
+    with _plainly() as console:
+        from heschl.study.stored import describe, find_store, removable
+
+        store = find_store(where)
+        for found in removable(store, keys=keys or (), keep=keep or (), older_than=older_than):
+            line = describe(found)[0]
+            if yes:
+                store.remove(found.key)
+            word = "deleted" if yes else "would delete"
+            console.print(f"{word} {escape(line)}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -259,7 +259,7 @@ class FeatureStore:
         attributes = {
             "format": FORMAT,
             "key": key,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "description": asdict(about),
         }
         chunks = (max(1, CHUNK_BYTES // (width * np.dtype(about.dtype).itemsize)), width)

@@ -145,6 +145,13 @@ class Controls(Section):
     shuffle: bool = True
 
 
+class Store(Section):
+    """[store]: where features are kept (a folder that studies may share; by default with the results), and how."""
+
+    folder: str | None = None
+    dtype: Literal["float32", "float16"] = "float32"
+
+
 class Study(Section):
     """A whole study.toml."""
 
@@ -157,6 +164,7 @@ class Study(Section):
     features: Annotated[dict[Name, Space], Field(min_length=1)]
     encoding: Encoding = Encoding()
     controls: Controls = Controls()
+    store: Store = Store()
 
     @model_validator(mode="after")
     def _possible(self) -> Study:
@@ -260,6 +268,7 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("encoding",): Encoding,
     ("encoding", "alphas"): AlphaRange,
     ("controls",): Controls,
+    ("store",): Store,
 }
 _KINDS: dict[str, type[Section]] = {
     "mel": MelSpace,

@@ -108,7 +108,7 @@ def look_at_spaces(inputs: Inputs, store: FeatureStore) -> dict[str, tuple[str, 
     for name in inputs.study.features:
         key = source_key(name, inputs)
         known = store.find(key)
-        found[name] = key, known.description if known else _describe(name, open_space(name, inputs))
+        found[name] = key, known.description if known else _describe(name, open_space(name, inputs), inputs)
     return found
 
 
@@ -167,10 +167,11 @@ def extract_features(
     return found
 
 
-def _describe(name: str, space: OpenSpace) -> Description:
+def _describe(name: str, space: OpenSpace, inputs: Inputs) -> Description:
     return Description(
-        name, space.rows, tuple(space.layers), space.width, space.own_grid, dict(space.settings), space.note
-    )
+        name, space.rows, tuple(space.layers), space.width, space.own_grid, dict(space.settings), space.note,
+        inputs.study.store.dtype,
+    )  # fmt: skip
 
 
 def _extract(name: str, inputs: Inputs, stored: FeatureSet, keys: Mapping[str, str], report: Reporter) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heschl.features.store import FeatureStore
 from heschl.files import only_writer
 from heschl.study.cache import Cache
 from heschl.study.encoding import fit_encoding
@@ -14,6 +13,7 @@ from heschl.study.figures import write_figures
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.results import build_results, open_results, write_results
+from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
 from heschl.study.targets import fit_groups
@@ -51,9 +51,10 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     """
     report = Reporter(console)
     out = Path(out) if out is not None else Path(path).resolve().parent / "results"
-    cache, store = Cache(out / "cache"), FeatureStore(out / "features")
+    cache = Cache(out / "cache")
     with report.stage("inputs", 0):
         inputs = load_inputs(path)
+        store = store_of(inputs.study, inputs.folder, out)
         spaces = look_at_spaces(inputs, store)
         grid = study_grid(inputs, spaces)
         groups = fit_groups(inputs, grid)

@@ -90,7 +90,11 @@ def open_space(name: str, inputs: Inputs) -> OpenSpace:
 def source_key(name: str, inputs: Inputs) -> str:
     """Hash a space's settings with the content of the files behind it (for a model on the Hub: its revision)."""
     space = inputs.study.features[name]
-    settings = [space.model_dump(exclude={"model", "file"}), digest_code("features", "study.spaces", "timing.audio")]
+    settings = [
+        space.model_dump(exclude={"model", "file"}),
+        inputs.study.store.dtype,
+        digest_code("features", "study.spaces", "timing.audio"),
+    ]
     if isinstance(space, MelSpace):
         return digest(settings)
     if isinstance(space, WordSpace):

@@ -1,0 +1,109 @@
+"""What is in a study's feature store, and what may go."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from heschl.checks import InputError
+from heschl.features.store import FeatureSet, FeatureStore
+from heschl.study.config import Study, read_study
+from heschl.study.inputs import load_inputs
+from heschl.study.progress import Reporter
+from heschl.study.spaces import source_key
+
+
+def store_of(study: Study, folder: Path, out: Path | None = None) -> FeatureStore:
+    """Give a study's feature store: the folder of its [store], else ``features`` in the folder of its results."""
+    if study.store.folder is not None:
+        return FeatureStore(folder / Path(study.store.folder).expanduser())
+    return FeatureStore((out if out is not None else folder / "results") / "features")
+
+
+def find_store(path: str | Path) -> FeatureStore:
+    """Find the store that is meant by a study.toml, a folder of results, or the store's own folder.
+
+    Raises
+    ------
+    InputError
+        Where there is none of these.
+    """
+    path = Path(path)
+    if path.is_file():
+        return store_of(read_study(path), path.resolve().parent)
+    for folder in (path, path / "features"):
+        if FeatureStore(folder).sets():
+            return FeatureStore(folder)
+    raise InputError(
+        str(path), "no features" if path.is_dir() else "no such file or folder",
+        "a study.toml, a folder of results, or the folder of a feature store",
+    )  # fmt: skip
+
+
+def describe(features: FeatureSet) -> tuple[str, list[str]]:
+    """Say in a line what a set is and how large, and in further ones every choice behind it."""
+    about, index = features.description, features.index()
+    n_rows = sum(n for _, n in index.values())
+    rate = f" at {about.grid.rate:g} Hz" if about.grid is not None else ""
+    line = (
+        f"{features.key}  {about.name}: {len(about.layers)} layer{'s' * (len(about.layers) > 1)} × {about.width} per "
+        f"{about.rows}{rate}, {len(index)} stimuli, {n_rows} {about.rows}s, {about.dtype}, "
+        f"{features.n_bytes() / 1e6:.1f} MB, {features.created[:10]}"
+    )
+    choices = [f"{name}: {value}" for name, value in about.settings.items()]
+    return line, choices + ([about.note] if about.note else [])
+
+
+def removable(
+    store: FeatureStore, *, keys: Sequence[str] = (), keep: Sequence[Path] = (), older_than: float | None = None
+) -> list[FeatureSet]:
+    """List the sets that may go.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Where to look.
+    keys : sequence of str
+        These sets, by their hashes or the first letters of them.
+    keep : sequence of Path
+        All sets that none of these study.toml files uses as it stands.
+    older_than : float, optional
+        Of them, the sets begun more than so many days ago.
+
+    Raises
+    ------
+    InputError
+        For a key that is not there, or neither keys, nor studies, nor an age.
+    """
+    if not keys and not keep and older_than is None:
+        raise InputError("prune", "nothing to go by", "keys, --keep STUDY.toml, or --older-than DAYS")
+    sets = store.sets()
+    for key in keys:
+        if not any(found.key.startswith(key) for found in sets):
+            raise InputError("key", repr(key), "the first letters of one in `heschl features list`")
+    used: set[str] = set()
+    for path in keep:
+        inputs = load_inputs(path)
+        used |= {source_key(name, inputs) for name in inputs.study.features}
+    now = datetime.datetime.now(datetime.UTC)
+    found = [
+        features
+        for features in sets
+        if (not keys or features.key.startswith(tuple(keys)))
+        and features.key not in used
+        and (older_than is None or (now - datetime.datetime.fromisoformat(features.created)).days >= older_than)
+    ]
+    return found
+
+
+def extract_study(path: str | Path, report: Reporter) -> FeatureStore:
+    """Extract the features of a study, all that is missing in its store, and nothing else."""
+    from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+
+    path = Path(path)
+    inputs = load_inputs(path)
+    store = store_of(inputs.study, inputs.folder)
+    spaces = look_at_spaces(inputs, store)
+    extract_features(inputs, spaces, study_grid(inputs, spaces), store, report)
+    return store
