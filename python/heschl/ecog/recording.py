@@ -95,7 +95,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Samples that are in memory, or in anything sliced like an array: (n_samples, n_channels), in units of `scale` V."""
+    """Samples in memory, or in anything sliced like an array: (n_samples, n_channels), in units of `scale` V."""
 
     values: NDArray[np.floating] = field(repr=False)
     scale: float = 1.0
