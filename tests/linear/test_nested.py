@@ -16,7 +16,8 @@ def r2(y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return 1 - ((y - prediction) ** 2).sum(0) / ((y - y.mean(0)) ** 2).sum(0)
 
 
-def plain(problem, folds, alphas, standardize):
+def plain(problem, folds, alphas, standardize, known=None):
+    known = np.ones(len(problem.H), bool) if known is None else known
     row_fold = np.repeat(folds, problem.lengths)
     n_folds = folds.max() + 1
     H, Y = problem.H.astype(np.float64), problem.Y.astype(np.float64)
@@ -24,13 +25,16 @@ def plain(problem, folds, alphas, standardize):
     def predict(train, test, alpha):
         mean, std = (H[train].mean(0), H[train].std(0)) if standardize else (0.0, 1.0)
         X = lagged_design((H - mean) / std, problem.lags, segments=problem.lengths)
-        return Ridge(alpha=alpha).fit(X[train], Y[train]).predict(X[test])
+        return Ridge(alpha=alpha).fit(X[train & known], Y[train & known]).predict(X[test & known])
 
     scores, chosen, inner = [], [], []
     for j in range(n_folds):
         means = np.mean(
             [
-                [r2(Y[row_fold == k], predict(~np.isin(row_fold, (j, k)), row_fold == k, alpha)) for alpha in alphas]
+                [
+                    r2(Y[(row_fold == k) & known], predict(~np.isin(row_fold, (j, k)), row_fold == k, alpha))
+                    for alpha in alphas
+                ]
                 for k in range(n_folds)
                 if k != j
             ],
@@ -39,7 +43,7 @@ def plain(problem, folds, alphas, standardize):
         best = means.argmax(axis=0)
         test = row_fold == j
         prediction = np.stack([predict(~test, test, alphas[best[t]])[:, t] for t in range(Y.shape[1])], axis=1)
-        scores.append(r2(Y[test], prediction))
+        scores.append(r2(Y[test & known], prediction))
         chosen.append(alphas[best])
         inner.append(means.max(axis=0))
     return np.array(scores), np.array(chosen), np.array(inner)
@@ -69,6 +73,28 @@ def test_equals_the_plain_definition(dtype: str, standardize: bool) -> None:
         np.testing.assert_allclose(found.r[j], r, atol=R2[dtype])
     assert calls[-1] == (10, 10) and len(calls) == 10
     np.testing.assert_array_equal(found.edge, np.isin(found.alpha, (alphas[0], alphas[-1])))
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_missing_responses_leave_fit_and_score_of_their_targets(standardize: bool) -> None:
+    problem = make(0, [30, 12, 44, 25, 38, 21, 33, 50, 17], 3, 4, range(-1, 4))
+    rng = np.random.default_rng(1)
+    problem.Y[:] += 6 * rng.standard_normal(problem.Y.shape)
+    folds, alphas = np.arange(9) % 4, np.logspace(0, 4, 5)
+    y, known = problem.Y.copy(), np.ones(problem.Y.shape, bool)
+    for targets in ([0, 2], [3]):
+        for start in rng.integers(0, len(y) - 20, 3):
+            known[start : start + rng.integers(1, 20), targets] = False
+    y[~known] = np.nan
+    settings = {"segments": problem.lengths, "folds": folds, "lags": problem.lags, "alphas": alphas}
+    with pytest.raises(InputError, match="NaN"):
+        nested_cv(problem.H, y, **settings)
+    found = nested_cv(problem.H, y, missing="mask", standardize=standardize, **settings)
+    for target in range(4):
+        expected = plain(problem, folds, alphas, standardize, known[:, target])
+        for one, other in zip((found.r2, found.alpha, found.inner_r2), expected, strict=True):
+            np.testing.assert_allclose(one[:, target], other[:, target], atol=R2["float64"])
+    np.testing.assert_array_equal(np.isfinite(found.predictions), known)
 
 
 def test_scores_of_noise_are_not_above_zero() -> None:

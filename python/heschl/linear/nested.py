@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl.checks import InputError, check_alphas, check_choice, check_design_size, check_lags, check_matrix
+from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
 from heschl.linear.cv import FoldErrors, Progress, Solver, at_edge, choose_alpha, solve_chosen
 from heschl.linear.engine import How, in_blocks
 from heschl.linear.frames import Double, Float, Frames
@@ -69,6 +69,7 @@ def nested_cv(
     standardize: bool = True,
     boundary: str = "zero",
     alpha_per_target: bool = True,
+    missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
     progress: Progress | None = None,
@@ -94,6 +95,9 @@ def nested_cv(
         z-score the features with the statistics of each training set.
     alpha_per_target : bool
         One λ for each target, or one for all.
+    missing : {"raise", "mask"}
+        What NaN in y is: an error, or a frame that leaves the fit and the scores of its target, and no other's; the
+        features of such a frame stay in the history of the next ones. Its prediction is NaN.
     progress : callable, optional
         Called with (paths done, paths in all).
 
@@ -115,9 +119,7 @@ def nested_cv(
     True
     """
     features = Frames.of(X)
-    responses = check_matrix("y", y, features.dtype)
-    if len(features) != len(responses):
-        raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
+    responses, _ = check_responses(y, len(features), features.dtype, missing)
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_design_size(len(frames), features.shape[1])
     check_choice("boundary", boundary, BOUNDARIES)
