@@ -97,6 +97,26 @@ def simulate(
         console.print(f"next: heschl run {escape(str(study))}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def check(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
+    """Check all that a study.toml names, without any work; list everything that is wrong with its transcripts.
+
+    Overlapping words, words past the end of the sound, out of order, missing from the running text, stimuli that are
+    the same twice: each with file and line.
+    """
+    with _plainly() as console:
+        from heschl.study.inputs import load_inputs
+        from heschl.study.transcripts import check_transcripts
+
+        findings = check_transcripts(study)
+        for finding in findings:
+            console.print(escape(str(finding)), highlight=False, soft_wrap=True)
+        inputs = load_inputs(study)
+        n_words = sum(len(stimulus.words) for stimulus in inputs.stimuli.values())
+        text = f"{len(inputs.stimuli)} stimuli, {n_words} words, {len(inputs.subjects)} subjects: all can be read"
+        console.print(text, highlight=False, soft_wrap=True)
+
+
 features = typer.Typer(
     help=(
         "The features of a study on disk: extract them ahead of a run, list them with every choice that was made, "

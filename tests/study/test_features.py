@@ -18,7 +18,8 @@ from heschl.linear import Repeated
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.stored import extract_study, find_store, removable, store_of
-from heschl.timing.grid import FrameGrid, words_to_frames
+from heschl.timing.align import words_to_frames
+from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
 
 SILENT = Reporter(None)

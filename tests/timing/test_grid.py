@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heschl.checks import InputError
-from heschl.timing.grid import FrameGrid, words_to_frames
-from heschl.timing.words import Word
+from heschl.timing.grid import FrameGrid
 
 WAV2VEC2 = FrameGrid(unit_hz=16000.0, stride=320, centre=200, width=400)
 
@@ -62,25 +60,3 @@ def test_a_duration_that_is_none(duration: float) -> None:
 def test_a_grid_that_does_not_advance(stride: int, width: int, name: str) -> None:
     with pytest.raises(InputError, match=name):
         FrameGrid(1.0, stride, 0, width)
-
-
-@given(st.data())
-def test_words_against_a_loop(data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.lists(st.integers(0, 60), max_size=12, unique=True)))
-    words = [Word("w", a / 20, b / 20) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
-    times = np.arange(50) / 20
-    values = np.arange(1, 2 * 3 * len(words) + 1, dtype=np.float32).reshape(2, len(words), 3)
-    frames = words_to_frames(values, words, times)
-    assert frames.shape == (2, 50, 3)
-    assert frames.dtype == np.float32
-    for i, t in enumerate(times):
-        inside = [k for k, word in enumerate(words) if word.start <= t < word.end]
-        expected = values[:, inside[0]] if inside else np.zeros((2, 3))
-        np.testing.assert_array_equal(frames[:, i], expected)
-
-
-def test_words_that_do_not_fit() -> None:
-    with pytest.raises(InputError, match="one row per word"):
-        words_to_frames(np.zeros((2, 3)), [Word("a", 0, 1)], np.zeros(4))
-    with pytest.raises(InputError, match="'b'"):
-        words_to_frames(np.zeros((2, 3)), [Word("a", 0, 1), Word("b", 0.5, 2)], np.zeros(4))

@@ -34,10 +34,21 @@ class Section(BaseModel):
 
 
 class Stimuli(Section):
-    """[stimuli]: sounds (a glob; a stimulus is named by its file, without ".wav") and the words in them."""
+    """[stimuli]: sounds (a glob), and the words and phones in them.
+
+    A stimulus is named by its file below the fixed part of the glob, without suffix: "timit/*/*.wav" gives "fvmh0/sa1".
+    Words and phones are a table (.csv, .tsv, BIDS events.tsv) or a glob of files of the same names (.wrd, .phn,
+    .TextGrid); ``texts``, a glob of running text to hold the words against. Where words overlap, as in TIMIT,
+    ``overlaps`` says that a word ends where the next begins ("cut") rather than that this is an error.
+    """
 
     sounds: str
     words: str | None = None
+    phones: str | None = None
+    texts: str | None = None
+    overlaps: Literal["error", "cut"] = "error"
+    word_tier: str = "words"
+    phone_tier: str = "phones"
 
 
 class ResponseFiles(Section):

@@ -215,6 +215,7 @@ def fit_layer(
             alphas=settings.alpha_grid(),
             standardize=settings.standardize,
             alpha_per_target=settings.alpha_per_target,
+            missing="mask",  # what may be missing was asked when the responses were read
             progress=progress,
         )
         for y in blocks
@@ -277,7 +278,7 @@ def _fold_squares(group: FitGroup) -> Floats:
     """Give each fold's squares about its own mean, (n_folds, c)."""
     y, folds = group.targets.astype(np.float64), _row_folds(group)
     parts = [y[folds == k] for k in np.unique(folds)]
-    return np.stack([np.square(part - part.mean(axis=0)).sum(axis=0) for part in parts])
+    return np.stack([np.nansum(np.square(part - np.nanmean(part, axis=0)), axis=0) for part in parts])
 
 
 def _mean_errors(group: FitGroup) -> Floats:
@@ -285,5 +286,5 @@ def _mean_errors(group: FitGroup) -> Floats:
     y, folds = group.targets.astype(np.float64), _row_folds(group)
     residuals = np.empty_like(y)
     for k in np.unique(folds):
-        residuals[folds == k] = y[folds == k] - y[folds != k].mean(axis=0)
+        residuals[folds == k] = y[folds == k] - np.nanmean(y[folds != k], axis=0)
     return group.by_stimulus(np.square(residuals))

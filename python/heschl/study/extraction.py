@@ -16,7 +16,7 @@ from heschl.linear import Repeated
 from heschl.study.inputs import Inputs, Stimulus
 from heschl.study.progress import Reporter
 from heschl.study.spaces import Floats, OpenSpace, open_space, source_key, stimulus_key
-from heschl.timing.align import word_of_frames
+from heschl.timing.align import runs, word_of_frames
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
 
@@ -86,11 +86,10 @@ class Features:
         rows: list[Floats] = []
         counts: list[NDArray[np.int64]] = []
         for name, n_frames in segments:
-            word = word_of_frames(self.stimuli[name].words, self.grid.times(n_frames))
-            starts = np.flatnonzero(np.diff(word, prepend=-2))
+            word, frames = runs(word_of_frames(self.stimuli[name].words, self.grid.times(n_frames)))
             silence = np.zeros((1, values[name].shape[1]), dtype=np.float32)
-            rows.append(np.concatenate([values[name], silence])[word[starts]])  # -1, silence, is the last row
-            counts.append(np.diff(starts, append=n_frames))
+            rows.append(np.concatenate([values[name], silence])[word])  # -1, silence, is the last row
+            counts.append(frames)
         return Repeated(np.concatenate(rows), np.concatenate(counts))
 
 

@@ -6,12 +6,15 @@ import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.study.config import LanguageSpace, SpeechSpace, Study, WordSpace, read_study
+from heschl.study.transcripts import named_files, read_transcripts
 from heschl.timing.audio import duration
-from heschl.timing.words import Word, check_words, read_words_csv
+from heschl.timing.validate import refuse, validate
+from heschl.timing.words import Word
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Stimulus:
         The sound.
     duration : float
         Of the sound, in s.
-    words : tuple of Word
+    words, phones : tuple of Word
         In the order they are spoken; none where no word is.
     """
 
@@ -34,6 +37,7 @@ class Stimulus:
     path: Path
     duration: float
     words: tuple[Word, ...]
+    phones: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,11 @@ def load_inputs(path: str | Path) -> Inputs:
     subjects = tuple(read_responses(folder / file, name) for name, file in study.responses.subjects.items())
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
-    words = _read_words(folder, study, sounds)
+    words, phones = (_read_words(folder, study, sounds, tier) for tier in ("words", "phones"))
     heard = sorted({name for subject in subjects for name in subject.stimuli})
-    stimuli = {name: Stimulus(name, *sounds[name], words=tuple(words.get(name, ()))) for name in heard}
+    stimuli = {
+        name: Stimulus(name, *sounds[name], words=words.get(name, ()), phones=phones.get(name, ())) for name in heard
+    }
     wordy = [name for name, space in study.features.items() if space.kind in ("language", "words")]
     if wordy and not any(stimulus.words for stimulus in stimuli.values()):
         raise InputError(
@@ -136,30 +142,10 @@ def _check_model(study_folder: Path, model: str, where: str) -> None:
 
 def _find_sounds(folder: Path, study: Study, path: Path) -> dict[str, tuple[Path, float]]:
     """Give each sound's path and duration by the name of its stimulus."""
-    try:
-        found = sorted(file for file in folder.glob(study.stimuli.sounds) if file.is_file())
-    except (NotImplementedError, ValueError):  # an absolute or an empty pattern
-        raise InputError(
-            f"{path}: stimuli.sounds",
-            repr(study.stimuli.sounds),
-            "a pattern relative to the study.toml, such as 'stimuli/*.wav'",
-        ) from None
-    if not found:
-        raise InputError(
-            f"{path}: stimuli.sounds",
-            f"no file that matches {study.stimuli.sounds!r} in {folder}",
-            "one sound for each stimulus",
-        )
-    sounds: dict[str, tuple[Path, float]] = {}
-    for file in found:
-        if file.stem in sounds:
-            raise InputError(
-                f"{path}: stimuli.sounds",
-                f"two sounds named {file.stem!r}: {sounds[file.stem][0]} and {file}",
-                "a name of its own for each stimulus",
-            )
-        sounds[file.stem] = (file, duration(file))
-        if sounds[file.stem][1] <= 0:
+    files = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
+    sounds = {name: (file, duration(file)) for name, file in files.items()}
+    for file, seconds in sounds.values():
+        if seconds <= 0:
             raise InputError(str(file), "a sound without samples", "a sound")
     return sounds
 
@@ -184,11 +170,9 @@ def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], st
         )
 
 
-def _read_words(folder: Path, study: Study, sounds: dict[str, tuple[Path, float]]) -> dict[str, list[Word]]:
-    if study.stimuli.words is None:
-        return {}
-    if not (folder / study.stimuli.words).is_file():
-        raise InputError("stimuli.words", f"no file {folder / study.stimuli.words}", "words and their times (CSV)")
-    words = read_words_csv(folder / study.stimuli.words)
-    check_words(words, {name: length for name, (_, length) in sounds.items()})
-    return words
+def _read_words(
+    folder: Path, study: Study, sounds: dict[str, tuple[Path, float]], tier: Literal["words", "phones"]
+) -> dict[str, tuple[Word, ...]]:
+    transcripts = read_transcripts(folder, study.stimuli, tier)
+    refuse(validate(transcripts, {name: seconds for name, (_, seconds) in sounds.items()} if transcripts else None))
+    return {name: transcript.words for name, transcript in transcripts.items()}

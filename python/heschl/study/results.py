@@ -13,7 +13,7 @@ best_alpha                        (space, electrode, fold): the λ of that layer
 best_pooled_r2, p_value, q_value  (space, electrode): test against the mean; q over a space's electrodes
 sse                               (space, electrode, stimulus): squared error; NaN where not heard
 mean_sse                          (electrode, stimulus): the same of the training folds' mean
-n_frames                          (electrode, stimulus): frames, all repeats
+n_frames                          (electrode, stimulus): frames with a response, all repeats
 example_response                  (electrode, example_frame): the response to the example stimulus
 example_prediction                (space, electrode, example_frame): out of fold, best layer
 example_time                      (example_frame): s from the sound's onset
@@ -131,8 +131,8 @@ def _group_variables(fits: GroupFits, features: Mapping[str, Features], stimuli:
     sse = np.stack([everywhere(best.sse[:, real]) for best in fits.best.values()])
     out["sse"] = (("space", "electrode", "stimulus"), sse)
     out["mean_sse"] = (("electrode", "stimulus"), everywhere(fits.mean_sse[:, real]))
-    frames = group.by_stimulus(np.ones((int(group.lengths.sum()), 1)))
-    out["n_frames"] = (("electrode", "stimulus"), everywhere(np.repeat(frames, n_electrodes, axis=1)))
+    known = np.isfinite(group.y).astype(np.float64)
+    out["n_frames"] = (("electrode", "stimulus"), everywhere(group.by_stimulus(known)))
     out["example_response"] = (("electrode", "example_frame"), group.y[rows].T)
     shown = np.stack([best.example[:, real].T for best in fits.best.values()])
     out["example_prediction"] = (("space", "electrode", "example_frame"), shown)

@@ -35,7 +35,7 @@ class FitGroup:
     segments : tuple of (stimulus, frames)
         In the order of the rows.
     y : array of shape (n_frames, n_electrodes), float32
-        The responses.
+        The responses; NaN where one is missing.
     y_shuffled : array of shape (n_frames, n_electrodes) or (n_frames, 0), float32
         Each stimulus with the response to another one; no column where this control was not asked for.
     folds : array of shape (n_segments,), int
@@ -65,9 +65,9 @@ class FitGroup:
         return np.concatenate([self.y, self.y_shuffled], axis=1)
 
     def by_stimulus(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum rows (n_frames, c) over each stimulus, all its segments together: (n_stimuli, c)."""
+        """Sum rows (n_frames, c) over each stimulus, all its segments together: (n_stimuli, c); NaN counts as 0."""
         starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
-        sums = np.add.reduceat(squares, starts, axis=0)
+        sums = np.add.reduceat(np.nan_to_num(squares), starts, axis=0)
         _, stimulus = np.unique([name for name, _ in self.segments], return_inverse=True)
         out = np.zeros((len(self.stimuli), squares.shape[1]))
         np.add.at(out, stimulus, sums)
@@ -81,8 +81,10 @@ class FitGroup:
         """
         ends = np.cumsum(self.lengths)
         rows = [slice(int(end - n), int(end)) for end, n in zip(ends, self.lengths, strict=True)]
-        scale = self.y.std(axis=0, dtype=np.float64)
-        varies = [(self.y[part].std(axis=0)[scale > 0] / scale[scale > 0]).mean() for part in rows]
+        scale = np.nanstd(self.y, axis=0, dtype=np.float64)
+        known = np.isfinite(self.y)
+        spread = [np.std(self.y[part], axis=0, where=known[part]) for part in rows]  # NaN where nothing is known
+        varies = [np.nan_to_num(std[scale > 0] / scale[scale > 0]).mean() for std in spread]
         at = int(np.argmax(np.where(self.lengths >= np.median(self.lengths), np.nan_to_num(varies), -1.0)))
         return self.segments[at][0], rows[at]
 

@@ -1,20 +1,196 @@
-"""Words and frames."""
+"""Words and frames: which word each frame belongs to, and back.
+
+A frame belongs to the word that covers its centre: start ≤ t < end, compared exactly. Times of frames, and of words
+counted in samples, are quotients of whole numbers, rounded once, so that equal times are equal numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.checks import InputError, check_choice
 from heschl.timing.words import Word
 
+SILENCE = ("zero", "hold")
 
-def word_of_frames(words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give the index of the word that covers each time; -1 in silence."""
+
+def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence: str = "zero") -> NDArray[np.int64]:
+    """Tell which word each frame belongs to.
+
+    Parameters
+    ----------
+    words : sequence of Word
+        In the order of their starts, without overlap.
+    times : (n_frames,) array of float64
+        Centres of the frames, in s.
+    silence : {"zero", "hold"}
+        Frames between words: none ("zero"), or the word before ("hold").
+
+    Returns
+    -------
+    (n_frames,) array of int64
+        Places in `words`; −1 where there is none. A word in which no frame is centred is not among them.
+
+    Raises
+    ------
+    InputError
+        For words that overlap or are not in order.
+
+    Examples
+    --------
+    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
+    >>> word_of_frames(words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).tolist()
+    [-1, 0, 0, -1, 1]
+    >>> word_of_frames(words, np.array([0.0, 0.1, 0.2, 0.3, 0.4]), silence="hold").tolist()
+    [-1, 0, 0, 0, 1]
+    """
+    check_choice("silence", silence, SILENCE)
+    for before, after in pairwise(words):
+        if after.start < before.end:
+            raise InputError(
+                f"word {after.text!r} at {after.start} s", f"a start before {before.text!r} ends",
+                "words in the order of their starts, without overlap",
+            )  # fmt: skip
     starts = np.array([word.start for word in words], dtype=np.float64)
-    ends = np.array([word.end for word in words], dtype=np.float64)
-    word_of = np.searchsorted(starts, times, side="right") - 1
-    spoken = np.flatnonzero(word_of >= 0)
-    word_of[spoken[times[spoken] >= ends[word_of[spoken]]]] = -1
-    return word_of
+    found = np.searchsorted(starts, times, side="right") - 1
+    if silence == "zero" and len(words):
+        ends = np.array([word.end for word in words], dtype=np.float64)
+        found[times >= ends[found]] = -1  # before the first word it is −1 already
+    return np.asarray(found, dtype=np.int64)
+
+
+def words_to_frames(
+    values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64], *, silence: str = "zero"
+) -> NDArray[Any]:
+    """Hold each word's value through the word; 0 where there is none.
+
+    Parameters
+    ----------
+    values : (..., n_words, width) array
+        One row per word.
+    words, times, silence
+        See `word_of_frames`.
+
+    Returns
+    -------
+    (..., n_frames, width) array of values' dtype
+        A new array. `runs` keeps the same without repeating rows.
+
+    Raises
+    ------
+    InputError
+        Where there is not one value per word, or words overlap or are not in order.
+
+    Examples
+    --------
+    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
+    >>> words_to_frames(np.array([[1.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
+    [0.0, 1.0, 1.0, 0.0, 2.0]
+    """
+    _check_values(values, words)
+    word = word_of_frames(words, times, silence=silence)
+    frames = np.zeros((*values.shape[:-2], len(times), values.shape[-1]), dtype=values.dtype)
+    spoken = np.flatnonzero(word >= 0)
+    frames[..., spoken, :] = values[..., word[spoken], :]
+    return frames
+
+
+def runs(word: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put frames of the same word together: what `word_of_frames` gives as (words, frames of each).
+
+    Examples
+    --------
+    >>> [part.tolist() for part in runs(np.array([-1, 0, 0, -1, 1]))]
+    [[-1, 0, -1, 1], [1, 2, 1, 1]]
+    """
+    starts = np.flatnonzero(np.diff(word, prepend=word[:1] - 1))
+    return word[starts], np.diff(starts, append=len(word)).astype(np.int64)
+
+
+def frames_to_words(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
+    """Average the frames of each word.
+
+    Parameters
+    ----------
+    values : (..., n_frames, width) array
+        One row per frame.
+    words, times
+        See `word_of_frames`.
+
+    Returns
+    -------
+    (..., n_words, width) array of values' dtype
+        Of a word in which no frame is centred, the frame nearest to its middle.
+
+    Raises
+    ------
+    InputError
+        Where there is not one row per frame, no frame at all, or words overlap or are not in order.
+
+    Examples
+    --------
+    >>> frames = np.array([[1.0], [2.0], [4.0], [9.0]])
+    >>> frames_to_words(frames, [Word("so", 0.1, 0.3), Word("a", 0.31, 0.32)], np.arange(4) / 10).ravel().tolist()
+    [3.0, 9.0]
+    """
+    if values.ndim < 2 or values.shape[-2] != len(times) or len(times) == 0:
+        raise InputError("values", f"shape {values.shape}", f"(..., {len(times)}, width), at least one frame")
+    word = word_of_frames(words, times)
+    out = np.empty((*values.shape[:-2], len(words), values.shape[-1]), dtype=values.dtype)
+    for i, spoken in enumerate(words):
+        frames = np.flatnonzero(word == i)
+        if not len(frames):
+            frames = np.argmin(np.abs(times - (spoken.start + spoken.end) / 2), keepdims=True)
+        out[..., i, :] = values[..., frames, :].mean(axis=-2)
+    return out
+
+
+def check_frame_counts(features: Mapping[str, int], responses: Mapping[str, int], rate: float) -> dict[str, int]:
+    """Hold the frames of features and responses against each other, stimulus by stimulus.
+
+    Parameters
+    ----------
+    features, responses : mapping of stimulus to int
+        Frames of each side.
+    rate : float
+        Frames per second, Hz, for the message.
+
+    Returns
+    -------
+    dict of stimulus to int
+        The smaller of both, which differ by one at most: the rest of one frame is cut.
+
+    Raises
+    ------
+    InputError
+        For a stimulus that one side lacks, and counts that differ by more than one frame; it says which.
+
+    Examples
+    --------
+    >>> check_frame_counts({"s1": 50}, {"s1": 49}, 50.0)
+    {'s1': 49}
+    """
+    sides = {"features": features, "responses": responses}
+    for (name, own), (other, others) in (tuple(sides.items()), tuple(sides.items())[::-1]):
+        lacking = sorted(own.keys() - others.keys())
+        if lacking:
+            raise InputError(other, f"nothing for stimulus {lacking[0]!r}, of which there are {name}", "both of each")
+    for stimulus, n in features.items():
+        m = responses[stimulus]
+        if abs(n - m) > 1:
+            longer = "the features" if n > m else "the responses"
+            raise InputError(
+                f"stimulus {stimulus!r}", f"{n} frames of features and {m} of responses",
+                "as many of both, or one more on a side", f"{longer} go on for {abs(n - m) / rate:.3g} s.".capitalize(),
+            )  # fmt: skip
+    return {stimulus: min(n, responses[stimulus]) for stimulus, n in features.items()}
+
+
+def _check_values(values: NDArray[Any], words: Sequence[Word]) -> None:
+    if values.ndim < 2 or values.shape[-2] != len(words):
+        raise InputError("values", f"shape {values.shape}", f"(..., {len(words)}, width), one row per word")

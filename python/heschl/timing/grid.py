@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.timing.words import Word
 
 _ROUNDING_UNITS = 1e-6
 """A duration this close below a whole number of units is that number: rounding put it there."""
@@ -131,56 +127,6 @@ class FrameGrid:
             Seconds from the sound's onset.
         """
         return (self.centre + self.stride * np.arange(n, dtype=np.int64)) / self.unit_hz
-
-
-def words_to_frames(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
-    """Hold each word's value through the word; silence is 0.
-
-    A frame belongs to the word with ``start <= time < end``. A word in which no frame is centred leaves no
-    trace.
-
-    Parameters
-    ----------
-    values : (..., n_words, width) array
-        One row per word.
-    words : sequence of Word
-        In the order of their starts, without overlap.
-    times : (n_frames,) array of float64
-        Centres of the frames, in s.
-
-    Returns
-    -------
-    (..., n_frames, width) array of values' dtype
-        A new array.
-
-    Raises
-    ------
-    InputError
-        Where there is not one value per word, or words overlap or are not in order.
-
-    Examples
-    --------
-    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
-    >>> words_to_frames(np.array([[1.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
-    [0.0, 1.0, 1.0, 0.0, 2.0]
-    """
-    if values.ndim < 2 or values.shape[-2] != len(words):
-        raise InputError("values", f"shape {values.shape}", f"(..., {len(words)}, width), one row per word")
-    starts = np.array([word.start for word in words], dtype=np.float64)
-    ends = np.array([word.end for word in words], dtype=np.float64)
-    for before, after in pairwise(words):
-        if after.start < before.end:
-            raise InputError(
-                f"word {after.text!r} at {after.start} s",
-                f"a start before {before.text!r} ends",
-                "words in the order of their starts, without overlap",
-            )
-    frames = np.zeros((*values.shape[:-2], len(times), values.shape[-1]), dtype=values.dtype)
-    word_of = np.searchsorted(starts, times, side="right") - 1
-    spoken = np.flatnonzero(word_of >= 0)
-    spoken = spoken[times[spoken] < ends[word_of[spoken]]]
-    frames[..., spoken, :] = values[..., word_of[spoken], :]
-    return frames
 
 
 def _check_rate(name: str, rate: float) -> None:

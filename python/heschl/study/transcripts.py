@@ -1,0 +1,105 @@
+"""The files that [stimuli] of a study.toml names: sounds, and the words and phones in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from heschl.checks import InputError
+from heschl.study.config import Stimuli, read_study
+from heschl.timing.audio import duration
+from heschl.timing.transcripts import read_events, read_table, read_textgrid, read_timit
+from heschl.timing.validate import Finding, validate
+from heschl.timing.words import Transcript
+
+_GLOB = re.compile(r"[*?\[]")
+_TIMIT_TEXT = re.compile(r"^\d+\s+\d+\s+")
+"""TIMIT's .txt begins with the first and the last sample."""
+
+
+def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
+    """Give the files that match a glob by their names: the path below the glob's fixed part, without suffix.
+
+    Raises
+    ------
+    InputError
+        For a pattern that is absolute or matches nothing, and two files of one name.
+    """
+    parts = Path(pattern).parts
+    fixed = next((i for i, part in enumerate(parts) if _GLOB.search(part)), max(0, len(parts) - 1))
+    root = folder.joinpath(*parts[:fixed])
+    try:
+        found = sorted(file for file in folder.glob(pattern) if file.is_file())
+    except (NotImplementedError, ValueError):  # an absolute or an empty pattern
+        raise InputError(
+            where, repr(pattern), "a pattern relative to the study.toml, such as 'stimuli/*.wav'"
+        ) from None
+    if not found:
+        raise InputError(where, f"no file that matches {pattern!r} in {folder}", "one file for each stimulus")
+    files: dict[str, Path] = {}
+    for file in found:
+        name = file.relative_to(root).with_suffix("").as_posix()
+        if name in files:
+            raise InputError(
+                where, f"two files named {name!r}: {files[name]} and {file}", "a name of its own for each stimulus"
+            )
+        files[name] = file
+    return files
+
+
+def read_transcripts(folder: Path, stimuli: Stimuli, tier: Literal["words", "phones"]) -> dict[str, Transcript]:
+    """Read the words, or the phones, of all stimuli; nothing where the study names none.
+
+    Raises
+    ------
+    InputError
+        For files that are not there or cannot be read. Whether words make sense is not asked.
+    """
+    pattern = getattr(stimuli, tier)
+    if pattern is None:
+        return {}
+    suffix = Path(pattern).suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        if not (folder / pattern).is_file():
+            raise InputError(f"stimuli.{tier}", f"no file {folder / pattern}", "words and their times")
+        reader = read_events if pattern.endswith("events.tsv") else read_table
+        found = reader(folder / pattern)
+    elif suffix == ".textgrid":
+        name = stimuli.word_tier if tier == "words" else stimuli.phone_tier
+        files = named_files(folder, pattern, f"stimuli.{tier}")
+        found = {stimulus: read_textgrid(file, name) for stimulus, file in files.items()}
+    elif suffix in (".wrd", ".phn"):
+        files = named_files(folder, pattern, f"stimuli.{tier}")
+        found = {stimulus: read_timit(file) for stimulus, file in files.items()}
+    else:
+        raise InputError(
+            f"stimuli.{tier}", repr(pattern), "a table (.csv, .tsv) or a glob of .wrd, .phn or .TextGrid files"
+        )
+    if stimuli.overlaps == "cut":
+        return {stimulus: transcript.cut_at_next() for stimulus, transcript in found.items()}
+    return found
+
+
+def check_transcripts(path: str | Path) -> list[Finding]:
+    """Look at all words and phones of a study, against its sounds and texts.
+
+    Raises
+    ------
+    InputError
+        For a study.toml, a sound or a transcript that cannot be read.
+    """
+    path = Path(path)
+    stimuli, folder = read_study(path).stimuli, path.resolve().parent
+    sounds = named_files(folder, stimuli.sounds, f"{path}: stimuli.sounds")
+    durations = {name: duration(file) for name, file in sounds.items()}
+    texts = {}
+    if stimuli.texts is not None:
+        files = named_files(folder, stimuli.texts, f"{path}: stimuli.texts")
+        texts = {name: _TIMIT_TEXT.sub("", file.read_text(encoding="utf-8")) for name, file in files.items()}
+    found: list[Finding] = []
+    for tier in ("words", "phones"):
+        transcripts = read_transcripts(folder, stimuli, tier)
+        if transcripts:
+            found += validate(transcripts, durations, texts if tier == "words" else None)
+    return found
