@@ -115,7 +115,7 @@ class LanguageModel:
         tokens = torch.tensor([list(ids)], dtype=torch.long, device=device)
         with torch.inference_mode():
             states = self._model(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states
-        return stack_layers(states, self._source)
+        return stack_layers(states, self._source)[:, 0]
 
     def _check_causal(self, kind: str) -> NDArray[np.float32]:
         """Run two short texts that differ in their last token: what precedes it must not."""

@@ -210,18 +210,18 @@ def place(model: Any, device: str) -> Any:
 
 
 def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArray[np.float32]:
-    """Stack the hidden states of one input.
+    """Stack the hidden states of a batch.
 
     Parameters
     ----------
-    hidden_states : tuple of (1, n, width) tensors
+    hidden_states : tuple of (n_inputs, n, width) tensors
         As transformers gives them for ``output_hidden_states=True``.
     source : str
         Names the model in messages.
 
     Returns
     -------
-    (n_layers, n, width) array of float32
+    (n_layers, n_inputs, n, width) array of float32
         On the CPU.
 
     Raises
@@ -232,7 +232,7 @@ def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArra
     widths = sorted({state.shape[-1] for state in hidden_states})
     if len(widths) != 1:
         raise InputError(f"model {source!r}", f"layers of widths {widths}", "layers of one width")
-    layers = torch.stack([state[0] for state in hidden_states]).to("cpu", torch.float32).numpy()
+    layers = torch.stack(hidden_states).to("cpu", torch.float32).numpy()
     if not np.isfinite(layers).all():
         raise InputError(
             f"model {source!r}",

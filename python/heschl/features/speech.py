@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, source_of, stack_layers
+from heschl.features.windows import windows
 from heschl.timing.grid import FrameGrid
+
+OVERLAP_S = 10.0
+"""Of two windows of a long sound, s: every frame has half of it on either side, but at the sound's ends."""
+PADDING_TOLERANCE = 1e-5
+"""Deviation by padding, relative to a layer's largest value, that is rounding."""
 
 
 class SpeechModel:
@@ -27,10 +34,17 @@ class SpeechModel:
     blocks; where a model ends in a layer norm of its own (Whisper, ``do_stable_layer_norm``), layer "L" is
     behind that norm.
 
+    A sound is normalised as a whole, as the checkpoint's feature extractor asks. One longer than `window` goes through
+    the model in windows that share 10 s (at most a third; Whisper's normalise each by itself), and each frame is taken
+    from the window in which it lies farther from the ends; frames keep the very times that they have in one pass.
+
     Parameters
     ----------
     model : str or Path
         A folder as ``save_pretrained`` writes it, or a name on the Hub.
+    window : float
+        Longest sound that goes through the model in one pass, s: time and memory of attention grow with its square.
+        Whisper's is 30 s, whatever is said here.
     device : {"cpu", "cuda", "auto"}
         Where it runs.
 
@@ -44,6 +58,12 @@ class SpeechModel:
         "0" to "L".
     width : int
         Features per layer.
+    pads : bool
+        Whether sounds of different lengths may share a pass, the shorter ones padded and masked: whether that leaves
+        their features as they are is tried when the model is loaded. (It does not where the front end normalises over
+        time, as Wav2Vec2-base's, or a positional convolution sees the padding.)
+    settings : dict
+        All of this in plain values.
 
     Raises
     ------
@@ -72,11 +92,11 @@ class SpeechModel:
     (['0', '1', '2'], 50.0, (3, 49, 16))
     """
 
-    def __init__(self, model: str | Path, *, device: str = "cpu") -> None:
+    def __init__(self, model: str | Path, *, window: float = 60.0, device: str = "cpu") -> None:
         self._source = source_of(model)
         config = load_config(self._source)
-        whisper = config.model_type == "whisper"
-        if not (whisper or (hasattr(config, "conv_kernel") and hasattr(config, "conv_stride"))):
+        self._whisper = config.model_type == "whisper"
+        if not (self._whisper or (hasattr(config, "conv_kernel") and hasattr(config, "conv_stride"))):
             raise InputError(
                 f"model {self._source!r}",
                 f"the architecture {config.model_type!r}",
@@ -85,12 +105,27 @@ class SpeechModel:
         self._extractor = load_feature_extractor(self._source) or self._usual_extractor(config)
         self._check_extractor(config)
         self.sfreq = int(self._extractor.sampling_rate)
-        self.grid = _whisper_grid(self._extractor) if whisper else _convolution_grid(config, self.sfreq)
-        self._longest = int(self._extractor.n_samples) if whisper else None
+        self.grid = _whisper_grid(self._extractor) if self._whisper else _convolution_grid(config, self.sfreq)
+        seconds = self._extractor.n_samples / self.sfreq if self._whisper else window
+        if not (math.isfinite(seconds) and seconds >= 1.0):
+            raise InputError("window", f"{seconds} s", "1 s or more")
+        self._size = self.grid.n_frames(seconds)
+        self._overlap = min(round(OVERLAP_S * self.grid.rate), self._size // 3)
         weights = load_weights(self._source, config)
-        self._model = place(weights.get_encoder() if whisper else weights, device)
+        self._model = place(weights.get_encoder() if self._whisper else weights, device)
         self.width = int(config.hidden_size)
         self.layers = [str(layer) for layer in range(_n_blocks(config) + 1)]
+        self.pads = not self._whisper and self._padding_is_exact()
+        self.settings = {
+            "model": str(model),
+            "revision": getattr(config, "_commit_hash", None),
+            "architecture": config.model_type,
+            "sampling rate, Hz": self.sfreq,
+            "input": "log-mel, each window by itself" if self._whisper else _normalisation(self._extractor),
+            "window, s": seconds,
+            "shared by windows, s": self._overlap / self.grid.rate,
+            "layer 0": "input of the first block: the projected front end with its position embedding",
+        }
 
     def extract(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the model on one sound.
@@ -98,8 +133,7 @@ class SpeechModel:
         Parameters
         ----------
         sound : (n_samples,) array of float32
-            One channel at ``sfreq``, as recorded: it is normalised here as the checkpoint's feature extractor
-            asks.
+            One channel at ``sfreq``, as recorded.
 
         Returns
         -------
@@ -110,9 +144,55 @@ class SpeechModel:
         Raises
         ------
         InputError
-            For a sound that is not one channel of finite samples, is shorter than one frame or longer than
-            the model's fixed length; for a model whose frames are not those of its configuration.
+            For a sound that is not one channel of finite samples or is shorter than one frame; for a model whose
+            frames are not those of its configuration.
         """
+        (blocks,) = self.extract_many([sound])
+        return np.concatenate(list(blocks), axis=1)
+
+    def extract_many(
+        self, sounds: Iterable[NDArray[np.float32]], *, batch: float = 64.0
+    ) -> Iterator[Iterable[NDArray[np.float32]]]:
+        """Run the model on many sounds, in order; those that may share a pass do where they follow each other.
+
+        Parameters
+        ----------
+        sounds : iterable of (n_samples,) arrays of float32
+            See `extract`. Best sorted by length; they are taken one pass ahead.
+        batch : float
+            Sound in one pass, padding included, in s.
+
+        Yields
+        ------
+        iterable of (n_layers, n_frames, width) arrays of float32
+            The features of a sound, block after block in time: one, but for a sound of several windows. To be gone
+            through before the next sound is asked for.
+
+        Raises
+        ------
+        InputError
+            See `extract`; after what came before it was given.
+        """
+        waiting: list[NDArray[np.float32]] = []
+        for sound in sounds:
+            try:
+                sound = self._checked(sound)
+            except InputError:
+                yield from self._pass(waiting)
+                raise
+            longest = max(len(sound), *(len(other) for other in waiting), 1)
+            alone = self.grid.n_frames(len(sound) / self.sfreq) > self._size
+            alike = self.pads or self._whisper or all(len(other) == len(sound) for other in waiting)
+            if waiting and (alone or not alike or longest * (len(waiting) + 1) > batch * self.sfreq):
+                yield from self._pass(waiting)
+                waiting = []
+            if alone:
+                yield self._windows(sound)
+            else:
+                waiting.append(sound)
+        yield from self._pass(waiting)
+
+    def _checked(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         sound = np.asarray(sound, dtype=np.float32)
         if sound.ndim != 1 or not np.isfinite(sound).all():
             raise InputError(
@@ -120,38 +200,81 @@ class SpeechModel:
                 f"shape {sound.shape}" if sound.ndim != 1 else "NaN or infinite samples",
                 "(n_samples,) finite samples of one channel",
             )
-        n_frames = self.grid.n_frames(len(sound) / self.sfreq)
-        if n_frames == 0:
+        if self.grid.n_frames(len(sound) / self.sfreq) == 0:
             raise InputError(
                 "sound",
                 f"{len(sound)} samples at {self.sfreq} Hz",
                 f"a sound of at least one frame, {self.grid.width / self.grid.unit_hz:.4g} s",
             )
-        if self._longest is not None and len(sound) > self._longest:
-            raise InputError(
-                "sound",
-                f"{len(sound) / self.sfreq:.6g} s",
-                f"at most {self._longest / self.sfreq:g} s, the fixed length of {self._source!r}",
-                "Cut longer sounds into stimuli.",
-            )
-        inputs = self._extractor(sound, sampling_rate=self.sfreq, return_tensors="pt")
-        values = inputs[self._extractor.model_input_names[0]].to(next(self._model.parameters()).device)
-        with torch.inference_mode():
-            states = self._model(values, output_hidden_states=True).hidden_states
-        layers = stack_layers(states, self._source)
-        self._check_frames(layers, n_frames)
-        return np.ascontiguousarray(layers[:, :n_frames])
+        return sound
 
-    def _check_frames(self, layers: NDArray[np.float32], n_frames: int) -> None:
-        if self._longest is not None:
-            n_frames = self.grid.n_frames(self._longest / self.sfreq)
-        expected = (len(self.layers), n_frames, self.width)
+    def _pass(self, sounds: Sequence[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
+        """One pass over sounds that may share it."""
+        if not sounds:
+            return
+        if self._whisper:
+            inputs = self._prepared(list(sounds))
+            mask = None
+        else:
+            inputs = np.zeros((len(sounds), max(map(len, sounds))), dtype=np.float32)
+            mask = np.zeros(inputs.shape, dtype=np.int64)
+            for row, valid, sound in zip(inputs, mask, sounds, strict=True):
+                row[: len(sound)], valid[: len(sound)] = self._prepared(sound)[0], 1
+        layers = self._run(inputs, mask if mask is not None and not mask.all() else None)
+        for i, sound in enumerate(sounds):
+            yield [np.ascontiguousarray(layers[:, i, : self.grid.n_frames(len(sound) / self.sfreq)])]
+
+    def _windows(self, sound: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """A long sound, window after window: each begins with a frame of the whole sound's grid."""
+        per_frame = self.grid.stride * self.sfreq / self.grid.unit_hz  # samples; whole by construction
+        whole = sound if self._whisper else self._prepared(sound)[0]
+        for window in windows(self.grid.n_frames(len(sound) / self.sfreq), self._size, self._overlap):
+            begin = round(window.start * per_frame)
+            n = self._extractor.n_samples if self._whisper else math.ceil(self._needed(window.stop - window.start))
+            part = whole[begin : begin + n]
+            layers = self._run(self._prepared(part) if self._whisper else part[None], None)
+            yield np.ascontiguousarray(layers[:, 0, window.first - window.start : window.last - window.start])
+
+    def _needed(self, n_frames: int) -> float:
+        """Samples that so many frames need."""
+        return (self.grid.width + self.grid.stride * (n_frames - 1)) * self.sfreq / self.grid.unit_hz
+
+    def _prepared(self, sounds: Any) -> NDArray[np.float32]:
+        """Give the model's input for one sound (or several, for Whisper): normalised, or log-mel."""
+        inputs = self._extractor(sounds, sampling_rate=self.sfreq, return_tensors="np")
+        return np.asarray(inputs[self._extractor.model_input_names[0]], dtype=np.float32)
+
+    def _run(self, inputs: NDArray[np.float32], mask: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        """Give the hidden states of a batch, (n_layers, n_sounds, n_frames, width)."""
+        device = next(self._model.parameters()).device
+        masks = {} if mask is None else {"attention_mask": torch.from_numpy(mask).to(device)}
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of transformers, about its own calls into torch
+            values = torch.from_numpy(inputs).to(device)
+            states = self._model(values, output_hidden_states=True, **masks).hidden_states
+        layers = stack_layers(states, self._source)
+        seconds = self._extractor.n_samples / self.sfreq if self._whisper else inputs.shape[-1] / self.sfreq
+        expected = (len(self.layers), len(inputs), self.grid.n_frames(seconds), self.width)
         if layers.shape != expected:
             raise InputError(
                 f"model {self._source!r}",
                 f"hidden states of shape {layers.shape}",
-                f"{expected} (layers, frames, width), as its configuration says",
+                f"{expected} (layers, sounds, frames, width), as its configuration says",
             )
+        return layers
+
+    def _padding_is_exact(self) -> bool:
+        """Try whether noise that is padded and masked beside a longer one keeps its features."""
+        rng = np.random.default_rng(0)
+        n = math.ceil(self._needed(12))
+        sounds = [rng.standard_normal(length).astype(np.float32) for length in (n, 3 * n)]
+        (alone,) = next(self._pass(sounds[:1]))
+        try:
+            (beside,) = next(self._pass(sounds))
+        except (RuntimeError, ValueError, TypeError):  # the model does not take a mask
+            return False
+        scale = np.abs(alone).max(axis=(1, 2), keepdims=True)
+        return bool((np.abs(alone - beside) <= PADDING_TOLERANCE * scale).all())
 
     def _usual_extractor(self, config: Any) -> Any:
         usual = (
@@ -183,6 +306,10 @@ class SpeechModel:
                 f"input {found}",
                 f"input {expected}",
             )
+
+
+def _normalisation(extractor: Any) -> str:
+    return "mean 0, variance 1 over the sound" if extractor.do_normalize else "as recorded"
 
 
 def _n_blocks(config: Any) -> int:
