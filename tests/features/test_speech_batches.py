@@ -228,5 +228,5 @@ def test_real_whisper() -> None:
     assert len(long) > 30 * 16000
     found = model.extract(long)
     assert found.shape[1] == model.grid.n_frames(len(long) / 16000)
-    first = model.extract(long[: 30 * 16000])
-    assert worst(found[:, :1200], first[:, :1200]) < FLOAT32
+    seam = windows(found.shape[1], 1500, 500)[0].last
+    assert worst(found[:, :seam], model.extract(long[: 30 * 16000])[:, :seam]) < FLOAT32
