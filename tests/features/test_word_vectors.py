@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.features.words import WordVectors
+from heschl.features.words import OOV, WordVectors
+
+MODELS = Path(os.environ.get("HESCHL_TEST_MODELS", "absent"))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -72,3 +76,91 @@ def test_no_file(tmp_path: Path) -> None:
 def test_no_vocabulary(tmp_path: Path) -> None:
     vectors = WordVectors.read(write(tmp_path, "the 1 2\n"), set())
     assert (vectors.width, vectors.missing, vectors.vectors) == (2, (), {})
+
+
+def test_a_word_of_another_case_where_case_matters(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("the 1 2\nParis 3 4\n")
+    found = WordVectors.read(path, {"The", "Paris"}, fold=False)
+    assert found.missing == ("The",) and found.extract(["Paris"]).tolist() == [[[3.0, 4.0]]]
+
+
+def test_words_without_a_vector(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("the 1 2\ncat 3 6\nunused 9 9\n")
+    words = ["the", "dog", "Cat"]
+    rows = {oov: WordVectors.read(path, set(words), oov=oov).extract(words)[0].tolist() for oov in OOV}
+    assert rows == {
+        "zero": [[1, 2], [0, 0], [3, 6]],
+        "mean": [[1, 2], [2, 4], [3, 6]],
+        "drop": [[1, 2], [3, 6]],
+    }
+    vectors = WordVectors.read(path, set(words), oov="drop")
+    assert vectors.known(words).tolist() == [True, False, True]
+    assert vectors.settings["words with a vector"] == 2 and vectors.settings["words without"] == 1
+    with pytest.raises(InputError, match="oov"):
+        WordVectors.read(path, set(words), oov="guess")
+
+
+@pytest.mark.parametrize("form", ["txt", "npy"])
+def test_tables_give_what_text_gives(tmp_path: Path, form: str) -> None:
+    rng = np.random.default_rng(0)
+    spellings = ["The", "the", "cat", "CAT", "dog", "naïve"]
+    table = rng.standard_normal((len(spellings), 4)).astype(np.float32)
+    np.save(tmp_path / "table.npy", table)
+    words = tmp_path / f"words.{form}"
+    if form == "txt":
+        words.write_text("\n".join(spellings) + "\n", encoding="utf-8")
+    else:
+        np.save(words, np.array(spellings))
+    lines = [f"{word} " + " ".join(map(repr, row.tolist())) for word, row in zip(spellings, table, strict=True)]
+    text = ("\n".join(lines) + "\n").encode()
+    (tmp_path / "vectors.txt").write_bytes(text)
+    (tmp_path / "vectors.txt.gz").write_bytes(gzip.compress(text))
+    asked = ["THE", "Cat", "naïve", "absent"]
+    found = WordVectors.read(tmp_path / "table.npy", set(asked), words=words)
+    assert found.missing == ("absent",)
+    np.testing.assert_array_equal(found.extract(asked)[0, :3], table[[1, 2, 5]])
+    for name in ("vectors.txt", "vectors.txt.gz"):
+        np.testing.assert_array_equal(
+            found.extract(asked), WordVectors.read(tmp_path / name, set(asked)).extract(asked)
+        )
+
+
+def test_tables_that_are_none(tmp_path: Path) -> None:
+    path, words = tmp_path / "table.npy", tmp_path / "words.txt"
+    words.write_text("the\ncat\n")
+    np.save(path, np.ones((3, 2), dtype=np.float32))
+    for given, match in (
+        (None, "without its words"),
+        (words, "2 words.*3, one"),
+        (tmp_path / "absent", "no such file"),
+    ):
+        with pytest.raises(InputError, match=match):
+            WordVectors.read(path, {"the"}, words=given)
+    for bad in (np.ones(2), np.ones((2, 2), dtype=int), np.array([["a", "b"]] * 2), np.array([None, 1])):
+        np.save(path, bad)
+        with pytest.raises(InputError, match=r"table.npy"):
+            WordVectors.read(path, {"the"}, words=words)
+    np.save(path, np.array([[np.nan, 1], [1, 1]]))
+    with pytest.raises(InputError, match="row 0: 'the'"):
+        WordVectors.read(path, {"the"}, words=words)
+    assert WordVectors.read(path, {"cat"}, words=words).missing == ()  # what is not needed is not read
+    (tmp_path / "vectors.txt").write_text("the 1 2\n")
+    with pytest.raises(InputError, match="words"):
+        WordVectors.read(tmp_path / "vectors.txt", {"the"}, words=words)
+
+
+@pytest.mark.skipif(not (MODELS / "glove.6B.50d").is_dir(), reason="HESCHL_TEST_MODELS names no folder with GloVe")
+def test_real_analogies() -> None:
+    folder = MODELS / "glove.6B.50d"
+    everything = (folder / "words.txt").read_text(encoding="utf-8").split("\n")[:20_000]
+    vectors = WordVectors.read(folder / "vectors.npy", everything, words=folder / "words.txt")
+    rows = vectors.extract(everything)[0]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
+    place = {word: i for i, word in enumerate(everything)}
+    analogies = ("man king woman queen", "france paris italy rome", "big bigger small smaller")
+    for a, b, c, d in (analogy.split() for analogy in analogies):
+        likeness = rows @ (rows[place[b]] - rows[place[a]] + rows[place[c]])
+        likeness[[place[a], place[b], place[c]]] = -np.inf
+        assert d in [everything[i] for i in np.argsort(likeness)[-3:]]

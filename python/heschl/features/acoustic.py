@@ -1,4 +1,4 @@
-"""The mel spectrum."""
+"""What a sound is before any model: the mel spectrum, its onsets, the envelope."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import audio_utils
 
-from heschl.checks import InputError
+from heschl.checks import InputError, check_choice
 from heschl.timing.grid import FrameGrid
 
 FLOOR_DB = -100.0
 """Power below which nothing is told apart, dB re full scale: digital silence is this, not minus infinity."""
+SCALES = ("db", "log", "power")
 RANGE_DB = 80.0
 """Range below a sound's loudest value; what is softer is raised to it, lest silence rule the variance."""
 
@@ -27,11 +28,12 @@ def mel_spectrogram(
     fmax: float | None = None,
     window: float = 0.025,
     hop: float = 0.010,
+    scale: str = "db",
 ) -> tuple[NDArray[np.float32], FrameGrid]:
     """Compute the log-mel spectrum of a sound.
 
     The power spectrum of Hann-windowed frames, gathered by triangular filters of equal area on the (Slaney)
-    mel scale, in dB. Only frames that lie wholly within the sound are there: no sample is made up at the
+    mel scale, in dB by default. Only frames that lie wholly within the sound are there: no sample is made up at the
     ends.
 
     Parameters
@@ -47,11 +49,13 @@ def mel_spectrogram(
     window, hop : float
         Length of a frame and distance between frames, s; brought to whole samples (the window to an even
         number), and the grid returned tells the true ones.
+    scale : {"db", "log", "power"}
+        dB; the natural logarithm of the same; or power as it is.
 
     Returns
     -------
     values : (n_frames, n_mels) array of float32
-        dB, at least −100 and at least 80 dB below the loudest value.
+        In dB at least −100, and at most 80 below the loudest value.
     grid : FrameGrid
         The frames' times; ``grid.n_frames(n_samples / sfreq)`` is ``n_frames``.
 
@@ -67,19 +71,14 @@ def mel_spectrogram(
     >>> values.shape, float(values.max()), grid.rate, grid.times(1).tolist()
     ((98, 80), -100.0, 100.0, [0.0125])
     """
-    sound = np.asarray(sound)
+    check_choice("scale", scale, SCALES)
     if not (math.isfinite(sfreq) and sfreq > 0):
         raise InputError("sfreq", f"{sfreq} Hz", "a sampling rate above 0 Hz")
     fmax = sfreq / 2 if fmax is None else fmax
     grid = mel_grid(sfreq, window, hop)
     n_fft = 1 << (grid.width - 1).bit_length()
     filters = _filters(n_mels, fmin, fmax, sfreq, n_fft)
-    if sound.ndim != 1 or not np.isfinite(sound).all():
-        raise InputError(
-            "sound",
-            f"shape {sound.shape}" if sound.ndim != 1 else "NaN or infinite samples",
-            "(n_samples,) finite samples of one channel",
-        )
+    sound = _checked(sound)
     if len(sound) < grid.width:
         raise InputError("sound", f"{len(sound)} samples", f"at least one frame, {grid.width} samples")
     values = audio_utils.spectrogram(
@@ -97,7 +96,96 @@ def mel_spectrogram(
         db_range=RANGE_DB,
         dtype=np.dtype(np.float32),
     )
+    if scale != "db":  # from what dB has kept of it
+        values = values * np.float32(math.log(10) / 10)
+        values = np.exp(values) if scale == "power" else values
     return np.ascontiguousarray(values.T), grid
+
+
+def onset_spectrogram(values: NDArray[np.floating], grid: FrameGrid) -> NDArray[np.float32]:
+    """Compute how fast each band of a spectrum rises: its derivative in time, where that is above 0.
+
+    Half-wave rectified derivatives of a spectrogram mark acoustic onsets (Daube et al. 2019, Current Biology 29:1924).
+
+    Parameters
+    ----------
+    values : (n_frames, n_bands) array
+        A spectrum, as `mel_spectrogram` gives it.
+    grid : FrameGrid
+        Its frames.
+
+    Returns
+    -------
+    (n_frames, n_bands) array of float32
+        In units of `values` per s. At a frame the derivative is that between its neighbours (at the ends, to the one
+        neighbour), so that it is at the frame's own time.
+
+    Examples
+    --------
+    >>> onset_spectrogram(np.array([[0.0], [1.0], [0.0], [0.0]]), FrameGrid.from_rate(100.0)).ravel().tolist()
+    [100.0, 0.0, 0.0, 0.0]
+    """
+    if len(values) < 2:
+        return np.zeros(values.shape, dtype=np.float32)
+    slope = np.gradient(np.asarray(values, dtype=np.float64), 1 / grid.rate, axis=0)
+    return np.maximum(slope, 0.0).astype(np.float32)
+
+
+def envelope(
+    sound: NDArray[np.floating], sfreq: int, *, rate: float = 100.0, cutoff: float = 25.0
+) -> tuple[NDArray[np.float32], FrameGrid]:
+    """Compute the broadband amplitude envelope of a sound.
+
+    The magnitude of the analytic signal (Hilbert transform), low-pass filtered forwards and backwards (Butterworth,
+    order 3 each way: no delay), read at the middle of frames that tile time.
+
+    Parameters
+    ----------
+    sound : (n_samples,) array of floats
+        One channel.
+    sfreq : int
+        Its sampling rate, Hz.
+    rate : float
+        Frames per second, Hz.
+    cutoff : float
+        Where the low-pass is at half power in all, Hz; at most half of `rate`.
+
+    Returns
+    -------
+    values : (n_frames, 1) array of float32
+        At least 0, in the sound's units.
+    grid : FrameGrid
+        The frames' times.
+
+    Raises
+    ------
+    InputError
+        For a sound that is not one channel of finite samples or is shorter than one frame, and a cutoff that the rate
+        cannot carry.
+
+    Examples
+    --------
+    >>> t = np.arange(16000) / 16000
+    >>> values, grid = envelope(0.5 * np.sin(2 * np.pi * 500 * t), 16000)
+    >>> values.shape, values[20:80].round(3).ravel().min()
+    ((100, 1), np.float32(0.5))
+    """
+    from scipy import signal
+
+    grid = FrameGrid.from_rate(rate)
+    if not (math.isfinite(cutoff) and 0 < cutoff <= rate / 2 and rate <= sfreq):
+        found = f"{cutoff:g} Hz for {rate:g} frames per second of a sound at {sfreq:g} Hz"
+        raise InputError("cutoff", found, "above 0 and at most half of rate, which is at most sfreq")
+    sound = _checked(sound)
+    n_frames = grid.n_frames(len(sound) / sfreq)
+    if n_frames == 0:
+        raise InputError("sound", f"{len(sound)} samples", f"at least one frame, {1 / rate:g} s")
+    low_pass = signal.butter(3, cutoff, fs=sfreq, output="sos")
+    amplitude = np.abs(signal.hilbert(sound.astype(np.float64)))
+    pad = min(len(sound) - 1, round(sfreq / cutoff))
+    smooth = signal.sosfiltfilt(low_pass, amplitude, padlen=pad)
+    values = np.interp(grid.times(n_frames), np.arange(len(sound)) / sfreq, np.maximum(smooth, 0.0))
+    return values[:, None].astype(np.float32), grid
 
 
 def mel_grid(sfreq: int, window: float, hop: float) -> FrameGrid:
@@ -113,6 +201,17 @@ def mel_grid(sfreq: int, window: float, hop: float) -> FrameGrid:
             raise InputError(name, f"{seconds} s", f"at least one sample, {1 / sfreq:.3g} s")
     width = 2 * max(1, round(window * sfreq / 2))
     return FrameGrid(unit_hz=float(sfreq), stride=round(hop * sfreq), centre=width // 2, width=width)
+
+
+def _checked(sound: NDArray[np.floating]) -> NDArray[np.floating]:
+    sound = np.asarray(sound)
+    if sound.ndim != 1 or not np.isfinite(sound).all():
+        raise InputError(
+            "sound",
+            f"shape {sound.shape}" if sound.ndim != 1 else "NaN or infinite samples",
+            "(n_samples,) finite samples of one channel",
+        )
+    return sound
 
 
 def _filters(n_mels: int, fmin: float, fmax: float, sfreq: int, n_fft: int) -> NDArray[np.float64]:

@@ -1,47 +1,85 @@
-"""Static word vectors in GloVe's text format."""
+"""Static word vectors: GloVe's and word2vec's text, and .npy tables."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.checks import InputError
+from heschl.checks import InputError, check_choice
+
+OOV = ("zero", "mean", "drop")
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Vectors of the words of a study.
+    r"""Vectors of the words of a study.
 
     Attributes
     ----------
     width : int
         Numbers per vector.
     missing : tuple of str
-        Words that were asked for and have no vector, sorted; `extract` gives 0 for them.
+        Words that were asked for and have no vector, sorted.
     vectors : dict of str to (width,) array of float32
-        By case-folded word.
+        By word, case-folded if `fold`.
+    oov : {"zero", "mean", "drop"}
+        What `extract` gives for a word without a vector.
+    fold : bool
+        Whether case does not matter.
+    source : str
+        The file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "vectors.txt")
+    ...     _ = path.write_text("the 0.5 1.0\ncat 2.0 0.0\n")
+    ...     vectors = WordVectors.read(path, {"The", "dog"})
+    >>> vectors.missing, vectors.extract(["dog", "The"]).tolist()
+    (('dog',), [[[0.0, 0.0], [0.5, 1.0]]])
     """
 
     width: int
     missing: tuple[str, ...]
     vectors: dict[str, NDArray[np.float32]]
+    oov: str = "zero"
+    fold: bool = True
+    source: str = ""
 
     @classmethod
-    def read(cls, path: str | Path, vocabulary: Collection[str]) -> WordVectors:
-        r"""Read the vectors of a vocabulary; the file is read line by line, and only these rows are kept.
+    def read(
+        cls,
+        path: str | Path,
+        vocabulary: Collection[str],
+        *,
+        words: str | Path | None = None,
+        oov: str = "zero",
+        fold: bool = True,
+    ) -> WordVectors:
+        """Read the vectors of a vocabulary, and no others.
 
         Parameters
         ----------
         path : str or Path
-            UTF-8 text, a word and its numbers in each line, single spaces between; a first line of two whole
-            numbers (word2vec's) is skipped.
+            GloVe's or word2vec's text, UTF-8, plain or ``.gz``: a word and its numbers in each line, single spaces
+            between; a first line of two whole numbers (word2vec's) is skipped; it is read line by line. Or a ``.npy``
+            table (n_words, width), of which the rows needed are read.
         vocabulary : collection of str
-            The words needed. Case does not matter; where the file has a word in several spellings, the
-            lower-case one counts, else the first.
+            The words needed.
+        words : str or Path, optional
+            The words of a ``.npy`` table, row by row: text with one in each line, or a ``.npy`` of strings.
+        oov : {"zero", "mean", "drop"}
+            A word without a vector is 0, the mean of the vectors of the other words asked for, or no word at all.
+        fold : bool
+            Whether case does not matter. Where the file has a word in several spellings, the lower-case one counts,
+            else the first.
 
         Returns
         -------
@@ -52,49 +90,44 @@ class WordVectors:
         ------
         InputError
             For a file that is not there or holds no vectors; with the line, for a needed row that is not
-            ``width`` finite numbers; where not one word of the vocabulary is found.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "vectors.txt")
-        ...     _ = path.write_text("the 0.5 1.0\ncat 2.0 0.0\n")
-        ...     vectors = WordVectors.read(path, {"The", "dog"})
-        >>> vectors.missing, vectors.extract(["dog", "The"]).tolist()
-        (('dog',), [[[0.0, 0.0], [0.5, 1.0]]])
+            ``width`` finite numbers; a table without its words, or with another number of them; where not one word of
+            the vocabulary is found.
         """
         path = Path(path)
+        check_choice("oov", oov, OOV)
         if not path.is_file():
-            raise InputError(str(path), "no such file", "word vectors, 'word v1 v2 …' in each line")
-        wanted = {word.casefold() for word in vocabulary}
-        width: int | None = None
-        vectors: dict[str, NDArray[np.float32]] = {}
-        exact: set[str] = set()
-        # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if number == 1 and _is_header(line):
-                    continue
-                text = line.rstrip("\r\n ")
-                width = width or text.count(" ")
-                spelling = text.partition(" ")[0]
-                word = spelling.casefold()
-                if word in wanted and (word not in vectors or (word == spelling and word not in exact)):
-                    vector = _read_row(text, spelling, width, f"{path}, line {number}")
-                    if vector is not None:
-                        vectors[word] = vector
-                        exact |= {word} & {spelling}
-        if not width:
-            raise InputError(str(path), "no vectors", "word vectors, 'word v1 v2 …' in each line")
-        if wanted and not vectors:
+            raise InputError(str(path), "no such file", "word vectors, 'word v1 v2 …' in each line, or a .npy table")
+        wanted = Wanted(vocabulary, fold)
+        if path.suffix.lower() == ".npy":
+            width, found = _read_table(path, words, wanted)
+        elif words is not None:
+            raise InputError("words", str(words), "nothing, but for a .npy table", "Text has its words in it.")
+        else:
+            width, found = _read_text(path, wanted)
+        if vocabulary and not found:
             raise InputError(
                 str(path),
-                f"none of the study's {len(wanted)} words, {min(wanted)!r} first",
+                f"none of the study's {len(wanted.words)} words, {min(wanted.words)!r} first",
                 "a vector for at least one of them",
             )
-        missing = tuple(sorted(word for word in set(vocabulary) if word.casefold() not in vectors))
-        return cls(width, missing, vectors)
+        missing = tuple(sorted(word for word in set(vocabulary) if wanted.key(word) not in found))
+        return cls(width, missing, found, oov, fold, str(path))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every choice, in plain values."""
+        what = {"zero": "0", "mean": "mean of the other words", "drop": "left out, as if not spoken"}[self.oov]
+        return {
+            "file": self.source,
+            "case": "does not matter" if self.fold else "matters",
+            "words with a vector": len(self.vectors),
+            "words without": len(self.missing),
+            "these are": what,
+        }
+
+    def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell which words have a vector, (n_words,)."""
+        return np.array([self._key(word) in self.vectors for word in words], dtype=bool)
 
     def extract(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Give each word's vector.
@@ -102,19 +135,104 @@ class WordVectors:
         Parameters
         ----------
         words : sequence of str
-            Of the vocabulary; any other word gets 0 as well.
+            Of the vocabulary; any other word counts as one without a vector.
 
         Returns
         -------
         (1, n_words, width) array of float32
-            One "layer"; 0 for a word without a vector.
+            One "layer". With ``oov="drop"`` only the words that are `known` have rows.
         """
+        known = self.known(words)
         rows = np.zeros((1, len(words), self.width), dtype=np.float32)
-        for row, word in zip(rows[0], words, strict=True):
-            vector = self.vectors.get(word.casefold())
-            if vector is not None:
-                row[:] = vector
-        return rows
+        if self.oov == "mean" and self.vectors:
+            rows[:] = np.mean(list(self.vectors.values()), axis=0, dtype=np.float64)
+        for at in np.flatnonzero(known).tolist():
+            rows[0, at] = self.vectors[self._key(words[at])]
+        return rows[:, known] if self.oov == "drop" else rows
+
+    def _key(self, word: str) -> str:
+        return word.casefold() if self.fold else word
+
+
+class Wanted:
+    """Which rows of a file are needed: of several spellings of a word the best."""
+
+    def __init__(self, vocabulary: Collection[str], fold: bool) -> None:
+        self.fold = fold
+        self.words = set(vocabulary)
+        self.keys = {self.key(word) for word in vocabulary}
+
+    def key(self, word: str) -> str:
+        """Give what a word is known by."""
+        return word.casefold() if self.fold else word
+
+    def rank(self, spelling: str) -> int:
+        """Say how good a spelling is: 0 the best, 1 of another case, 2 not needed."""
+        key = self.key(spelling)
+        return 2 if key not in self.keys else int(key != spelling)
+
+
+def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.float32]]]:
+    width: int | None = None
+    vectors: dict[str, NDArray[np.float32]] = {}
+    ranks: dict[str, int] = {}
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
+    with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1 and _is_header(line):
+                continue
+            text = line.rstrip("\r\n ")
+            width = width or text.count(" ")
+            spelling = text.partition(" ")[0]
+            rank, key = wanted.rank(spelling), wanted.key(spelling)
+            if rank < ranks.get(key, 2):
+                vector = _read_row(text, spelling, width, f"{path}, line {number}")
+                if vector is not None:
+                    vectors[key], ranks[key] = vector, rank
+    if not width:
+        raise InputError(str(path), "no vectors", "word vectors, 'word v1 v2 …' in each line")
+    return width, vectors
+
+
+def _read_table(path: Path, words: str | Path | None, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.float32]]]:
+    if words is None:
+        raise InputError(str(path), "a table without its words", "a file of them, row by row", "Give it as words.")
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InputError(str(path), f"no readable table ({error})", "what numpy.save writes") from None
+    if table.ndim != 2 or table.dtype.kind != "f" or table.shape[1] == 0:
+        found = f"an array of shape {table.shape} and type {table.dtype}"
+        raise InputError(str(path), found, "numbers, (n_words, width)")
+    spellings = _read_words(Path(words))
+    if len(spellings) != len(table):
+        raise InputError(str(words), f"{len(spellings)} words", f"{len(table)}, one for each row of {path}")
+    rows: dict[str, int] = {}
+    ranks: dict[str, int] = {}
+    for row, spelling in enumerate(spellings):
+        rank, key = wanted.rank(spelling), wanted.key(spelling)
+        if rank < ranks.get(key, 2):
+            rows[key], ranks[key] = row, rank
+    vectors = {key: np.array(table[row], dtype=np.float32) for key, row in rows.items()}
+    for key, vector in vectors.items():
+        if not np.isfinite(vector).all():
+            raise InputError(f"{path}, row {rows[key]}: {key!r}", "NaN or infinite values", "finite numbers")
+    return int(table.shape[1]), vectors
+
+
+def _read_words(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(str(path), "no such file", "words, one in each line or a .npy of strings")
+    if path.suffix.lower() != ".npy":
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    try:
+        found = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise InputError(str(path), f"no readable array ({error})", "a .npy of strings") from None
+    if found.ndim != 1 or found.dtype.kind != "U":
+        raise InputError(str(path), f"an array of shape {found.shape} and type {found.dtype}", "(n_words,) strings")
+    return [str(word) for word in found]
 
 
 def _is_header(line: str) -> bool:
