@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,9 +86,7 @@ class Context:
                 raise InputError("stride", str(stride), f"1 token or more, at most the window, {window}")
             object.__setattr__(self, "stride", stride)
 
-    def windows(
-        self, word: NDArray[np.int64], n_around: int, causal: bool, words: tuple[str, ...] | list[str]
-    ) -> list[Window]:
+    def windows(self, word: NDArray[np.int64], n_around: int, causal: bool, words: Sequence[str]) -> list[Window]:
         """Cut a text.
 
         Parameters
@@ -142,7 +141,7 @@ class Context:
         return found
 
 
-def _one_per_word(word: NDArray[np.int64], size: int, causal: bool, words: tuple[str, ...] | list[str]) -> list[Window]:
+def _one_per_word(word: NDArray[np.int64], size: int, causal: bool, words: Sequence[str]) -> list[Window]:
     own = np.flatnonzero(word >= 0)
     firsts = own[np.unique(word[own], return_index=True)[1]]
     ends = own[::-1][np.unique(word[own[::-1]], return_index=True)[1]] + 1

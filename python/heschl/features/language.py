@@ -220,7 +220,7 @@ class LanguageModel:
         around = len(before) + len(tokens.after)
         weights = pooling_weights(tokens.word, "sum" if surprisal else self._pooling)
         windows = self._context.windows(tokens.word, around, self._can.causal, words)
-        rows = []
+        rows: list[Row] = []
         for begin, end, new in windows:
             own = new + np.flatnonzero(weights[new:end])
             ids = [*before, *tokens.ids[begin:end], *tokens.after]
