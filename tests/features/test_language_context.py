@@ -22,20 +22,8 @@ from heschl.features.passes import Abilities
 from tolerances import worst
 
 FLOAT32 = 1e-5
-STORY = [
-    "nobody",
-    "remembered",
-    "the",
-    "unfinished",
-    "symphony",
-    "before",
-    "the",
-    "musicians",
-    "were",
-    "rehearsing",
-    "it",
-    "nevertheless",
-]
+STORY = ["nobody", "remembered", "the", "unfinished", "symphony", "before", "they"]
+STORY += ["were", "rehearsing", "it", "nevertheless"]
 Folder = Callable[..., Path]
 
 

@@ -218,14 +218,15 @@ class LanguageModel:
             before = [int(self._tokenizer.bos_token_id)]
         self._check_known([*before, *tokens.ids, *tokens.after])
         around = len(before) + len(tokens.after)
-        weights = pooling_weights(tokens.word, "sum" if surprisal else self._pooling)
-        windows = self._context.windows(tokens.word, around, self._can.causal, words)
+        word = tokens.spelled if surprisal else tokens.word
+        weights = pooling_weights(word, "sum" if surprisal else self._pooling)
+        windows = self._context.windows(word, around, self._can.causal, words)
         rows: list[Row] = []
         for begin, end, new in windows:
             own = new + np.flatnonzero(weights[new:end])
             ids = [*before, *tokens.ids[begin:end], *tokens.after]
             places = own - begin + len(before)
-            rows.append(Row(ids, places, tokens.word[own], weights[own], out, last=len(rows) == len(windows) - 1))
+            rows.append(Row(ids, places, word[own], weights[own], out, last=len(rows) == len(windows) - 1))
         return rows
 
     def _fill(self, rows: Sequence[Row]) -> None:

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from heschl.features.loading import quiet
-
 CHUNK = 512
 """Tokens of a causal model's pass: longer rows are read on from cached keys and values, in bounded memory."""
 _NOT_SUPPORTED = (TypeError, AttributeError, ValueError, NotImplementedError)  # how models refuse an argument
@@ -111,7 +109,7 @@ def forward(model: Any, rows: Sequence[Sequence[int]], can: Abilities, chunk: in
     else:
         chunk = n
     for begin in range(0, n, chunk):
-        with torch.inference_mode(), quiet():
+        with torch.inference_mode():
             output = model(input_ids=ids[:, begin : begin + chunk], **arguments)
         yield begin, output
         if chunk < n:

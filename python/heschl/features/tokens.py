@@ -27,13 +27,16 @@ class Tokens:
     ids : list of int
         The text's own tokens.
     word : (n_tokens,) array of int64
-        The word that each of `ids` belongs to; -1 where it is of no word (free punctuation).
+        The word that each of `ids` belongs to; -1 where it is of no word (free punctuation, a lone space).
+    spelled : (n_tokens,) array of int64
+        The same, with lone spaces given to the word behind them: what a model must foretell to foretell a word.
     """
 
     before: list[int]
     ids: list[int]
     after: list[int]
     word: NDArray[np.int64]
+    spelled: NDArray[np.int64]
 
 
 def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, NDArray[np.int64]]:
@@ -128,7 +131,7 @@ def tokenize(tokenizer: Any, words: Sequence[str], text: str | None, source: str
     first, last = (int(own[0]), int(own[-1]) + 1) if own.size else (len(ids), len(ids))
     offsets = np.array(encoding["offset_mapping"], dtype=np.int64).reshape(-1, 2)[first:last]
     starts, ends = offsets[:, 0], offsets[:, 1]
-    word = np.searchsorted(spans[:, 0], ends) - 1  # the last that begins before the token's end
+    word = np.searchsorted(spans[:, 0], ends).astype(np.int64) - 1  # the last that begins before the token's end
     apart = (word < 0) | (ends <= starts) | special[first:last]
     apart |= starts >= spans[np.maximum(word, 0), 1] if len(spans) else True
     word[apart] = -1
@@ -139,7 +142,12 @@ def tokenize(tokenizer: Any, words: Sequence[str], text: str | None, source: str
             f"no token of its own from the tokenizer of {source!r}",
             "at least one token in each word",
         )
-    return Tokens(ids[:first], ids[first:last], ids[last:], word.astype(np.int64))
+    spelled = word.copy()
+    for token in np.flatnonzero(apart & ~special[first:last]):
+        following = int(np.searchsorted(spans[:, 0], ends[token]))
+        if following < len(words) and not text[starts[token] : spans[following, 0]].strip():
+            spelled[token] = following
+    return Tokens(ids[:first], ids[first:last], ids[last:], word, spelled)
 
 
 def pooling_weights(word: NDArray[np.int64], pooling: str) -> NDArray[np.float32]:
