@@ -182,7 +182,9 @@ def test_the_longest_text_that_roberta_has_positions_for(folder: Folder, tokeniz
 
 def test_settings_say_every_choice(folder: Folder) -> None:
     path = folder("llama", "prefixed")
+    assert LanguageModel(folder("gpt2", "words")).settings["added_tokens"] == []
     assert LanguageModel(path, context="story", window=16, pooling="first").settings == {
         "model": str(path), "revision": None, "architecture": "llama", "context": "story", "window": 16, "stride": 8,
         "pooling": "first", "bidirectional": False, "tokenizer": "TokenizersBackend", "added_tokens": ["<s>"],
+        "surprisal_starts_from": "<s>",
     }  # fmt: skip

@@ -94,8 +94,8 @@ class LanguageModel:
     @property
     def settings(self) -> dict[str, Any]:
         """Every choice that features depend on, in plain values."""
-        around = self._tokenizer("a", verbose=False)["input_ids"]
-        special = set(self._tokenizer.all_special_ids)
+        around = self._tokenizer("a", return_special_tokens_mask=True, verbose=False)
+        added = [i for i, special in zip(around["input_ids"], around["special_tokens_mask"], strict=True) if special]
         return {
             "model": self._source,
             "revision": getattr(self._config, "_commit_hash", None),
@@ -106,7 +106,8 @@ class LanguageModel:
             "pooling": self._pooling,
             "bidirectional": not self._can.causal,
             "tokenizer": type(self._tokenizer).__name__,
-            "added_tokens": [self._tokenizer.convert_ids_to_tokens(i) for i in around if i in special],
+            "added_tokens": self._tokenizer.convert_ids_to_tokens(added),
+            "surprisal_starts_from": self._tokenizer.bos_token,
         }
 
     def extract(self, words: Sequence[str], text: str | None = None) -> NDArray[np.float32]:
