@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_what_goes_in_comes_out(
         for names in (list(blocks)[::2], list(blocks)):
             with store.create("k", about(n_layers, width)).writing() as writer:
                 for name in writer.missing(names):
-                    writer.add(name, blocks[name])
+                    cut = blocks[name].shape[1] // 2
+                    writer.add(name, [blocks[name][:, :cut], blocks[name][:, cut:]])
     found = store.find("k")
     assert found is not None and set(found.index()) == set(blocks)
     asked = [*blocks, *blocks]
@@ -73,9 +75,9 @@ def test_a_set_says_what_it_is(tmp_path: Path) -> None:
 
 def test_half_precision(tmp_path: Path) -> None:
     with FeatureStore(tmp_path).create("k", about(dtype="float16")).writing() as writer:
-        writer.add("s", block(0, 5))
+        writer.add("s", [block(0, 5)])
         with pytest.raises(InputError, match=r"float16.*float32"):
-            writer.add("loud", 1e5 * block(0, 5))
+            writer.add("loud", [1e5 * block(0, 5)])
     found = FeatureStore(tmp_path).find("k")
     assert found is not None and list(found.index()) == ["s"]
     (rows,) = found.layer(1, ["s"])
@@ -89,20 +91,43 @@ def test_half_precision(tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_is_refused_and_harms_nothing(tmp_path: Path, values: np.ndarray, match: str) -> None:
     with FeatureStore(tmp_path).create("k", about()).writing() as writer:
-        writer.add("good", block(1, 4))
+        writer.add("good", [block(1, 4)])
         with pytest.raises(InputError, match=match):
-            writer.add("bad", values)
+            writer.add("bad", [values])
     found = FeatureStore(tmp_path).find("k")
     assert found is not None and list(found.index()) == ["good"]
 
 
 def test_an_interruption_keeps_what_was_added(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), FeatureStore(tmp_path).create("k", about()).writing() as writer:
-        writer.add("s", block(0, 4))
+        writer.add("s", [block(0, 4)])
         raise KeyboardInterrupt
     found = FeatureStore(tmp_path).find("k")
     assert found is not None
     np.testing.assert_array_equal(found.layer(1, ["s"])[0], block(0, 4)[1])
+
+
+@pytest.mark.parametrize("flush", [0, 1 << 28])
+def test_what_fails_half_way_leaves_the_set_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush: int
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_BYTES", flush)
+
+    def blocks() -> Iterator[np.ndarray]:
+        yield block(7, 3)
+        yield block(8, 2)
+        raise InputError("sound", "a scratch", "none")
+
+    with FeatureStore(tmp_path).create("k", about()).writing() as writer:
+        writer.add("first", [block(0, 4)])
+        with pytest.raises(InputError, match="scratch"):
+            writer.add("bad", blocks())
+        writer.add("second", [block(1, 2), block(2, 5)])
+    found = FeatureStore(tmp_path).find("k")
+    assert found is not None and found.index() == {"first": (0, 4), "second": (4, 7)}
+    first, second = found.layer(1, ["first", "second"])
+    np.testing.assert_array_equal(first, block(0, 4)[1])
+    np.testing.assert_array_equal(second, np.concatenate([block(1, 2)[1], block(2, 5)[1]]))
 
 
 WRITE = """
@@ -115,7 +140,7 @@ module.FLUSH_BYTES, first, last = 0, int(sys.argv[2]), int(sys.argv[3])
 with FeatureStore(Path(sys.argv[1])).find("k").writing() as writer:
     for i in range(first, last):
         if f"s{i}" in writer.missing([f"s{i}"]):
-            writer.add(f"s{i}", np.full((2, 7, 3), i, dtype=np.float32))
+            writer.add(f"s{i}", [np.full((2, 4, 3), i, np.float32), np.full((2, 3, 3), i, np.float32)])
 """
 
 

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heschl.checks import InputError
-from heschl.timing.align import check_frame_counts, frames_to_words, runs, word_of_frames, words_to_frames
+from heschl.timing.align import (
+    check_frame_counts,
+    frames_to_words,
+    onset_frames,
+    runs,
+    word_of_frames,
+    words_to_frames,
+    words_to_onsets,
+)
 from heschl.timing.audio import duration
 from heschl.timing.grid import FrameGrid
 from heschl.timing.transcripts import read_timit
@@ -54,6 +62,28 @@ def test_back_and_forth(words: list[Word]) -> None:
     assert (counts > 0).all() and (np.diff(index) != 0).all()
     seen = np.isin(np.arange(len(words)), word)
     np.testing.assert_allclose(frames_to_words(frames, words, times)[seen], values[seen], rtol=1e-12)
+
+
+@given(spoken())
+def test_no_onset_is_lost(words: list[Word]) -> None:
+    """Every word that begins before the last frame ends has its onset in the frame nearest to it."""
+    times = np.arange(50) / 20 + 0.03
+    frames = onset_frames(words, times)
+    for word, frame in zip(words, frames.tolist(), strict=True):
+        if frame < 0:
+            assert word.start > times[-1] + 0.025 - 1e-9
+        else:
+            distances = np.abs(times - word.start)
+            assert distances[frame] <= distances.min() + 1e-9
+    ones = words_to_onsets(np.ones((2, len(words), 1)), words, times)
+    assert (ones.sum(axis=1) == (frames >= 0).sum()).all()
+
+
+def test_onsets_of_few_frames_and_two_at_once() -> None:
+    words = [Word("a", 0.1, 0.12), Word("b", 0.12, 0.3), Word("c", 0.35, 0.4)]
+    assert words_to_onsets(np.array([[1.0], [2.0], [4.0]]), words, np.arange(3) * 0.1).ravel().tolist() == [0, 3, 0]
+    assert onset_frames(words, np.array([0.2])).tolist() == [0, 0, 0]
+    assert onset_frames(words, np.zeros(0)).tolist() == [-1, -1, -1]
 
 
 def test_a_word_without_a_frame_takes_the_nearest() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,12 +72,26 @@ def load_config(source: str) -> Any:
     return _load(
         source,
         "a config.json of an architecture that transformers knows",
-        lambda: transformers.AutoConfig.from_pretrained(source),
+        lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source)),
     )
 
 
-def load_weights(source: str, config: Any) -> Any:
-    """Load the base model (no head) with every one of its weights, in float32, for inference.
+def revision(source: str) -> str | None:
+    """Tell the commit of a model on the Hub; None for a folder.
+
+    Raises
+    ------
+    InputError
+        See `load_config`.
+    """
+    found = getattr(load_config(source), "_commit_hash", None)
+    return None if found is None else str(found)
+
+
+def load_weights(source: str, config: Any, *, head: bool = False) -> Any:
+    """Load a model with every one of its weights, in float32, for inference.
+
+    Tensors are converted one by one as they are read, so that memory holds the model once.
 
     Parameters
     ----------
@@ -84,6 +99,8 @@ def load_weights(source: str, config: Any) -> Any:
         A folder or Hub name.
     config : transformers.PreTrainedConfig
         Its configuration.
+    head : bool
+        With the head that foretells the next token; by default the base model alone.
 
     Returns
     -------
@@ -95,11 +112,14 @@ def load_weights(source: str, config: Any) -> Any:
     InputError
         For absent, unreadable, missing or misshapen weights.
     """
+    kind = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+    if getattr(config, "word_embed_proj_dim", None) not in (None, config.hidden_size):
+        config.tie_last_hidden_states = False  # OPT-350m: the last block's output, not its projection to fewer features
     model, info = _load(
         source,
         "weights (model.safetensors or pytorch_model.bin) that fit config.json",
-        lambda: transformers.AutoModel.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
+        lambda: kind.from_pretrained(
+            source, config=config, dtype=torch.float32, output_loading_info=True, **_gguf(source)
         ),
     )
     missing = sorted(key for key in info["missing_keys"] if not key.endswith(_UNUSED_WEIGHTS))
@@ -131,12 +151,12 @@ def load_tokenizer(source: str) -> Any:
     InputError
         Where there is none, or one without character offsets.
     """
-    folder = Path(source)
-    if folder.is_dir() and not any(file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)):
+    folder, gguf = Path(source), _gguf(source)
+    if folder.is_dir() and not gguf and not any(file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)):
         # transformers would make an empty tokenizer of the model's family
         raise InputError(f"model {source!r}", "a folder without a tokenizer", "tokenizer.json beside the weights")
     tokenizer = _load(
-        source, "a tokenizer (tokenizer.json)", lambda: transformers.AutoTokenizer.from_pretrained(source)
+        source, "a tokenizer (tokenizer.json)", lambda: transformers.AutoTokenizer.from_pretrained(source, **gguf)
     )
     if not tokenizer.is_fast:
         raise InputError(
@@ -241,6 +261,27 @@ def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArra
             "The weights may be damaged.",
         )
     return layers
+
+
+def _gguf(source: str) -> dict[str, str]:
+    """Give what ``from_pretrained`` needs to know of a folder whose model and tokenizer are one GGUF file."""
+    folder = Path(source)
+    if not folder.is_dir() or (folder / "config.json").is_file():
+        return {}
+    files = sorted(file.name for file in folder.glob("*.gguf"))
+    if not files:
+        return {}
+    if len(files) > 1:
+        raise InputError(f"model {source!r}", f"{len(files)} GGUF files, {files[0]!r} first", "a folder with one")
+    absent = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise InputError(
+            f"model {source!r}",
+            f"a GGUF file, and no package {absent[0]!r} to read it with",
+            "the packages gguf and accelerate",
+            "Install them: pip install gguf accelerate.",
+        )
+    return {"gguf_file": files[0]}
 
 
 def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:

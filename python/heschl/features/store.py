@@ -13,7 +13,7 @@ import datetime
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ CHUNK_BYTES = 1 << 20
 FLUSH_BYTES, FLUSH_SECONDS = 1 << 28, 30.0
 """What waits in memory is written when it is so much, or so old; a killed process loses no more."""
 
+Rows = Literal["frame", "word", "phone"]
 Dtype = Literal["float32", "float16"]
 
 
@@ -43,29 +44,32 @@ class Description:
     ----------
     name : str
         For people: the space's name in the study that made the set first.
-    rows : {"frame", "word"}
+    rows : {"frame", "word", "phone"}
         What a row is.
     layers : tuple of str
         Names of the layers.
     width : int
         Features per layer.
     grid : FrameGrid or None
-        The times of the frames; None where rows are words.
+        The times of the frames; None where rows are words or phones.
     settings : mapping
         Every choice that was made, in plain values: model, context, pooling …
     note : str
         What a reader of results should know, such as words without a vector; or nothing.
+    left_out : tuple of str
+        Words that have no row.
     dtype : {"float32", "float16"}
         Of the numbers on disk.
     """
 
     name: str
-    rows: Literal["frame", "word"]
+    rows: Rows
     layers: tuple[str, ...]
     width: int
     grid: FrameGrid | None
     settings: Mapping[str, Any]
     note: str = ""
+    left_out: tuple[str, ...] = ()
     dtype: Dtype = "float32"
 
 
@@ -107,7 +111,9 @@ class FeatureSet:
         self.created = str(attributes["created"])
         stored = attributes["description"]
         grid = stored["grid"] and FrameGrid(**stored["grid"])
-        self.description = Description(**stored | {"layers": tuple(stored["layers"]), "grid": grid})
+        self.description = Description(
+            **stored | {"layers": tuple(stored["layers"]), "left_out": tuple(stored["left_out"]), "grid": grid}
+        )
 
     def index(self) -> dict[str, tuple[int, int]]:
         """Give (first row, rows) of each finished stimulus, by its hash."""
@@ -167,21 +173,43 @@ class Writer:
         self._n_rows = max((start + n for start, n in self._index.values()), default=0)
         about = features.description
         self._arrays: list[Any] = [zarr.open_array(features.path / str(i), mode="r+") for i in range(len(about.layers))]
-        self._waiting: list[tuple[str, NDArray[Any]]] = []
+        self._waiting: list[NDArray[Any]] = []
+        self._finished: dict[str, tuple[int, int]] = {}
         self._flushed = time.monotonic()
 
     def missing(self, stimuli: Sequence[str]) -> list[str]:
         """Give those of some stimuli that the set does not hold yet, each once."""
-        return [key for key in dict.fromkeys(stimuli) if key not in self._index]
+        return [key for key in dict.fromkeys(stimuli) if key not in self._index and key not in self._finished]
 
-    def add(self, stimulus: str, values: NDArray[np.floating[Any]]) -> None:
-        """Add the rows of one stimulus, (n_layers, n_rows, width).
+    def add(self, stimulus: str, blocks: Iterable[NDArray[np.floating[Any]]]) -> None:
+        """Add the rows of one stimulus, block after block of (n_layers, n_rows, width).
+
+        It counts when the last block is there: whatever `blocks` raises, the set is as before.
 
         Raises
         ------
         InputError
             For another number of layers or features, values that are not finite, or too large for float16.
         """
+        written, waiting = self._n_rows, len(self._waiting)
+        first = last = written + sum(block.shape[1] for block in self._waiting)
+        try:
+            for values in blocks:
+                self._waiting.append(self._checked(values))
+                last += values.shape[1]
+                if sum(block.nbytes for block in self._waiting) >= FLUSH_BYTES:
+                    self._write()
+        except BaseException:
+            # What was written of it meanwhile took along all that waited before it.
+            del self._waiting[waiting if self._n_rows == written else 0 :]
+            self._n_rows = min(self._n_rows, first)
+            raise
+        self._finished[stimulus] = (first, last - first)
+        if not self._waiting or time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def _checked(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """Give a block as it is stored."""
         about = self._set.description
         if values.ndim != 3 or (values.shape[0], values.shape[2]) != (len(about.layers), about.width):
             raise InputError(
@@ -199,27 +227,29 @@ class Writer:
                 f"features of {about.name!r}", f"values up to {np.abs(values).max():.4g}",
                 "at most 65504 in float16", "Store them as float32.",
             )  # fmt: skip
-        self._waiting.append((stimulus, stored))
-        waiting = sum(block.nbytes for _, block in self._waiting)
-        if waiting >= FLUSH_BYTES or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
+        return stored
 
     def flush(self) -> None:
         """Write what waits: first the rows, then the index that makes them count."""
-        if self._waiting:
-            block = np.concatenate([values for _, values in self._waiting], axis=1)
-            end = self._n_rows + block.shape[1]
-            for array, rows in zip(self._arrays, block, strict=True):
-                if array.shape[0] < end:
-                    array.resize((end, array.shape[1]))
-                array[self._n_rows : end] = rows
-            for stimulus, values in self._waiting:
-                self._index[stimulus] = (self._n_rows, values.shape[1])
-                self._n_rows += values.shape[1]
+        self._write()
+        if self._finished:
+            self._index |= self._finished
+            self._finished = {}
             with replacing(self._set.path / "index.json") as temporary:
                 temporary.write_text(json.dumps(self._index), encoding="utf-8")
-            self._waiting = []
         self._flushed = time.monotonic()
+
+    def _write(self) -> None:
+        """Write the rows that wait; they do not count yet."""
+        if not self._waiting:
+            return
+        block = np.concatenate(self._waiting, axis=1)
+        end = self._n_rows + block.shape[1]
+        for array, rows in zip(self._arrays, block, strict=True):
+            if array.shape[0] < end:
+                array.resize((end, array.shape[1]))
+            array[self._n_rows : end] = rows
+        self._n_rows, self._waiting = end, []
 
 
 class FeatureStore:
@@ -237,7 +267,7 @@ class FeatureStore:
     ...     about = Description("glove", "word", ("0",), 2, None, {"file": "glove.txt"})
     ...     features = FeatureStore(folder).create("0af3", about)
     ...     with features.writing() as writer:
-    ...         writer.add("a-sentence", np.ones((1, 3, 2)))
+    ...         writer.add("a-sentence", [np.ones((1, 3, 2))])
     ...     features.layer(0, ["a-sentence"])[0].shape, [found.key for found in FeatureStore(folder).sets()]
     ((3, 2), ['0af3'])
     """

@@ -14,23 +14,21 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=-3600, le=3600)]
-Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
-
-MEL_SFREQ = 16000
-"""Rate in Hz at which sounds are read for the mel spectrum."""
-
-
-class Section(BaseModel):
-    """A section of the file: no key it does not know, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+from heschl.study.config_spaces import (
+    KINDS,
+    Name,
+    OnsetSpace,
+    PhoneSpace,
+    Positive,
+    Reading,
+    Seconds,
+    Section,
+    Space,
+    WordSpace,
+)
 
 
 class Stimuli(Section):
@@ -57,7 +55,7 @@ class ResponseFiles(Section):
     tail: Literal["silence", "crop"] = "silence"
     repeats: Literal["average", "separate"] = "average"
     subjects: Annotated[dict[Name, str], Field(min_length=1)]
-    groups: dict[Name, str] = {}
+    groups: Annotated[dict[Name, str], Field(default_factory=dict)]
 
 
 class Grid(Section):
@@ -65,47 +63,6 @@ class Grid(Section):
 
     model: str | None = None
     rate: Annotated[float, Field(gt=0, le=10_000)] | None = None
-
-
-class MelSpace(Section):
-    """A mel spectrum, in log units: ``window`` and ``hop`` in s, ``fmin`` and ``fmax`` in Hz."""
-
-    kind: Literal["mel"]
-    n_mels: Annotated[int, Field(ge=1, le=1000)] = 80
-    fmin: NotNegative = 0.0
-    fmax: Annotated[float, Field(gt=0, le=MEL_SFREQ / 2)] | None = None
-    window: Positive = 0.025
-    hop: Positive = 0.010
-
-    @model_validator(mode="after")
-    def _ordered(self) -> MelSpace:
-        if self.fmax is not None and self.fmin >= self.fmax:
-            raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
-        return self
-
-
-class SpeechSpace(Section):
-    """The hidden states of a speech encoder: a folder, or the model's name on the Hub."""
-
-    kind: Literal["speech"]
-    model: str
-
-
-class LanguageSpace(Section):
-    """The hidden states of a causal language model that reads the words of a stimulus as one text."""
-
-    kind: Literal["language"]
-    model: str
-
-
-class WordSpace(Section):
-    """Static word vectors from a file in GloVe's text format: a word and its numbers on each line."""
-
-    kind: Literal["words"]
-    file: str
-
-
-Space = Annotated[MelSpace | SpeechSpace | LanguageSpace | WordSpace, Field(discriminator="kind")]
 
 
 class AlphaRange(Section):
@@ -186,10 +143,29 @@ class Study(Section):
             raise ValueError(f"grid.model: a speech space of [features] ({speech}), not {self.grid.model!r}")
         if self.grid.model is None and self.grid.rate is None and len(speech) != 1:
             raise ValueError(f"grid: a model or a rate, where there is not one speech space but {len(speech)}")
-        wordy = [name for name, space in self.features.items() if space.kind in ("language", "words")]
-        if wordy and self.stimuli.words is None:
-            raise ValueError(f"stimuli.words: a file of words and their times, which features.{wordy[0]} needs")
+        for tier, of in (("words", self.with_words()), ("phones", self.with_phones())):
+            if of and getattr(self.stimuli, tier) is None:
+                raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{of[0]} needs")
+        punctuated = [name for name, space in self.features.items() if isinstance(space, Reading) and space.punctuation]
+        if punctuated and self.stimuli.texts is None:
+            raise ValueError(f"stimuli.texts: running texts, which features.{punctuated[0]}.punctuation needs")
         return self
+
+    def with_words(self) -> list[str]:
+        """Name the spaces that need words."""
+        return [
+            name
+            for name, space in self.features.items()
+            if isinstance(space, Reading | WordSpace) or (isinstance(space, OnsetSpace) and space.of == "words")
+        ]
+
+    def with_phones(self) -> list[str]:
+        """Name the spaces that need phones."""
+        return [
+            name
+            for name, space in self.features.items()
+            if isinstance(space, PhoneSpace) or (isinstance(space, OnsetSpace) and space.of == "phones")
+        ]
 
     def grid_model(self) -> str | None:
         """Give the name of the speech space whose frames are the grid; None where the grid is a rate."""
@@ -245,7 +221,7 @@ def _explained(error: ValidationError, path: Path) -> InputError:
     if problem["type"] == "missing":
         return InputError(f"{path}: {key}", "nothing", "a value for this key")
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kinds = "kind = 'mel', 'speech', 'language' or 'words'"
+        kinds = f"kind = one of {', '.join(map(repr, KINDS))}"
         return InputError(f"{path}: {key}", _short(value), kinds)
     if matched := _FOUND_IN_TEXT.match(problem["msg"]):
         where = ".".join(filter(None, (key, matched["key"])))
@@ -281,16 +257,10 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("controls",): Controls,
     ("store",): Store,
 }
-_KINDS: dict[str, type[Section]] = {
-    "mel": MelSpace,
-    "speech": SpeechSpace,
-    "language": LanguageSpace,
-    "words": WordSpace,
-}
 
 
 def _unknown_key(loc: tuple[int | str, ...], keys: list[str], path: Path) -> InputError:
-    section = _KINDS[str(loc[2])] if keys[0] == "features" else _SECTIONS[tuple(keys[:-1])]
+    section = KINDS[str(loc[2])] if keys[0] == "features" else _SECTIONS[tuple(keys[:-1])]
     prefix = "".join(f"{key}." for key in keys[:-1])
     here = {f"{prefix}{field}": field for field in section.model_fields}
     elsewhere = {f: ".".join((*where, f)) for where, other in _SECTIONS.items() for f in other.model_fields}

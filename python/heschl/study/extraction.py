@@ -13,12 +13,14 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureSet, FeatureStore
 from heschl.files import digest
 from heschl.linear import Repeated
+from heschl.study.config_spaces import Space, Spoken
 from heschl.study.inputs import Inputs, Stimulus
 from heschl.study.progress import Reporter
 from heschl.study.spaces import Floats, OpenSpace, open_space, source_key, stimulus_key
-from heschl.timing.align import runs, word_of_frames
+from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
+from heschl.timing.words import Word
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Features:
         The stimuli's hashes in the store.
     grid : FrameGrid
         The study's.
+    space : Space
+        The settings: where words stand, and what silence is.
     stimuli : mapping of stimulus to Stimulus
         The words' times.
     lengths : mapping of stimulus to float
@@ -42,6 +46,7 @@ class Features:
     stored: FeatureSet
     keys: Mapping[str, str]
     grid: FrameGrid
+    space: Space
     stimuli: Mapping[str, Stimulus] = field(repr=False)
     lengths: Mapping[str, float] = field(repr=False)
 
@@ -53,16 +58,17 @@ class Features:
     @property
     def key(self) -> str:
         """Hash of all that `layer` depends on."""
-        about = self.stored.description
-        words = {name: [asdict(word) for word in self.stimuli[name].words] for name in self.keys}
-        return digest(self.stored.key, self.keys, asdict(self.grid), words if about.rows == "word" else self.lengths)
+        if not isinstance(self.space, Spoken):
+            return digest(self.stored.key, self.keys, asdict(self.grid), self.lengths)
+        words = {name: [asdict(word) for word in self._spoken(name)] for name in self.keys}
+        return digest(self.stored.key, self.keys, asdict(self.grid), words, self.space.at, self.space.silence)
 
     def layer(self, index: int, segments: Sequence[tuple[str, int]]) -> Floats | Repeated:
         """Give one layer's frames of (stimulus, n_frames) segments, joined: (n, width); words stay at word rate."""
         names = list(dict.fromkeys(name for name, _ in segments))
         values = dict(zip(names, self.stored.layer(index, [self.keys[name] for name in names]), strict=True))
-        if self.stored.description.rows == "word":
-            return self._at_word_rate(values, segments)
+        if isinstance(self.space, Spoken):
+            return self._at_word_rate(values, segments, self.space)
         frames = {name: self._on_grid(name, rows) for name, rows in values.items()}
         return np.concatenate([frames[name][:n_frames] for name, n_frames in segments])
 
@@ -81,15 +87,27 @@ class Features:
         n_frames = self.grid.n_frames(length)
         return np.asarray(resample(values, own.times(len(values)), self.grid.times(n_frames)), dtype=np.float32)
 
-    def _at_word_rate(self, values: Mapping[str, Floats], segments: Sequence[tuple[str, int]]) -> Repeated:
-        """Say for how many frames each word lasts, and silence, a row of zeros, between them."""
+    def _spoken(self, name: str) -> list[Word]:
+        """Give the words (or phones) of a stimulus that have a row."""
+        about, stimulus = self.stored.description, self.stimuli[name]
+        spoken = stimulus.phones if about.rows == "phone" else stimulus.words
+        return [word for word in spoken if word.text not in about.left_out]
+
+    def _at_word_rate(
+        self, values: Mapping[str, Floats], segments: Sequence[tuple[str, int]], space: Spoken
+    ) -> Floats | Repeated:
+        """Say for how many frames each word lasts, and silence, a row of zeros; or put words at their onsets."""
+        if space.at == "onset":
+            frames = [words_to_onsets(values[name], self._spoken(name), self.grid.times(n)) for name, n in segments]
+            return np.concatenate(frames)
         rows: list[Floats] = []
         counts: list[NDArray[np.int64]] = []
         for name, n_frames in segments:
-            word, frames = runs(word_of_frames(self.stimuli[name].words, self.grid.times(n_frames)))
+            word = word_of_frames(self._spoken(name), self.grid.times(n_frames), silence=space.silence)
+            word, frames_of = runs(word)
             silence = np.zeros((1, values[name].shape[1]), dtype=np.float32)
             rows.append(np.concatenate([values[name], silence])[word])  # -1, silence, is the last row
-            counts.append(frames)
+            counts.append(frames_of)
         return Repeated(np.concatenate(rows), np.concatenate(counts))
 
 
@@ -162,14 +180,15 @@ def extract_features(
             for stimulus in inputs.stimuli.values()
         }
         _extract(name, inputs, stored, keys, report)
-        found[name] = Features(stored, keys, grid, inputs.stimuli, inputs.lengths)
+        space = inputs.study.features[name]
+        found[name] = Features(stored, keys, grid, space, inputs.stimuli, inputs.lengths)
     return found
 
 
 def _describe(name: str, space: OpenSpace, inputs: Inputs) -> Description:
     return Description(
         name, space.rows, tuple(space.layers), space.width, space.own_grid, dict(space.settings), space.note,
-        inputs.study.store.dtype,
+        tuple(space.left_out), inputs.study.store.dtype,
     )  # fmt: skip
 
 
@@ -187,11 +206,11 @@ def _extract(name: str, inputs: Inputs, stored: FeatureSet, keys: Mapping[str, s
         seconds = 0.0
         with report.stage(title, sum(inputs.lengths[stimulus.name] for stimulus in todo)) as advance:
             space = open_space(name, inputs)
-            for stimulus, values in _one_by_one(space, todo, inputs.lengths):
+            for stimulus, blocks in _one_by_one(space, todo, inputs.lengths):
                 try:
-                    if isinstance(values, InputError):
-                        raise values
-                    writer.add(keys[stimulus.name], values)
+                    if isinstance(blocks, InputError):
+                        raise blocks
+                    writer.add(keys[stimulus.name], blocks)
                 except InputError as error:
                     refused.append((stimulus, error))
                 seconds += inputs.lengths[stimulus.name]
@@ -212,8 +231,8 @@ def _one_by_one(
     at = 0
     while at < len(stimuli):
         try:
-            for values in space.extract(stimuli[at:], lengths):
-                yield stimuli[at], values
+            for blocks in space.extract(stimuli[at:], lengths):
+                yield stimuli[at], blocks
                 at += 1
         except InputError:  # met by this one or by one read ahead
             try:

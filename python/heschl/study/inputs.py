@@ -10,8 +10,9 @@ from typing import Literal
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
-from heschl.study.config import LanguageSpace, SpeechSpace, Study, WordSpace, read_study
-from heschl.study.transcripts import named_files, read_transcripts
+from heschl.study.config import Study, read_study
+from heschl.study.config_spaces import Reading, SpeechSpace, WordSpace
+from heschl.study.transcripts import named_files, read_texts, read_transcripts
 from heschl.timing.audio import duration
 from heschl.timing.validate import refuse, validate
 from heschl.timing.words import Word
@@ -31,6 +32,8 @@ class Stimulus:
         Of the sound, in s.
     words, phones : tuple of Word
         In the order they are spoken; none where no word is.
+    text : str or None
+        The words in running text, with punctuation.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Stimulus:
     duration: float
     words: tuple[Word, ...]
     phones: tuple[Word, ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,26 +101,30 @@ def load_inputs(path: str | Path) -> Inputs:
     study = read_study(path)
     folder = path.resolve().parent
     for name, space in study.features.items():
-        if isinstance(space, SpeechSpace | LanguageSpace):
+        if isinstance(space, SpeechSpace | Reading):
             _check_model(folder, space.model, f"{path}: features.{name}.model")
-        elif isinstance(space, WordSpace) and not (folder / space.file).is_file():
-            raise InputError(f"{path}: features.{name}.file", f"no file {folder / space.file}", "word vectors")
+        elif isinstance(space, WordSpace):
+            for key, file in (("file", space.file), ("words", space.words)):
+                if file is not None and not (folder / file).is_file():
+                    raise InputError(f"{path}: features.{name}.{key}", f"no file {folder / file}", "word vectors")
     sounds = _find_sounds(folder, study, path)
     subjects = tuple(read_responses(folder / file, name) for name, file in study.responses.subjects.items())
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
+    texts = read_texts(folder, study.stimuli)
     words, phones = (_read_words(folder, study, sounds, tier) for tier in ("words", "phones"))
     heard = sorted({name for subject in subjects for name in subject.stimuli})
     stimuli = {
-        name: Stimulus(name, *sounds[name], words=words.get(name, ()), phones=phones.get(name, ())) for name in heard
+        name: Stimulus(name, *sounds[name], words.get(name, ()), phones.get(name, ()), texts.get(name))
+        for name in heard
     }
-    wordy = [name for name, space in study.features.items() if space.kind in ("language", "words")]
-    if wordy and not any(stimulus.words for stimulus in stimuli.values()):
-        raise InputError(
-            f"{path}: stimuli.words",
-            "no word in any stimulus that was heard",
-            f"words and their times, which features.{wordy[0]} needs",
-        )
+    for tier, of in (("words", study.with_words()), ("phones", study.with_phones())):
+        if of and not any(getattr(stimulus, tier) for stimulus in stimuli.values()):
+            raise InputError(
+                f"{path}: stimuli.{tier}",
+                f"no {tier} in any stimulus that was heard",
+                f"{tier} and their times, which features.{of[0]} needs",
+            )
     return Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard))
 
 
@@ -131,11 +139,11 @@ def _check_model(study_folder: Path, model: str, where: str) -> None:
     folder = study_folder / Path(model).expanduser()
     if not folder.is_dir() and (folder.is_file() or model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise InputError(where, f"no folder {folder}", "a model's folder, or its name on the Hub")
-    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
+    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.gguf")]:
         raise InputError(
             where,
             f"a folder without weights, {folder}",
-            "*.safetensors or *.bin beside config.json",
+            "*.safetensors or *.bin beside config.json, or a GGUF file",
             "`model.save_pretrained(folder)` of transformers writes them.",
         )
 

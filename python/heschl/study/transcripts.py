@@ -81,6 +81,14 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Literal["words", "pho
     return found
 
 
+def read_texts(folder: Path, stimuli: Stimuli) -> dict[str, str]:
+    """Read the running texts of all stimuli; nothing where the study names none."""
+    if stimuli.texts is None:
+        return {}
+    files = named_files(folder, stimuli.texts, "stimuli.texts")
+    return {name: _TIMIT_TEXT.sub("", file.read_text(encoding="utf-8")).strip() for name, file in files.items()}
+
+
 def check_transcripts(path: str | Path) -> list[Finding]:
     """Look at all words and phones of a study, against its sounds and texts.
 
@@ -93,10 +101,7 @@ def check_transcripts(path: str | Path) -> list[Finding]:
     stimuli, folder = read_study(path).stimuli, path.resolve().parent
     sounds = named_files(folder, stimuli.sounds, f"{path}: stimuli.sounds")
     durations = {name: duration(file) for name, file in sounds.items()}
-    texts = {}
-    if stimuli.texts is not None:
-        files = named_files(folder, stimuli.texts, f"{path}: stimuli.texts")
-        texts = {name: _TIMIT_TEXT.sub("", file.read_text(encoding="utf-8")) for name, file in files.items()}
+    texts = read_texts(folder, stimuli)
     found: list[Finding] = []
     for tier in ("words", "phones"):
         transcripts = read_transcripts(folder, stimuli, tier)

@@ -112,6 +112,70 @@ def runs(word: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return word[starts], np.diff(starts, append=len(word)).astype(np.int64)
 
 
+def onset_frames(words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Tell in which frame each word begins.
+
+    Parameters
+    ----------
+    words : sequence of Word
+        In any order.
+    times : (n_frames,) array of float64
+        Centres of the frames, s; evenly spaced.
+
+    Returns
+    -------
+    (n_words,) array of int64
+        The frame whose centre is nearest to the word's start (of two, the later; frame 0 for all before its centre); −1
+        for a start more than half a frame after the last centre.
+
+    Examples
+    --------
+    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.26, 0.5), Word("late", 0.9, 1.0)]
+    >>> onset_frames(words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).tolist()
+    [1, 3, -1]
+    """
+    starts = np.array([word.start for word in words], dtype=np.float64)
+    if len(times) == 0:
+        return np.full(len(words), -1, dtype=np.int64)
+    step = (times[-1] - times[0]) / max(1, len(times) - 1) or np.inf
+    frame = np.floor((starts - times[0]) / step + 0.5 + 1e-9).astype(np.int64)  # a tie that rounding broke is a tie
+    return np.where(frame < len(times), np.maximum(frame, 0), -1)
+
+
+def words_to_onsets(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
+    """Put each word's value into the frame in which it begins, and 0 into all others.
+
+    Parameters
+    ----------
+    values : (..., n_words, width) array
+        One row per word; ones give the onsets themselves.
+    words, times
+        See `onset_frames`.
+
+    Returns
+    -------
+    (..., n_frames, width) array of values' dtype
+        Values of words that begin in the same frame add up.
+
+    Raises
+    ------
+    InputError
+        Where there is not one value per word.
+
+    Examples
+    --------
+    >>> words = [Word("so", 0.1, 0.3), Word("it", 0.3, 0.5)]
+    >>> words_to_onsets(np.array([[5.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
+    [0.0, 5.0, 0.0, 2.0, 0.0]
+    """
+    _check_values(values, words)
+    frame = onset_frames(words, times)
+    out = np.zeros((*values.shape[:-2], len(times), values.shape[-1]), dtype=values.dtype)
+    for at in np.flatnonzero(frame >= 0).tolist():
+        out[..., frame[at], :] += values[..., at, :]
+    return out
+
+
 def frames_to_words(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
     """Average the frames of each word.
 
