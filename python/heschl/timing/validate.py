@@ -142,7 +142,7 @@ def _against_text(stimulus: str, transcript: Transcript, text: str) -> list[Find
     said = [plain for plain in map(_plain, text.split()) if plain]
     found = []
     for tag, i, j, k, m in difflib.SequenceMatcher(None, timed, said, autojunk=False).get_opcodes():
-        if tag == "equal":
+        if tag == "equal" or "".join(timed[i:j]) == "".join(said[k:m]):  # "twenty two" is "twenty-two"
             continue
         place = transcript.places[min(i, len(timed) - 1)] if timed else f"stimulus {stimulus!r}"
         here = " ".join(word.text for word in transcript.words[i:j]) or "no word"
