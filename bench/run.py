@@ -57,6 +57,7 @@ TARGETS: dict[str, list[tuple[str, str, Callable[[Row, Row], bool]]]] = {
             lambda row, other: 20 * (row["peak"] - row["answer"]) <= other["peak"] - other["answer"],
         ),
     ],
+    "Wav2Vec2-base, a minute of sentences": [times_faster(1 / 1.1, "transformers, a bare loop")],
     "language model, a story": [times_faster(5, "transformers, one pass per word")],
     "predict, one segment": [times_faster(5, "MNE")],
     'null="scores", per shift': [times_faster(10, "NumPy, a loop over shifts")],

@@ -105,3 +105,35 @@ def test_real_speech() -> None:
         # what lies below 3 kHz is the same sound at either rate
         spectra = [np.abs(np.fft.rfft(x, 2**17 * r)[: 2**17 * 3 // 8]) / r for x, r in ((sound, 2), (half, 1))]
         assert worst(spectra[1], spectra[0]) < 1e-3
+
+
+def test_nist_sphere(tmp_path: Path) -> None:
+    """TIMIT's own files: a header of 1024 bytes, then samples, the low byte first."""
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 800).astype("<i2")
+    fields = ["sample_count -i 800", "sample_n_bytes -i 2", "channel_count -i 1", "sample_byte_format -s2 01",
+              "sample_rate -i 16000", "sample_coding -s3 pcm", "end_head"]  # fmt: skip
+    header = "\n".join(["NIST_1A", "   1024", *fields, ""]).encode().ljust(1024)
+    path = tmp_path / "sa1.wav"
+    path.write_bytes(header + samples.tobytes())
+    assert duration(path) == 0.05
+    np.testing.assert_array_equal(read_audio(path, 16000), samples.astype(np.float32) / 2**15)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_truncated_sound(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    read_audio(path, 16000)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InputError, match=rf"a\.{suffix}"):
+        read_audio(path, 16000)
+
+
+def test_a_stream_of_unknown_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(1600, 0.5), 16000)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(bytes(content))
+    assert len(read_audio(path, 16000)) == 1600 and duration(path) == 0.1

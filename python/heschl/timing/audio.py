@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+
+_SHORT = re.compile(r"data : (?P<said>\d+) \(should be (?P<found>\d+)\)")
+_UNKNOWN_LENGTH = 0x7FFFFFFF - 4096
+"""What streams write for a length that they do not know is about this, or twice as much."""
 
 
 def duration(path: str | Path) -> float:
@@ -39,6 +44,7 @@ def duration(path: str | Path) -> float:
     except soundfile.SoundFileError as error:
         raise _unreadable(path, error) from None
     _check_rate(path, info.samplerate)
+    _check_whole(path, info.extra_info)
     return float(info.frames / info.samplerate)
 
 
@@ -72,6 +78,7 @@ def read_audio(path: str | Path, sfreq: float) -> NDArray[np.float32]:
         raise InputError("sfreq", f"{sfreq} Hz", "a finite sampling rate above 0 Hz")
     _check_file(path)
     try:
+        _check_whole(path, soundfile.info(str(path)).extra_info)
         channels, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise _unreadable(path, error) from None
@@ -100,6 +107,16 @@ def _to_rate(sound: NDArray[np.float32], rate: float, sfreq: float) -> NDArray[n
 def _check_file(path: str | Path) -> None:
     if not Path(path).is_file():
         raise InputError(str(path), "no such file", "a sound file")
+
+
+def _check_whole(path: str | Path, log: str) -> None:
+    """Refuse a WAV that ends before its header says so; libsndfile reads what there is, and notes it in its log."""
+    short = _SHORT.search(log)
+    if short and int(short["found"]) < int(short["said"]) < _UNKNOWN_LENGTH:
+        raise InputError(
+            str(path), f"{short['found']} bytes of samples, where its header says {short['said']}", "a whole sound",
+            "It may have been cut off in copying.",
+        )  # fmt: skip
 
 
 def _check_rate(path: str | Path, rate: float) -> None:
