@@ -51,7 +51,7 @@ def describe(features: FeatureSet) -> tuple[str, list[str]]:
         f"{about.rows}{rate}, {len(index)} stimuli, {n_rows} {about.rows}s, {about.dtype}, "
         f"{features.n_bytes() / 1e6:.1f} MB, {features.created[:10]}"
     )
-    choices = [f"{name}: {value}" for name, value in about.settings.items()]
+    choices = [f"{name}: {value}" for name, value in about.settings.items() if value is not None]
     return line, choices + ([about.note] if about.note else [])
 
 
