@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from heschl.checks import InputError
 from heschl.timing.grid import FrameGrid
-from heschl.timing.resample import resample
+from heschl.timing.resample import resample, resample_known
 from tolerances import worst
 
 PAIRS = [(100.0, 25.0), (100.0, 50.0), (25.0, 100.0), (50.0, 49.0), (128.0, 50.0), (50.0, 50.0)]
@@ -138,3 +138,28 @@ def test_no_times_and_one_sample() -> None:
 def test_bad_input(values: np.ndarray, times_in: np.ndarray, times_out: np.ndarray, match: str) -> None:
     with pytest.raises(InputError, match=match):
         resample(values, times_in, times_out)
+
+
+@pytest.mark.parametrize("rate_out", [25.0, 100.0, 170.0])
+def test_what_is_missing_has_no_part_in_what_is_known(rate_out: float) -> None:
+    rng = np.random.default_rng(0)
+    times_in, times_out = grids(100.0, rate_out)
+    values = np.cumsum(rng.standard_normal((len(times_in), 3)), axis=0)
+    values[:, 2] = 5.0
+    holed = values.copy()
+    for start in (0, 100, 250):
+        holed[start : start + 20, [0, 2]] = np.nan
+    found = resample_known(holed, times_in, times_out)
+    whole = resample(values, times_in, times_out)
+    np.testing.assert_allclose(found[:, 1], whole[:, 1], rtol=1e-12)
+    inside = np.isnan(holed[:, 0])[np.abs(times_out[:, None] - times_in).argmin(axis=1)]
+    assert np.isnan(found[inside, 0]).mean() > 0.9  # within a gap nothing is made up
+    known = np.isfinite(found[:, 0])
+    assert known.sum() > (~inside).sum() * 0.7  # beyond a kernel's length of it all is there
+    np.testing.assert_allclose(found[known, 2], 5.0, rtol=1e-9)
+    error = np.abs(found[known, 0] - whole[known, 0]).max()
+    assert error < 0.1 * values[:, 0].std()
+    np.testing.assert_array_equal(np.isnan(found[:, 0]), np.isnan(found[:, 2]))
+    assert np.isnan(resample_known(holed * np.nan, times_in, times_out)).all()
+    with pytest.raises(InputError, match="infinite"):
+        resample_known(np.full((10, 1), np.inf), np.arange(10.0), np.arange(10.0))

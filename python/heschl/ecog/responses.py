@@ -1,4 +1,4 @@
-"""Response files: one ``.npz`` per subject, read whole and checked whole.
+"""Response files: one ``.npz`` (or a dataset, see `heschl.ecog.dataset`) per subject, read whole and checked whole.
 
 ======================  =====================================================================================
 key                     what
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.checks import InputError
+from heschl.checks import InputError, check_choice
 
 Array = NDArray[Any]
 
@@ -47,7 +47,7 @@ class Responses:
     stimuli : tuple of str, one per trial
         Names without ".wav".
     trials : tuple of arrays, each (n_samples, n_electrodes)
-        Finite values, in the file's floating type; in the file's order.
+        In the file's floating type; in the file's order; NaN where a response is missing.
     """
 
     subject: str
@@ -66,15 +66,17 @@ class Responses:
         return self.onset + len(self.trials[trial]) / self.sfreq
 
 
-def read_responses(path: str | Path, subject: str) -> Responses:
+def read_responses(path: str | Path, subject: str, *, missing: str = "raise") -> Responses:
     """Read and check one subject's response file.
 
     Parameters
     ----------
     path : str or Path
-        The ``.npz`` file; see the head of this module for what it holds.
+        The ``.npz`` file, see the head of this module for what it holds; or a ``.zarr`` or ``.nc`` dataset.
     subject : str
         The subject's name, for messages and results.
+    missing : {"raise", "mask"}
+        What NaN is: an error, or a response that is missing.
 
     Returns
     -------
@@ -85,8 +87,8 @@ def read_responses(path: str | Path, subject: str) -> Responses:
     ------
     InputError
         For a file that is not there or no ``.npz``, a missing key, shapes or lengths that do not match, a
-        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that
-        is NaN or infinite (subject, electrode and trial are named).
+        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that is infinite
+        or, unless missing ones are allowed, NaN (subject, electrode and trial are named).
 
     Examples
     --------
@@ -97,8 +99,21 @@ def read_responses(path: str | Path, subject: str) -> Responses:
     ...     read_responses(folder + "/S1.npz", "S1").stimuli
     ('a', 'b')
     """
+    check_choice("missing", missing, ("raise", "mask"))
     path = Path(path)
     where = f"subject {subject} ({path})"
+    if path.suffix in (".zarr", ".nc"):
+        from heschl.ecog.dataset import read_dataset
+
+        found = read_dataset(path, subject)
+    else:
+        found = _read_archive(path, subject, where)
+    for i, (stimulus, trial) in enumerate(zip(found.stimuli, found.trials, strict=True)):
+        _check_trial(trial, found.electrodes, f"{where}: trial {i} ({stimulus})", missing)
+    return found
+
+
+def _read_archive(path: Path, subject: str, where: str) -> Responses:
     arrays = _open(path, where)
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):
@@ -127,8 +142,6 @@ def read_responses(path: str | Path, subject: str) -> Responses:
         trials = tuple(trial[:length] for trial, length in zip(values, lengths, strict=True))
     else:
         trials = tuple(np.split(values, np.cumsum(lengths)[:-1]))
-    for i, (stimulus, trial) in enumerate(zip(stimuli, trials, strict=True)):
-        _check_trial(trial, electrodes, f"{where}: trial {i} ({stimulus})")
     sfreq, onset = _clock(arrays, values, int(max(lengths)), where)
     return Responses(subject, electrodes, sfreq, onset, stimuli, trials)
 
@@ -213,8 +226,8 @@ def _empty(trial: int, where: str) -> list[int]:
     raise InputError(f"{where}: trial {trial}", "no sample", "at least one", "Leave empty trials out of the file.")
 
 
-def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str) -> None:
-    bad = ~np.isfinite(trial)
+def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str, missing: str) -> None:
+    bad = np.isinf(trial) if missing == "mask" else ~np.isfinite(trial)
     if bad.any():
         column = int(bad.any(axis=0).argmax())
         sample = int(bad[:, column].argmax())
@@ -224,7 +237,7 @@ def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str) -> None:
             f"{where}, electrode {electrodes[column]}, sample {sample}",
             kind + (f" (and {others} more electrodes with such values)" if others else ""),
             "finite responses",
-            "Leave the electrode or the trial out, or mend it.",
+            "Leave the electrode or the trial out, mend it, or take NaN as missing (missing = 'mask').",
         )
 
 

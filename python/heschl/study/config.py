@@ -50,8 +50,12 @@ class Stimuli(Section):
 
 
 class ResponseFiles(Section):
-    """[responses]: a file per subject, and what to do with silence after a sound and with repeats."""
+    """[responses]: a file per subject, and what to do with silence after a sound, repeats, and NaN.
 
+    With ``missing`` = "mask" a NaN is a response that is missing: it leaves the fit of its electrode, and no other's.
+    """
+
+    missing: Literal["raise", "mask"] = "raise"
     tail: Literal["silence", "crop"] = "silence"
     repeats: Literal["average", "separate"] = "average"
     subjects: Annotated[dict[Name, str], Field(min_length=1)]

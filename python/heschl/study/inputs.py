@@ -108,7 +108,10 @@ def load_inputs(path: str | Path) -> Inputs:
                 if file is not None and not (folder / file).is_file():
                     raise InputError(f"{path}: features.{name}.{key}", f"no file {folder / file}", "word vectors")
     sounds = _find_sounds(folder, study, path)
-    subjects = tuple(read_responses(folder / file, name) for name, file in study.responses.subjects.items())
+    subjects = tuple(
+        read_responses(folder / file, name, missing=study.responses.missing)
+        for name, file in study.responses.subjects.items()
+    )
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
     texts = read_texts(folder, study.stimuli)

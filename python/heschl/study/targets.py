@@ -18,7 +18,7 @@ from heschl.ecog import Responses
 from heschl.linear import group_folds
 from heschl.study.inputs import Inputs
 from heschl.timing.grid import FrameGrid
-from heschl.timing.resample import resample
+from heschl.timing.resample import resample_known
 
 Segments = tuple[tuple[str, int], ...]
 """(stimulus, frames) of each segment, in the order of the rows."""
@@ -107,7 +107,7 @@ def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
     Raises
     ------
     InputError
-        For a trial that covers no frame, and lags longer than every trial.
+        For a trial that covers no frame, lags longer than every trial, and an electrode of which a fold knows nothing.
     """
     study = inputs.study
     found: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
@@ -138,6 +138,8 @@ def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
                 folds=np.asarray(group_folds(names, lengths, study.encoding.folds), dtype=np.intp),
             )
         )
+    for group in groups:
+        _check_known(group)
     return groups
 
 
@@ -157,16 +159,38 @@ def _on_grid(subject: Responses, inputs: Inputs, grid: FrameGrid) -> tuple[Segme
                 f"at least one frame of the grid ({grid.rate:g} Hz)",
                 "Leave this trial out.",
             )
-        trials[name].append(resample(subject.trials[i], subject.times(i), grid.times(n_frames)))
+        trials[name].append(resample_known(subject.trials[i], subject.times(i), grid.times(n_frames)))
     segments, rows = [], []
     for name in sorted(trials):
         repeats = trials[name]
         if responses.repeats == "average":
             shortest = min(len(trial) for trial in repeats)
-            repeats = [np.mean([trial[:shortest] for trial in repeats], axis=0)]
+            repeats = [_mean_of_known(np.stack([trial[:shortest] for trial in repeats]))]
         segments += [(name, len(trial)) for trial in repeats]
         rows += repeats
     return tuple(segments), np.concatenate(rows).astype(np.float32)
+
+
+def _mean_of_known(repeats: NDArray[Any]) -> NDArray[Any]:
+    """Average over the first axis; NaN where no repeat is known."""
+    known = np.isfinite(repeats)
+    count = known.sum(axis=0)
+    total = np.where(known, repeats, 0.0).sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+
+
+def _check_known(group: FitGroup) -> None:
+    """Refuse an electrode of which a fold knows no response."""
+    row_fold = np.repeat(group.folds, group.lengths)
+    for fold in np.unique(group.folds):
+        unknown = np.flatnonzero(~np.isfinite(group.y[row_fold == fold]).any(axis=0))
+        if len(unknown):
+            at = int(unknown[0])
+            raise InputError(
+                f"subject {group.subjects[at]}, electrode {group.electrodes[at]}",
+                f"no known response in fold {fold} of {len(np.unique(group.folds))}",
+                "some in every fold", "Leave this electrode out.",
+            )  # fmt: skip
 
 
 def _shuffled(y: NDArray[np.float32], segments: Segments, seed: int) -> NDArray[np.float32]:

@@ -55,6 +55,63 @@ def resample(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike) -> ND
     """
     values = np.asarray(values)
     values = values if values.dtype == np.float32 else values.astype(np.float64)
+    weights = _checked_weights(values, times_in, times_out)
+    if not np.isfinite(values).all():
+        raise InputError("values", "NaN or infinite values", "finite values")
+    return np.asarray(weights.astype(values.dtype) @ values)
+
+
+def resample_known(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike, *, most: float = 0.05) -> NDArray[Any]:
+    """Do the same to a signal of which some samples are missing.
+
+    Missing samples have no part in any output: the weights of the others are scaled to sum to 1. Where more than `most`
+    of an output's kernel (by absolute weight) lies on missing samples, it is missing, too.
+
+    Parameters
+    ----------
+    values : (n_in, k) array
+        NaN where a sample is missing.
+    times_in, times_out
+        See `resample`.
+    most : float
+        Largest share of a kernel that may be missing.
+
+    Returns
+    -------
+    (n_out, k) array
+        NaN where an output is missing.
+
+    Raises
+    ------
+    InputError
+        See `resample`; for infinite values.
+
+    Examples
+    --------
+    >>> times = np.arange(100) / 100
+    >>> values = np.where(np.abs(times - 0.5) < 0.055, np.nan, 3.0)[:, None]
+    >>> found = resample_known(values, times, np.array([0.1, 0.5, 0.9]))
+    >>> found.ravel().round(12).tolist()
+    [3.0, nan, 3.0]
+    """
+    values = np.asarray(values)
+    values = values if values.dtype == np.float32 else values.astype(np.float64)
+    weights = _checked_weights(values, times_in, times_out)
+    if np.isinf(values).any():
+        raise InputError("values", "infinite values", "finite values, or NaN where one is missing")
+    known = np.isfinite(values)
+    if known.all():
+        return np.asarray(weights.astype(values.dtype) @ values)
+    sums = weights @ np.where(known, values, 0.0)
+    kept = weights @ known.astype(np.float64)
+    lost = abs(weights) @ (~known).astype(np.float64)
+    share = lost / np.asarray(abs(weights).sum(axis=1)).reshape(-1, 1)
+    out = np.divide(sums, kept, out=np.full(sums.shape, np.nan), where=(share <= most) & (kept > 0.5))
+    return np.asarray(out.astype(values.dtype))
+
+
+def _checked_weights(values: NDArray[Any], times_in: ArrayLike, times_out: ArrayLike) -> csr_array:
+    """Give the (n_out, n_in) weights, after looking at shapes and times."""
     t_in, t_out = np.asarray(times_in, dtype=np.float64), np.asarray(times_out, dtype=np.float64)
     if values.ndim != 2 or t_in.shape != values.shape[:1] or len(values) == 0:
         raise InputError(
@@ -62,13 +119,10 @@ def resample(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike) -> ND
             f"shape {values.shape} with times_in of shape {t_in.shape}",
             "(n_in, k) with one time for each of n_in ≥ 1 samples",
         )
-    if not np.isfinite(values).all():
-        raise InputError("values", "NaN or infinite values", "finite values")
     steps = [step for step in (_step("times_in", t_in), _step("times_out", t_out)) if step is not None]
     if len(values) == 1 or len(t_out) == 0:
-        return np.repeat(values, len(t_out), axis=0)
-    weights = _weights(len(t_in), t_in[0], steps[0], t_out, slower=max(steps))
-    return np.asarray(weights.astype(values.dtype) @ values)
+        return csr_array(np.ones((len(t_out), 1)) @ np.eye(1, len(values)))
+    return _weights(len(t_in), t_in[0], steps[0], t_out, slower=max(steps))
 
 
 def _weights(n_in: int, first: float, step: float, times: NDArray[np.float64], slower: float) -> csr_array:

@@ -1,0 +1,159 @@
+"""Responses as a labelled dataset, stimulus × repeat × time × electrode: what preparation writes and a study reads."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heschl.checks import InputError
+from heschl.ecog.responses import Responses
+from heschl.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+FORMAT = "heschl responses 1"
+DIMS = ("stimulus", "repeat", "time", "electrode")
+
+
+def to_dataset(
+    responses: Responses,
+    *,
+    electrodes: pd.DataFrame | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    provenance: Sequence[str] = (),
+) -> xr.Dataset:
+    """Put trials into one labelled dataset.
+
+    Parameters
+    ----------
+    responses : Responses
+        Trials; NaN is missing.
+    electrodes : pandas.DataFrame, optional
+        A row per electrode of the responses, by name: coordinates, regions … become coordinates of the dataset.
+    tables : mapping of str to pandas.DataFrame, optional
+        Statistics by electrode, such as those that a choice was made by; their columns become "table.column".
+    provenance : sequence of str
+        What was done, a sentence each.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``responses`` (stimulus, repeat, time, electrode), NaN where missing or never recorded; ``n_samples`` (stimulus,
+        repeat), of each trial, 0 where there is none; ``time`` in s from the sound's onset.
+
+    Raises
+    ------
+    InputError
+        For tables without a row for every electrode.
+
+    Examples
+    --------
+    >>> trials = tuple(np.full((n, 1), float(n), np.float32) for n in (3, 2, 3))
+    >>> found = to_dataset(Responses("S1", ("e1",), 100.0, -0.01, ("a", "b", "a"), trials))
+    >>> dict(found.sizes), found["time"].values.tolist(), found["n_samples"].values.tolist()
+    ({'stimulus': 2, 'repeat': 2, 'time': 3, 'electrode': 1}, [-0.01, 0.0, 0.01], [[3, 3], [2, 0]])
+    """
+    import xarray as xr
+
+    trials = defaultdict(list)
+    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
+        trials[name].append(trial)
+    n_repeats = max(map(len, trials.values()))
+    n_times = max(map(len, responses.trials))
+    dtype = np.result_type(*(trial.dtype for trial in responses.trials))
+    values = np.full((len(trials), n_repeats, n_times, len(responses.electrodes)), np.nan, dtype=dtype)
+    n_samples = np.zeros((len(trials), n_repeats), dtype=np.int64)
+    for i, repeats in enumerate(trials.values()):
+        for j, trial in enumerate(repeats):
+            values[i, j, : len(trial)] = trial
+            n_samples[i, j] = len(trial)
+    coordinates: dict[str, Any] = {
+        "stimulus": np.array(list(trials), dtype=object),
+        "time": ("time", responses.onset + np.arange(n_times) / responses.sfreq, {"units": "s"}),
+        "electrode": np.array(responses.electrodes, dtype=object),
+    }
+    for prefix, table in (("", electrodes), *((f"{name}.", table) for name, table in (tables or {}).items())):
+        if table is None:
+            continue
+        lacking = [name for name in responses.electrodes if name not in table.index]
+        if lacking:
+            raise InputError(f"table {prefix or 'electrodes'}", f"no row for {lacking[0]!r}", "one for each electrode")
+        for column, cells in table.loc[list(responses.electrodes)].items():
+            array = cells.to_numpy()
+            coordinates[f"{prefix}{column}"] = (
+                "electrode",
+                array.astype(object) if array.dtype.kind not in "bif" else array,
+            )
+    return xr.Dataset(
+        {"responses": (DIMS, values), "n_samples": (DIMS[:2], n_samples)},
+        coords=coordinates,
+        attrs={
+            "format": FORMAT,
+            "subject": responses.subject,
+            "sfreq": responses.sfreq,
+            "provenance": json.dumps(list(provenance)),
+        },
+    )
+
+
+def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write a dataset as zarr, whole or not at all."""
+    with replacing(Path(path)) as temporary:
+        dataset.to_zarr(temporary, mode="w", consolidated=False)
+
+
+def read_dataset(path: str | Path, subject: str) -> Responses:
+    """Read the trials of a dataset.
+
+    Parameters
+    ----------
+    path : str or Path
+        A zarr folder, as `write_dataset` makes it, or a netCDF file of this form.
+    subject : str
+        The subject's name.
+
+    Returns
+    -------
+    Responses
+        Trials by stimulus and repeat; NaN is missing.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or one of another form.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    where = f"subject {subject} ({path})"
+    if not path.exists():
+        raise InputError(where, "no such file or folder", "responses: a dataset (.zarr, .nc)")
+    try:
+        zarr = path.suffix == ".zarr"
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None) if zarr else xr.open_dataset(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(where, f"no readable dataset ({error})", "a dataset that heschl wrote") from None
+    with dataset:
+        if dataset.attrs.get("format") != FORMAT or dataset.get("responses", xr.DataArray()).dims != DIMS:
+            raise InputError(
+                where, f"the format {dataset.attrs.get('format')!r}",
+                f"{FORMAT!r}: responses ({', '.join(DIMS)}), n_samples (stimulus, repeat), sfreq",
+            )  # fmt: skip
+        values, n_samples = dataset["responses"].values, dataset["n_samples"].values
+        names = [str(name) for name in dataset["stimulus"].values]
+        pairs = [(i, j) for i in range(len(names)) for j in range(n_samples.shape[1]) if n_samples[i, j]]
+        return Responses(
+            subject,
+            tuple(str(name) for name in dataset["electrode"].values),
+            float(dataset.attrs["sfreq"]),
+            float(dataset["time"].values[0]),
+            tuple(names[i] for i, _ in pairs),
+            tuple(values[i, j, : n_samples[i, j]] for i, j in pairs),
+        )
