@@ -83,7 +83,7 @@ def test_windows_that_were_not_recorded() -> None:
     late = Responses("S1", responses.electrodes, 100.0, 0.0, responses.stimuli, responses.trials)
     with pytest.raises(InputError, match=r"trial 0.*-0.2 to 0.1 s.*margin"):
         speech_responsive(late)
-    with pytest.raises(InputError, match="1.5 to 2 s"):
+    with pytest.raises(InputError, match=r"1\.5 to 2 s"):
         speech_responsive(responses, after=(1.5, 2.0))
 
 
