@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.ecog.clean import bridged
 from heschl.ecog.recording import Recording
 from heschl.timing.resample import ZERO_CROSSINGS, resample
 
@@ -166,7 +167,7 @@ def high_gamma(
         for some in range(0, len(names), CHANNELS):
             samples = _read(recording, names[some : some + CHANNELS], begin, end)
             missing = ~np.isfinite(samples)
-            amplitudes = _amplitudes(_bridged(samples), recording.sfreq, filters, step)
+            amplitudes = _amplitudes(bridged(samples), recording.sfreq, filters, step)
             at = (begin + step * np.arange(len(amplitudes))) / recording.sfreq
             out = resample(amplitudes, at, times)
             out[_near(missing, begin, recording.sfreq, times, filters.reach)] = np.nan
@@ -212,16 +213,6 @@ def _read(recording: Recording, names: list[str], begin: int, end: int) -> Doubl
     for start, stop in np.round(recording.artefacts * recording.sfreq).astype(np.int64) - begin:
         out[max(0, start) : max(0, stop)] = np.nan
     return out
-
-
-def _bridged(samples: Double) -> Double:
-    """Draw a line through what is missing: a step there would ring."""
-    known = np.isfinite(samples)
-    at = np.arange(len(samples))
-    for c in np.flatnonzero(~known.all(axis=0)):
-        own = known[:, c]
-        samples[~own, c] = np.interp(at[~own], at[own], samples[own, c]) if own.any() else 0.0
-    return samples
 
 
 def _amplitudes(samples: Double, sfreq: float, filters: GaussianBands, step: int) -> Double:
