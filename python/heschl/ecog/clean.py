@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -267,7 +268,7 @@ def bridged(samples: Double) -> Double:
 
 def _bipolar(recording: Recording, members: dict[str, list[str]]) -> Recording:
     table = recording.electrodes
-    pairs = [(a, b) for names in members.values() for a, b in zip(names, names[1:], strict=False)]
+    pairs = [(a, b) for names in members.values() for a, b in pairwise(names)]
     if not pairs:
         raise InputError(f"recording of {recording.subject}", "no two good electrodes in a group", "pairs")
     rows = table.loc[[a for a, _ in pairs]].copy()
