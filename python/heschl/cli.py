@@ -181,6 +181,39 @@ def prune_features(
             console.print(f"{word} {escape(line)}", highlight=False, soft_wrap=True)
 
 
+ecog = typer.Typer(
+    help="Raw recordings: from EDF, BrainVision, FIF, NWB, MATLAB or NumPy files to the responses that a study reads.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(ecog, name="ecog")
+
+
+@ecog.callback()
+def _ecog() -> None:
+    """Keep `prepare` a command of its own name."""
+
+
+@ecog.command("prepare")
+def prepare_recording(recording: Annotated[Path, typer.Argument(help="The recording.toml.")]) -> None:
+    """Prepare one recording: cleaning, high gamma, onsets, trials, choice of electrodes, noise ceilings.
+
+    A recording.toml names the `subject`, the `file`, where to write (`out`, a .zarr) and, if the file has none,
+    `events` (onset, duration, stimulus) and `electrodes`; with `audio` and `sounds` onsets are found in the recorded
+    sound. [clean], [high_gamma], [epochs] and [select] have sound defaults.
+
+    Writes OUT.zarr, which [responses.subjects] of a study.toml takes as it is, and a report, OUT.md and OUT.png.
+    """
+    with _plainly() as console:
+        from heschl.study.prepare import prepare
+        from heschl.study.progress import Reporter
+
+        out = prepare(recording, Reporter(console))
+        console.print(
+            f"responses in {escape(str(out))}, report in {escape(str(out.with_suffix('.md')))}", soft_wrap=True
+        )
+
+
 @contextmanager
 def _plainly() -> Iterator[Console]:
     """Give a console, and say what went wrong in a message rather than a traceback."""

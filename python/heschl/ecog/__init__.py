@@ -1,6 +1,6 @@
 """Recordings: from raw ECoG to responses, trial by trial.
 
-Modules, in the order of work: `recording` (a continuous recording, read a piece at a time), `clean` (bad channels, line
+Modules, in the order of work: `readers`, `recording` (continuous, read a piece at a time), `clean` (bad channels, line
 noise, reference), `high_gamma`, `onsets` (when stimuli really began), `epochs` (trials), `selection` (which electrodes
 respond), `ceiling` (how well they could be predicted), `responses` and `dataset` (trials on disk).
 """
