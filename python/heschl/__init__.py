@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from heschl.checks import InputError
 from heschl.linear import (
+    CCA,
     AlphaEdgeWarning,
     BandedRidgeCV,
     FeatureSpaces,
@@ -15,11 +16,13 @@ from heschl.linear import (
     LaggedRidge,
     LaggedRidgeCV,
     Repeated,
+    cca_grid,
     lagged_design,
 )
 
 __version__ = version("heschl")
 __all__ = [
-    "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
-    "Repeated", "__version__", "lagged_design",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge",
+    "LaggedRidgeCV",
+    "Repeated", "__version__", "cca_grid", "lagged_design",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The numeric core: lagged moments, ridge with cross-validated penalties, scores."""
 
 from heschl.linear.banded_estimator import BandedRidgeCV
+from heschl.linear.cca import CCA, cca_grid, held_out_correlations
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
@@ -14,7 +15,8 @@ from heschl.linear.segments import group_folds
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
-    "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
-    "NestedScores", "NullDistribution", "Repeated", "UniqueVariance", "group_folds", "lagged_design", "nested_cv",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
+    "NestedScores", "NullDistribution", "Repeated", "UniqueVariance", "cca_grid", "group_folds",
+    "held_out_correlations", "lagged_design", "nested_cv",
     "null_refit", "null_scores", "permutation_test", "unique_variance",
 ]  # fmt: skip

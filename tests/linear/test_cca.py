@@ -1,0 +1,198 @@
+"""CCA by its laws, against NumPy and scikit-learn; nothing lost, nothing out of order, never NaN."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.cross_decomposition import CCA as Iterative
+
+from heschl import CCA, InputError, cca_grid
+from heschl.linear.cca import held_out_correlations
+
+ATOL = 1e-9
+
+
+def by_svd(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Singular values of the product of both orthonormal bases."""
+    qx, qy = (np.linalg.qr(side - side.mean(axis=0))[0] for side in (X, Y))
+    return np.linalg.svd(qx.T @ qy, compute_uv=False)
+
+
+def related(seed: int, n: int, dx: int, dy: int, shared: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, shared))
+    X = z @ rng.standard_normal((shared, dx)) + rng.standard_normal((n, dx)) + 5
+    return X, z @ rng.standard_normal((shared, dy)) + rng.standard_normal((n, dy)) - 3
+
+
+def quiet(model: CCA, X: np.ndarray, Y: np.ndarray) -> CCA:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(X, Y)
+
+
+@given(st.integers(0, 99), st.integers(1, 8), st.integers(1, 8), st.integers(1, 10))
+def test_laws(seed: int, dx: int, dy: int, k: int) -> None:
+    X, Y = related(seed, 60, dx, dy)
+    model = quiet(CCA(k), X, Y)
+    count = min(k, dx, dy)
+    assert model.n_components_ == count
+    x, y = model.transform(X, Y)
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=ATOL)
+    np.testing.assert_allclose(x.T @ x / 60, np.eye(count), atol=ATOL)
+    np.testing.assert_allclose(y.T @ y / 60, np.eye(count), atol=ATOL)
+    np.testing.assert_allclose(x.T @ y / 60, np.diag(model.correlations_), atol=ATOL)
+    np.testing.assert_allclose(model.correlations_, by_svd(X, Y)[:count], atol=ATOL)
+    assert (np.diff(model.correlations_) <= ATOL).all()
+    for side, rest, rank in ((x, model.transform(X, part="rest"), dx), (y, model.transform(X, Y, part="rest")[1], dy)):
+        assert rest.shape[1] == rank - count
+        np.testing.assert_allclose(rest.T @ rest / 60, np.eye(rank - count), atol=ATOL)
+        np.testing.assert_allclose(side.T @ rest / 60, 0, atol=ATOL)
+    everything = model.transform(X, part="all")
+    centred = X - X.mean(axis=0)
+    np.testing.assert_allclose(everything @ (everything.T @ centred) / 60, centred, atol=1e-7)  # it spans all of X
+    shared, left = model.split_features(X)
+    np.testing.assert_allclose(shared + left, X, atol=1e-9)
+    np.testing.assert_allclose(x.T @ (left - left.mean(axis=0)), 0, atol=1e-6)
+    top = model.x_weights_[np.abs(model.x_weights_).argmax(axis=0), np.arange(count)]
+    assert (top > 0).all()
+
+
+def test_invertible_maps_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = related(1, 200, 6, 4)
+    one = CCA(4).fit(X, Y)
+    other = CCA(4).fit(X @ rng.standard_normal((6, 6)) + 100, 1e-3 * Y @ rng.standard_normal((4, 4)))
+    np.testing.assert_allclose(one.correlations_, other.correlations_, atol=1e-9)
+
+
+@pytest.mark.parametrize("condition", [1e3, 1e5, 1e7])
+def test_ill_conditioned_sides(condition: float) -> None:
+    rng = np.random.default_rng(2)
+    X, Y = related(3, 400, 20, 15)
+    expected = by_svd(X, Y)
+    u, _ = np.linalg.qr(rng.standard_normal((20, 20)))
+    squeezed = (X - X.mean(axis=0)) @ u @ np.diag(np.geomspace(1, 1 / condition, 20))
+    np.testing.assert_allclose(CCA(15).fit(squeezed, Y).correlations_, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rank_deficient_sides_lose_nothing_else(dtype: str) -> None:
+    X, Y = related(4, 100, 5, 4)
+    wide = np.hstack([X, X[:, :2] + X[:, 2:4], np.full((100, 1), 7.0), np.zeros((100, 1))]).astype(dtype)
+    model = quiet(CCA(50, rank_tol=1e-6), wide, Y.astype(dtype))
+    assert (model.x_rank_, model.y_rank_, model.n_components_) == (5, 4, 4)
+    np.testing.assert_allclose(model.correlations_, by_svd(X, Y), atol=1e-5 if dtype == "float32" else 1e-9)
+    assert np.isfinite(model.transform(wide)).all()
+    with pytest.warns(UserWarning, match="4 components, not 50"):
+        CCA(50).fit(wide, Y)
+
+
+def test_more_features_than_rows_and_equal_sides() -> None:
+    X = np.random.default_rng(5).standard_normal((20, 30))
+    model = quiet(CCA(50), X, X[:, :25])
+    assert model.x_rank_ == 19 and model.n_components_ == 19
+    np.testing.assert_allclose(model.correlations_, 1.0, atol=1e-12)
+
+
+def test_against_the_iterative_one() -> None:
+    X, Y = related(6, 500, 5, 4, shared=3)
+    theirs = Iterative(n_components=3, max_iter=20_000, tol=1e-12).fit(X, Y)
+    a, b = theirs.transform(X, Y)
+    expected = [np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(CCA(3).fit(X, Y).correlations_, expected, atol=1e-4)
+
+
+def test_a_penalty_against_its_definition() -> None:
+    """A v = λ B v: weights solve the regularised generalised eigenproblem."""
+    X, Y = related(7, 80, 6, 5)
+    model = CCA(3, reg=(20.0, 5.0)).fit(X, Y)
+    x, y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    left, right = x.T @ x + 20 * np.eye(6), y.T @ y + 5 * np.eye(5)
+    cross = x.T @ y
+    squares, vectors = np.linalg.eig(np.linalg.solve(left, cross @ np.linalg.solve(right, cross.T)))
+    for i, at in enumerate(np.argsort(-squares.real)[:3]):
+        a = vectors[:, at].real
+        mine = model.x_weights_[:, i]
+        assert abs(a @ mine) / np.linalg.norm(a) / np.linalg.norm(mine) == pytest.approx(1, abs=1e-8)
+    shrunk, free = CCA(1, reg=1e9).fit(X, Y), CCA(1).fit(X, Y)
+    assert shrunk.correlations_[0] < free.correlations_[0]
+
+
+def test_principal_components_first() -> None:
+    X, Y = related(8, 300, 10, 8)
+    centred = X - X.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    keep = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.9) + 1)
+    assert quiet(CCA(50, pca=0.9), X, Y).x_rank_ == keep and quiet(CCA(50, pca=3), X, Y).x_rank_ == 3
+    both = quiet(CCA(50, pca=3), X, Y)
+    v = np.linalg.svd(Y - Y.mean(axis=0), full_matrices=False)[0][:, :3]
+    np.testing.assert_allclose(both.correlations_, np.linalg.svd(u[:, :3].T @ v, compute_uv=False), atol=ATOL)
+
+
+def test_held_out_correlations_tell_chance_from_more() -> None:
+    X, Y = related(9, 600, 30, 30, shared=1)
+    found = held_out_correlations(CCA(5), X, Y, segments=[30] * 20, cv=4)
+    assert found.shape == (4, 5) and (found[:, 0] > 0.7).all() and np.abs(found[:, 1:].mean(axis=0)).max() < 0.2
+    assert CCA(5).fit(X, Y).correlations_[4] > 0.2  # in the rows fitted chance looks like more
+
+
+def test_the_grid_is_every_pair() -> None:
+    rng = np.random.default_rng(10)
+    a = {f"w{i}": related(i, 90, 6 + i, 3)[0] for i in range(3)}
+    b = {f"g{i}": rng.standard_normal((90, 8)) + a["w1"][:, :1] * i for i in range(4)}
+    a["flat"] = a["w0"][:, :2]
+    calls: list[tuple[int, int]] = []
+    found = cca_grid(
+        a, {k: (lambda v=v: v) for k, v in b.items()}, n_components=4, progress=lambda i, n: calls.append((i, n))
+    )
+    assert found.dims == ("layer_a", "layer_b", "component") and calls[-1] == (4, 4)
+    for i in a:
+        for j in b:
+            expected = quiet(CCA(4), a[i], b[j]).correlations_
+            values = found.sel(layer_a=i, layer_b=j).values
+            np.testing.assert_allclose(values[: len(expected)], expected, atol=1e-7)
+            assert (values[len(expected) :] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"n_components": 0}, "n_components"),
+        ({"reg": -1.0}, "reg"),
+        ({"rank_tol": 2.0}, "rank_tol"),
+        ({"pca": 1.5}, "pca"),
+        ({"pca": 0}, "pca"),
+    ],
+)
+def test_bad_parameters(settings: dict[str, object], match: str) -> None:
+    X, Y = related(0, 30, 3, 3)
+    with pytest.raises(InputError, match=match):
+        CCA(**settings).fit(X, Y)  # type: ignore[arg-type]
+
+
+def test_bad_data() -> None:
+    X, Y = related(0, 30, 3, 3)
+    for x, y, match in (
+        (X, Y[:20], "20 rows"),
+        (np.full_like(X, np.nan), Y, "NaN"),
+        (np.ones((30, 2)), Y, "X: found features that do not vary"),
+        (X, np.full((30, 1), 1e9 + 0.1), "Y: found features that do not vary"),
+        (X[:1], Y[:1], "two or more"),
+    ):
+        with pytest.raises(InputError, match=match):
+            CCA(1).fit(x, y)
+    with pytest.raises(InputError, match="4 features"):
+        CCA(1).fit(X, Y).transform(np.zeros((5, 4)))
+    with pytest.raises(InputError, match="part"):
+        CCA(1).fit(X, Y).transform(X, part="bottom")
+    with pytest.raises(InputError, match=r"spaces_b\['g'\].*20 rows"):
+        cca_grid({"w": X}, {"g": Y[:20]})
+    with pytest.raises(InputError, match="0 and 1 layers"):
+        cca_grid({}, {"g": Y})
+    assert clone(CCA(3, pca=0.5)).get_params() == {"n_components": 3, "reg": 0.0, "rank_tol": 1e-10, "pca": 0.5}
