@@ -34,6 +34,10 @@ BlasTable<T> table(const py::dict& blas, const py::dict& lapack, const std::stri
     look_up(blas, prefix + "trsm", "char *, char *, char *, char *, int *, int *, T *, T *, int *, T *, int *",
             out.trsm);
     look_up(lapack, prefix + "potrf", "char *, int *, T *, int *, int *", out.potrf);
+    look_up(lapack, prefix + "syevr",
+            "char *, char *, char *, int *, T *, int *, T *, T *, int *, int *, T *, int *, T *, T *, int *, int *, "
+            "T *, int *, int *, int *, int *",
+            out.syevr);
     return out;
 }
 

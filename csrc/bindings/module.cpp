@@ -4,6 +4,7 @@
 
 namespace heschl::bindings {
 
+void bind_cca(py::module_& m);     // cca.cpp
 void bind_dual(py::module_& m);    // dual.cpp
 void bind_scores(py::module_& m);  // scores.cpp
 
@@ -215,6 +216,7 @@ PYBIND11_MODULE(_core, m) {
     heschl::bindings::scipy_blas();  // fail at import, with a reason, rather than at the first product
     heschl::bindings::bind<float>(m);
     heschl::bindings::bind<double>(m);
+    heschl::bindings::bind_cca(m);
     heschl::bindings::bind_dual(m);
     heschl::bindings::bind_scores(m);
 }

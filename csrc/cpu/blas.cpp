@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace heschl {
 namespace {
@@ -44,6 +45,14 @@ void syrk_lower(const Cpu& cpu, T alpha, Matrix<const T> a, T beta, Matrix<T> c)
 }
 
 template <class T>
+void syrk_rows_lower(const Cpu& cpu, T alpha, Matrix<const T> a, T beta, Matrix<T> c) {
+    if (c.rows == 0) return;
+    char uplo = 'U', trans = 'T';
+    int n = to_int(c.rows), k = to_int(a.cols), lda = leading(a.stride, a.cols), ldc = leading(c.stride, c.cols);
+    cpu.blas<T>().syrk(&uplo, &trans, &n, &k, &alpha, unconst(a.data), &lda, &beta, c.data, &ldc);
+}
+
+template <class T>
 void cholesky_upper(const Cpu& cpu, Matrix<T> a) {
     char uplo = 'L';
     int n = to_int(a.rows), lda = leading(a.stride, a.cols), info = 0;
@@ -51,6 +60,33 @@ void cholesky_upper(const Cpu& cpu, Matrix<T> a) {
     cpu.blas<T>().potrf(&uplo, &n, a.data, &lda, &info);
     if (info != 0)
         throw Error(ErrorKind::not_definite, "the matrix X'X + alpha I is not positive definite to working precision");
+}
+
+// Column-major sees R' (c, n) and L = U': R' <- L^-1 R'.
+template <class T>
+void divide_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r) {
+    if (r.rows == 0 || r.cols == 0) return;
+    char side = 'L', uplo = 'L', trans = 'N', diag = 'N';
+    int m = to_int(r.cols), n = to_int(r.rows), lda = leading(u.stride, u.cols), ldb = leading(r.stride, r.cols);
+    T one = 1;
+    cpu.blas<T>().trsm(&side, &uplo, &trans, &diag, &m, &n, &one, unconst(u.data), &lda, r.data, &ldb);
+}
+
+template <class T>
+void largest_eigen(const Cpu& cpu, Matrix<T> a, int64_t k, T* values, Matrix<T> v) {
+    if (k == 0) return;
+    char job = v ? 'V' : 'N', range = 'I', uplo = 'U';  // row-major lower is column-major upper
+    int n = to_int(a.rows), lda = leading(a.stride, a.cols), first = to_int(a.rows - k + 1), last = n, found = 0;
+    int ldv = v ? leading(v.stride, v.cols) : 1, info = 0;
+    constexpr int blocking = 64;  // columns that LAPACK reduces together; 26 and 10 are what it asks for besides
+    int size = to_int((26 + blocking) * a.rows), integers = to_int(10 * a.rows);
+    std::vector<T> work(static_cast<std::size_t>(size));
+    std::vector<int> integer_work(static_cast<std::size_t>(integers)), support(static_cast<std::size_t>(2 * k));
+    T none = 0;
+    cpu.blas<T>().syevr(&job, &range, &uplo, &n, a.data, &lda, &none, &none, &first, &last, &none, &found, values,
+                        v.data, &ldv, support.data(), work.data(), &size, integer_work.data(), &integers, &info);
+    if (info != 0 || found != k)
+        throw Error(ErrorKind::not_definite, "the eigenvalues of a product of two sides were not found");
 }
 
 // Column-major sees R' (c, n) and L = U': R' <- R' L'^-1 (trans 'T') or R' <- R' L^-1 ('N').
@@ -78,6 +114,12 @@ template void gemm(const Cpu&, bool, bool, float, Matrix<const float>, Matrix<co
 template void gemm(const Cpu&, bool, bool, double, Matrix<const double>, Matrix<const double>, double, Matrix<double>);
 template void syrk_lower(const Cpu&, float, Matrix<const float>, float, Matrix<float>);
 template void syrk_lower(const Cpu&, double, Matrix<const double>, double, Matrix<double>);
+template void syrk_rows_lower(const Cpu&, float, Matrix<const float>, float, Matrix<float>);
+template void syrk_rows_lower(const Cpu&, double, Matrix<const double>, double, Matrix<double>);
+template void divide_upper(const Cpu&, Matrix<const float>, Matrix<float>);
+template void divide_upper(const Cpu&, Matrix<const double>, Matrix<double>);
+template void largest_eigen(const Cpu&, Matrix<float>, int64_t, float*, Matrix<float>);
+template void largest_eigen(const Cpu&, Matrix<double>, int64_t, double*, Matrix<double>);
 template void cholesky_upper(const Cpu&, Matrix<float>);
 template void cholesky_upper(const Cpu&, Matrix<double>);
 template void half_solve_upper(const Cpu&, Matrix<const float>, Matrix<float>);

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.cross_decomposition import CCA as Iterative
 
-from heschl import CCA, InputError, cca_grid
-from heschl.linear.cca import held_out_correlations
+from heschl import CCA, InputError, LaggedMoments, cca_grid
+from heschl.linear import held_out_correlations, permuted_correlations
+from heschl.linear.whitening import largest_singular_values, largest_singular_vectors, whiten
 
 ATOL = 1e-9
 
@@ -93,11 +97,101 @@ def test_rank_deficient_sides_lose_nothing_else(dtype: str) -> None:
         CCA(50).fit(wide, Y)
 
 
-def test_more_features_than_rows_and_equal_sides() -> None:
-    X = np.random.default_rng(5).standard_normal((20, 30))
-    model = quiet(CCA(50), X, X[:, :25])
-    assert model.x_rank_ == 19 and model.n_components_ == 19
-    np.testing.assert_allclose(model.correlations_, 1.0, atol=1e-12)
+def test_as_many_directions_as_rows_are_refused() -> None:
+    rng = np.random.default_rng(5)
+    X, Y = rng.standard_normal((20, 30)), rng.standard_normal((20, 3))
+    for x, y, name in ((X, Y, "X"), (Y, X, "Y")):
+        with pytest.raises(InputError, match=f"{name}: found 19 directions in 20 rows.*reg.*pca"):
+            CCA(2).fit(x, y)
+    assert CCA(2, reg=(5.0, 0.0)).fit(X, Y).correlations_[0] < 1
+    assert CCA(2, pca=3).fit(X, Y).x_rank_ == 3
+    with pytest.warns(UserWarning, match="2 correlations are 1 whatever the data: 11 \\+ 10 directions in 20 rows"):
+        found = CCA(3).fit(X[:, :11], rng.standard_normal((20, 10)))
+    np.testing.assert_allclose(found.correlations_[:2], 1.0, atol=1e-12)
+    assert found.correlations_[2] < 0.999
+
+
+def test_equal_sides_correlate_perfectly() -> None:
+    X, _ = related(5, 100, 6, 2)
+    np.testing.assert_allclose(CCA(6).fit(X, X[:, ::-1] * 3 + 1).correlations_, 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("condition", [10.0, 1e4, 3e6])
+def test_one_pass_or_two_make_columns_orthonormal(dtype: str, condition: float) -> None:
+    rng = np.random.default_rng(11)
+    X = rng.standard_normal((1500, 12)) @ np.diag(np.geomspace(1, 1e-3, 12))
+    mixed = X.copy()
+    mixed[:, 1] = X[:, 0] + X[:, 1] / condition
+    mixed = mixed.astype(dtype)
+    side = whiten("X", mixed, reg=0.0, rank_tol=1e-12, pca=None)
+    assert side.rank == 12 and side.rows.dtype == dtype
+    Q = side.rows.astype(np.float64) @ side.turn
+    atol = 1e-10 if dtype == "float64" else 1e-6
+    np.testing.assert_allclose(Q.T @ Q, np.eye(12), atol=atol)
+    expected = (mixed.astype(np.float64) - mixed.mean(axis=0, dtype=np.float64)) @ side.back
+    np.testing.assert_allclose(Q, expected, atol=1e-5 if dtype == "float32" else 1e-13 * condition + 1e-10)
+
+
+def test_from_moments_as_from_data() -> None:
+    X, Y = related(12, 400, 5, 4)
+    moments = LaggedMoments.from_data(np.hstack([Y, X]), segments=[40] * 10, lags=range(-1, 3))
+    one, other = CCA(3).fit(X, Y), CCA(3).fit_moments(moments, slice(4, 9), slice(0, 4))
+    np.testing.assert_allclose(other.correlations_, one.correlations_, atol=1e-10)
+    for name in ("x_weights_", "y_weights_", "x_loadings_", "y_loadings_", "x_mean_"):
+        np.testing.assert_allclose(getattr(other, name), getattr(one, name), atol=1e-8)
+    np.testing.assert_allclose(other.transform(X, part="rest") @ other.transform(X, part="rest").T,
+                               one.transform(X, part="rest") @ one.transform(X, part="rest").T, atol=1e-6)  # fmt: skip
+    assert CCA(2, pca=2).fit_moments(moments, range(4, 9), range(4)).n_components_ == 2
+    with pytest.raises(InputError, match="lag 0"):
+        CCA(3).fit_moments(LaggedMoments.from_data(X, lags=range(1, 3)), slice(0, 2), slice(2, 5))
+    with pytest.raises(InputError, match="cv"):
+        CCA(3, cv=5).fit_moments(moments, slice(4, 9), slice(0, 4))
+
+
+@given(st.integers(0, 99), st.integers(1, 5), st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 6))
+def test_largest_singular_values_of_a_batch(seed: int, cols: int, sizes: list[int], k: int) -> None:
+    rng = np.random.default_rng(seed)
+    M, edges = rng.standard_normal((sum(sizes), cols)), np.cumsum([0, *sizes])
+    found = largest_singular_values(M, edges, k)
+    for i, size in enumerate(sizes):
+        expected = np.zeros(k)
+        s = np.linalg.svd(M[edges[i] : edges[i + 1]], compute_uv=False)[:k] if size else []
+        expected[: len(s)] = s
+        np.testing.assert_allclose(found[i], expected, atol=1e-7)
+
+
+def test_singular_vectors_where_values_fall_steeply() -> None:
+    rng = np.random.default_rng(13)
+    u, v = np.linalg.qr(rng.standard_normal((9, 6)))[0], np.linalg.qr(rng.standard_normal((12, 6)))[0]
+    for s in (np.linspace(1, 0.5, 6), np.geomspace(1, 1e-9, 6)):
+        for M in (u * s @ v.T, (u * s @ v.T).T):
+            left, found, right = largest_singular_vectors(np.ascontiguousarray(M), 5)
+            np.testing.assert_allclose(found, s[:5], rtol=1e-6)
+            np.testing.assert_allclose(left.T @ left, np.eye(5), atol=1e-8)
+            np.testing.assert_allclose(right.T @ right, np.eye(5), atol=1e-8)
+            np.testing.assert_allclose(left.T @ M @ right, np.diag(found), atol=1e-12)
+
+
+def test_permuted_correlations_find_the_planted_dimensions() -> None:
+    X, Y = related(14, 400, 6, 6, shared=2)
+    found = permuted_correlations(CCA(5), X, Y, segments=[20] * 20, n_permutations=99, random_state=0)
+    assert (found.p_values[:2] == 0.01).all() and (found.p_values[2:] > 0.05).all() and found.null.shape == (99,)
+    noise = np.random.default_rng(15).standard_normal((400, 12))
+    p = [
+        permuted_correlations(CCA(1), noise[:, :6] + i, np.roll(noise[:, 6:], 37 * i, axis=0), n_permutations=19,
+                              segments=[20] * 20, random_state=i).p_values[0]
+        for i in range(40)
+    ]  # fmt: skip
+    assert np.mean(np.array(p) <= 0.05) < 0.2
+    with pytest.raises(InputError, match="nothing to exchange"):
+        permuted_correlations(CCA(1, reg=1.0), X[:2], Y[:2], segments=[1, 1], groups=[0, 0])
+
+
+def test_correlations_by_folds_in_the_fit() -> None:
+    X, Y = related(9, 600, 30, 30, shared=1)
+    found = CCA(5, cv=4).fit(X, Y, segments=[30] * 20).cv_correlations_
+    np.testing.assert_array_equal(found, held_out_correlations(CCA(5), X, Y, segments=[30] * 20, cv=4))
 
 
 def test_against_the_iterative_one() -> None:
@@ -142,15 +236,29 @@ def test_held_out_correlations_tell_chance_from_more() -> None:
     assert CCA(5).fit(X, Y).correlations_[4] > 0.2  # in the rows fitted chance looks like more
 
 
-def test_the_grid_is_every_pair() -> None:
+def test_the_grid_is_every_pair(tmp_path: Path) -> None:
     rng = np.random.default_rng(10)
     a = {f"w{i}": related(i, 90, 6 + i, 3)[0] for i in range(3)}
     b = {f"g{i}": rng.standard_normal((90, 8)) + a["w1"][:, :1] * i for i in range(4)}
     a["flat"] = a["w0"][:, :2]
     calls: list[tuple[int, int]] = []
-    found = cca_grid(
-        a, {k: (lambda v=v: v) for k, v in b.items()}, n_components=4, progress=lambda i, n: calls.append((i, n))
-    )
+    loaded: list[str] = []
+
+    def layers(but: str = "") -> dict[str, Any]:
+        def load(name: str) -> np.ndarray:
+            if name == but:
+                raise KeyboardInterrupt
+            loaded.append(name)
+            return b[name]
+
+        return {name: partial(load, name) for name in b}
+
+    with pytest.raises(KeyboardInterrupt):
+        cca_grid(a, layers("g2"), n_components=4, resume=tmp_path)
+    found = cca_grid(a, layers(), n_components=4, resume=tmp_path, progress=lambda i, n: calls.append((i, n)))
+    assert loaded == ["g0", "g1", "g2", "g3"]
+    again = cca_grid(a, layers("g0"), n_components=4, resume=tmp_path)
+    np.testing.assert_array_equal(found, again)
     assert found.dims == ("layer_a", "layer_b", "component") and calls[-1] == (4, 4)
     for i in a:
         for j in b:
@@ -195,4 +303,10 @@ def test_bad_data() -> None:
         cca_grid({"w": X}, {"g": Y[:20]})
     with pytest.raises(InputError, match="0 and 1 layers"):
         cca_grid({}, {"g": Y})
-    assert clone(CCA(3, pca=0.5)).get_params() == {"n_components": 3, "reg": 0.0, "rank_tol": 1e-10, "pca": 0.5}
+    assert clone(CCA(3, pca=0.5)).get_params() == {
+        "n_components": 3,
+        "reg": 0.0,
+        "rank_tol": 1e-10,
+        "pca": 0.5,
+        "cv": None,
+    }

@@ -15,11 +15,14 @@ struct BlasTable {
     using syrk_t = void (*)(Char, Char, Int, Int, T*, T*, Int, T*, T*, Int);
     using trsm_t = void (*)(Char, Char, Char, Char, Int, Int, T*, T*, Int, T*, Int);
     using potrf_t = void (*)(Char, Int, T*, Int, Int);
+    using syevr_t = void (*)(Char, Char, Char, Int, T*, Int, T*, T*, Int, Int, T*, Int, T*, T*, Int, Int, T*, Int, Int,
+                             Int, Int);
 
     gemm_t gemm = nullptr;
     syrk_t syrk = nullptr;
     trsm_t trsm = nullptr;
     potrf_t potrf = nullptr;
+    syevr_t syevr = nullptr;
 };
 
 // The CPU as a kernel sees it: its BLAS and the number of threads that element loops may use.
@@ -46,6 +49,10 @@ void gemm(const Cpu& cpu, bool transpose_a, bool transpose_b, T alpha, Matrix<co
 template <class T>
 void syrk_lower(const Cpu& cpu, T alpha, Matrix<const T> a, T beta, Matrix<T> c);
 
+// Lower triangle of C = alpha * A A' + beta * C, row-major, A (n, k), C (n, n).
+template <class T>
+void syrk_rows_lower(const Cpu& cpu, T alpha, Matrix<const T> a, T beta, Matrix<T> c);
+
 // Cholesky of the symmetric matrix whose upper triangle (row-major) is in A: A = U'U, U replaces that triangle.
 // Throws Error(not_definite) where a pivot is not positive.
 template <class T>
@@ -58,5 +65,14 @@ void solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r);
 // Solves the first half, U'Z = R, in place of R (n, c).
 template <class T>
 void half_solve_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r);
+
+// R U^-1 in place of R (n, c), with the factor of cholesky_upper.
+template <class T>
+void divide_upper(const Cpu& cpu, Matrix<const T> u, Matrix<T> r);
+
+// The k largest eigenvalues, rising, of the symmetric matrix (n, n) whose lower triangle is in A, which is lost; and
+// their vectors, the rows of V (k, n), where V is given. `values` holds n.
+template <class T>
+void largest_eigen(const Cpu& cpu, Matrix<T> a, int64_t k, T* values, Matrix<T> v);
 
 }  // namespace heschl

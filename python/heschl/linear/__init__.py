@@ -1,7 +1,9 @@
 """The numeric core: lagged moments, ridge with cross-validated penalties, scores."""
 
 from heschl.linear.banded_estimator import BandedRidgeCV
-from heschl.linear.cca import CCA, cca_grid, held_out_correlations
+from heschl.linear.cca import CCA
+from heschl.linear.cca_grid import cca_grid
+from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
@@ -16,7 +18,7 @@ from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
-    "NestedScores", "NullDistribution", "Repeated", "UniqueVariance", "cca_grid", "group_folds",
+    "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated", "UniqueVariance", "cca_grid", "group_folds",
     "held_out_correlations", "lagged_design", "nested_cv",
-    "null_refit", "null_scores", "permutation_test", "unique_variance",
+    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "unique_variance",
 ]  # fmt: skip

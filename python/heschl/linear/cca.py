@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigh, svd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.segments import group_folds, segment_bounds, segment_groups
-from heschl.linear.whitening import Double, Whitened, whiten
+from heschl.linear.cca_inference import held_out_correlations
+from heschl.linear.threads import one_blas_thread
+from heschl.linear.whitening import Double, Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from heschl.linear.moments import LaggedMoments
 
 PARTS = ("top", "rest", "all")
+Columns = slice | Sequence[int] | NDArray[np.int64]
 
 
 class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Canonical correlation analysis by whitening and one singular value decomposition.
 
     Finds a, b that maximise corr(X a, Y b), then the next pair uncorrelated with all before (Hotelling 1936, Biometrika
-    28:321). Each side is whitened by QR and SVD, which no condition number spoils; the singular values of the product
-    of both bases are the correlations (Björck & Golub 1973, Math. Comp. 27:579). No iterations, no order to get wrong.
+    28:321). Each side is made orthonormal by as careful a QR as its condition number κ asks for; the singular values of
+    the product of both bases are the correlations (Björck & Golub 1973, Math. Comp. 27:579), to about 100 eps κ. No
+    iterations, no order to get wrong.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         them, and nothing else.
     pca : None, float or int
         Cut each side to so much of its variance, or so many principal components, first.
+    cv : None or int
+        Folds of whole segments, for correlations on rows that had no part in finding the variates.
 
     Attributes
     ----------
@@ -53,6 +57,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     x_rest_weights_, y_rest_weights_ : (d, rank − n_components_) arrays
         The same for what has no part in the variates: an orthonormal basis (times √n) of the complement.
     x_mean_, y_mean_ : (d,) arrays
+    cv_correlations_ : (cv, n_components) array
+        With `cv`: see `held_out_correlations`.
     x_rank_, y_rank_ : int
     n_components_ : int
 
@@ -74,50 +80,138 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         reg: float | tuple[float, float] = 0.0,
         rank_tol: float = 1e-10,
         pca: float | int | None = None,
+        cv: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.reg = reg
         self.rank_tol = rank_tol
         self.pca = pca
+        self.cv = cv
 
-    def fit(self, X: ArrayLike, Y: ArrayLike) -> CCA:
+    def fit(
+        self, X: ArrayLike, Y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> CCA:
         """Find the variates of (n, d_x) and (n, d_y) features; rows belong together.
+
+        Parameters
+        ----------
+        X, Y : (n, d) array-like
+        segments, groups : array-like, optional
+            With `cv`: rows that stay together, and repeats of a stimulus; see `LaggedRidgeCV`.
 
         Raises
         ------
         InputError
-            For shapes that do not fit, NaN, parameters out of range, a side that does not vary.
+            For shapes that do not fit, NaN, parameters out of range, a side that does not vary, and a side with as many
+            directions as there are rows, which correlates perfectly with anything.
 
         Warns
         -----
         UserWarning
-            Where a side has fewer directions than components are asked for.
+            Where a side has fewer directions than components are asked for, and where both sides together have as many
+            as there are rows, so that some correlations are 1 whatever the data.
         """
-        a, b = self._sides(X, Y)
-        count = self._count(a, b)
-        self.n_features_in_ = a.back.shape[0]
-        left, _, right = svd((a.basis * a.shrink).T @ (b.basis * b.shrink), check_finite=False)
-        sides = []
-        for side, rotation in ((a, left), (b, right.T)):
-            variates = (side.basis * side.shrink) @ rotation[:, :count]
-            scale = np.sqrt((variates**2).mean(axis=0))
-            weights = (side.back * side.shrink) @ rotation[:, :count] / scale
-            # What is left: the complement of the variates in the whitened space.
-            top, _ = np.linalg.qr(side.shrink[:, None] * rotation[:, :count])
-            rest = svd(top, full_matrices=True, check_finite=False)[0][:, count:]
-            sides.append((weights, variates / scale, side.back @ rest * np.sqrt(len(variates))))
-        (self.x_weights_, x, self.x_rest_weights_), (self.y_weights_, y, self.y_rest_weights_) = sides
-        x_sign = np.sign(self.x_weights_[np.abs(self.x_weights_).argmax(axis=0), np.arange(count)])
-        correlations = (x * y).mean(axis=0)
-        y_sign = x_sign * np.where(correlations < 0, -1.0, 1.0)
-        self.x_weights_ *= x_sign
-        self.y_weights_ *= y_sign
+        x, y = self._check(X, Y)
+        a, b = (
+            whiten(name, side, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
+            for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
+        )
+
+        def project(side: Whitened, features: Double, top: Double) -> Double:
+            return np.asarray((side.rows @ (side.turn @ top)).T @ features)
+
+        with one_blas_thread():
+            self._finish(a, b, product(a, b), len(x), lambda t: project(a, x, t), lambda t: project(b, y, t))
+        if self.cv is not None:
+            self.cv_correlations_ = held_out_correlations(self, x, y, segments=segments, groups=groups, cv=self.cv)
+        return self
+
+    def fit_moments(self, moments: LaggedMoments, x: Columns, y: Columns) -> CCA:
+        """Find the variates of two sets of features from their moments, data unseen.
+
+        Squares lose half of the digits: directions below 1e-7 of the largest are lost whatever `rank_tol` says, and
+        correlations carry an error of eps κ².
+
+        Parameters
+        ----------
+        moments : LaggedMoments
+            Of both sets of features together, lag 0 among the lags.
+        x, y : column numbers or slice
+            Which features are which side.
+
+        Raises
+        ------
+        InputError
+            As `fit`; and where lag 0 is not among the lags.
+        """
+        if self.cv is not None:
+            raise InputError("cv", repr(self.cv), "None with moments", "Held-out correlations need the data: use fit.")
+        check_parameters(self.n_components, self.rank_tol, self.pca)
+        if 0 not in moments.lags:
+            raise InputError("moments", f"lags {moments.lags[0]} to {moments.lags[-1]}", "lag 0 among them")
+        left, right = (np.arange(moments.first_column.shape[1])[part] for part in (x, y))
+        both, split = moments.select(features=np.concatenate([left, right]), lags=[0]), len(left)
+        n, sums = both.n_rows, both.pair_sums[0]
+        gram = both.first_column.astype(np.float64) - np.outer(sums, sums) / n
+        mean = both.shift.features + sums / n
+        parts = (slice(0, split), slice(split, None))
+        a, b = (
+            whiten_gram(name, gram[part, part], mean[part], n, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
+            for name, part, reg in zip(("x", "y"), parts, self.penalties(), strict=True)
+        )
+
+        def project(side: Whitened, part: slice, top: Double) -> Double:
+            return np.asarray((side.back @ top).T @ gram[part, part])
+
+        P = a.back.T @ gram[parts[0], parts[1]] @ b.back
+        self._finish(a, b, P, n, lambda t: project(a, parts[0], t), lambda t: project(b, parts[1], t))
+        return self
+
+    def _finish(
+        self,
+        a: Whitened,
+        b: Whitened,
+        P: Double,
+        n: int,
+        project_x: Callable[[Double], Double],
+        project_y: Callable[[Double], Double],
+    ) -> None:
+        """From both sides and the product P of their bases; `project`: (basis @ t)ᵀ features."""
+        count = self._count(a, b, n)
+        left, _, right = largest_singular_vectors(a.shrink[:, None] * P * b.shrink, count)
+        tops = []
+        for side, rotation in ((a, left), (b, right)):
+            top = side.shrink[:, None] * rotation
+            tops.append(top / np.sqrt((top**2).sum(axis=0) / n))
+        x, y = tops
+        self.x_weights_, self.y_weights_ = a.back @ x, b.back @ y
+        correlations = (x * (P @ y)).sum(axis=0) / n
+        sign = np.sign(self.x_weights_[np.abs(self.x_weights_).argmax(axis=0), np.arange(count)])
+        signs = sign, sign * np.where(correlations < 0, -1.0, 1.0)
+        self.x_weights_ *= signs[0]
+        self.y_weights_ *= signs[1]
         self.correlations_ = np.minimum(np.abs(correlations), 1.0)
+        # Least squares of features on variates.
+        self.x_loadings_, self.y_loadings_ = (
+            np.linalg.solve(top.T @ top, project(top)) * s[:, None]
+            for top, project, s in ((x, project_x, signs[0]), (y, project_y, signs[1]))
+        )
         self.x_mean_, self.y_mean_ = a.mean, b.mean
         self.x_rank_, self.y_rank_, self.n_components_ = a.rank, b.rank, count
-        self.x_loadings_ = _loadings(x * x_sign, check_matrix("X", X, np.float64) - a.mean)
-        self.y_loadings_ = _loadings(y * y_sign, check_matrix("Y", Y, np.float64) - b.mean)
-        return self
+        self.n_features_in_ = len(a.back)
+        self._x_back, self._y_back, self._x_top, self._y_top, self._n = a.back, b.back, x, y, n
+
+    @property
+    def x_rest_weights_(self) -> Double:
+        """Made when asked for."""
+        check_is_fitted(self)
+        return _complement(self._x_back, self._x_top, self._n)
+
+    @property
+    def y_rest_weights_(self) -> Double:
+        """Made when asked for."""
+        check_is_fitted(self)
+        return _complement(self._y_back, self._y_top, self._n)
 
     def transform(self, X: ArrayLike, Y: ArrayLike | None = None, *, part: str = "top") -> Any:
         """Give the variates of new rows: of X, or (of X, of Y).
@@ -134,10 +228,10 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         check_choice("part", part, PARTS)
-        x = _apply("X", X, self.x_mean_, self.x_weights_, self.x_rest_weights_, part)
+        x = _apply("X", X, self.x_mean_, self._weights("x", part))
         if Y is None:
             return x
-        return x, _apply("Y", Y, self.y_mean_, self.y_weights_, self.y_rest_weights_, part)
+        return x, _apply("Y", Y, self.y_mean_, self._weights("y", part))
 
     def split_features(self, X: ArrayLike) -> tuple[Double, Double]:
         """Split features into what the canonical variates carry and what is left: both (n, d), their sum X."""
@@ -145,172 +239,66 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         shared = self.transform(X) @ self.x_loadings_ + self.x_mean_
         return shared, np.asarray(X, dtype=np.float64) - shared
 
-    def _sides(self, X: ArrayLike, Y: ArrayLike) -> tuple[Whitened, Whitened]:
-        _check_parameters(self.n_components, self.rank_tol, self.pca)
+    def _weights(self, side: str, part: str) -> Double:
+        top = getattr(self, f"{side}_weights_")
+        if part == "top":
+            return np.asarray(top)
+        rest = getattr(self, f"{side}_rest_weights_")
+        return np.asarray(rest) if part == "rest" else np.concatenate([top, rest], axis=1)
+
+    def _check(self, X: ArrayLike, Y: ArrayLike) -> tuple[Double, Double]:
+        check_parameters(self.n_components, self.rank_tol, self.pca)
+        self.penalties()
         x, y = check_matrix("X", X, np.float64), check_matrix("Y", Y, np.float64)
         if len(x) != len(y) or len(x) < 2:
             raise InputError("Y", f"{len(y)} rows", f"{len(x)}, as many as X, and two or more")
-        reg = tuple(np.broadcast_to(np.asarray(self.reg, dtype=np.float64), 2))
-        if not all(np.isfinite(value) and value >= 0 for value in reg):
+        return x, y
+
+    def penalties(self) -> tuple[float, float]:
+        """Give `reg` of X and of Y."""
+        a, b = np.broadcast_to(np.asarray(self.reg, dtype=np.float64), 2).tolist()
+        if not all(np.isfinite(value) and value >= 0 for value in (a, b)):
             raise InputError("reg", repr(self.reg), "a penalty of 0 or more, or one for each side")
-        a, b = (
-            whiten(name, side, reg=float(value), rank_tol=self.rank_tol, pca=self.pca)
-            for name, side, value in (("X", x, reg[0]), ("Y", y, reg[1]))
-        )
         return a, b
 
-    def _count(self, a: Whitened, b: Whitened) -> int:
+    def _count(self, a: Whitened, b: Whitened, n: int) -> int:
+        for name, side, reg in zip(("X", "Y"), (a, b), self.penalties(), strict=True):
+            if side.rank >= n - 1 and reg == 0:
+                raise InputError(
+                    name, f"{side.rank} directions in {n} rows", f"fewer directions than {n - 1}",
+                    "As they are they correlate perfectly with any features. Give more rows, a penalty (reg) or "
+                    "fewer principal components (pca).",
+                )  # fmt: skip
+        forced = a.rank + b.rank - (n - 1)
+        if forced > 0 and not any(self.penalties()):
+            said = f"{forced} correlations are 1 whatever the data: {a.rank} + {b.rank} directions in {n} rows"
+            warnings.warn(
+                said + "; give a penalty (reg) or fewer principal components (pca)", UserWarning, stacklevel=4
+            )
         count = min(self.n_components, a.rank, b.rank)
         if count < self.n_components:
             said = f"{count} components, not {self.n_components}: X has rank {a.rank} and Y {b.rank}"
-            warnings.warn(said, UserWarning, stacklevel=3)
+            warnings.warn(said, UserWarning, stacklevel=4)
         return count
 
 
-def held_out_correlations(
-    model: CCA,
-    X: ArrayLike,
-    Y: ArrayLike,
-    *,
-    segments: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-    cv: int = 5,
-) -> Double:
-    """Correlate variates on rows that had no part in finding them.
-
-    Parameters
-    ----------
-    model : CCA
-        Its parameters are used; it is not fitted.
-    X, Y : (n, d) array-like
-    segments, groups : array-like, optional
-        Rows that stay together: segments (lengths, or a label per row), and repeats of a stimulus; see `LaggedRidgeCV`.
-    cv : int
-        Folds of whole segments.
-
-    Returns
-    -------
-    (cv, n_components) array
-        NaN where a fold has fewer components, or a variate is constant in it.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X, Y = rng.standard_normal((300, 5)), rng.standard_normal((300, 5))
-    >>> Y[:, 0] = X[:, 0]
-    >>> held_out_correlations(CCA(2), X, Y, segments=[30] * 10).round(1)[:, 0].tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    from sklearn.base import clone
-
-    x, y = check_matrix("X", X, np.float64), check_matrix("Y", Y, np.float64)
-    bounds = segment_bounds(segments, len(x))
-    names = segment_groups(groups, bounds, len(x))
-    fold = np.repeat(group_folds(names, bounds[:, 1] - bounds[:, 0], cv), bounds[:, 1] - bounds[:, 0])
-    out = np.full((cv, model.n_components), np.nan)
-    for k in range(cv):
-        test = fold == k
-        fitted = clone(model).fit(x[~test], y[~test])
-        a, b = fitted.transform(x[test], y[test])
-        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-        r = np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
-        out[k, : len(r)] = r
-    return out
+def _complement(back: Double, top: Double, n: int) -> Double:
+    """Weights of an orthonormal basis (times √n) of what has no part in the variates."""
+    with one_blas_thread():
+        whole, _ = np.linalg.qr(top, mode="complete")
+        return np.asarray(back @ whole[:, top.shape[1] :] * np.sqrt(n))
 
 
-Layer = ArrayLike | Callable[[], ArrayLike]
+def _apply(name: str, X: ArrayLike, mean: Double, weights: Double) -> Double:
+    values = check_matrix(name, X, np.float64)
+    if values.shape[1] != len(mean):
+        raise InputError(name, f"{values.shape[1]} features", f"{len(mean)}, as in the fit")
+    with one_blas_thread():
+        return np.asarray((values - mean) @ weights)
 
 
-def cca_grid(
-    spaces_a: Mapping[str, Layer],
-    spaces_b: Mapping[str, Layer],
-    *,
-    n_components: int = 50,
-    rank_tol: float = 1e-10,
-    pca: float | int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> xr.DataArray:
-    """Correlate every layer of one model with every layer of another.
-
-    Every layer is whitened once. The bases of `spaces_a` stay in memory, side by side; a layer of `spaces_b` is loaded,
-    whitened and multiplied with all of them in one product, of whose parts the largest singular values are taken, as
-    roots of eigenvalues: those below 1e-7 are lost in rounding.
-
-    Parameters
-    ----------
-    spaces_a, spaces_b : mapping of layer to (n, d) array-like, or to a function that loads one
-        Rows belong together throughout. The model with fewer or narrower layers goes first.
-    n_components : int
-        Correlations of each pair; 0 beyond the rank of a side.
-    rank_tol, pca
-        See `CCA`.
-    progress : callable, optional
-        Called with (layers of `spaces_b` done, in all).
-
-    Returns
-    -------
-    xarray.DataArray
-        (layer_a, layer_b, component) of float64.
-
-    Raises
-    ------
-    InputError
-        For no layer, layers of other numbers of rows, NaN, a layer that does not vary.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> layers = {str(i): rng.standard_normal((100, 3)) for i in range(2)}
-    >>> found = cca_grid(layers, layers, n_components=2)
-    >>> found.dims, found.sel(layer_a="0", layer_b="0").values.round(6).tolist()
-    (('layer_a', 'layer_b', 'component'), [1.0, 1.0])
-    """
-    import xarray as xr
-
-    _check_parameters(n_components, rank_tol, pca)
-    if not spaces_a or not spaces_b:
-        raise InputError("spaces_a, spaces_b", f"{len(spaces_a)} and {len(spaces_b)} layers", "one or more of each")
-    n: int | None = None
-
-    def basis(side: str, name: str, layer: Layer) -> Double:
-        nonlocal n
-        where = f"{side}[{name!r}]"
-        X = check_matrix(where, layer() if callable(layer) else layer, np.float64)
-        n = len(X) if n is None else n
-        if len(X) != n:
-            raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")
-        return whiten(where, X, reg=0.0, rank_tol=rank_tol, pca=pca).basis
-
-    bases = [basis("spaces_a", name, layer) for name, layer in spaces_a.items()]
-    stacked = np.concatenate(bases, axis=1)
-    edges = np.cumsum([0, *(own.shape[1] for own in bases)])
-    del bases
-    out = np.zeros((len(spaces_a), len(spaces_b), n_components))
-    for j, (name, layer) in enumerate(spaces_b.items()):
-        products = stacked.T @ basis("spaces_b", name, layer)
-        for i in range(len(spaces_a)):
-            values = _largest_singular_values(products[edges[i] : edges[i + 1]], n_components)
-            out[i, j, : len(values)] = np.minimum(values, 1.0)
-        if progress is not None:
-            progress(j + 1, len(spaces_b))
-    return xr.DataArray(
-        out,
-        dims=("layer_a", "layer_b", "component"),
-        coords={"layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components)},
-        name="correlation",
-    )
-
-
-def _largest_singular_values(M: Double, k: int) -> Double:
-    M = M if M.shape[0] <= M.shape[1] else M.T
-    r = len(M)
-    k = min(k, r)
-    squares = eigh(M @ M.T, eigvals_only=True, subset_by_index=(r - k, r - 1), check_finite=False, overwrite_a=True)
-    return np.asarray(np.sqrt(np.maximum(squares[::-1], 0.0)))
-
-
-def _check_parameters(n_components: int, rank_tol: float, pca: float | int | None) -> None:
+def check_parameters(n_components: int, rank_tol: float, pca: float | int | None) -> None:
+    """Refuse parameters of `CCA` that are out of range."""
     if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
         raise InputError("n_components", repr(n_components), "1 or more")
     if not 0 <= rank_tol < 1:
@@ -318,16 +306,3 @@ def _check_parameters(n_components: int, rank_tol: float, pca: float | int | Non
     whole = isinstance(pca, int | np.integer) and not isinstance(pca, bool)
     if pca is not None and not (pca >= 1 if whole else isinstance(pca, float) and 0 < pca <= 1):
         raise InputError("pca", repr(pca), "None, a share of variance up to 1.0, or a whole number of components")
-
-
-def _apply(name: str, X: ArrayLike, mean: Double, top: Double, rest: Double, part: str) -> Double:
-    values = check_matrix(name, X, np.float64)
-    if values.shape[1] != len(mean):
-        raise InputError(name, f"{values.shape[1]} features", f"{len(mean)}, as in the fit")
-    weights = {"top": top, "rest": rest, "all": np.concatenate([top, rest], axis=1)}[part]
-    return np.asarray((values - mean) @ weights)
-
-
-def _loadings(variates: Double, centred: NDArray[Any]) -> Double:
-    """Least squares of features on variates."""
-    return np.asarray(np.linalg.lstsq(variates, centred, rcond=None)[0])

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, svd
+from scipy.linalg import LinAlgError, cholesky, eigh, lapack, qr, solve_triangular, svd
 
+from heschl import _core
 from heschl.checks import InputError
+from heschl.linear.threads import map_threads, n_threads, one_blas_thread
 
 Double = NDArray[np.float64]
+
+# One Cholesky pass loses eps κ² of orthogonality, a second one wins it back as long as the first is not all lost.
+ONE_PASS, TWO_PASSES = 1e3, 1e7
+# Of a Gram matrix, singular values below this times the largest are lost in rounding.
+GRAM_TOL = 1e-7
 
 
 @dataclass(frozen=True)
@@ -19,17 +28,20 @@ class Whitened:
 
     Attributes
     ----------
-    basis : (n, r) array of float64
-        Orthonormal columns that span the centred features, by falling variance.
+    rows : (n, q) array of float32 or float64
+        Columns that span the centred features.
+    turn : (q, r) array of float64
+        rows @ turn = (features − mean) @ back has orthonormal columns; by falling variance where principal components
+        were asked for.
     back : (d, r) array of float64
-        (features − mean) @ back = basis.
     shrink : (r,) array of float64
         s / √(s² + reg) of each column, s its singular value: 1 without a penalty.
     mean : (d,) array of float64
         Of the features.
     """
 
-    basis: Double = field(repr=False)
+    rows: NDArray[Any] = field(repr=False)
+    turn: Double = field(repr=False)
     back: Double = field(repr=False)
     shrink: Double = field(repr=False)
     mean: Double = field(repr=False)
@@ -37,22 +49,27 @@ class Whitened:
     @property
     def rank(self) -> int:
         """How many directions there are."""
-        return int(self.basis.shape[1])
+        return int(self.turn.shape[1])
 
 
-def whiten(name: str, X: Double, *, reg: float, rank_tol: float, pca: float | int | None) -> Whitened:
-    """Find the basis by QR and the SVD of R: backward stable, whatever the condition number.
+def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: float | int | None) -> Whitened:
+    """Find an orthonormal basis of the centred features.
+
+    By CholeskyQR where the condition number κ of the features, each scaled to variance 1, is at most 1e3; by two passes
+    of it (Yamamoto et al. 2015, ETNA 44:306) up to 1e7; beyond, or where features depend on each other, by Householder
+    QR and the singular values of R.
 
     Parameters
     ----------
     name : str
         Of the argument, for messages.
-    X : (n, d) array of float64
-        Features.
+    X : (n, d) array of float32 or float64
+        Features. Sums are in float64; rows are kept in the precision that they came in.
     reg : float
         Ridge penalty on weights, in units of the centred features' sums of squares.
     rank_tol : float
-        Singular values below this times the largest are no direction.
+        Singular values below this times the largest are no direction: of the features each scaled to variance 1, or as
+        they are where a penalty or principal components depend on their scale.
     pca : None, float or int
         Keep so much of the variance (0 … 1), or so many principal components.
 
@@ -61,24 +78,161 @@ def whiten(name: str, X: Double, *, reg: float, rank_tol: float, pca: float | in
     InputError
         For features that do not vary.
     """
-    mean = X.mean(axis=0)
-    centred = X - mean
-    if len(centred) > centred.shape[1]:
-        q, r = qr(centred, mode="economic", overwrite_a=True, check_finite=False)
-        u, s, vt = svd(r, full_matrices=False, check_finite=False)
-        u = q @ u
-    else:
-        u, s, vt = svd(centred, full_matrices=False, check_finite=False)
-    largest = float(s.max(initial=0.0))
+    n, d = X.shape
+    mean = X.mean(axis=0, dtype=np.float64)
+    norm = _column_norms(X, mean)
     # Rounding of the mean leaves that much of a constant.
-    noise = np.finfo(np.float64).eps * np.sqrt(len(X)) * float(np.abs(X).max(initial=0.0)) * max(X.shape)
-    keep = int((s > max(rank_tol * largest, noise)).sum())
-    if keep == 0:
+    varies = norm > 8 * np.finfo(np.float64).eps * n * np.abs(mean)
+    if not varies.any():
         raise InputError(name, "features that do not vary", "at least one that does")
-    if isinstance(pca, int):
-        keep = min(keep, pca)
-    elif pca is not None:
-        share = np.cumsum(s**2) / np.sum(s**2)
-        keep = min(keep, int(np.searchsorted(share, pca * (1 - 1e-12)) + 1))
+    plain = reg == 0 and pca is None
+    scale = norm[varies] / np.sqrt(n) if plain else np.ones(int(varies.sum()))
+    part = X if varies.all() else np.ascontiguousarray(X[:, varies])
+    with one_blas_thread():
+        found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
+        if found is None or not plain:
+            found = _by_singular_values(part, mean[varies], scale, found, reg, rank_tol, pca)
+    back = np.zeros((d, found.rank))
+    back[varies] = found.back / scale[:, None]
+    return replace(found, back=back, mean=mean)
+
+
+def whiten_gram(
+    name: str, gram: Double, mean: Double, n: int, *, reg: float, rank_tol: float, pca: float | int | None
+) -> Whitened:
+    """Do the same from the centred features' Gram matrix (d, d); `rows` stays empty."""
+    norm = np.sqrt(np.maximum(gram.diagonal(), 0.0))
+    varies = norm > 1e-7 * np.sqrt(n) * np.maximum(np.abs(mean), norm.max(initial=0.0) / np.sqrt(n) * 1e-3)
+    if not varies.any():
+        raise InputError(name, "features that do not vary", "at least one that does")
+    scale = np.where(varies, norm / np.sqrt(n), 1.0) if reg == 0 and pca is None else np.ones(len(norm))
+    part = np.where(np.outer(varies, varies), gram / np.outer(scale, scale), 0.0)
+    squares, vectors = eigh(part, check_finite=False)
+    s, v = np.sqrt(np.maximum(squares[::-1], 0.0)), vectors[:, ::-1]
+    keep = _directions(s, max(rank_tol, GRAM_TOL) * float(s[0]), pca)
     s = s[:keep]
-    return Whitened(np.ascontiguousarray(u[:, :keep]), vt[:keep].T / s, s / np.sqrt(s**2 + reg), mean)
+    empty = np.empty((0, keep))
+    return Whitened(empty, np.eye(keep), v[:, :keep] / s / scale[:, None], s / np.sqrt(s**2 + reg), mean)
+
+
+def _directions(s: Double, least: float, pca: float | int | None) -> int:
+    """Count singular values (falling) that are above `least`, and that principal components keep."""
+    keep = max(1, int((s > least).sum()))
+    if isinstance(pca, int):
+        return min(keep, pca)
+    if pca is not None:
+        share = np.cumsum(s**2) / np.sum(s**2)
+        return min(keep, int(np.searchsorted(share, pca * (1 - 1e-12)) + 1))
+    return keep
+
+
+def product(a: Whitened, b: Whitened) -> Double:
+    """Multiply both orthonormal bases, (rank of a, rank of b): its singular values are the correlations."""
+    return np.asarray(a.turn.T @ cross(a.rows, b.rows) @ b.turn)
+
+
+def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """aᵀ b, threads sharing the columns of b."""
+    out = np.empty((a.shape[1], b.shape[1]), dtype=np.result_type(a, b))
+    edges = np.linspace(0, b.shape[1], n_threads() + 1).astype(int)
+    parts = [slice(i, j) for i, j in itertools.pairwise(edges) if j > i]
+
+    def work(part: slice, _: None) -> None:
+        out[:, part] = a.T @ b[:, part]
+
+    for _ in map_threads(work, parts, lambda: None, small=True):
+        pass
+    return out
+
+
+def largest_singular_values(M: NDArray[Any], edges: NDArray[np.int64], k: int) -> Double:
+    """Give the k largest singular values of each matrix M[edges[i] : edges[i + 1]], threads sharing the matrices."""
+    values = np.empty((len(edges) - 1, k))
+    with one_blas_thread():
+        threads = n_threads()
+        _core.largest_singular(
+            np.ascontiguousarray(M, np.float64), np.asarray(edges, np.int64), k, values, None, threads
+        )
+    return values
+
+
+def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]:
+    """Give U (m, k), s (k,) and V (n, k) of the k largest singular values of M (m, n)."""
+    small = min(M.shape)
+    values, vectors = np.empty((1, k)), np.empty((k, small))
+    with one_blas_thread():
+        _core.largest_singular(np.ascontiguousarray(M), np.array([0, len(M)]), k, values, vectors, 1)
+        s = values[0]
+        # As roots of eigenvalues the small ones lose what the others' rounding covers.
+        if s[-1] < 1e-4 * s[0]:
+            left, s, right = svd(M, full_matrices=False, check_finite=False)
+            return left[:, :k], s[:k], right[:k].T
+        if len(M) == small:
+            return vectors.T, s, M.T @ vectors.T / s
+        return M @ vectors.T / s, s, vectors.T
+
+
+def _column_norms(X: NDArray[Any], mean: Double) -> Double:
+    total = np.zeros(X.shape[1])
+    for start in range(0, len(X), 4096):
+        total += ((X[start : start + 4096] - mean) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt(total))
+
+
+def _cholesky_qr(X: NDArray[Any], mean: Double, scale: Double) -> Whitened | None:
+    d = X.shape[1]
+    gram, threads = np.empty((d, d)), n_threads()
+    _core.whiten_rows(X, mean, scale, None, None, gram, threads)
+    first = _factor(gram, ONE_PASS if X.dtype == np.float64 else 1.0)
+    if first is None:
+        return None
+    upper, enough = first
+    rows = np.empty_like(X)
+    _core.whiten_rows(X, mean, scale, upper, rows, gram, threads)
+    inverse = solve_triangular(upper, np.eye(d), check_finite=False)
+    if enough:
+        return Whitened(rows, np.eye(d), inverse, np.ones(d), mean)
+    if np.abs(gram - np.eye(d)).sum(axis=0).max() > 0.5:
+        return None
+    turn = solve_triangular(cholesky(gram, check_finite=False), np.eye(d), check_finite=False)
+    return Whitened(rows, turn, inverse @ turn, np.ones(d), mean)
+
+
+def _factor(gram: Double, one_pass: float) -> tuple[Double, bool] | None:
+    """Upper Cholesky factor and whether it is exact enough; None where a triangular one cannot be."""
+    try:
+        upper = np.ascontiguousarray(cholesky(gram, check_finite=False))
+    except LinAlgError:
+        return None
+    reciprocal, _ = lapack.dpocon(upper, np.abs(gram).sum(axis=0).max())
+    if reciprocal < TWO_PASSES**-2:
+        return None
+    return upper, bool(reciprocal >= one_pass**-2)
+
+
+def _by_singular_values(
+    X: NDArray[Any],
+    mean: Double,
+    scale: Double,
+    found: Whitened | None,
+    reg: float,
+    rank_tol: float,
+    pca: float | int | None,
+) -> Whitened:
+    """From singular values, of R where there is one: backward stable, whatever the condition number."""
+    if found is not None:
+        # R = (the inverse that was kept)^-1: triangular, well enough conditioned.
+        u, s, vt = svd(np.linalg.inv(found.back), check_finite=False)
+        rows, turn = found.rows, found.turn @ u
+    else:
+        centred = (X - mean) / scale
+        if len(centred) > centred.shape[1]:
+            rows, r = qr(centred, mode="economic", overwrite_a=True, check_finite=False)
+            turn, s, vt = svd(r, full_matrices=False, check_finite=False)
+        else:
+            rows, s, vt = svd(centred, full_matrices=False, check_finite=False)
+            turn = np.eye(len(s))
+    noise = np.finfo(np.float64).eps * np.sqrt(len(X)) * float(np.abs(mean / scale).max(initial=0.0)) * max(X.shape)
+    keep = _directions(s, max(rank_tol * float(s.max(initial=0.0)), noise), pca)
+    s = s[:keep]
+    return Whitened(rows.astype(X.dtype, copy=False), turn[:, :keep], vt[:keep].T / s, s / np.sqrt(s**2 + reg), mean)

@@ -1,0 +1,49 @@
+// CCA, for heschl._core.
+#include "arrays.hpp"
+#include "heschl/kernels.hpp"
+
+namespace heschl::bindings {
+namespace {
+
+using D = Array<double>;
+using Release = py::gil_scoped_release;
+
+template <class T>
+void bind(py::module_& m) {
+    using A = Array<T>;
+    m.def(
+        "whiten_rows",
+        [](const A& X, const D& mean, const D& scale, const std::optional<D>& U, std::optional<A>& Q, D& gram,
+           int64_t n_threads) {
+            const auto x = in2<T>(X);
+            const auto m_ = in1<double>(mean), s = in1<double>(scale);
+            const auto u = U ? in2<double>(*U) : Matrix<const double>{};
+            const auto q = Q ? out2<T>(*Q) : Matrix<T>{};
+            const auto g = out2<double>(gram);
+            Release unlocked;
+            whiten_rows<T>(device(n_threads), x, m_, s, u, q, g);
+        },
+        strict("X"), strict("mean"), strict("scale"), strict("U"), strict("Q"), strict("gram"), py::arg("n_threads"));
+}
+
+}  // namespace
+
+void bind_cca(py::module_& m) {
+    bind<float>(m);
+    bind<double>(m);
+    m.def(
+        "largest_singular",
+        [](const D& M, const Array<int64_t>& edges, int64_t k, D& values, std::optional<D>& vectors,
+           int64_t n_threads) {
+            const auto given = in2<double>(M);
+            const auto parts = in1<int64_t>(edges);
+            const auto s = out2<double>(values);
+            const auto u = vectors ? out2<double>(*vectors) : Matrix<double>{};
+            require(k >= 1 && parts.size >= 1, "expected k >= 1 and at least one edge");
+            Release unlocked;
+            largest_singular(device(n_threads), given, parts, k, s, u);
+        },
+        strict("M"), strict("edges"), py::arg("k"), strict("values"), strict("vectors"), py::arg("n_threads"));
+}
+
+}  // namespace heschl::bindings

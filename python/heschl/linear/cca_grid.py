@@ -1,0 +1,111 @@
+"""Canonical correlations of every layer of one model with every layer of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heschl.checks import InputError, check_matrix
+from heschl.files import digest, replacing
+from heschl.linear.cca import check_parameters
+from heschl.linear.whitening import Whitened, largest_singular_values, product, whiten
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Layer = ArrayLike | Callable[[], ArrayLike]
+
+
+def cca_grid(
+    spaces_a: Mapping[str, Layer],
+    spaces_b: Mapping[str, Layer],
+    *,
+    n_components: int = 50,
+    rank_tol: float = 1e-10,
+    pca: float | int | None = None,
+    resume: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.DataArray:
+    """Correlate every layer of one model with every layer of another.
+
+    Every layer is whitened once. The bases of `spaces_a` stay in memory, in the precision of their features; a layer of
+    `spaces_b` is loaded, whitened and multiplied with each of them. The largest singular values of all these products
+    are taken side by side, as roots of eigenvalues: those below 1e-7 are lost in rounding.
+
+    Parameters
+    ----------
+    spaces_a, spaces_b : mapping of layer to (n, d) array-like, or to a function that loads one
+        Rows belong together throughout. The model with fewer or narrower layers goes first.
+    n_components : int
+        Correlations of each pair; 0 beyond the rank of a side.
+    rank_tol, pca
+        See `CCA`.
+    resume : path, optional
+        A folder that keeps what is finished: a call that was interrupted, made again with the same layers and settings,
+        does only the layers of `spaces_b` that are missing. That the data are the same is for the caller to know.
+    progress : callable, optional
+        Called with (layers of `spaces_b` done, in all).
+
+    Returns
+    -------
+    xarray.DataArray
+        (layer_a, layer_b, component) of float64.
+
+    Raises
+    ------
+    InputError
+        For no layer, layers of other numbers of rows, NaN, a layer that does not vary.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> layers = {str(i): rng.standard_normal((100, 3)) for i in range(2)}
+    >>> found = cca_grid(layers, layers, n_components=2)
+    >>> found.dims, found.sel(layer_a="0", layer_b="0").values.round(6).tolist()
+    (('layer_a', 'layer_b', 'component'), [1.0, 1.0])
+    """
+    import xarray as xr
+
+    check_parameters(n_components, rank_tol, pca)
+    if not spaces_a or not spaces_b:
+        raise InputError("spaces_a, spaces_b", f"{len(spaces_a)} and {len(spaces_b)} layers", "one or more of each")
+    n: int | None = None
+
+    def side_of(side: str, name: str, layer: Layer) -> Whitened:
+        nonlocal n
+        where = f"{side}[{name!r}]"
+        X = check_matrix(where, layer() if callable(layer) else layer)
+        n = len(X) if n is None else n
+        if len(X) != n:
+            raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")
+        return whiten(where, X, reg=0.0, rank_tol=rank_tol, pca=pca)
+
+    key = digest(list(spaces_a), n_components, rank_tol, pca)
+    kept = {name: None if resume is None else Path(resume) / f"{key}-{digest(name)}.npy" for name in spaces_b}
+    out = np.zeros((len(spaces_a), len(spaces_b), n_components))
+    sides: list[Whitened] = []
+    for j, (name, layer) in enumerate(spaces_b.items()):
+        path = kept[name]
+        if path is not None and path.exists():
+            out[:, j] = np.load(path)
+        else:
+            sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
+            edges = np.cumsum([0, *(side.rank for side in sides)])
+            other = side_of("spaces_b", name, layer)
+            products = np.concatenate([product(side, other) for side in sides])
+            out[:, j] = np.minimum(largest_singular_values(products, edges, n_components), 1.0)
+            if path is not None:
+                with replacing(path) as temporary, open(temporary, "wb") as file:
+                    np.save(file, out[:, j])
+        if progress is not None:
+            progress(j + 1, len(spaces_b))
+    return xr.DataArray(
+        out,
+        dims=("layer_a", "layer_b", "component"),
+        coords={"layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components)},
+        name="correlation",
+    )

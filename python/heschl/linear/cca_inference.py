@@ -1,0 +1,164 @@
+"""What canonical correlations are worth: on rows that had no part in finding them, and against permuted rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heschl.checks import check_matrix
+from heschl.linear.nulls import check_count
+from heschl.linear.nulls_refit import Permuter
+from heschl.linear.segments import group_folds, segment_bounds, segment_groups
+from heschl.linear.threads import one_blas_thread
+from heschl.linear.whitening import Double, cross, largest_singular_values, whiten
+
+if TYPE_CHECKING:
+    from heschl.linear.cca import CCA
+
+
+def held_out_correlations(
+    model: CCA,
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    segments: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    cv: int = 5,
+) -> Double:
+    """Correlate variates on rows that had no part in finding them.
+
+    Parameters
+    ----------
+    model : CCA
+        Its parameters are used; it is not fitted.
+    X, Y : (n, d) array-like
+    segments, groups : array-like, optional
+        Rows that stay together: segments (lengths, or a label per row), and repeats of a stimulus; see `LaggedRidgeCV`.
+    cv : int
+        Folds of whole segments.
+
+    Returns
+    -------
+    (cv, n_components) array
+        NaN where a fold has fewer components, or a variate is constant in it.
+
+    Examples
+    --------
+    >>> from heschl import CCA
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((300, 5)), rng.standard_normal((300, 5))
+    >>> Y[:, 0] = X[:, 0]
+    >>> held_out_correlations(CCA(2), X, Y, segments=[30] * 10).round(1)[:, 0].tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    from sklearn.base import clone
+
+    x, y = check_matrix("X", X, np.float64), check_matrix("Y", Y, np.float64)
+    bounds = segment_bounds(segments, len(x))
+    names = segment_groups(groups, bounds, len(x))
+    fold = np.repeat(group_folds(names, bounds[:, 1] - bounds[:, 0], cv), bounds[:, 1] - bounds[:, 0])
+    out = np.full((cv, model.n_components), np.nan)
+    for k in range(cv):
+        test = fold == k
+        fitted = clone(model).set_params(cv=None).fit(x[~test], y[~test])
+        a, b = fitted.transform(x[test], y[test])
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        r = np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+        out[k, : len(r)] = r
+    return out
+
+
+@dataclass(frozen=True)
+class PermutedCorrelations:
+    """Canonical correlations against those of permuted rows; k components, m permutations.
+
+    Attributes
+    ----------
+    correlations : (k,) array
+    p_values : (k,) array
+        Share of permutations, the data themselves among them, whose largest correlation reaches this one. Exact for the
+        first, conservative for those after it (which compete with a smaller null); controls the family-wise error.
+    null : (m,) array
+        Largest correlation of each permutation.
+    """
+
+    correlations: Double
+    p_values: Double
+    null: Double = field(repr=False)
+
+
+def permuted_correlations(
+    model: CCA,
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    segments: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    n_permutations: int = 1000,
+    random_state: int | np.random.Generator | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PermutedCorrelations:
+    """Ask whether two sides correlate more than sides do that have nothing to do with each other.
+
+    Whole segments of Y are exchanged with others of equal length, and those that have none are circularly shifted, so
+    that rows keep their neighbours. A permutation of rows leaves a side's whitening as it is: only the product of both
+    bases is made again.
+
+    Parameters
+    ----------
+    model : CCA
+        Its parameters are used; it is not fitted.
+    X, Y : (n, d) array-like
+    segments : array-like, optional
+        Lengths, or a label per row. Default: one segment, which is shifted.
+    groups : array-like of shape (n,), optional
+        Stimulus of each row: repeats move together.
+    n_permutations : int
+    random_state : None, int or numpy.random.Generator
+    progress : callable, optional
+        Called with (permutations done, in all).
+
+    Raises
+    ------
+    InputError
+        As `CCA.fit`, and where nothing can be exchanged or shifted.
+
+    Examples
+    --------
+    >>> from heschl import CCA
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((200, 4)), rng.standard_normal((200, 4))
+    >>> Y[:, 0] += X[:, 0]
+    >>> found = permuted_correlations(CCA(2), X, Y, segments=[20] * 10, n_permutations=99, random_state=0)
+    >>> bool(found.p_values[0] == 0.01), bool(found.p_values[1] > 0.05)
+    (True, True)
+    """
+    check_count("n_permutations", n_permutations, 1)
+    from sklearn.base import clone
+
+    observed = clone(model).set_params(cv=None).fit(X, Y).correlations_
+    sides = [
+        whiten(name, check_matrix(name, side, np.float64), reg=reg, rank_tol=model.rank_tol, pca=model.pca)
+        for name, side, reg in zip(("X", "Y"), (X, Y), model.penalties(), strict=True)
+    ]
+    # Columns of both as they enter the product.
+    a, b = (side.rows @ (side.turn * side.shrink) for side in sides)
+    bounds = segment_bounds(segments, len(a))
+    names = None if groups is None else segment_groups(groups, bounds, len(a))
+    permuter = Permuter.of(bounds, np.zeros(len(bounds), dtype=np.int64), names)
+    rng = np.random.default_rng(random_state)
+    null = np.empty(n_permutations)
+    with one_blas_thread():
+        for i in range(n_permutations):
+            moved = cross(a, b[permuter.rows(permuter.draw(rng))])
+            null[i] = largest_singular_values(moved, np.array([0, len(moved)]), 1)[0, 0]
+            if progress is not None:
+                progress(i + 1, n_permutations)
+    # The rounding of a tie counts as one.
+    reached = (null[:, None] >= observed * (1 - 1e-12)).sum(axis=0)
+    return PermutedCorrelations(observed, (1 + reached) / (1 + n_permutations), null)
