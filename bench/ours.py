@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
+from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
+from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
 from heschl.linear.banded import Candidates, Spaces, search
 from heschl.linear.engine import How, in_blocks
@@ -19,6 +20,7 @@ from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation
 from heschl.linear.segments import make_splits
+from heschl.linear.whitening import largest_singular_values
 
 Array = NDArray[Any]
 
@@ -115,3 +117,19 @@ def banded_cv(
     how = How(BandedRidgeCV.solver, None, small_in_float64=False)
     found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, how)
     return found[0][1].reshape(len(gammas), len(alphas), -1)
+
+
+def cca(X: Array, Y: Array, k: int) -> Array:
+    """Canonical correlations."""
+    return CCA(k).fit(X, Y).correlations_
+
+
+def cca_grid(spaces_a: Any, spaces_b: Any, k: int) -> Array:
+    """Of every layer with every layer, (layers a, layers b, k)."""
+    return np.asarray(grid_of_layers(spaces_a, spaces_b, n_components=k))
+
+
+def top_singular_values(M: Array, k: int) -> Array:
+    """Of a stack of matrices (count, rows, cols)."""
+    count, rows, cols = M.shape
+    return largest_singular_values(M.reshape(-1, cols), rows * np.arange(count + 1), k)

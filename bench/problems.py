@@ -206,3 +206,33 @@ def swap_problem(case: Case, n_swaps: int) -> NDArray[np.int64]:
     """Segments whose responses stand in for each segment's own, (n_swaps, n_segments); all of one length."""
     rng = np.random.default_rng(6)
     return np.stack([rng.permutation(case.n_segments) for _ in range(n_swaps)])
+
+
+@dataclass(frozen=True)
+class CcaCase:
+    """Two sides that share some dimensions; `condition` of each side."""
+
+    n: int
+    dx: int
+    dy: int
+    k: int = 50
+    condition: float = 10.0
+    dtype: str = "float64"
+
+    def quick(self) -> CcaCase:
+        return replace(self, n=120, dx=12, dy=15, k=5)
+
+    def data(self) -> tuple[Array, Array]:
+        rng = np.random.default_rng(8)
+        latent = rng.standard_normal((self.n, 60))
+        return self._side(rng, latent, self.dx), self._side(rng, latent, self.dy)
+
+    def _side(self, rng: np.random.Generator, latent: Array, d: int) -> Array:
+        values = latent @ rng.standard_normal((60, d)) / 8 + rng.standard_normal((self.n, d))
+        turn, _ = np.linalg.qr(rng.standard_normal((d, d)))
+        return ((values @ turn * np.geomspace(1, 1 / self.condition, d)) @ turn.T).astype(self.dtype)
+
+
+CCA_PAIR = CcaCase(n=3_575, dx=462, dy=705)  # the paper's principal components of words
+CCA_PAIR_TWO_PASSES = replace(CCA_PAIR, condition=1e5)
+CCA_LAYER = CcaCase(n=58_943, dx=768, dy=1_600, dtype="float32")

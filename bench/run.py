@@ -49,6 +49,16 @@ TARGETS: dict[str, list[tuple[str, str, Callable[[Row, Row], bool]]]] = {
     "word-rate moments": [times_faster(6, "heschl, at frame rate")],
     "one fold, p = 32,000": [times_faster(5, "Cholesky, by count")],
     "dual": [times_faster(5, "himalaya")],
+    "CCA, one pair": [
+        times_faster(400, "scikit-learn"), times_faster(2, "cca-zoo"), times_faster(2, "NumPy, QR and SVD"),
+        times_faster(1.1, "NumPy, Cholesky and SVD"),
+    ],
+    "CCA, one pair, κ = 1e5": [times_faster(2, "cca-zoo"), times_faster(1.5, "NumPy, QR and SVD")],
+    "CCA, 4 × 8 layers": [
+        times_faster(8, "NumPy, QR and SVD of each pair"),
+        own("≥ 70 % of gemm", lambda row: row["fraction"] >= 0.7),
+    ],
+    "CCA, 576 cross-matrices": [times_faster(3, "NumPy, svd of the stack")],
     "predict, large": [
         times_faster(5, "MNE, segment by segment"),
         times_faster(1.2, "NumPy, XW of the design"),

@@ -13,17 +13,17 @@ void bind(py::module_& m) {
     using A = Array<T>;
     m.def(
         "whiten_rows",
-        [](const A& X, const D& mean, const D& scale, const std::optional<D>& U, std::optional<A>& Q, D& gram,
+        [](const A& X, const D& mean, const D& factor, const std::optional<D>& U, std::optional<A>& Q, D& gram,
            int64_t n_threads) {
             const auto x = in2<T>(X);
-            const auto m_ = in1<double>(mean), s = in1<double>(scale);
+            const auto m_ = in1<double>(mean), f = in1<double>(factor);
             const auto u = U ? in2<double>(*U) : Matrix<const double>{};
             const auto q = Q ? out2<T>(*Q) : Matrix<T>{};
             const auto g = out2<double>(gram);
             Release unlocked;
-            whiten_rows<T>(device(n_threads), x, m_, s, u, q, g);
+            whiten_rows<T>(device(n_threads), x, m_, f, u, q, g);
         },
-        strict("X"), strict("mean"), strict("scale"), strict("U"), strict("Q"), strict("gram"), py::arg("n_threads"));
+        strict("X"), strict("mean"), strict("factor"), strict("U"), strict("Q"), strict("gram"), py::arg("n_threads"));
 }
 
 }  // namespace

@@ -12,17 +12,17 @@
 namespace heschl {
 
 template <class T>
-void whiten_rows(const Cpu& cpu, Matrix<const T> X, Vector<const double> mean, Vector<const double> scale,
+void whiten_rows(const Cpu& cpu, Matrix<const T> X, Vector<const double> mean, Vector<const double> factor,
                  Matrix<const double> U, Matrix<T> Q, Matrix<double> gram) {
     const int64_t n = X.rows, d = X.cols;
-    require(mean.size == d && scale.size == d, "whiten_rows: expected mean and scale of size d");
+    require(mean.size == d && factor.size == d, "whiten_rows: expected mean and factor of size d");
     require(gram.rows == d && gram.cols == d, "whiten_rows: expected gram (d, d)");
     require(!U || (U.rows == d && U.cols == d), "whiten_rows: expected U (d, d)");
     require(!Q || (Q.rows == n && Q.cols == d), "whiten_rows: expected Q (n, d)");
-    constexpr int64_t height = 512;  // rows at a time
+    constexpr int64_t height = 2048;  // rows at a time
     for (int64_t i = 0; i < d; ++i) std::fill_n(gram.row(i), d, 0.0);
     std::mutex adding;
-    parallel_for(cpu.n_threads, n, height, [&](int64_t begin, int64_t end) {
+    parallel_for(cpu.n_threads, n, 256, [&](int64_t begin, int64_t end) {
         std::vector<double> rows(static_cast<std::size_t>(std::min(height, end - begin) * d)),
             sum(static_cast<std::size_t>(d * d));
         const Matrix<double> own{sum.data(), d, d, d};
@@ -32,7 +32,7 @@ void whiten_rows(const Cpu& cpu, Matrix<const T> X, Vector<const double> mean, V
             for (int64_t t = 0; t < count; ++t) {
                 const T* x = X.row(from + t);
                 double* q = block.row(t);
-                for (int64_t j = 0; j < d; ++j) q[j] = (static_cast<double>(x[j]) - mean[j]) / scale[j];
+                for (int64_t j = 0; j < d; ++j) q[j] = (static_cast<double>(x[j]) - mean[j]) * factor[j];
             }
             if (U) divide_upper(cpu, U, block);
             if (Q)

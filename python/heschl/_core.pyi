@@ -122,7 +122,7 @@ def lagged_sse(
     n_threads: int,
 ) -> None: ...
 def whiten_rows(
-    X: _Float, mean: _Double, scale: _Double, U: _Double | None, Q: _Float | None, gram: _Double, n_threads: int
+    X: _Float, mean: _Double, factor: _Double, U: _Double | None, Q: _Float | None, gram: _Double, n_threads: int
 ) -> None: ...
 def largest_singular(
     M: _Double, edges: _Int, k: int, values: _Double, vectors: _Double | None, n_threads: int

@@ -178,16 +178,16 @@ void score_sums(const Cpu& cpu,
                 Matrix<const double> shift,    // (K * 2, c)  of y and of p
                 Matrix<double> sums);          // (K * 6, c)  y', p', y'^2, p'^2, y' p', (y - p)^2: written
 
-// Q = (X - mean) / scale U^-1, kept where it is given room, and Q'Q, in double throughout; without U the rows
+// Q = (X - mean) * factor U^-1, kept where it is given room, and Q'Q, in double throughout; without U the rows
 // themselves. Two calls, the second with the Cholesky factor that the first one's Gram matrix has, are CholeskyQR.
 template <class T>
 void whiten_rows(const Cpu& cpu,
-                 Matrix<const T> X,           // (n, d)
-                 Vector<const double> mean,   // (d)
-                 Vector<const double> scale,  // (d)
-                 Matrix<const double> U,      // (d, d)  upper triangle, or none
-                 Matrix<T> Q,                 // (n, d)  written, or none
-                 Matrix<double> gram);        // (d, d)  written
+                 Matrix<const T> X,            // (n, d)
+                 Vector<const double> mean,    // (d)
+                 Vector<const double> factor,  // (d)
+                 Matrix<const double> U,       // (d, d)  upper triangle, or none
+                 Matrix<T> Q,                  // (n, d)  written, or none
+                 Matrix<double> gram);         // (d, d)  written
 
 // The k largest singular values, falling, of each matrix M[edges(b) : edges(b + 1)], as roots of the eigenvalues of its
 // smaller square; 0 beyond its smaller side. Those below 1e-8 of the largest are lost in rounding. Vectors are the left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,12 +116,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             whiten(name, side, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
         )
-
-        def project(side: Whitened, features: Double, top: Double) -> Double:
-            return np.asarray((side.rows @ (side.turn @ top)).T @ features)
-
         with one_blas_thread():
-            self._finish(a, b, product(a, b), len(x), lambda t: project(a, x, t), lambda t: project(b, y, t))
+            self._finish(a, b, product(a, b), len(x))
         if self.cv is not None:
             self.cv_correlations_ = held_out_correlations(self, x, y, segments=segments, groups=groups, cv=self.cv)
         return self
@@ -159,24 +155,11 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             whiten_gram(name, gram[part, part], mean[part], n, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
             for name, part, reg in zip(("x", "y"), parts, self.penalties(), strict=True)
         )
-
-        def project(side: Whitened, part: slice, top: Double) -> Double:
-            return np.asarray((side.back @ top).T @ gram[part, part])
-
-        P = a.back.T @ gram[parts[0], parts[1]] @ b.back
-        self._finish(a, b, P, n, lambda t: project(a, parts[0], t), lambda t: project(b, parts[1], t))
+        self._finish(a, b, a.back.T @ gram[parts[0], parts[1]] @ b.back, n)
         return self
 
-    def _finish(
-        self,
-        a: Whitened,
-        b: Whitened,
-        P: Double,
-        n: int,
-        project_x: Callable[[Double], Double],
-        project_y: Callable[[Double], Double],
-    ) -> None:
-        """From both sides and the product P of their bases; `project`: (basis @ t)ᵀ features."""
+    def _finish(self, a: Whitened, b: Whitened, P: Double, n: int) -> None:
+        """From both sides and the product P of their bases."""
         count = self._count(a, b, n)
         left, _, right = largest_singular_vectors(a.shrink[:, None] * P * b.shrink, count)
         tops = []
@@ -193,8 +176,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.correlations_ = np.minimum(np.abs(correlations), 1.0)
         # Least squares of features on variates.
         self.x_loadings_, self.y_loadings_ = (
-            np.linalg.solve(top.T @ top, project(top)) * s[:, None]
-            for top, project, s in ((x, project_x, signs[0]), (y, project_y, signs[1]))
+            np.linalg.solve(top.T @ top, top.T @ side.forth) * turned[:, None]
+            for top, side, turned in ((x, a, signs[0]), (y, b, signs[1]))
         )
         self.x_mean_, self.y_mean_ = a.mean, b.mean
         self.x_rank_, self.y_rank_, self.n_components_ = a.rank, b.rank, count

@@ -34,6 +34,8 @@ class Whitened:
         rows @ turn = (features − mean) @ back has orthonormal columns; by falling variance where principal components
         were asked for.
     back : (d, r) array of float64
+    forth : (r, d) array of float64
+        The orthonormal columns' share of the features: basisᵀ (features − mean).
     shrink : (r,) array of float64
         s / √(s² + reg) of each column, s its singular value: 1 without a penalty.
     mean : (d,) array of float64
@@ -43,6 +45,7 @@ class Whitened:
     rows: NDArray[Any] = field(repr=False)
     turn: Double = field(repr=False)
     back: Double = field(repr=False)
+    forth: Double = field(repr=False)
     shrink: Double = field(repr=False)
     mean: Double = field(repr=False)
 
@@ -92,9 +95,9 @@ def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: floa
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
         if found is None or not plain:
             found = _by_singular_values(part, mean[varies], scale, found, reg, rank_tol, pca)
-    back = np.zeros((d, found.rank))
-    back[varies] = found.back / scale[:, None]
-    return replace(found, back=back, mean=mean)
+    back, forth = np.zeros((d, found.rank)), np.zeros((found.rank, d))
+    back[varies], forth[:, varies] = found.back / scale[:, None], found.forth * scale
+    return replace(found, back=back, forth=forth, mean=mean)
 
 
 def whiten_gram(
@@ -111,8 +114,8 @@ def whiten_gram(
     s, v = np.sqrt(np.maximum(squares[::-1], 0.0)), vectors[:, ::-1]
     keep = _directions(s, max(rank_tol, GRAM_TOL) * float(s[0]), pca)
     s = s[:keep]
-    empty = np.empty((0, keep))
-    return Whitened(empty, np.eye(keep), v[:, :keep] / s / scale[:, None], s / np.sqrt(s**2 + reg), mean)
+    empty, v = np.empty((0, keep)), v[:, :keep]
+    return Whitened(empty, np.eye(keep), v / s / scale[:, None], (v * s).T * scale, s / np.sqrt(s**2 + reg), mean)
 
 
 def _directions(s: Double, least: float, pca: float | int | None) -> int:
@@ -128,7 +131,7 @@ def _directions(s: Double, least: float, pca: float | int | None) -> int:
 
 def product(a: Whitened, b: Whitened) -> Double:
     """Multiply both orthonormal bases, (rank of a, rank of b): its singular values are the correlations."""
-    return np.asarray(a.turn.T @ cross(a.rows, b.rows) @ b.turn)
+    return cross(cross(cross(a.rows, b.rows), a.turn), b.turn)
 
 
 def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -174,28 +177,30 @@ def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]
 
 def _column_norms(X: NDArray[Any], mean: Double) -> Double:
     total = np.zeros(X.shape[1])
-    for start in range(0, len(X), 4096):
-        total += ((X[start : start + 4096] - mean) ** 2).sum(axis=0)
+    for start in range(0, len(X), 512):
+        centred = X[start : start + 512] - mean
+        total += np.einsum("ij,ij->j", centred, centred)
     return np.asarray(np.sqrt(total))
 
 
 def _cholesky_qr(X: NDArray[Any], mean: Double, scale: Double) -> Whitened | None:
     d = X.shape[1]
     gram, threads = np.empty((d, d)), n_threads()
-    _core.whiten_rows(X, mean, scale, None, None, gram, threads)
+    rows = np.empty_like(X)
+    _core.whiten_rows(X, mean, 1.0 / scale, None, rows, gram, threads)
     first = _factor(gram, ONE_PASS if X.dtype == np.float64 else 1.0)
     if first is None:
         return None
     upper, enough = first
-    rows = np.empty_like(X)
-    _core.whiten_rows(X, mean, scale, upper, rows, gram, threads)
     inverse = solve_triangular(upper, np.eye(d), check_finite=False)
     if enough:
-        return Whitened(rows, np.eye(d), inverse, np.ones(d), mean)
+        return Whitened(rows, inverse, inverse, upper, np.ones(d), mean)
+    _core.whiten_rows(X, mean, 1.0 / scale, upper, rows, gram, threads)
     if np.abs(gram - np.eye(d)).sum(axis=0).max() > 0.5:
         return None
-    turn = solve_triangular(cholesky(gram, check_finite=False), np.eye(d), check_finite=False)
-    return Whitened(rows, turn, inverse @ turn, np.ones(d), mean)
+    again = cholesky(gram, check_finite=False)
+    turn = solve_triangular(again, np.eye(d), check_finite=False)
+    return Whitened(rows, turn, inverse @ turn, again @ upper, np.ones(d), mean)
 
 
 def _factor(gram: Double, one_pass: float) -> tuple[Double, bool] | None:
@@ -221,8 +226,7 @@ def _by_singular_values(
 ) -> Whitened:
     """From singular values, of R where there is one: backward stable, whatever the condition number."""
     if found is not None:
-        # R = (the inverse that was kept)^-1: triangular, well enough conditioned.
-        u, s, vt = svd(np.linalg.inv(found.back), check_finite=False)
+        u, s, vt = svd(found.forth, check_finite=False)
         rows, turn = found.rows, found.turn @ u
     else:
         centred = (X - mean) / scale
@@ -234,5 +238,6 @@ def _by_singular_values(
             turn = np.eye(len(s))
     noise = np.finfo(np.float64).eps * np.sqrt(len(X)) * float(np.abs(mean / scale).max(initial=0.0)) * max(X.shape)
     keep = _directions(s, max(rank_tol * float(s.max(initial=0.0)), noise), pca)
-    s = s[:keep]
-    return Whitened(rows.astype(X.dtype, copy=False), turn[:, :keep], vt[:keep].T / s, s / np.sqrt(s**2 + reg), mean)
+    s, vt = s[:keep], vt[:keep]
+    rows, shrink = rows.astype(X.dtype, copy=False), s / np.sqrt(s**2 + reg)
+    return Whitened(rows, turn[:, :keep], vt.T / s, vt * s[:, None], shrink, mean)
