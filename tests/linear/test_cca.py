@@ -308,5 +308,6 @@ def test_bad_data() -> None:
         "reg": 0.0,
         "rank_tol": 1e-10,
         "pca": 0.5,
+        "standardize": False,
         "cv": None,
     }

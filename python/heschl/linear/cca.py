@@ -42,6 +42,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         them, and nothing else.
     pca : None, float or int
         Cut each side to so much of its variance, or so many principal components, first.
+    standardize : bool
+        Scale each feature to variance 1 first: it matters to `reg` and `pca` alone.
     cv : None or int
         Folds of whole segments, for correlations on rows that had no part in finding the variates.
 
@@ -80,12 +82,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         reg: float | tuple[float, float] = 0.0,
         rank_tol: float = 1e-10,
         pca: float | int | None = None,
+        standardize: bool = False,
         cv: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.reg = reg
         self.rank_tol = rank_tol
         self.pca = pca
+        self.standardize = standardize
         self.cv = cv
 
     def fit(
@@ -113,7 +117,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         x, y = self._check(X, Y)
         a, b = (
-            whiten(name, side, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
+            whiten(name, side, reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
         )
         with one_blas_thread():
@@ -152,7 +156,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         mean = both.shift.features + sums / n
         parts = (slice(0, split), slice(split, None))
         a, b = (
-            whiten_gram(name, gram[part, part], mean[part], n, reg=reg, rank_tol=self.rank_tol, pca=self.pca)
+            whiten_gram(name, gram[part, part], mean[part], n, reg=reg, **self.cut())
             for name, part, reg in zip(("x", "y"), parts, self.penalties(), strict=True)
         )
         self._finish(a, b, a.back.T @ gram[parts[0], parts[1]] @ b.back, n)
@@ -243,6 +247,10 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not all(np.isfinite(value) and value >= 0 for value in (a, b)):
             raise InputError("reg", repr(self.reg), "a penalty of 0 or more, or one for each side")
         return a, b
+
+    def cut(self) -> dict[str, Any]:
+        """Give how a side is cut, for `whiten`."""
+        return {"rank_tol": self.rank_tol, "pca": self.pca, "standardize": self.standardize}
 
     def _count(self, a: Whitened, b: Whitened, n: int) -> int:
         for name, side, reg in zip(("X", "Y"), (a, b), self.penalties(), strict=True):

@@ -143,7 +143,7 @@ def permuted_correlations(
 
     observed = clone(model).set_params(cv=None).fit(X, Y).correlations_
     sides = [
-        whiten(name, check_matrix(name, side, np.float64), reg=reg, rank_tol=model.rank_tol, pca=model.pca)
+        whiten(name, check_matrix(name, side, np.float64), reg=reg, **model.cut())
         for name, side, reg in zip(("X", "Y"), (X, Y), model.penalties(), strict=True)
     ]
     # Columns of both as they enter the product.

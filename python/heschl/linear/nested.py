@@ -37,6 +37,8 @@ class NestedScores:
         λ chosen for each outer fold on its inner folds.
     inner_r2 : ndarray of shape (K, c)
         Mean R² of the inner folds at that λ: what to choose a layer by.
+    sst : ndarray of shape (K, c)
+        Squares of each outer fold's responses about their own mean; NaN where they are constant.
     pooled_r2 : ndarray of shape (c,)
         1 - Σ SSE / Σ SST over the outer folds.
     predictions : ndarray of shape (n, c)
@@ -51,6 +53,7 @@ class NestedScores:
     r: Double
     alpha: Double
     inner_r2: Double
+    sst: Double
     pooled_r2: Double
     predictions: Float
     edge: NDArray[np.bool_]
@@ -136,9 +139,11 @@ def nested_fit(
     per_target: bool,
     progress: Progress | None,
     how: How,
+    outer: Sequence[int] | None = None,
 ) -> NestedScores:
-    """The same for checked data, cut into folds."""
-    n_sets = len(parts) * (len(parts) + 1) // 2
+    """The same for checked data, cut into folds; only some of them scored, and NaN elsewhere, where `outer` says so."""
+    scored = range(len(parts)) if outer is None else outer
+    n_sets = len(_pairs(len(parts), scored)) + len(scored)
     done = 0
 
     def report() -> None:
@@ -150,7 +155,7 @@ def nested_fit(
     def block(part: Problem, solver: Solver, _: NDArray[np.int64]) -> NestedScores:
         nonlocal done
         done = 0
-        return _nested(part, solver, parts, alphas, per_target, report)
+        return _nested(part, solver, parts, alphas, per_target, report, scored)
 
     found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, how)
     if len(found) == 1:
@@ -165,13 +170,30 @@ def nested_fit(
     return replace(found[0][1], **arrays, solver=method)
 
 
+def _pairs(n_folds: int, scored: Sequence[int]) -> list[tuple[int, int]]:
+    return [pair for pair in itertools.combinations(range(n_folds), 2) if set(pair) & set(scored)]
+
+
+def pooled(r2: Double, sst: Double) -> Double:
+    """1 - Σ SSE / Σ SST over folds (K, c), those without a score left out; NaN where all are."""
+    known = np.isfinite(r2) & np.isfinite(sst)
+    errors, total = (np.where(known, values, 0.0).sum(axis=0) for values in ((1.0 - r2) * sst, sst))
+    return np.asarray(1.0 - np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0))
+
+
 def _nested(
-    problem: Problem, solver: Solver, parts: list[Bounds], alphas: Double, per_target: bool, report: Callable[[], None]
+    problem: Problem,
+    solver: Solver,
+    parts: list[Bounds],
+    alphas: Double,
+    per_target: bool,
+    report: Callable[[], None],
+    scored: Sequence[int],
 ) -> NestedScores:
     n_folds, n_targets = len(parts), problem.y.shape[1]
     rows = [problem.ranges(part) for part in parts]
     variations = [Variation.of(problem.y, ranges) for ranges in rows]
-    pairs = list(itertools.combinations(range(n_folds), 2))
+    pairs = _pairs(n_folds, scored)
 
     def without(*held_out: int) -> list[int]:
         return [fold for fold in range(n_folds) if fold not in held_out]
@@ -187,15 +209,14 @@ def _nested(
         inner[k].sse[j], inner[j].sse[k] = sse
         report()
 
-    chosen = np.empty((n_folds, n_targets), dtype=np.int64)
-    inner_r2 = np.empty((n_folds, n_targets))
-    for j in range(n_folds):
+    chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
+    inner_r2, r2, r = np.full((3, n_folds, n_targets), np.nan)
+    for j in scored:
         inner[j].sst[j] = np.nan  # the outer fold itself has no say
         scores = inner[j].scores().r2
         chosen[j] = choose_alpha(scores, alphas, per_target)
         inner_r2[j] = scores[chosen[j], np.arange(n_targets)]
 
-    r2, r = np.empty((2, n_folds, n_targets))
     predictions = np.full_like(problem.y, np.nan)
 
     def outer_fit(j: int, scratch: Any) -> None:
@@ -204,13 +225,11 @@ def _nested(
             predictions[np.ix_(index, targets)] = weights.predict(problem.X, rows[j], problem.lags)
         r2[j], r[j] = r2_score(problem.y, predictions, rows[j]), pearson_r(problem.y, predictions, rows[j])
 
-    for _ in map_threads(outer_fit, range(n_folds), solver.scratch, small=solver.side_by_side):
+    for _ in map_threads(outer_fit, scored, solver.scratch, small=solver.side_by_side):
         report()
 
     sst = np.stack([variation.sst for variation in variations])
-    sse = np.where(np.isfinite(sst), (1.0 - r2) * sst, 0.0).sum(axis=0)
-    variation = np.where(np.isfinite(sst), sst, 0.0).sum(axis=0)
-    pooled = 1.0 - np.divide(sse, variation, out=np.full(n_targets, np.nan), where=variation > 0)
-    return NestedScores(
-        r2, r, alphas[chosen], inner_r2, pooled, predictions, at_edge(chosen, alphas), str(problem.y.dtype)
-    )
+    alpha, edge = np.full(chosen.shape, np.nan), np.zeros(chosen.shape, dtype=bool)
+    for j in scored:
+        alpha[j], edge[j] = alphas[chosen[j]], at_edge(chosen[j], alphas)
+    return NestedScores(r2, r, alpha, inner_r2, sst, pooled(r2, sst), predictions, edge, str(problem.y.dtype))

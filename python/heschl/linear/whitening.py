@@ -55,7 +55,15 @@ class Whitened:
         return int(self.turn.shape[1])
 
 
-def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: float | int | None) -> Whitened:
+def whiten(
+    name: str,
+    X: NDArray[Any],
+    *,
+    reg: float = 0.0,
+    rank_tol: float = 1e-10,
+    pca: float | int | None = None,
+    standardize: bool = False,
+) -> Whitened:
     """Find an orthonormal basis of the centred features.
 
     By CholeskyQR where the condition number κ of the features, each scaled to variance 1, is at most 1e3; by two passes
@@ -75,6 +83,8 @@ def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: floa
         they are where a penalty or principal components depend on their scale.
     pca : None, float or int
         Keep so much of the variance (0 … 1), or so many principal components.
+    standardize : bool
+        Whether penalty and principal components are of features scaled to variance 1.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: floa
     if not varies.any():
         raise InputError(name, "features that do not vary", "at least one that does")
     plain = reg == 0 and pca is None
-    scale = norm[varies] / np.sqrt(n) if plain else np.ones(int(varies.sum()))
+    scale = norm[varies] / np.sqrt(n) if plain or standardize else np.ones(int(varies.sum()))
     part = X if varies.all() else np.ascontiguousarray(X[:, varies])
     with one_blas_thread():
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
@@ -101,14 +111,23 @@ def whiten(name: str, X: NDArray[Any], *, reg: float, rank_tol: float, pca: floa
 
 
 def whiten_gram(
-    name: str, gram: Double, mean: Double, n: int, *, reg: float, rank_tol: float, pca: float | int | None
+    name: str,
+    gram: Double,
+    mean: Double,
+    n: int,
+    *,
+    reg: float = 0.0,
+    rank_tol: float = 1e-10,
+    pca: float | int | None = None,
+    standardize: bool = False,
 ) -> Whitened:
     """Do the same from the centred features' Gram matrix (d, d); `rows` stays empty."""
     norm = np.sqrt(np.maximum(gram.diagonal(), 0.0))
     varies = norm > 1e-7 * np.sqrt(n) * np.maximum(np.abs(mean), norm.max(initial=0.0) / np.sqrt(n) * 1e-3)
     if not varies.any():
         raise InputError(name, "features that do not vary", "at least one that does")
-    scale = np.where(varies, norm / np.sqrt(n), 1.0) if reg == 0 and pca is None else np.ones(len(norm))
+    scaled = standardize or (reg == 0 and pca is None)
+    scale = np.where(varies, norm / np.sqrt(n), 1.0) if scaled else np.ones(len(norm))
     part = np.where(np.outer(varies, varies), gram / np.outer(scale, scale), 0.0)
     squares, vectors = eigh(part, check_finite=False)
     s, v = np.sqrt(np.maximum(squares[::-1], 0.0)), vectors[:, ::-1]

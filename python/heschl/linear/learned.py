@@ -1,0 +1,116 @@
+"""Nested cross-validation of features that are themselves learned from data, in each training set anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
+from heschl.linear.cv import Progress
+from heschl.linear.engine import How
+from heschl.linear.frames import Frames
+from heschl.linear.nested import NestedScores, nested_fit, pooled
+from heschl.linear.problem import Problem
+from heschl.linear.rows import BOUNDARIES
+from heschl.linear.segments import fold_members, segment_bounds
+
+Learn = Callable[[int, NDArray[np.bool_]], Mapping[str, Callable[[], Any]]]
+
+
+def nested_cv_learned(
+    learn: Learn,
+    y: ArrayLike,
+    *,
+    segments: ArrayLike,
+    folds: ArrayLike,
+    lags: Sequence[int],
+    alphas: ArrayLike,
+    standardize: bool = True,
+    boundary: str = "zero",
+    alpha_per_target: bool = True,
+    missing: str = "raise",
+    solver: str = "auto",
+    memory_limit: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, NestedScores]:
+    """Score lagged ridge models of features that a function learns from each outer fold's training rows.
+
+    Where features come out of an analysis of data (canonical variates, residuals of a regression), the rows of the test
+    fold must have no part in it. λ is chosen on the inner folds, which may have had a part: what is learned does not
+    know the responses.
+
+    Parameters
+    ----------
+    learn : callable
+        learn(k, train) gives, for outer fold k, names and functions without arguments that give features (n_frames, d)
+        of all rows, learned from the rows where `train` (n_frames,) is true. The same names for every fold.
+    y : array-like of shape (n_frames, n_targets)
+    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, missing, solver, memory_limit
+        As in `nested_cv`.
+    progress : callable, optional
+        Called with (models done, models in all) after each fold of each name, once their number is known.
+
+    Returns
+    -------
+    dict of str to NestedScores
+
+    Raises
+    ------
+    InputError
+        As `nested_cv`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((300, 3)) * [1, 5, 1]
+    >>> def principal(k, train):
+    ...     v = np.linalg.svd(X[train], full_matrices=False)[2][:1]
+    ...     return {"first component": lambda: X @ v.T}
+    >>> how = dict(segments=[30] * 10, folds=np.arange(10) % 5, lags=[0], alphas=[0.1, 10])
+    >>> found = nested_cv_learned(principal, X[:, 1:2], **how)
+    >>> bool((found["first component"].r2 > 0.9).all())
+    True
+    """
+    responses, _ = check_responses(y, len(np.asarray(y)), np.result_type(np.asarray(y), np.float32), missing)
+    frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
+    check_choice("boundary", boundary, BOUNDARIES)
+    n = len(responses)
+    bounds = segment_bounds(segments, n)
+    members = fold_members(folds, len(bounds), least=3)
+    parts = [bounds[inside] for inside in members]
+    how = How(solver, memory_limit, False)
+    scores: dict[str, list[NestedScores]] = {}
+    for k, part in enumerate(parts):
+        train = np.ones(n, dtype=bool)
+        for start, stop in part:
+            train[start:stop] = False
+        spaces = learn(k, train)
+        for done, (name, make) in enumerate(spaces.items()):
+            X = Frames.of(make())
+            check_design_size(len(frames), X.shape[1])
+            problem = Problem(X, responses.astype(X.dtype, copy=False), frames, boundary, True, standardize)
+            found = nested_fit(problem, parts, penalties, alpha_per_target, None, how, outer=[k])
+            scores.setdefault(name, []).append(found)
+            if progress is not None:
+                progress(k * len(spaces) + done + 1, len(parts) * len(spaces))
+    return {name: _joined(found, parts) for name, found in scores.items()}
+
+
+def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]]) -> NestedScores:
+    """Fold k of the k-th scores."""
+
+    def rows(name: str) -> NDArray[Any]:
+        return np.stack([getattr(scores, name)[k] for k, scores in enumerate(found)])
+
+    predictions = found[0].predictions.copy()
+    for k, part in enumerate(parts):
+        for start, stop in part:
+            predictions[start:stop] = found[k].predictions[start:stop]
+    r2, sst = rows("r2"), rows("sst")
+    dtypes, solvers = ("/".join(sorted({getattr(s, name) for s in found})) for name in ("dtype", "solver"))
+    return NestedScores(
+        r2, rows("r"), rows("alpha"), rows("inner_r2"), sst, pooled(r2, sst), predictions, rows("edge"), dtypes, solvers
+    )

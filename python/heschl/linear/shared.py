@@ -1,0 +1,223 @@
+"""What two models share, as features: canonical variates and what is left, residual context, probes of the shared part.
+
+Everything here is learned from the rows it is given (the training rows of a fold) and then applied to all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from heschl.checks import InputError, check_choice
+from heschl.linear.cca import CCA, PARTS
+from heschl.linear.threads import one_blas_thread
+from heschl.linear.whitening import Double, cross, whiten
+
+Rows = NDArray[np.bool_]
+Words = NDArray[np.int64]
+COORDS = ("variates", "features")
+SIDES = ("probe", "shared")
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """The canonical split of two models' layers, A (n, d_a) and B (n, d_b).
+
+    Attributes
+    ----------
+    cca : CCA
+        Fitted to the rows (or words) it was given.
+    spoken : (n,) array of bool
+        Rows with a word.
+    """
+
+    cca: CCA
+    spoken: Rows = field(repr=False)
+
+    @classmethod
+    def learn(
+        cls,
+        cca: CCA,
+        A: NDArray[Any],
+        B: NDArray[Any],
+        train: Rows,
+        *,
+        spoken: Rows | None = None,
+        words: Words | None = None,
+    ) -> SharedParts:
+        """Fit a CCA to the training rows that have a word.
+
+        Parameters
+        ----------
+        cca : CCA
+            Its parameters are used; it is not fitted.
+        A, B : (n, d) arrays
+            Features of both models, frame by frame.
+        train : (n,) array of bool
+        spoken : (n,) array of bool, optional
+            Rows with a word; default: all. Without a word a language model has nothing to say, and the first component
+            would tell silence from speech.
+        words : (m, 2) array of int, optional
+            First row and one past the last of each word: the CCA is then of words, over which features are averaged.
+
+        Raises
+        ------
+        InputError
+            As `CCA.fit`; and where no training row has a word.
+        """
+        known = np.ones(len(A), dtype=bool) if spoken is None else spoken
+        a, b = (level(side, train & known, words if words is None else words[train[words[:, 0]]]) for side in (A, B))
+        return cls(clone(cca).set_params(cv=None).fit(a, b), known)
+
+    def features(
+        self, side: str, X: NDArray[Any], part: str, coords: str = "variates", k: int | None = None
+    ) -> NDArray[Any]:
+        """Give a part of one side's features, for all rows, in their precision.
+
+        Parameters
+        ----------
+        side : {"a", "b"}
+        X : (n, d) array
+            Of that side.
+        part : {"top", "rest", "all"}
+            The canonical variates; what is left; both.
+        coords : {"variates", "features"}
+            Variates, of variance 1; or the side's own features: what the variates carry of them, and that taken away.
+            At λ > 0 ridge regression is not the same in both: whitening turns the penalty on weights into one on what
+            they predict.
+        k : int, optional
+            Only the first k variates as "top".
+
+        Returns
+        -------
+        (n, width) array
+            In rows without a word, 0 (in variates) or the mean (in features).
+        """
+        check_choice("side", side, ("a", "b"))
+        check_choice("part", part, PARTS)
+        check_choice("coords", coords, COORDS)
+        name = "x" if side == "a" else "y"
+        mean, top = getattr(self.cca, f"{name}_mean_"), getattr(self.cca, f"{name}_weights_")
+        silent, dtype = ~self.spoken, np.result_type(X, np.float32)
+        centred = np.asarray(X, dtype=np.float64) - mean
+        centred[silent] = 0.0
+        with one_blas_thread():
+            if coords == "variates":
+                weights = {"top": (top[:, :k],), "all": (top, getattr(self.cca, f"{name}_rest_weights_"))}
+                weights["rest"] = weights["all"][1:]
+                return np.asarray(cross(centred.T, np.concatenate(weights[part], axis=1)), dtype=dtype)
+            carried = centred @ top[:, :k] @ getattr(self.cca, f"{name}_loadings_")[:k]
+        return np.asarray({"top": carried, "rest": centred - carried, "all": centred}[part] + mean, dtype=dtype)
+
+    def held_out(self, A: NDArray[Any], B: NDArray[Any], test: Rows, words: Words | None = None) -> Double:
+        """Correlate variates on other rows: (k,); NaN where a variate is constant there."""
+        a, b = (
+            level(side, test & self.spoken, words if words is None else words[test[words[:, 0]]]) for side in (A, B)
+        )
+        return correlations(*self.cca.transform(a, b))
+
+
+def correlations(a: Double, b: Double) -> Double:
+    """Pearson's r of each pair of columns; NaN where one is constant."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.asarray(np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0))
+
+
+def level(X: NDArray[Any], rows: Rows, words: Words | None) -> Double:
+    """Rows of X for an analysis: frames, or means over words."""
+    if words is None:
+        out = np.asarray(X[rows], dtype=np.float64)
+    else:
+        padded = np.zeros((len(X) + 1, X.shape[1]))  # a word may end with the last row
+        padded[:-1] = X
+        sums = np.add.reduceat(padded, words.reshape(-1), axis=0)[::2] if len(words) else padded[:0]
+        out = sums / (words[:, 1:] - words[:, :1])
+    if len(out) == 0:
+        raise InputError("train", "no row with a word", "some", "Are the words' times those of these stimuli?")
+    return out
+
+
+def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0.0) -> NDArray[Any]:
+    """Take out of a layer what is linear in another: context beyond the words themselves, of a layer and layer 0.
+
+    The regression X ≈ base W + b is learned on the training rows.
+
+    Parameters
+    ----------
+    X, base : (n, d) arrays
+    train : (n,) array of bool
+    reg : float
+        Ridge penalty on W, in units of the sums of squares of `base`: for embeddings nearly as many as words.
+
+    Returns
+    -------
+    (n, d) array
+        X - base W - b, in the precision of X; of mean 0 on the training rows.
+    """
+    own, of = np.asarray(X[train], dtype=np.float64), np.ascontiguousarray(base[train], dtype=np.float64)
+    side = whiten("base", of, reg=reg)
+    mean = own.mean(axis=0)
+    with one_blas_thread():
+        fitted = cross(side.rows @ (side.turn * side.shrink), own - mean)
+        out = np.asarray(X, dtype=np.float64) - mean
+        out -= cross((np.asarray(base, dtype=np.float64) - side.mean).T, (side.back * side.shrink) @ fitted)
+    return np.asarray(out, dtype=np.result_type(X, np.float32))
+
+
+def probe(
+    shared: NDArray[Any],
+    X: NDArray[Any],
+    train: Rows,
+    *,
+    spoken: Rows,
+    words: Words | None = None,
+    n_components: int = 50,
+    side: str = "probe",
+) -> NDArray[Any]:
+    """Give what some features say of the shared part: their canonical variates with it, as features.
+
+    Parameters
+    ----------
+    shared : (n, k) array
+        Variates that two models share (`SharedParts.features`).
+    X : (n, d) array
+        The probe: word vectors, the mel spectrum, residual context.
+    train, spoken, words
+        See `SharedParts.learn`.
+    n_components : int
+        At most; as many as the narrower of both has directions.
+    side : {"probe", "shared"}
+        Whose variates. Those of the shared side, all k of them, span the same space whatever the probe is, so that
+        every probe would predict equally well: "shared" is allowed with fewer components than k only, those that
+        held-out rows confirm (`held_out_correlations`).
+
+    Returns
+    -------
+    (n, components) array
+        0 in rows without a word.
+
+    Raises
+    ------
+    InputError
+        For side "shared" with all of its components, and as `CCA.fit`.
+    """
+    check_choice("side", side, SIDES)
+    if side == "shared" and n_components >= shared.shape[1]:
+        raise InputError(
+            "side", f'"shared" with {n_components} of {shared.shape[1]} components', 'fewer, or side="probe"',
+            "All variates of the shared side are one and the same space, whatever the probe.",
+        )  # fmt: skip
+    given = words if words is None else words[train[words[:, 0]]]
+    a, b = level(shared, train & spoken, given), level(X, train & spoken, given)
+    width = min(n_components, int(np.linalg.matrix_rank(a - a.mean(axis=0))), _rank(b))
+    found = SharedParts(CCA(width).fit(a, b), spoken)
+    return found.features("a", shared, "top") if side == "shared" else found.features("b", X, "top")
+
+
+def _rank(values: Double) -> int:
+    return whiten("X", values).rank
