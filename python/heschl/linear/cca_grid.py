@@ -27,6 +27,7 @@ def cca_grid(
     n_components: int = 50,
     rank_tol: float = 1e-10,
     pca: float | int | None = None,
+    standardize: bool = False,
     resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataArray:
@@ -42,7 +43,7 @@ def cca_grid(
         Rows belong together throughout. The model with fewer or narrower layers goes first.
     n_components : int
         Correlations of each pair; 0 beyond the rank of a side.
-    rank_tol, pca
+    rank_tol, pca, standardize
         See `CCA`.
     resume : path, optional
         A folder that keeps what is finished: a call that was interrupted, made again with the same layers and settings,
@@ -82,9 +83,9 @@ def cca_grid(
         n = len(X) if n is None else n
         if len(X) != n:
             raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")
-        return whiten(where, X, reg=0.0, rank_tol=rank_tol, pca=pca)
+        return whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize)
 
-    key = digest(list(spaces_a), n_components, rank_tol, pca)
+    key = digest(list(spaces_a), n_components, rank_tol, pca, standardize)
     kept = {name: None if resume is None else Path(resume) / f"{key}-{digest(name)}.npy" for name in spaces_b}
     out = np.zeros((len(spaces_a), len(spaces_b), n_components))
     sides: list[Whitened] = []

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
+from heschl.study.config_shared import Shared
 from heschl.study.config_spaces import (
     KINDS,
     Name,
@@ -136,6 +137,7 @@ class Study(Section):
     features: Annotated[dict[Name, Space], Field(min_length=1)]
     encoding: Encoding = Encoding()
     controls: Controls = Controls()
+    shared: Shared | None = None
     store: Store = Store()
 
     @model_validator(mode="after")
@@ -150,10 +152,26 @@ class Study(Section):
         for tier, of in (("words", self.with_words()), ("phones", self.with_phones())):
             if of and getattr(self.stimuli, tier) is None:
                 raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{of[0]} needs")
+        if self.shared is not None:
+            self._check_shared(self.shared)
         punctuated = [name for name, space in self.features.items() if isinstance(space, Reading) and space.punctuation]
         if punctuated and self.stimuli.texts is None:
             raise ValueError(f"stimuli.texts: running texts, which features.{punctuated[0]}.punctuation needs")
         return self
+
+    def _check_shared(self, shared: Shared) -> None:
+        """Refuse a [shared] that names what is not there."""
+        kinds = {"speech": ("speech",), "language": ("language",), "semantic": ("words", "language", "surprisal"),
+                 "acoustic": ("mel", "envelope", "speech")}  # fmt: skip
+        for key, possible in kinds.items():
+            name = getattr(shared, key)
+            fitting = [n for n, space in self.features.items() if space.kind in possible]
+            if name is not None and name not in fitting:
+                raise ValueError(f"shared.{key}: a space of [features] of kind {' or '.join(possible)} "
+                                 f"({', '.join(fitting) or 'there is none'}), not {name!r}")  # fmt: skip
+        language = self.features[shared.language]
+        if isinstance(language, Reading) and language.at != "word":
+            raise ValueError(f"shared.language: words that last (at = 'word'), not at = {language.at!r}")
 
     def with_words(self) -> list[str]:
         """Name the spaces that need words."""
@@ -259,6 +277,7 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("encoding",): Encoding,
     ("encoding", "alphas"): AlphaRange,
     ("controls",): Controls,
+    ("shared",): Shared,
     ("store",): Store,
 }
 

@@ -15,7 +15,7 @@ from heschl.study.truth import Check, Findings, compare_with_truth, judge
 if TYPE_CHECKING:
     from rich.console import Console
 
-KINDS = ("envelope", "word", "context", "unmodelled", "silent")
+KINDS = ("envelope", "word", "context", "accent", "timbre", "unmodelled", "silent")
 NOTE = "Simulated responses, random-weight models: what the tool can find, not what brains do."
 
 

@@ -42,8 +42,10 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
     list of Path
         The files written.
     """
+    from heschl.study.figures_shared import shared_figures
+
     paths = []
-    for name, draw in FIGURES.items():
+    for name, draw in (FIGURES | shared_figures(results)).items():
         path = folder / f"{name}.png"
         with replacing(path) as temporary:
             draw(results).savefig(temporary, format="png", dpi=150)

@@ -13,6 +13,8 @@ from heschl.study.figures import write_figures
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.results import build_results, open_results, write_results
+from heschl.study.shared import fit_shared, layer_map
+from heschl.study.shared_results import add_shared, shared_table
 from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
@@ -42,7 +44,8 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     -------
     Path
         The folder with ``results.zarr`` (see `heschl.study.open_results`), ``scores.csv`` (electrode ×
-        layer), ``best_layers.csv`` (electrode × space), ``summary.md`` and ``figures``.
+        layer), ``best_layers.csv`` (electrode × space), with [shared] ``shared.csv`` (electrode × part),
+        ``summary.md`` and ``figures``.
 
     Raises
     ------
@@ -61,11 +64,22 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     with only_writer(out):
         features = extract_features(inputs, spaces, grid, store, report)
         fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
+        settings = inputs.study.shared
+        shared = layers = None
+        if settings is not None:
+            shared = fit_shared(fits, features, settings, inputs.study.encoding, cache, report)
+            if settings.layer_map:
+                layers = layer_map(fits[0].group, features, settings, cache, report)
         with report.stage("results, tables, summary, figures", 0):
-            write_results(build_results(inputs, grid, features, fits), out / "results.zarr")
+            built = build_results(inputs, grid, features, fits)
+            if settings is not None and shared is not None:
+                built = add_shared(built, shared, settings, features, layers)
+            write_results(built, out / "results.zarr")
             results = open_results(out)
             write_table(layer_table(results), out / "scores.csv")
             write_table(best_table(results), out / "best_layers.csv")
+            if shared is not None:
+                write_table(shared_table(results), out / "shared.csv")
             write_summary(results, out / "summary.md")
             write_figures(results, out / "figures")
     return out

@@ -10,6 +10,7 @@ import numpy as np
 
 from heschl.files import replacing
 from heschl.study.config import Study
+from heschl.study.shared_results import shared_summary
 from heschl.study.statistics import quartiles
 from heschl.study.tables import mean_over_folds
 
@@ -46,6 +47,7 @@ def summary(results: xr.Dataset) -> str:
         _what_was_run(results),
         _scores(results),
         _layers(results),
+        *_shared(results),
         _warnings(results),
         _versions(results),
     ]
@@ -140,6 +142,11 @@ def _layers(results: xr.Dataset) -> str:
         rows.append((str(space), str(layer), _spread(r2[m]), _spread(r[m]), f"{share:.0%}"))
     text = "All electrodes; chosen: how often inner folds chose the layer, over electrodes and folds."
     return f"## By layer\n\n{text}\n\n" + _table(("space", "layer", "R²", "r", "chosen"), rows)
+
+
+def _shared(results: xr.Dataset) -> list[str]:
+    settings = Study.model_validate_json(results.attrs["config"]).shared
+    return [] if settings is None else [shared_summary(results, settings)]
 
 
 def _warnings(results: xr.Dataset) -> str:

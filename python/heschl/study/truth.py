@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.results import open_results
+from heschl.study.shared_results import shared_table
 from heschl.study.tables import best_table, layer_table
 from heschl.study.targets import FitGroup, fit_groups
 
@@ -30,7 +32,17 @@ EXPECTED = {
     "envelope": (("mel", "wav2vec2"), 0.6),
     "word": (("glove",), 0.6),
     "context": (("gpt2",), 0.3),
+    "accent": (("mel", "wav2vec2", "gpt2"), 0.6),
+    "timbre": (("mel", "wav2vec2"), 0.4),
 }
+# Where the canonical split should put each kind: model, part that carries it, part that does not; and how much of what
+# the whole layer says (in the same coordinates) is at least in the one, at most in the other.
+SPLIT = (
+    ("accent", "speech", "top", "rest"),
+    ("accent", "language", "top", "rest"),
+    ("context", "language", "rest", "top"),
+)
+CARRIED, LEFT = 0.8, 0.35
 WITHOUT_CONTEXT = 0.6  # R² of layer 0 over that of the best layer, at most
 NOTHING = ("unmodelled", "silent")
 NEAR_ZERO = 0.01  # R²
@@ -70,6 +82,10 @@ class Findings:
     scores : DataFrame
         A row per electrode and space: subject, electrode, kind, ceiling (of the response as analysed), space, r2,
         r2_layer0 (of the space's first layer), r2_shuffled, p_value.
+    parts : dict of (kind, part) to float
+        Median R² of each kind of electrode by each part of what the models share.
+    held_out : float
+        First canonical correlation on test folds, mean over folds.
     latencies : DataFrame
         A row per envelope electrode: planted and found peak of the temporal filter, s.
     frame : float
@@ -78,6 +94,8 @@ class Findings:
     """
 
     scores: pd.DataFrame
+    parts: dict[tuple[str, str], float]
+    held_out: float
     latencies: pd.DataFrame
     frame: float
     agreement: Agreement
@@ -132,9 +150,14 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
     scores = best_table(found).merge(truth.drop(columns="ceiling")).merge(ceilings)
     scores = scores.merge(first.rename(columns={"r2": "r2_layer0"}), validate="one_to_one")
 
+    parts = shared_table(found).merge(truth[["subject", "electrode", "kind"]])
+    medians = parts.groupby(["kind", "part"])["r2"].median().to_dict()
+    held_out = float(found["held_out_correlation"].isel(component=0).mean())
     lags, alphas = inputs.study.encoding.lags(grid.rate), inputs.study.encoding.alpha_grid()
     agreement = _refit(mel, group, scores, lags, alphas)
-    return Findings(scores, _latencies(mel, group, truth, lags, grid.rate), 1.0 / grid.rate, agreement)
+    return Findings(
+        scores, medians, held_out, _latencies(mel, group, truth, lags, grid.rate), 1.0 / grid.rate, agreement
+    )
 
 
 def _latencies(
@@ -212,6 +235,29 @@ def _refit(
     )
 
 
+def _split_checks(findings: Findings) -> list[Check]:
+    """Whether each latent was found in the part of the models that it was planted in."""
+    parts, checks = findings.parts, []
+
+    def best(kind: str, names: Iterable[str]) -> str:
+        return max(names, key=lambda name: parts[kind, name])
+
+    for kind, model, carries, lacks in SPLIT:
+        whole = parts[kind, f"{model} all"]
+        for part, bound, above in ((carries, CARRIED, True), (lacks, LEFT, False)):
+            share = parts[kind, f"{model} {part}"] / whole
+            passed = share >= bound if above else share <= bound
+            wanted = f"{'≥' if above else '≤'} {bound}"
+            checks.append(Check(f"{kind} electrodes: {model}, {part} over all", f"{share:.2f}", wanted, passed))
+    found = best("timbre", ("speech top", "speech rest", "language top", "language rest"))
+    checks.append(Check("timbre electrodes: best part", found, "speech rest", found == "speech rest"))
+    probed = best("accent", {part for _, part in parts if part.startswith("probe ")})
+    checks.append(Check("accent electrodes: best probe", probed, "probe acoustic", probed == "probe acoustic"))
+    r = findings.held_out
+    checks.append(Check("first canonical correlation on test folds", f"{r:.2f}", "≥ 0.3", r >= 0.3))
+    return checks
+
+
 def judge(findings: Findings) -> list[Check]:
     """Hold what was found against what was planted; every check has its threshold written beside it."""
     from scipy.stats import binom
@@ -237,6 +283,7 @@ def judge(findings: Findings) -> list[Check]:
             static <= WITHOUT_CONTEXT,
         )
     )  # fmt: skip
+    checks += _split_checks(findings)
     for kind in NOTHING:
         most = max(median[kind].abs().max(), shuffled[kind].abs().max())
         checks.append(Check(f"{kind} electrodes: |R²|, any space", f"{most:.4f}", f"< {NEAR_ZERO}", most < NEAR_ZERO))

@@ -39,6 +39,8 @@ repeats = "average"
 envelope = "envelope-*"
 word = "word-*"
 context = "context-*"
+accent = "accent-*"
+timbre = "timbre-*"
 unmodelled = "unmodelled-*"
 silent = "silent-*"
 
@@ -69,11 +71,19 @@ folds = 5
 
 [controls]
 shuffle = true
+
+[shared]
+speech = "wav2vec2"
+language = "gpt2"
+n_components = 3
+semantic = "glove"
+acoustic = "mel"
+sweep = [1, 6]
 """
 
 
 def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES) -> Path:
-    """Write a cohort of three subjects with 24 electrodes each, and its study.toml.
+    """Write a cohort of three subjects with 32 electrodes each, and its study.toml.
 
     Parameters
     ----------
@@ -121,6 +131,8 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
         "envelope": [],
         "word": [],
         "context": [],
+        "accent": [],
+        "timbre": [],
         "unmodelled": [],
     }
     n_electrodes = sum(responses.COUNTS.values())
@@ -128,14 +140,18 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
         table = csv.writer(file)
         table.writerow(["stimulus", "word", "start", "end"])
         for name, sentence in zip(names, sentences, strict=True):
-            audio, words = sound.speak([lexicon.words[index] for index in sentence.words], voice)
+            stress = text.accents(len(sentence.words))
+            audio, words = sound.speak([lexicon.words[index] for index in sentence.words], stress, voice)
             soundfile.write(out / "stimuli" / f"{name}.wav", audio, sound.SFREQ, subtype="PCM_16")
             table.writerows([name, word.text, word.start, word.end] for word in words)
             n = int((len(audio) / sound.SFREQ + TAIL) * responses.SFREQ)
-            meaning, context = responses.text_latents(sentence, words, lexicon, n)
-            latents["envelope"].append(responses.sound_latents(audio, n))
+            meaning, context, accent = responses.text_latents(sentence, words, lexicon, n)
+            bands = responses.sound_latents(audio, n)
+            latents["envelope"].append(bands)
+            latents["timbre"].append(responses.timbre_latent(bands))
             latents["word"].append(meaning)
             latents["context"].append(context)
+            latents["accent"].append(accent)
             process = hidden.standard_normal((n, n_electrodes))
             latents["unmodelled"].append(gaussian_filter1d(process, 0.05 * responses.SFREQ, axis=0))
 

@@ -2,8 +2,9 @@
 
 No electrode is driven by a feature that a study fits. "envelope" electrodes follow band envelopes of the sound, found
 here by filters and Hilbert transforms; "word" electrodes the meaning of the word being heard; "context" electrodes the
-word's place in the sentence and the number of its subject, heard words ago; "unmodelled" ones a process that neither
-sound nor text knows; "silent" ones nothing.
+word's place in the sentence and the number of its subject, heard words ago; "accent" ones the stress of the word, which
+can be heard and can be read; "timbre" ones how bright the sound is, which cannot be read; "unmodelled" ones a process
+that neither sound nor text knows; "silent" ones nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +15,25 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, hilbert, sosfiltfilt
 
 from heschl.study.simulate.sound import SFREQ as SOUND_SFREQ
-from heschl.study.simulate.text import Lexicon, Sentence
+from heschl.study.simulate.text import Lexicon, Sentence, accents
 from heschl.timing.words import Word
 
 SFREQ = 100
-Kind = Literal["envelope", "word", "context", "unmodelled", "silent"]
-COUNTS: dict[Kind, int] = {"envelope": 6, "word": 6, "context": 4, "unmodelled": 4, "silent": 4}
+Kind = Literal["envelope", "word", "context", "accent", "timbre", "unmodelled", "silent"]
+COUNTS: dict[Kind, int] = {
+    "envelope": 6,
+    "word": 6,
+    "context": 4,
+    "accent": 4,
+    "timbre": 4,
+    "unmodelled": 4,
+    "silent": 4,
+}
 BANDS = ((150.0, 450.0), (450.0, 1000.0), (1000.0, 2000.0), (2000.0, 3800.0))  # Hz
 Floats = NDArray[np.float64]
 
@@ -51,11 +61,19 @@ class Electrode:
 
 def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode]:
     """Draw one subject's electrodes."""
-    n_latents = {"envelope": len(BANDS), "word": n_meanings, "context": 2, "unmodelled": 1, "silent": 0}
+    n_latents = {
+        "envelope": len(BANDS),
+        "word": n_meanings,
+        "context": 2,
+        "accent": 1,
+        "timbre": 1,
+        "unmodelled": 1,
+        "silent": 0,
+    }
     out = []
     for kind, count in COUNTS.items():
         for _ in range(count):
-            weights = rng.standard_normal(n_latents[kind])
+            weights = rng.standard_normal(n_latents.get(kind, 1))
             if kind == "envelope":
                 weights = np.abs(weights)
             if kind == "context":  # the dependency leads: position alone is already in a model's input embedding
@@ -79,23 +97,34 @@ def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
     step = SOUND_SFREQ // SFREQ
     bands = []
     for band in BANDS:
-        amplitude = np.abs(hilbert(sosfiltfilt(butter(3, band, "bandpass", fs=SOUND_SFREQ, output="sos"), sound)))
+        filtered = sosfiltfilt(butter(3, band, "bandpass", fs=SOUND_SFREQ, output="sos"), sound)
+        amplitude = np.abs(hilbert(filtered, next_fast_len(len(sound)))[: len(sound)])
         bands.append(np.maximum(sosfiltfilt(smooth, amplitude)[::step][:n], 0.0) ** 0.4)
     return np.stack([np.pad(band, (0, n - len(band))) for band in bands], axis=1)
 
 
-def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats]:
-    """Latents of meaning (n, meanings) and of context (n, 2), constant while a word lasts, 0 in silence.
+def timbre_latent(bands: Floats) -> Floats:
+    """Brightness (n, 1): the upper bands against the lower ones, whatever the loudness; 0 in silence."""
+    low, high = bands[:, :2].sum(axis=1), bands[:, 2:].sum(axis=1)
+    loud = low + high
+    audible = loud > 0.2 * np.percentile(loud, 95)
+    return np.where(audible, (high - low) / np.maximum(loud, 1e-9), 0.0)[:, None]
+
+
+def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats, Floats]:
+    """Latents of meaning (n, meanings), context (n, 2) and accent (n, 1), constant while a word lasts, 0 in silence.
 
     Context is the word's place in the sentence (odd or even: more than the mere time since the sentence began), and the
     number of the first noun phrase, carried along from the verb on.
     """
-    meaning, context = np.zeros((n, lexicon.meanings.shape[1])), np.zeros((n, 2))
+    meaning, context, accent = np.zeros((n, lexicon.meanings.shape[1])), np.zeros((n, 2)), np.zeros((n, 1))
+    stress = accents(len(words))
     for at, (index, word) in enumerate(zip(sentence.words, words, strict=True)):
         during = slice(round(word.start * SFREQ), round(word.end * SFREQ))
         meaning[during] = lexicon.meanings[index]
         context[during] = (-1.0) ** at, sentence.subject if at >= sentence.verb_at else 0.0
-    return meaning, context
+        accent[during] = stress[at]
+    return meaning, context, accent
 
 
 def planted_signals(latents: dict[Kind, list[Floats]], electrodes: list[Electrode]) -> list[Floats]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
@@ -16,11 +18,14 @@ FORMANTS = {"a": (730, 1090, 2440), "e": (530, 1840, 2480), "i": (270, 2290, 301
 BANDS = {name: 300.0 * 1.27**i for i, name in enumerate(CONSONANTS)}
 BANDWIDTH = 110.0
 LEAD = (0.1, 0.6)  # s of silence before the first word, another one each time, so that sentences are out of step
+ACCENT = 0.8  # log amplitude
 TRAIL = 0.15  # s of silence after the last word
 
 
-def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float32], list[Word]]:
-    """Say words one after another, at a pitch and a pace of this sentence's own.
+def speak(
+    words: list[str], accents: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], list[Word]]:
+    """Say words one after another, at a pitch and a pace of this sentence's own, louder where there is an accent.
 
     Returns
     -------
@@ -35,6 +40,7 @@ def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float3
     for at, word in enumerate(words):
         declination = 1.0 - 0.25 * at / len(words)
         sound = np.concatenate([_phone(phone, pitch * declination, pace, rng) for phone in word])
+        sound *= np.exp(ACCENT * accents[at])
         times.append(Word(word, round(now / SFREQ, 6), round((now + len(sound)) / SFREQ, 6)))
         parts.append(sound)
         now += len(sound)
@@ -44,6 +50,12 @@ def speak(words: list[str], rng: np.random.Generator) -> tuple[NDArray[np.float3
     parts.append(np.zeros(int(TRAIL * SFREQ)))
     sound = np.concatenate(parts) + 1e-4 * rng.standard_normal(sum(map(len, parts)))
     return (0.5 * sound / np.abs(sound).max()).astype(np.float32), times
+
+
+@cache
+def _band(centre: float) -> NDArray[np.float64]:
+    edges = 0.8 * centre, min(1.25 * centre, 0.49 * SFREQ)
+    return np.asarray(butter(2, edges, "bandpass", fs=SFREQ, output="sos"))
 
 
 def _phone(phone: str, pitch: float, pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -57,7 +69,6 @@ def _phone(phone: str, pitch: float, pace: float, rng: np.random.Generator) -> N
     else:
         n = int(0.07 * pace * rng.uniform(0.8, 1.25) * SFREQ)
         centre = BANDS[phone]
-        band = butter(2, (0.8 * centre, min(1.25 * centre, 0.49 * SFREQ)), "bandpass", fs=SFREQ, output="sos")
-        sound = sosfiltfilt(band, rng.standard_normal(n + 400))[200:-200]
+        sound = sosfiltfilt(_band(centre), rng.standard_normal(n + 400))[200:-200]
         level = rng.uniform(0.15, 0.4)
     return np.asarray(level * np.hanning(n) * sound / np.sqrt(np.mean(sound**2)))

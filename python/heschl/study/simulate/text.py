@@ -61,6 +61,11 @@ class Sentence:
     verb_at: int
 
 
+def accents(n_words: int) -> NDArray[np.float64]:
+    """Stress of each word by its place, -1 to 1: heard as loudness, and known to whoever counts words."""
+    return np.asarray(np.cos(2 * np.pi * np.arange(n_words) / 5))
+
+
 def make_lexicon(rng: np.random.Generator) -> Lexicon:
     """Draw different words of one to three syllables, function words short."""
     words: list[str] = []

@@ -1,0 +1,64 @@
+"""The [shared] table: what two models share, and what that is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from heschl.study.config_spaces import Name, Section
+
+PUBLISHED = {"level": "words", "scope": "all", "n_components": 50, "pca": 0.95, "standardize": True}
+
+
+class Shared(Section):
+    """[shared]: canonical correlations of a speech and a language space, and encoding from what they share.
+
+    ``layers``: "best" takes for each outer fold the layer of each model with the best mean inner score over electrodes;
+    or name the two. ``level``: correlate frames that have a word, or averages over words. ``coords``: the split as
+    canonical variates, or in each model's own features. ``scope``: weights learned on the training folds, or on all
+    stimuli as published. ``semantic`` and ``acoustic`` are the spaces that the shared part is probed with; ``context``
+    probes it with what the layer has beyond its model's input layer, taken out by a regression with ``context_reg``.
+    ``sweep``: other numbers of components to score. ``layer_map``: correlate every layer with every layer.
+    ``preset = "chen2024"``: words, standardised, principal components to 95 % of variance, 50 components, all stimuli.
+    """
+
+    speech: Name
+    language: Name
+    preset: Literal["chen2024"] | None = None
+    layers: Literal["best"] | Annotated[list[str], Field(min_length=2, max_length=2)] = "best"
+    n_components: Annotated[int, Field(ge=1)] = 50
+    level: Literal["frames", "words"] = "frames"
+    coords: Literal["variates", "features"] = "variates"
+    scope: Literal["train", "all"] = "train"
+    standardize: bool = False
+    pca: Annotated[float, Field(gt=0)] | None = None
+    reg: Annotated[float, Field(ge=0)] = 0.0
+    semantic: Name | None = None
+    acoustic: Name | None = None
+    context: bool = True
+    context_reg: Annotated[float, Field(ge=0)] = 0.0
+    sweep: Annotated[list[Annotated[int, Field(ge=1)]], Field(default_factory=list)]
+    layer_map: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("preset") == "chen2024":
+            return PUBLISHED | values
+        return values
+
+    @model_validator(mode="after")
+    def _possible(self) -> Shared:
+        if self.pca is not None and self.pca > 1 and self.pca != int(self.pca):
+            raise ValueError(f"pca: a share of variance up to 1, or a whole number of components, not {self.pca:g}")
+        if self.speech == self.language:
+            raise ValueError("language: another space than speech")
+        most = max([self.n_components, *self.sweep])
+        if self.pca is not None and self.pca > 1 and most > self.pca:
+            raise ValueError(f"n_components: no more than the {self.pca:g} principal components kept, not {most}")
+        return self
+
+    def principal_components(self) -> float | int | None:
+        """Give ``pca`` as `heschl.CCA` takes it."""
+        return int(self.pca) if self.pca is not None and self.pca > 1 else self.pca
