@@ -49,7 +49,7 @@ def test_a_study_can_read_it(cohort: Path) -> None:
     inputs = load_inputs(cohort / "study.toml")
     assert len(inputs.stimuli) == 12 and len(inputs.subjects) == 3
     for subject in inputs.subjects:
-        assert len(subject.electrodes) == sum(responses.COUNTS.values()) == 24
+        assert len(subject.electrodes) == sum(responses.COUNTS.values()) == 32
         counts = pd.Series(list(subject.stimuli)).value_counts()
         assert (counts == 8).sum() == 10 and (counts == 1).sum() == 2
     assert inputs.study.note == "simulated responses, random-weight models"
@@ -121,7 +121,7 @@ def test_ceilings_are_as_planted(cohort: Path) -> None:
             by_stimulus.setdefault(stimulus, []).append(trial)
         repeated = [trials for trials in by_stimulus.values() if len(trials) == 8]
         first, second = (np.concatenate([trial for trials in repeated for trial in trials[k::2]]) for k in (0, 1))
-        found += [np.corrcoef(first[:, e], second[:, e])[0, 1] for e in range(24)]
+        found += [np.corrcoef(first[:, e], second[:, e])[0, 1] for e in range(32)]
         planted += table["ceiling"].tolist()
     assert np.abs(np.array(found) - planted).max() < 0.12
     assert abs(np.mean(np.array(found) - planted)) < 0.02
@@ -139,11 +139,24 @@ def test_noiseless_responses_are_the_latents_through_their_filters(cohort: Path)
 
 
 def test_words_are_where_their_sound_is() -> None:
-    audio, words = sound.speak(["bada", "ti"], np.random.default_rng(0))
+    audio, words = sound.speak(["bada", "ti"], np.array([0.0, 1.0]), np.random.default_rng(0))
     inside = np.zeros(len(audio), dtype=bool)
     for word in words:
         inside[round(word.start * sound.SFREQ) : round(word.end * sound.SFREQ)] = True
     assert np.abs(audio[~inside]).max() < 1e-2 < 0.4 < np.abs(audio[inside]).max() <= 0.5
+
+
+def test_an_accent_is_heard_and_brightness_is_not_loudness() -> None:
+    def loudness(accent: float) -> float:
+        audio, words = sound.speak(["bada", "bada"], np.array([accent, 0.0]), np.random.default_rng(0))
+        first, second = (audio[round(w.start * sound.SFREQ) : round(w.end * sound.SFREQ)] for w in words)
+        return float(np.std(first) / np.std(second))
+
+    assert loudness(1.0) / loudness(-1.0) == pytest.approx(np.exp(2 * sound.ACCENT), rel=0.05)
+    bands = np.random.default_rng(0).uniform(0.5, 1.0, (50, 4))
+    np.testing.assert_allclose(responses.timbre_latent(3 * bands), responses.timbre_latent(bands))
+    quiet = np.vstack([bands, 1e-3 * bands])
+    assert not responses.timbre_latent(quiet)[50:].any()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

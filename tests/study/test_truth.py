@@ -10,14 +10,20 @@ import pytest
 
 from heschl.study.truth import Agreement, Findings, judge
 
-OWN = {"envelope": "mel", "word": "glove", "context": "gpt2"}
+OWN = {"envelope": "mel", "word": "glove", "context": "gpt2", "accent": "gpt2", "timbre": "mel"}
+# What each part should find: accent in the shared top of both models, timbre and context in their own model's rest.
+PARTS = {
+    "accent": {"speech top": 0.3, "speech all": 0.31, "language top": 0.3, "language all": 0.31, "probe acoustic": 0.3},
+    "context": {"language rest": 0.2, "language all": 0.2},
+    "timbre": {"speech rest": 0.2, "speech all": 0.2},
+}
 
 
 @pytest.fixture
 def found() -> Findings:
     rng = np.random.default_rng(0)
     rows = []
-    for kind in ("envelope", "word", "context", "unmodelled", "silent"):
+    for kind in (*OWN, "unmodelled", "silent"):
         for e in range(12):
             for space in ("mel", "wav2vec2", "gpt2", "glove"):
                 own = OWN.get(kind) == space
@@ -31,7 +37,10 @@ def found() -> Findings:
                 )  # fmt: skip
     planted = np.linspace(0.06, 0.2, 12)
     latencies = pd.DataFrame({"planted": planted, "found": np.round(planted / 0.02) * 0.02})
-    return Findings(pd.DataFrame(rows), latencies, 0.02, Agreement("S1/envelope-0", 1e-12, True, 0.1, 1.0))
+    names = [f"{side} {part}" for side in ("speech", "language") for part in ("all", "top", "rest")]
+    names += [f"probe {name}" for name in ("semantic", "acoustic", "context")]
+    parts = {(kind, name): PARTS.get(kind, {}).get(name, 0.001) for kind in OWN for name in names}
+    return Findings(pd.DataFrame(rows), parts, 0.4, latencies, 0.02, Agreement("S1/envelope-0", 1e-12, True, 0.1, 1.0))
 
 
 def failures(findings: Findings) -> list[str]:
@@ -58,7 +67,7 @@ def test_a_kind_that_is_not_found(found: Findings, kind: str) -> None:
 @pytest.mark.parametrize("kind", OWN)
 def test_a_kind_found_in_the_wrong_space(found: Findings, kind: str) -> None:
     scores = found.scores.copy()
-    wrong = "glove" if kind != "word" else "mel"
+    wrong = "glove" if kind != "word" else "gpt2"
     scores.loc[(scores["kind"] == kind) & (scores["space"] == wrong), "r2"] = 0.45
     assert f"{kind} electrodes: best space" in failures(replace(found, scores=scores))
 
@@ -79,6 +88,24 @@ def test_context_that_a_single_word_gives_away(found: Findings) -> None:
 def test_scores_that_survive_shuffling(found: Findings) -> None:
     scores = found.scores.assign(r2_shuffled=found.scores["r2"])
     assert any("shuffled" in what for what in failures(replace(found, scores=scores)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "what"),
+    [
+        (("accent", "speech top"), 0.1, "accent electrodes: speech, top over all"),
+        (("accent", "language rest"), 0.29, "accent electrodes: language, rest over all"),
+        (("context", "language top"), 0.19, "context electrodes: language, top over all"),
+        (("timbre", "language top"), 0.4, "timbre electrodes: best part"),
+        (("accent", "probe semantic"), 0.4, "accent electrodes: best probe"),
+    ],
+)
+def test_a_latent_in_the_wrong_part(found: Findings, cell: tuple[str, str], value: float, what: str) -> None:
+    assert failures(replace(found, parts=found.parts | {cell: value})) == [what]
+
+
+def test_models_that_share_nothing_on_new_stimuli(found: Findings) -> None:
+    assert failures(replace(found, held_out=0.1)) == ["first canonical correlation on test folds"]
 
 
 def test_too_many_false_positives(found: Findings) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.study.config import Study
+from heschl.study.config_shared import Shared
 from heschl.study.figures import GREY, INK, PALETTE, _figure, _key, _points
 from heschl.study.shared_results import part_scores
 from heschl.study.statistics import quartiles
@@ -85,8 +86,8 @@ def prediction_similarity(results: xr.Dataset) -> Figure:
 def layer_map(results: xr.Dataset) -> Figure:
     """Draw the mean canonical correlation of every speech layer with every language layer."""
     named = _spaces(results)
-    mean = results["layer_correlation"].mean("component")
-    figure, axes = _figure(results, "Layers with layers", 1, 1, (1.6 + 0.25 * mean.sizes["layer_b"], 3.2))
+    mean = results["layer_correlation"].mean("kept")
+    figure, axes = _figure(results, "Layers with layers", 1, 1, (3.6 + 0.12 * mean.sizes["layer_b"], 3.2))
     image = axes[0].imshow(mean.values, aspect="auto", cmap="viridis", origin="lower")
     for axis, layers, name in (
         (axes[0].yaxis, mean["layer_a"].values, named["speech"]),
@@ -103,24 +104,27 @@ def layer_map(results: xr.Dataset) -> Figure:
 
 def component_curves(results: xr.Dataset) -> Figure:
     """Draw canonical correlations by component, fitted and held out; and the score by number of components."""
+    from matplotlib.ticker import MaxNLocator
+
     sweep = _sweep(results)
-    figure, axes = _figure(results, "Shared components", 1, 1 + bool(sweep), (3.4, 3.0), sharex=False)
+    figure, axes = _figure(results, "Shared components", 1, 1 + bool(sweep), (3.6, 3.0), sharex=True)
     lines: list[tuple[str, NDArray[Any], str]] = [
         ("fitted", results["canonical_correlation"].mean(("cohort", "fold"), skipna=True).values, INK),
         ("test folds", results["held_out_correlation"].mean(("cohort", "fold"), skipna=True).values, PALETTE[1]),
     ]
     for name, values, colour in lines:
-        axes[0].plot(1 + np.arange(len(values)), values, color=colour, lw=1.6, label=name)
+        axes[0].plot(1 + np.arange(len(values)), values, color=colour, marker=".", lw=1.6, label=name)
     axes[0].axhline(0, color=INK, lw=0.6, zorder=0)
     axes[0].set_xlabel("component")
-    axes[0].set_ylabel("canonical correlation, or R²" if sweep else "canonical correlation")
+    axes[0].set_ylabel("canonical correlation")
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(frameon=False, fontsize=8)
     for side, found in sweep.items():
-        ks, medians = zip(*sorted(found), strict=True)
-        axes[1].plot(ks, medians, color=COLOURS[side], marker="o", ms=4, lw=1.6, label=_spaces(results)[side])
+        ks, means = zip(*sorted(found), strict=True)
+        axes[1].plot(ks, means, color=COLOURS[side], marker="o", ms=4, lw=1.6, label=_spaces(results)[side])
     if sweep:
         axes[1].set_xlabel("components taken as top")
-        axes[1].set_title("R², median over electrodes", fontsize=9, color=INK)
+        axes[1].set_ylabel("R², mean over electrodes")
         axes[1].legend(frameon=False, fontsize=8)
     _key(figure, f"mean of {results.sizes['fold']} folds")
     return figure
@@ -140,21 +144,26 @@ def shared_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
 
 
 def _sweep(results: xr.Dataset) -> dict[str, list[tuple[int, float]]]:
-    """Median score by number of components."""
+    """Mean score by number of components."""
     out: dict[str, list[tuple[int, float]]] = {}
     for part, r2 in zip(results["part"].values, part_scores(results), strict=True):
         side, what, *k = str(part).split()
         if what == "top" and side in COLOURS:
-            out.setdefault(side, []).append((int(k[0]) if k else _components(results), quartiles(r2)[0]))
+            out.setdefault(side, []).append((int(k[0]) if k else _components(results), float(np.nanmean(r2))))
     return {side: found for side, found in out.items() if len(found) > 1}
 
 
+def _settings(results: xr.Dataset) -> Shared:
+    shared = Study.model_validate_json(results.attrs["config"]).shared
+    assert shared is not None, "there are shared results"
+    return shared
+
+
 def _components(results: xr.Dataset) -> int:
-    return int(results.sizes["component"])
+    return _settings(results).n_components
 
 
 def _spaces(results: xr.Dataset) -> dict[str, str]:
     """Give the names of the spaces by what they are here."""
-    shared = Study.model_validate_json(results.attrs["config"]).shared
-    assert shared is not None, "there are shared results"
+    shared = _settings(results)
     return {"speech": shared.speech, "language": shared.language, "acoustic": shared.acoustic or "none"}

@@ -42,7 +42,7 @@ class SharedFits:
         Speech and language layer of each outer fold.
     parts : dict of str to dict of arrays
         Of each part ("speech top", "probe semantic" …) r2, r, alpha, edge (K, c) and pooled_r2 (c,).
-    correlations, held_out : arrays of shape (K, k)
+    correlations, held_out : arrays of shape (K, k), k the largest number of components asked for
         Canonical correlations on the training rows, and on the test rows; NaN where there are fewer components.
     similarity : array of shape (pairs, c)
         r² of the out-of-fold predictions of two models, of `PAIRS`; NaN where there is no acoustic space.
@@ -168,12 +168,11 @@ class Split:
 
     def write_correlations(self, path: Path) -> None:
         """Canonical correlations of each fold's training rows, and of its test rows."""
-        found = np.full((2, self.encoding.folds, self.settings.n_components), np.nan)
+        found = np.full((2, self.encoding.folds, self.cca.n_components), np.nan)
         for k in range(self.encoding.folds):
             parts, (a, b) = self.parts(k), self.pair(k)
             both = parts.cca.correlations_, parts.held_out(a, b, self.row_fold == k, self._words())
             for out, values in zip(found, both, strict=True):
-                values = values[: self.settings.n_components]
                 out[k, : len(values)] = values
         save_arrays(path, {"correlations": found[0], "held_out": found[1]})
 

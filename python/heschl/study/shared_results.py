@@ -10,7 +10,7 @@ held_out_correlation                            (cohort, fold, component): of th
 shared_layer                                    (cohort, fold, side): the layers correlated
 prediction_similarity                           (pair, electrode): r² of two models' out-of-fold predictions
 probe_unique_r2                                 (probe, electrode): held-out R² lost without a probe; "all": of all
-layer_correlation                               (layer_a, layer_b, component): all stimuli; speech by language
+layer_correlation                               (layer_a, layer_b, kept): all stimuli; speech by language
 ==============================================  ==================================================================
 
 A part is "speech" or "language" and "layer" (as it is), "all" (in the coordinates of the split), "top" (the shared
@@ -65,7 +65,7 @@ def add_shared(
         variables["probe_unique_r2"] = (("probe", "electrode"), np.concatenate(unique, axis=1))
         coords["probe"] = [*(name.removeprefix("probe ") for name in names if name.startswith("probe ")), "all"]
     if layers is not None:
-        variables["layer_correlation"] = (("layer_a", "layer_b", "component"), layers)
+        variables["layer_correlation"] = (("layer_a", "layer_b", "kept"), layers)
         coords["layer_a"] = list(features[settings.speech].layers)
         coords["layer_b"] = list(features[settings.language].layers)
     return results.assign(variables).assign_coords(coords)

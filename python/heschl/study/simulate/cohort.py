@@ -75,10 +75,10 @@ shuffle = true
 [shared]
 speech = "wav2vec2"
 language = "gpt2"
-n_components = 3
+n_components = 1
 semantic = "glove"
 acoustic = "mel"
-sweep = [1, 6]
+sweep = [2, 4, 8]
 """
 
 

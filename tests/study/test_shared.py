@@ -1,0 +1,198 @@
+"""[shared] in a study: what it adds to the results, what it refuses, and that it resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heschl import CCA, InputError
+from heschl.study import open_results, run_study
+from heschl.study import shared as stage
+from heschl.study.config import read_study
+from heschl.study.shared import Split, shared_variance, spoken_rows
+
+SHARED = """
+[shared]
+speech = "wav"
+language = "gpt"
+n_components = 2
+semantic = "static"
+acoustic = "mel"
+sweep = [1]
+"""
+
+
+def with_shared(study: Path, extra: str = "", text: str = SHARED) -> Path:
+    study.write_text(study.read_text() + text + extra)
+    return study
+
+
+@pytest.fixture(scope="module")
+def shared_run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+
+    folder = tmp_path_factory.mktemp("shared") / "cohort"
+    shutil.copytree(cohort.parent, folder, ignore=shutil.ignore_patterns("results"))
+    return run_study(with_shared(folder / "study.toml"))
+
+
+def test_everything_is_there(shared_run: Path) -> None:
+    results = open_results(shared_run)
+    parts = ["speech layer", "speech all", "speech top", "speech rest", "language layer", "language all",
+             "language top", "language rest", "acoustic layer", "probe semantic", "probe acoustic", "probe context",
+             "speech top 1", "language top 1"]  # fmt: skip
+    assert list(results["part"].values) == parts
+    assert results["shared_r2"].shape == (14, 6, 3) and np.isfinite(results["shared_r2"].values).all()
+    assert results["canonical_correlation"].shape == (1, 3, 2)
+    assert (results["canonical_correlation"].values > 0).all()
+    assert results["layer_correlation"].shape == (3, 3, 2)
+    assert list(results["probe"].values) == ["semantic", "acoustic", "context", "all"]
+    similarity = results["prediction_similarity"].values
+    assert similarity.shape == (3, 6) and (similarity >= 0).all() and (similarity <= 1).all()
+    table = pd.read_csv(shared_run / "shared.csv")
+    assert len(table) == 6 * 14
+    row = table.query("subject == 'S2' and electrode == 'loud1' and part == 'speech top'").iloc[0]
+    cell = results["shared_r2"].sel(electrode="S2/loud1", part="speech top").mean("fold")
+    assert row["r2"] == pytest.approx(float(cell), rel=1e-5)
+    for name in ("shared_parts", "shared_probes", "shared_components", "prediction_similarity", "layer_map"):
+        assert (shared_run / "figures" / f"{name}.png").stat().st_size > 5000
+    summary = (shared_run / "summary.md").read_text()
+    for words in ("What wav and gpt share", "frames with a word", "training folds", "| speech rest |", "| context |"):
+        assert words in summary
+
+
+def test_parts_are_the_layers_they_say(shared_run: Path) -> None:
+    """The chosen layers are those with the best mean inner score, and "layer" is the fit of stage 3."""
+    results = open_results(shared_run)
+    chosen = results["shared_layer"].values[0]
+    for side, space in enumerate(("wav", "gpt")):
+        own = results.isel(model=np.flatnonzero(results["model_space"].values == space))
+        best = own["inner_r2"].mean("electrode").argmax("model").values
+        assert chosen[:, side].tolist() == own["layer"].values[best].tolist()
+        part = results["shared_r2"].sel(part=f"{('speech', 'language')[side]} layer").values
+        for fold, layer in enumerate(best):
+            np.testing.assert_allclose(part[:, fold], own["r2"].values[layer, :, fold], atol=1e-5)
+    mel = results["shared_r2"].sel(part="acoustic layer").values
+    np.testing.assert_allclose(mel, results["r2"].sel(model="mel/0").values, atol=1e-5)
+
+
+def test_weights_know_the_training_folds_alone(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[int] = []
+    learn = stage.SharedParts.learn.__func__  # type: ignore[attr-defined]
+
+    def watched(cls: Any, cca: CCA, a: Any, b: Any, train: Any, **rest: Any) -> Any:
+        fitted.append(int(train.sum()))
+        return learn(cls, cca, a, b, train, **rest)
+
+    monkeypatch.setattr(stage.SharedParts, "learn", classmethod(watched))
+    study = with_shared(own_cohort, "layer_map = false\ncontext = false\n", SHARED.replace("sweep = [1]\n", ""))
+    run_study(study)
+    n = int(open_results(study.parent / "results").attrs["frames_per_group"][0])
+    assert len(fitted) == 3 and sum(fitted) == 2 * n
+    fitted.clear()
+    study.write_text(study.read_text() + 'scope = "all"\nlevel = "words"\n')
+    results = open_results(run_study(study))
+    assert fitted == [n] * 3
+    assert "as optimistic" in (study.parent / "results" / "summary.md").read_text()
+    assert "layer_correlation" not in results and list(results["probe"].values) == ["semantic", "acoustic", "all"]
+
+
+def test_interrupted_it_continues(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = with_shared(own_cohort)
+    write, done = Split.write_part, []
+
+    def stops(self: Split, name: str, path: Path) -> None:
+        if name == "language top":
+            raise KeyboardInterrupt
+        write(self, name, path)
+
+    def counts(self: Split, name: str, path: Path) -> None:
+        done.append(name)
+        write(self, name, path)
+
+    monkeypatch.setattr(Split, "write_part", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study)
+    monkeypatch.setattr(Split, "write_part", counts)
+    run_study(study)
+    assert done[0] == "language top" and "speech top" not in done
+    done.clear()
+    run_study(study)
+    assert done == []
+
+
+def test_words_by_rows(shared_run: Path) -> None:
+    from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+    from heschl.study.inputs import load_inputs
+    from heschl.study.progress import Reporter
+    from heschl.study.stored import store_of
+    from heschl.study.targets import fit_groups
+
+    inputs = load_inputs(shared_run.parent / "study.toml")
+    store = store_of(inputs.study, inputs.folder, shared_run)
+    spaces = look_at_spaces(inputs, store)
+    grid = study_grid(inputs, spaces)
+    (group,) = fit_groups(inputs, grid)
+    features = extract_features(inputs, spaces, grid, store, Reporter(None))
+    spoken, words = spoken_rows(features["gpt"], group)
+    assert len(spoken) == len(group.y) and len(words) == 4 * 8
+    inside = np.zeros_like(spoken)
+    for start, stop in words:
+        inside[start:stop] = True
+    np.testing.assert_array_equal(inside, spoken)
+    assert set((words[:, 1] - words[:, 0]).tolist()) <= {7, 8}  # 0.15 s at 50 Hz
+
+
+def test_similarity_of_predictions() -> None:
+    rng = np.random.default_rng(0)
+    a, fold = rng.standard_normal((90, 3)), np.repeat([0, 1, 2], 30)
+    b = a * [2.0, -1.0, 0.0] + fold[:, None] * 5  # another mean in each fold says nothing
+    b[:, 2] = 1.0
+    found = shared_variance(a, b, fold)
+    np.testing.assert_allclose(found[:2], 1.0)
+    assert np.isnan(found[2])
+    missing = a.copy()
+    missing[5] = np.nan
+    assert shared_variance(missing, a, fold)[0] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ('speech = "wav"', 'speech = "mel"', r"shared.speech.*kind speech \(wav\), not 'mel'"),
+        ('speech = "wav"', 'speech = "gpt"', "another space than speech"),
+        ('language = "gpt"', 'language = "static"', "shared.language"),
+        ('semantic = "static"', 'semantic = "mel"', "shared.semantic.*words or language"),
+        ("sweep = [1]", "sweep = [0]", "shared.sweep"),
+        ("sweep = [1]", "pca = 1.5", "shared.*pca"),
+        ("sweep = [1]", 'layers = ["0"]', "shared.layers"),
+        ("sweep = [1]", "n_component = 3", "shared.n_component.*nearest is shared.n_components"),
+        ("n_components = 2", "n_components = 9\npca = 5.0", "no more than the 5 principal components"),
+    ],
+)
+def test_impossible_settings(own_cohort: Path, old: str, new: str, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        read_study(with_shared(own_cohort, text=SHARED.replace(old, new)))
+
+
+def test_a_layer_that_is_not_there(own_cohort: Path) -> None:
+    study = with_shared(own_cohort, 'layers = ["1", "7"]\n')
+    with pytest.raises(InputError, match=r"shared\.layers: found '7'; expected a layer of gpt: 0, 1, 2"):
+        run_study(study)
+
+
+def test_the_published_way_is_one_word(own_cohort: Path) -> None:
+    shared = read_study(with_shared(own_cohort, 'preset = "chen2024"\nn_components = 3\n', SHARED.replace(
+        "n_components = 2\n", ""))).shared  # fmt: skip
+    assert shared is not None
+    assert (shared.level, shared.scope, shared.principal_components(), shared.standardize) == (
+        "words",
+        "all",
+        0.95,
+        True,
+    )
+    assert shared.n_components == 3
