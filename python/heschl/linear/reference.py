@@ -159,3 +159,9 @@ def nearest_block_circulant(M: Array, n_lags: int) -> Array:
     blocks = M.reshape(n_lags, len(M) // n_lags, n_lags, len(M) // n_lags)
     shifted = [np.roll(blocks, (k, k), axis=(0, 2)) for k in range(n_lags)]
     return np.asarray(np.mean(shifted, axis=0).reshape(M.shape))
+
+
+def canonical_correlations(X: Array, Y: Array) -> Array:
+    """Singular values of the product of both sides' orthonormal bases (features of full column rank)."""
+    qx, qy = (np.linalg.qr(side.astype(np.float64) - side.mean(axis=0, dtype=np.float64))[0] for side in (X, Y))
+    return np.asarray(np.linalg.svd(qx.T @ qy, compute_uv=False))

@@ -42,7 +42,7 @@ SPLIT = (
     ("accent", "language", "top", "rest"),
     ("context", "language", "rest", "top"),
 )
-CARRIED, LEFT = 0.8, 0.35
+CARRIED, LEFT = 0.8, 0.6
 WITHOUT_CONTEXT = 0.6  # R² of layer 0 over that of the best layer, at most
 NOTHING = ("unmodelled", "silent")
 NEAR_ZERO = 0.01  # R²
