@@ -189,18 +189,14 @@ ecog = typer.Typer(
 app.add_typer(ecog, name="ecog")
 
 
-@ecog.callback()
-def _ecog() -> None:
-    """Keep `prepare` a command of its own name."""
-
-
 @ecog.command("prepare")
 def prepare_recording(recording: Annotated[Path, typer.Argument(help="The recording.toml.")]) -> None:
     """Prepare one recording: cleaning, high gamma, onsets, trials, choice of electrodes, noise ceilings.
 
     A recording.toml names the `subject`, the `file`, where to write (`out`, a .zarr) and, if the file has none,
     `events` (onset, duration, stimulus) and `electrodes`; with `audio` and `sounds` onsets are found in the recorded
-    sound. [clean], [high_gamma], [epochs] and [select] have sound defaults.
+    sound, with [trigger] in a trigger channel. [clean], [high_gamma], [epochs] and [select] have sound defaults.
+    `heschl ecog simulate` writes a recording and a recording.toml to start from.
 
     Writes OUT.zarr, which [responses.subjects] of a study.toml takes as it is, and a report, OUT.md and OUT.png.
     """
@@ -212,6 +208,20 @@ def prepare_recording(recording: Annotated[Path, typer.Argument(help="The record
         console.print(
             f"responses in {escape(str(out))}, report in {escape(str(out.with_suffix('.md')))}", soft_wrap=True
         )
+
+
+@ecog.command("simulate")
+def simulate_recording(
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    format: Annotated[str, typer.Option(help="bids, nwb, edf, fif, npz or mat.")] = "bids",
+    seed: Annotated[int, typer.Option(help="Everything follows from it.")] = 0,
+) -> None:
+    """Write a raw recording of known truth (sounds, channels, clock drift, bad electrodes) and its recording.toml."""
+    with _plainly() as console:
+        from heschl.study.simulate.recording import simulate_raw
+
+        path = simulate_raw(out, format=format, seed=seed)
+        console.print(f"now: heschl ecog prepare {escape(str(path))}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -136,3 +136,43 @@ def test_onsets_as_the_events_say(raw: Path) -> None:
     path.write_text(text + '[select]\nmethod = "none"\n[high_gamma]\nbands = "single"\nnormalize = "log"\n')
     found = read_responses(prepare(path, Reporter(None)), "S1", missing="mask")
     assert len(found.electrodes) == 10 and len(found.trials) == 24  # the microphone is unlike the others, and so bad
+
+
+@pytest.mark.parametrize("how", ["codes", "order"])
+def test_a_recording_from_the_shell_and_its_triggers(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "raw"
+    said = CliRunner().invoke(app, ["ecog", "simulate", "--out", str(out), "--format", "npz", "--seed", "2"])
+    assert said.exit_code == 0, said.output
+    settings = out / "recording.toml"
+    text = settings.read_text().replace('events = "events.csv"\n', "").replace('audio = "mic"\n', "")
+    codes = ", ".join(f'"{i + 1}" = "sentence{i:02d}"' for i in range(10))
+    named = f"codes = {{ {codes} }}\n" if how == "codes" else 'order = "events.csv"\n'
+    electrodes = "[trigger]\nchannel = 'trigger'\n" + named
+    settings.write_text(text + electrodes)
+    found = xr.open_zarr(prepare(settings, Reporter(None)), consolidated=False)
+    truth = pd.read_csv(out / "truth.csv").set_index("name")["kind"]
+    assert found["electrode"].values.tolist() == truth.index[truth == "driven"].tolist()
+    for bad in ("", named + 'order = "events.csv"\ncodes = { "1" = "a" }\n'):
+        settings.write_text(text + "[trigger]\nchannel = 'trigger'\n" + bad)
+        with pytest.raises(InputError, match=r"trigger|TOML|overwrite"):
+            prepare(settings, Reporter(None))
+    again = CliRunner().invoke(app, ["ecog", "simulate", "--out", str(out)])
+    assert again.exit_code == 2 and "which is there" in again.output
+
+
+def test_high_gamma_that_is_given(raw: Path) -> None:
+    """Values that are high gamma already go through as they are, 100 a second."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((9000, 4)).astype(np.float32)
+    np.savez(raw / "given.npz", data=values, sfreq=100.0)
+    (raw / "given.toml").write_text(
+        'subject = "S1"\nfile = "given.npz"\nout = "given.zarr"\nevents = "events.csv"\n'
+        '[high_gamma]\nbands = "given"\n[select]\nmethod = "none"\n'
+    )
+    found = read_responses(prepare(raw / "given.toml", Reporter(None)), "S1", missing="mask")
+    assert len(found.electrodes) == 4 and found.sfreq == 100.0
+    at = found.stimuli.index("s0")
+    events = pd.read_csv(raw / "events.csv")
+    onset = events.loc[events["stimulus"] == "s0", "onset"].to_numpy()
+    own = [values[round((t - 0.5) * 100) :][: len(found.trials[at])] for t in onset]
+    assert min(np.abs(found.trials[at] - part).max() for part in own) < 1e-4

@@ -96,7 +96,7 @@ def test_scores_that_survive_shuffling(found: Findings) -> None:
         (("accent", "speech top"), 0.1, "accent electrodes: speech, top over all"),
         (("accent", "language rest"), 0.3, "accent electrodes: language, rest over all"),
         (("context", "language top"), 0.19, "context electrodes: language, top over all"),
-        (("timbre", "language top"), 0.4, "timbre electrodes: best part"),
+        (("timbre", "speech top"), 0.19, "timbre electrodes: speech, top over all"),
         (("accent", "probe semantic"), 0.4, "accent electrodes: best probe"),
     ],
 )

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.recording import ArraySource, Recording, Source
+from heschl.ecog.readers_arrays import Contents, read_arrays, read_npy, read_xarray
+from heschl.ecog.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,19 +39,6 @@ COLUMNS = {"region": ("region", "location", "anat", "label"), "group": ("group",
 UNITS_IN_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "n/a": np.nan}
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a file says of itself."""
-
-    sfreq: float
-    n_samples: int
-    names: list[str]
-    source: Source
-    electrodes: pd.DataFrame | None = None
-    neural: list[str] | None = None
-    events: list[tuple[float, float, str]] = field(default_factory=list)
-
-
 def read_recording(
     path: str | Path,
     *,
@@ -59,6 +47,7 @@ def read_recording(
     events: str | Path | None = None,
     audio: str | None = None,
     trigger: str | None = None,
+    sfreq: float | None = None,
 ) -> Recording:
     """Open a recording; samples are read when they are asked for.
 
@@ -66,7 +55,8 @@ def read_recording(
     ----------
     path : str or Path
         ``.edf``, ``.bdf``, ``.fif``, ``.vhdr`` (if named as iEEG-BIDS does, "sub-…_ieeg…", with its sidecars),
-        ``.nwb``, ``.mat`` or ``.npz``.
+        ``.nwb``, ``.mat``, ``.npz``, ``.npy`` (n_samples, n_channels), or an xarray dataset (``.zarr``, ``.nc``) with
+        ``data`` (time, channel) and times in s.
     subject : str
         The subject's name.
     electrodes : str or Path, optional
@@ -77,6 +67,8 @@ def read_recording(
         what the file says.
     audio, trigger : str, optional
         Channels that recorded the sound and trigger codes; these are no electrodes.
+    sfreq : float, optional
+        Samples per second of a ``.npy``, Hz, which does not say it.
 
     Returns
     -------
@@ -97,7 +89,9 @@ def read_recording(
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(str(path), f"the format {path.suffix!r}", f"one of {', '.join(READERS)}")
-    found = reader(path)
+    if (sfreq is None) == (path.suffix.lower() == ".npy"):
+        raise InputError("sfreq", repr(sfreq), f"{'a rate in Hz' if sfreq is None else 'None'} for {path.name}")
+    found = read_npy(path, float(sfreq)) if sfreq is not None else reader(path)
     doubles = sorted({name for name in found.names if found.names.count(name) > 1})
     if doubles:
         raise InputError(str(path), f"the channel {doubles[0]!r} more than once", "a name of its own for each channel")
@@ -158,7 +152,9 @@ def _read_mne(path: Path) -> Contents:
 
                 raw = mne_bids.read_raw_bids(mne_bids.get_bids_path_from_fname(path, verbose="error"), verbose="error")
             else:
-                raw = mne.io.read_raw(path, preload=False, verbose="error")
+                # MNE would give a channel named "trigger" of an EDF in steps of its converter.
+                stim = {"stim_channel": None} if path.suffix.lower() == ".edf" else {}
+                raw = mne.io.read_raw(path, preload=False, verbose="error", **stim)
     except Exception as error:  # readers raise many types; each means: not readable
         raise InputError(str(path), f"no readable recording ({type(error).__name__}: {error})", "a whole one") from None
     sfreq = float(raw.info["sfreq"])
@@ -220,7 +216,7 @@ def _read_nwb(path: Path) -> Contents:
         raise InputError(str(path), f"no readable NWB file ({type(error).__name__}: {error})", "a whole one") from None
     series = [item for item in nwb.acquisition.values() if isinstance(item, pynwb.ecephys.ElectricalSeries)]
     if not series:
-        raise InputError(str(path), "no ElectricalSeries among its acquisitions", "one", "It holds the raw voltages.")
+        return _processed(path, nwb)
     if series[0].rate is None:
         raise InputError(f"{path}: {series[0].name}", "timestamps", "a rate", "Resample it to uniform samples.")
     region = series[0].electrodes.to_dataframe() if series[0].electrodes is not None else None
@@ -232,72 +228,63 @@ def _read_nwb(path: Path) -> Contents:
         str(n) for n in (region["channel_name"] if "channel_name" in region else region.get("label", region.index))
     ]
     region.index = names
-    rows = []
-    for start, stop, *rest in nwb.trials.to_dataframe().itertuples(index=False) if nwb.trials is not None else ():
-        rows.append((float(start), float(stop - start), str(rest[0]).removesuffix(".wav") if rest else ""))
+    rows = _trials(nwb)
+    others = {
+        name: item for name, item in nwb.acquisition.items()
+        if item is not series[0] and item.rate == series[0].rate and item.data.shape == series[0].data.shape[:1]
+    }  # fmt: skip
+    source = NwbSource(series[0].data, float(series[0].conversion), tuple(item.data for item in others.values()))
     return Contents(
-        float(series[0].rate), int(series[0].data.shape[0]), names,
-        ArraySource(series[0].data, float(series[0].conversion)), _electrode_table(region, str(path), 1.0), None, rows,
+        float(series[0].rate), int(series[0].data.shape[0]), [*names, *others], source,
+        _electrode_table(region, str(path), 1.0), names, rows,
     )  # fmt: skip
 
 
-def _read_arrays(path: Path) -> Contents:
-    try:
-        arrays = _open_arrays(path)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise InputError(str(path), f"no readable arrays ({error})", "data, sfreq and names") from None
-    for key in ("data", "sfreq"):
-        if key not in arrays:
-            keys = sorted(name for name in arrays if not name.startswith("_"))
-            raise InputError(str(path), f"the arrays {', '.join(keys)}", f"one named {key!r}")
-    data, sfreq = arrays["data"], np.asarray(arrays["sfreq"], dtype=np.float64)
-    if len(data.shape) != 2 or sfreq.size != 1 or not sfreq.item() > 0:
-        found = f"data of shape {data.shape}, sfreq {sfreq.ravel()[:3]}"
-        raise InputError(str(path), found, "data (n_samples, n_channels) and one rate above 0 Hz")
-    names = (
-        [str(n) for n in np.ravel(arrays["names"])] if "names" in arrays else [f"e{i}" for i in range(data.shape[1])]
-    )
-    if len(names) != data.shape[1]:
-        raise InputError(f"{path}: names", f"{len(names)} names", f"{data.shape[1]}, one for each column of data")
-    return Contents(float(sfreq.item()), int(data.shape[0]), [name.strip() for name in names], ArraySource(data))
+def _trials(nwb: Any) -> list[tuple[float, float, str]]:
+    rows = []
+    for start, stop, *rest in nwb.trials.to_dataframe().itertuples(index=False) if nwb.trials is not None else ():
+        rows.append((float(start), float(stop - start), str(rest[0]).removesuffix(".wav") if rest else ""))
+    return rows
 
 
 @dataclass(frozen=True)
-class Transposed:
-    """A matrix on disk, read as its transpose: MATLAB's order."""
+class NwbSource:
+    """Voltages in units of `scale` V, and other series of the same samples behind them."""
 
     values: Any = field(repr=False)
+    scale: float
+    others: tuple[Any, ...] = field(repr=False)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows and columns as MATLAB sees them."""
-        return tuple(self.values.shape[::-1])
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        """Give some rows."""
-        return np.asarray(self.values[:, rows]).T
+    def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give samples [start, stop) of some channels."""
+        voltages = np.asarray(self.values[start:stop], dtype=np.float64) * self.scale
+        rest = [np.asarray(item[start:stop], dtype=np.float64)[:, None] for item in self.others]
+        return np.concatenate([voltages, *rest], axis=1)[:, channels]
 
 
-def _open_arrays(path: Path) -> Mapping[str, Any]:
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    import h5py
-    from scipy import io
+def _processed(path: Path, nwb: Any) -> Contents:
+    """Read a processed (n_samples, n_channels) series, such as high gamma, where there are no raw voltages."""
+    import pynwb
 
-    if not h5py.is_hdf5(path):
-        found = io.loadmat(path)
-        if "names" in found:
-            found["names"] = np.array([str(np.ravel(name)[0]) for name in np.ravel(found["names"])])
-        return dict(found)
-    file = h5py.File(path, "r")  # version 7.3; open as long as the recording is
-    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in file.items() if key == "sfreq"}
-    if "data" in file:
-        arrays["data"] = Transposed(file["data"])
-    if "names" in file:
-        cells = np.ravel(file["names"][()])
-        arrays["names"] = ["".join(map(chr, np.ravel(file[cell][()]))) for cell in cells]
-    return arrays
+    found = [
+        item for module in nwb.processing.values() for item in module.data_interfaces.values()
+        if isinstance(item, pynwb.TimeSeries) and len(item.data.shape) == 2 and item.rate is not None
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise InputError(
+            str(path), f"no ElectricalSeries among its acquisitions, and {len(found)} processed series of 2 dimensions",
+            "raw voltages, or one processed series",
+        )  # fmt: skip
+    region = getattr(found[0], "electrodes", None)
+    table = None if region is None else region.to_dataframe()
+    names = [f"e{i}" for i in range(found[0].data.shape[1])]
+    if table is not None:
+        own = table["channel_name"] if "channel_name" in table else table.get("label", table.index)
+        names = [str(name) for name in own]
+        table.index = names
+    source = NwbSource(found[0].data, float(found[0].conversion), ())
+    about = None if table is None else _electrode_table(table, str(path), 1.0)
+    return Contents(float(found[0].rate), len(found[0].data), names, source, about, None, _trials(nwb))
 
 
 READERS: Mapping[str, Callable[[Path], Contents]] = {
@@ -306,8 +293,11 @@ READERS: Mapping[str, Callable[[Path], Contents]] = {
     ".fif": _read_mne,
     ".vhdr": _read_mne,
     ".nwb": _read_nwb,
-    ".mat": _read_arrays,
-    ".npz": _read_arrays,
+    ".mat": read_arrays,
+    ".npz": read_arrays,
+    ".npy": read_arrays,
+    ".zarr": read_xarray,
+    ".nc": read_xarray,
 }
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
+from heschl.ecog.artefacts import mark_artefacts
 from heschl.ecog.ceiling import noise_ceiling
 from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
 from heschl.ecog.dataset import to_dataset, write_dataset
@@ -21,33 +22,37 @@ from heschl.ecog.onsets import corrected, find_onsets, fit_drift
 from heschl.ecog.readers import read_recording
 from heschl.ecog.recording import Recording
 from heschl.ecog.selection import reliable_across_repeats, speech_responsive
-from heschl.files import replacing
+from heschl.ecog.triggers import trigger_events
 from heschl.study.config_spaces import NotNegative, Positive, Section
+from heschl.study.prepare_report import write_figure, write_text
 from heschl.study.progress import Reporter
 from heschl.study.transcripts import named_files
-from heschl.timing.audio import read_audio
+from heschl.timing.audio import duration, read_audio
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 LEAST_FOR_DRIFT = 5
 """Onsets found, below which no line is drawn through them."""
 
 
 class Clean(Section):
-    """[clean]: mains frequency in Hz, found by itself, or "none"; the reference; how unlike others a bad channel is."""
+    """[clean]: mains frequency in Hz, found by itself, or "none"; the reference; how unlike others a bad channel is.
+
+    ``artefacts``: robust standard deviations that many electrodes move at once in what is left out; 0 looks for none.
+    """
 
     mains: Literal["auto", "none", 50, 60] = "auto"
     reference: Literal["group", "all", "bipolar", "none"] = "group"
     threshold: Positive = 5.0
+    artefacts: NotNegative = 12.0
 
 
 class Gamma(Section):
-    """[high_gamma]: samples per second, bands, edges in Hz."""
+    """[high_gamma]: samples per second, bands, edges in Hz; bands = "given" where the file holds high gamma already."""
 
     rate: Annotated[float, Field(gt=0, le=200)] = 100.0
-    bands: Literal["eight", "single"] = "eight"
+    bands: Literal["eight", "single", "given"] = "eight"
     low: Positive = 70.0
     high: Positive = 150.0
     normalize: Literal["z", "log", "none"] = "z"
@@ -67,11 +72,19 @@ class Select(Section):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
 
 
+class Trigger(Section):
+    """[trigger]: the channel, and the stimulus of each code, or a table with the column ``stimulus`` in their order."""
+
+    channel: str
+    codes: Annotated[dict[str, str], Field(default_factory=dict)]
+    order: str | None = None
+
+
 class Preparation(Section):
     """A whole recording.toml; paths are relative to it.
 
     Where ``audio`` names the channel that recorded the sound, and ``sounds`` the stimuli (a glob), onsets are found in
-    it.
+    it. ``sfreq`` is the rate of a .npy, in Hz.
     """
 
     subject: str
@@ -81,6 +94,8 @@ class Preparation(Section):
     events: str | None = None
     audio: str | None = None
     sounds: str | None = None
+    sfreq: Positive | None = None
+    trigger: Trigger | None = None
     clean: Clean = Clean()
     high_gamma: Gamma = Gamma()
     epochs: Epochs = Epochs()
@@ -107,8 +122,13 @@ def read_preparation(path: str | Path) -> Preparation:
         key = ".".join(map(str, first["loc"]))
         what = "an unknown key" if first["type"] == "extra_forbidden" else repr(first.get("input"))
         raise InputError(f"{path}: {key}", what, first["msg"].removeprefix("Input should be ")) from None
-    if (found.audio is None) != (found.sounds is None):
+    if (found.audio is None) != (found.sounds is None) and found.trigger is None:
         raise InputError(f"{path}: audio, sounds", "one without the other", "both, to find onsets by them, or neither")
+    if found.trigger is not None and (found.sounds is None or bool(found.trigger.codes) == bool(found.trigger.order)):
+        raise InputError(
+            f"{path}: trigger", "no sounds" if found.sounds is None else "codes and order, or neither",
+            "sounds (for their lengths), and codes or order",
+        )  # fmt: skip
     return found
 
 
@@ -143,19 +163,27 @@ def prepare(path: str | Path, report: Reporter) -> Path:
         raise InputError(f"{path}: out", repr(settings.out), "a name that ends in .zarr")
     raw = read_recording(
         folder / settings.file, subject=settings.subject, electrodes=beside(settings.electrodes),
-        events=beside(settings.events), audio=settings.audio,
+        events=beside(settings.events), audio=settings.audio, sfreq=settings.sfreq,
+        trigger=settings.trigger.channel if settings.trigger else None,
     )  # fmt: skip
+    if settings.trigger is not None:
+        raw = replace(raw, events=_triggered(raw, settings, folder))
     if len(raw.events) == 0:
         raise InputError(f"{path}: events", f"no event in {settings.file}", "onset, duration and stimulus of each")
+    given = settings.high_gamma.bands == "given"
     with report.stage("cleaning", 0):
-        marked = mark_bad_channels(raw, threshold=settings.clean.threshold)
-        mains = None if settings.clean.mains == "none" else settings.clean.mains
-        clean = rereference(remove_line_noise(marked, mains), settings.clean.reference)
+        marked = clean = raw if given else _cleaned(raw, settings.clean)
+        if not given:
+            mains = None if settings.clean.mains == "none" else settings.clean.mains
+            clean = rereference(remove_line_noise(marked, mains), settings.clean.reference)
     events, said = _onsets(clean, settings, folder, report)
     with report.stage("high gamma", 1.0) as advance:
-        gamma = high_gamma(
-            clean, **settings.high_gamma.model_dump(), progress=lambda done, total: advance(done / total)
-        )
+        if given:
+            gamma = _as_given(raw)
+        else:
+            gamma = high_gamma(
+                clean, **settings.high_gamma.model_dump(), progress=lambda done, total: advance(done / total)
+            )
     with report.stage("trials, electrodes, ceilings", 0):
         trials = epoch(
             gamma.values, gamma.rate, events, **settings.epochs.model_dump(), subject=settings.subject,
@@ -169,9 +197,42 @@ def prepare(path: str | Path, report: Reporter) -> Path:
             tables["ceiling"] = ceiling
         provenance = (*gamma.provenance, *said, *choice)
         write_dataset(to_dataset(kept, electrodes=gamma.electrodes, tables=tables, provenance=provenance), out)
-        _write_report(out, settings, marked, provenance, tables)
-        _write_figure(out.with_suffix(".png"), raw, clean, gamma, trials, tables)
+        write_text(out, f"{settings.subject}: {settings.file}", marked, provenance, tables)
+        shown = {} if given else {"as recorded": raw, "cleaned": clean}
+        write_figure(out.with_suffix(".png"), shown, gamma.electrodes, trials, tables)
     return out
+
+
+def _cleaned(raw: Recording, settings: Clean) -> Recording:
+    """Mark bad channels and artefacts."""
+    marked = mark_bad_channels(raw, threshold=settings.threshold)
+    return mark_artefacts(marked, threshold=settings.artefacts) if settings.artefacts > 0 else marked
+
+
+def _as_given(raw: Recording) -> HighGamma:
+    """Take the samples of the good electrodes as high gamma; artefacts are left out."""
+    values = raw.read(0, raw.n_samples, raw.good).astype(np.float32)
+    for start, stop in raw.artefacts:
+        values[int(start * raw.sfreq) : int(np.ceil(stop * raw.sfreq))] = np.nan
+    said = f"high gamma as the file gives it, {raw.sfreq:g} Hz"
+    return HighGamma(values, raw.sfreq, raw.electrodes.loc[raw.good], (*raw.provenance, said))
+
+
+def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFrame:
+    """Give the events that the trigger channel has."""
+    import pandas as pd
+
+    assert settings.trigger is not None and settings.sounds is not None, "the settings have been checked"
+    durations = {name: duration(file) for name, file in named_files(folder, settings.sounds, "sounds").items()}
+    if settings.trigger.order is None:
+        bad = [code for code in settings.trigger.codes if not code.isdigit()]
+        if bad:
+            raise InputError("trigger.codes", repr(bad[0]), "whole numbers")
+        return trigger_events(raw, durations, codes={int(c): name for c, name in settings.trigger.codes.items()})
+    table = pd.read_csv(folder / settings.trigger.order, sep=None, engine="python")
+    if "stimulus" not in table:
+        raise InputError(settings.trigger.order, f"the columns {', '.join(table.columns)}", "a column 'stimulus'")
+    return trigger_events(raw, durations, order=[str(name) for name in table["stimulus"]])
 
 
 def _onsets(
@@ -232,72 +293,3 @@ def _ceiling(trials: Responses) -> pd.DataFrame | str:
         return noise_ceiling(trials)
     except InputError as error:
         return f"no noise ceiling: {error.found}"
-
-
-def _write_report(
-    out: Path, settings: Preparation, marked: Recording, provenance: tuple[str, ...], tables: dict[str, pd.DataFrame]
-) -> None:
-    bad = marked.electrodes[marked.electrodes["bad"]]
-    lines = [f"# {settings.subject}: {settings.file} → {out.name}", "", "## What was done", ""]
-    lines += [f"- {sentence}" for sentence in provenance]
-    lines += ["", f"## Bad electrodes: {len(bad)} of {len(marked.electrodes)}", ""]
-    lines += [f"- {name}: {reason}" for name, reason in bad["reason"].items()]
-    if "select" in tables:
-        chosen = tables["select"]
-        lines += ["", f"## Chosen: {int(chosen['selected'].sum())} of {len(chosen)}", ""]
-        lines += [", ".join(str(name) for name in chosen.index[chosen["selected"]])]
-    if "ceiling" in tables:
-        ceiling = tables["ceiling"]
-        lines += ["", "## Noise ceiling (R² of the mean over repeats)", ""]
-        lines += [f"median {ceiling['r2'].median():.2f}, not reliably above 0: {int((~ceiling['reliable']).sum())}"]
-    with replacing(out.with_suffix(".md")) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _write_figure(
-    path: Path, raw: Recording, clean: Recording, gamma: HighGamma, trials: Responses, tables: dict[str, pd.DataFrame]
-) -> None:
-    """Draw spectra before and after, the mean response about onset, and what the choice and the ceilings look like."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    spectrum, course, spread = figure.subplots(1, 3)
-    for recording, label, colour in ((raw, "as recorded", "#999999"), (clean, "cleaned", "#0072B2")):
-        _draw_spectrum(spectrum, recording, label, colour)
-    spectrum.set(xlabel="Hz", ylabel="V²/Hz, median over electrodes", title="Power spectra", yscale="log")
-    spectrum.legend(frameon=False)
-    _draw_course(course, trials)
-    table = tables.get("ceiling", tables.get("select"))
-    if table is not None:
-        column = "r2" if "ceiling" in tables else ("t" if "t" in table else "r")
-        limits = (0.0, 1.0) if "ceiling" in tables else None
-        spread.hist(table[column].dropna(), bins=30, range=limits, color="#009E73")
-        title = "Noise ceiling, R²" if "ceiling" in tables else f"Choice of electrodes: {column}"
-        spread.set(xlabel=title, ylabel="electrodes", title=f"{title} ({len(table)} electrodes)")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-
-
-def _draw_spectrum(axis: Axes, recording: Recording, label: str, colour: str) -> None:
-    from scipy import signal
-
-    middle, size = recording.n_samples // 2, int(min(recording.n_samples, 30 * recording.sfreq))
-    samples = np.nan_to_num(recording.read(middle - size // 2, middle - size // 2 + size, recording.good[:64]))
-    frequency, power = signal.welch(samples, recording.sfreq, nperseg=min(size, int(2 * recording.sfreq)), axis=0)
-    shown = (frequency > 1) & (frequency < 200)
-    axis.plot(frequency[shown], np.median(power[shown], axis=1), color=colour, lw=1.2, label=label)
-
-
-def _draw_course(axis: Axes, trials: Responses) -> None:
-    shortest = min(map(len, trials.trials))
-    mean: NDArray[Any] = np.nanmean([trial[:shortest] for trial in trials.trials], axis=0)
-    times = trials.onset + np.arange(shortest) / trials.sfreq
-    low, middle, high = np.nanpercentile(mean, [25, 50, 75], axis=1)
-    axis.fill_between(times, low, high, color="#D55E00", alpha=0.25, lw=0, label="quartiles")
-    axis.plot(times, middle, color="#D55E00", label="median")
-    axis.axvline(0, color="black", lw=0.6)
-    title = f"Mean over {len(trials.trials)} trials ({mean.shape[1]} electrodes)"
-    axis.set(xlabel="s from onset", ylabel="high gamma", title=title)
-    axis.legend(frameon=False)

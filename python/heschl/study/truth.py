@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,7 @@ SPLIT = (
     ("accent", "speech", "top", "rest"),
     ("accent", "language", "top", "rest"),
     ("context", "language", "rest", "top"),
+    ("timbre", "speech", "rest", "top"),
 )
 CARRIED, LEFT = 0.8, 0.6
 WITHOUT_CONTEXT = 0.6  # R² of layer 0 over that of the best layer, at most
@@ -239,10 +239,6 @@ def _refit(
 def _split_checks(findings: Findings) -> list[Check]:
     """Whether each latent was found in the part of the models that it was planted in."""
     parts, checks = findings.parts, []
-
-    def best(kind: str, names: Iterable[str]) -> str:
-        return max(names, key=lambda name: parts[kind, name])
-
     for kind, model, carries, lacks in SPLIT:
         whole = parts[kind, f"{model} all"]
         for part, bound, above in ((carries, CARRIED, True), (lacks, LEFT, False)):
@@ -250,9 +246,8 @@ def _split_checks(findings: Findings) -> list[Check]:
             passed = share >= bound if above else share <= bound
             wanted = f"{'≥' if above else '≤'} {bound}"
             checks.append(Check(f"{kind} electrodes: {model}, {part} over all", f"{share:.2f}", wanted, passed))
-    found = best("timbre", ("speech top", "speech rest", "language top", "language rest"))
-    checks.append(Check("timbre electrodes: best part", found, "speech rest", found == "speech rest"))
-    probed = best("accent", {part for _, part in parts if part.startswith("probe ")})
+    probes = {part for _, part in parts if part.startswith("probe ")}
+    probed = max(probes, key=lambda name: parts["accent", name])
     checks.append(Check("accent electrodes: best probe", probed, "probe acoustic", probed == "probe acoustic"))
     r = findings.held_out
     checks.append(Check("first canonical correlation on test folds", f"{r:.2f}", "≥ 0.3", r >= 0.3))

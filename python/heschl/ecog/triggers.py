@@ -1,0 +1,141 @@
+"""Events from a trigger channel: codes, or pulses in a known order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.checks import InputError
+from heschl.ecog.recording import Recording
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK = 60.0
+"""s of the channel that are read at a time."""
+WHOLE = 0.02
+"""How near to whole numbers a channel of codes keeps."""
+
+
+def trigger_events(
+    recording: Recording,
+    durations: Mapping[str, float],
+    *,
+    codes: Mapping[int, str] | None = None,
+    order: Sequence[str] | None = None,
+    refractory: float = 0.05,
+) -> pd.DataFrame:
+    """Find the onsets of stimuli in a recording's trigger channel.
+
+    An event begins where the channel leaves its resting level. A channel of whole numbers is read by its values; any
+    other one as pulses, higher than half of their height above rest.
+
+    Parameters
+    ----------
+    recording : Recording
+        With a `trigger` channel.
+    durations : mapping of stimulus to float
+        s.
+    codes : mapping of int to str, optional
+        The stimulus of each code; other codes are left out.
+    order : sequence of str, optional
+        The stimulus of each pulse, in the order of presentation; give this or `codes`.
+    refractory : float
+        s after an onset in which no other one is looked for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``onset``, ``duration`` (s) and ``stimulus`` of each presentation.
+
+    Raises
+    ------
+    InputError
+        For no trigger channel or no pulse in it, codes that never come, a stimulus without a duration, and another
+        number of pulses than `order` has: the longest pause between pulses then says where one may be missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from heschl.ecog.recording import ArraySource
+    >>> values = np.zeros((3000, 2))
+    >>> values[1000:1010, 1], values[2000:2010, 1] = 1, 2
+    >>> table = pd.DataFrame({"bad": [False]}, index=["e1"])
+    >>> empty = pd.DataFrame(columns=["onset", "duration", "stimulus"])
+    >>> recording = Recording("S1", 1000.0, 3000, ("e1", "sti"), table, empty, np.zeros((0, 2)), ArraySource(values),
+    ...     trigger="sti")
+    >>> trigger_events(recording, {"a": 0.5, "b": 0.5}, codes={1: "a", 2: "b"}).values.tolist()
+    [[1.0, 0.5, 'a'], [2.0, 0.5, 'b']]
+    """
+    import pandas as pd
+
+    if (codes is None) == (order is None):
+        raise InputError("codes, order", "both or neither", "codes of stimuli, or their order")
+    if recording.trigger is None:
+        raise InputError(f"recording of {recording.subject}", "no trigger channel", "one; read_recording(trigger=...)")
+    values = _read(recording, recording.trigger)
+    rest = float(np.median(values))
+    whole = bool((np.abs(values - np.round(values)) < WHOLE).all() and np.abs(values - rest).max() > 0.5)
+    height = float(np.abs(values - rest).max())
+    if height == 0:
+        raise InputError(f"trigger {recording.trigger!r}", "a constant channel", "pulses or codes")
+    away = np.abs(values - rest) > (0.5 if whole else height / 2)
+    rises = np.flatnonzero(np.diff(away.astype(np.int8), prepend=0) == 1)
+    # Codes may follow each other without a return to rest.
+    if whole:
+        steps = np.flatnonzero((np.diff(np.round(values), prepend=rest) != 0) & away)
+        rises = np.union1d(rises, steps)
+    at = _apart(rises, int(refractory * recording.sfreq))
+    if codes is not None:
+        # The value a little later: a code may take some samples to be all there.
+        settled = np.minimum(at + max(1, int(0.002 * recording.sfreq)), len(values) - 1)
+        found = np.round(values[settled]).astype(int)
+        absent = sorted(set(codes) - set(found.tolist()))
+        if absent:
+            seen = ", ".join(map(str, np.unique(found)[:12]))
+            raise InputError(
+                f"trigger {recording.trigger!r}", f"no code {absent[0]} (there are {seen or 'none'})",
+                f"each code of {len(codes)}", "Leave out of `codes` what was not presented.",
+            )  # fmt: skip
+        pairs = [
+            (sample, codes[code]) for sample, code in zip(at.tolist(), found.tolist(), strict=True) if code in codes
+        ]
+    else:
+        assert order is not None, "one of both was given"
+        if len(at) != len(order):
+            pauses = np.diff(at) / recording.sfreq
+            longest = (
+                f"; the longest pause begins at {at[int(pauses.argmax())] / recording.sfreq:.2f} s"
+                if len(at) > 1
+                else ""
+            )
+            raise InputError(
+                f"trigger {recording.trigger!r}", f"{len(at)} pulses{longest}",
+                f"{len(order)}, as many as presentations",
+                "Correct the order by the log of the experiment, or find onsets in the recorded sound.",
+            )  # fmt: skip
+        pairs = list(zip(at.tolist(), order, strict=True))
+    unknown = sorted({name for _, name in pairs} - set(durations))
+    if unknown:
+        raise InputError("durations", f"none of {unknown[0]!r}", "one of each stimulus")
+    rows = [(sample / recording.sfreq, float(durations[name]), name) for sample, name in pairs]
+    return pd.DataFrame(rows, columns=["onset", "duration", "stimulus"])
+
+
+def _read(recording: Recording, channel: str) -> NDArray[np.float64]:
+    step = max(1, int(BLOCK * recording.sfreq))
+    starts = range(0, recording.n_samples, step)
+    parts = [recording.read(start, min(start + step, recording.n_samples), [channel])[:, 0] for start in starts]
+    return np.nan_to_num(np.concatenate(parts))
+
+
+def _apart(rises: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Keep the first of rises that follow each other within `least` samples."""
+    kept: list[int] = []
+    for rise in rises.tolist():
+        if not kept or rise - kept[-1] > least:
+            kept.append(rise)
+    return np.array(kept, dtype=np.int64)
