@@ -6,9 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
+from heschl.ecog.high_gamma import GaussianBands, high_gamma
+from heschl.ecog.recording import ArraySource, Recording
 from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
 from heschl.linear.banded import Candidates, Spaces, search
@@ -133,3 +136,26 @@ def top_singular_values(M: Array, k: int) -> Array:
     """Of a stack of matrices (count, rows, cols)."""
     count, rows, cols = M.shape
     return largest_singular_values(M.reshape(-1, cols), rows * np.arange(count + 1), k)
+
+
+def _recording(values: Array, sfreq: float) -> Recording:
+    names = tuple(f"e{i}" for i in range(values.shape[1]))
+    table = pd.DataFrame({"bad": False, "reason": ""}, index=list(names))
+    events = pd.DataFrame(columns=["onset", "duration", "stimulus"])
+    return Recording("S1", sfreq, len(values), names, table, events, np.zeros((0, 2)), ArraySource(values))
+
+
+def bands() -> tuple[Array, Array]:
+    """Centres and widths of the eight Gaussian bands, Hz."""
+    found = GaussianBands.of("eight", 70.0, 150.0)
+    return found.centres, found.sigmas
+
+
+def high_gamma_of(values: Array, sfreq: float) -> Array:
+    """Amplitude at 100 Hz, (n_out, channels)."""
+    return high_gamma(_recording(values, sfreq), normalize="none").values
+
+
+def high_gamma_of_file(path: str, sfreq: float, n: int | None = None) -> Array:
+    """The same of an array on disk, or of its first samples."""
+    return high_gamma(_recording(np.load(path, mmap_mode="r")[:n], sfreq), normalize="none").values
