@@ -5,6 +5,7 @@ The numeric core is here (`LaggedRidgeCV`, `lagged_design`); `heschl.study`, `he
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from heschl.checks import InputError
 from heschl.linear import (
@@ -20,9 +21,21 @@ from heschl.linear import (
     lagged_design,
 )
 
+if TYPE_CHECKING:
+    from heschl.study.results import open_results as open_results
+
 __version__ = version("heschl")
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge",
     "LaggedRidgeCV",
     "Repeated", "__version__", "cca_grid", "lagged_design",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Give what needs the extra "study" only where it is asked for."""
+    if name == "open_results":
+        from heschl.study.results import open_results
+
+        return open_results
+    raise AttributeError(f"module 'heschl' has no attribute {name!r}")

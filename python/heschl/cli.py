@@ -49,18 +49,36 @@ def run(
     All inputs are checked before any work. Finished work is kept in OUT/cache: after an interruption, or with
     other settings, the same command does only what is missing.
 
-    Writes OUT/summary.md (read this first), scores.csv, best_layers.csv, figures/*.png, and results.zarr,
-    which `heschl.study.open_results` opens as a labelled dataset.
+    Writes OUT/report.html (open this first), summary.md, scores.csv, best_layers.csv, contrasts.csv, figures/*.png and
+    *.pdf, and results.zarr, which `heschl.open_results` opens as a labelled dataset.
     """
     with _plainly() as console:
         from heschl.study import run_study
 
         folder = run_study(study, out, console=console)
         console.print(
-            f"results in {escape(str(folder))}; begin with {escape(str(folder / 'summary.md'))}",
+            f"results in {escape(str(folder))}; begin with {escape(str(folder / 'report.html'))}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+@app.command()
+def figures(
+    results: Annotated[Path, typer.Argument(help="The folder that `heschl run` wrote.")],
+) -> None:
+    """Draw a study's figures and its report again, from the results alone: nothing is fitted."""
+    with _plainly() as console:
+        from heschl.study.figures import write_figures
+        from heschl.study.report import write_report
+        from heschl.study.results import open_results
+
+        found = open_results(results)
+        folder = results.parent if results.suffix == ".zarr" else results
+        paths = write_figures(found, folder / "figures")
+        report = write_report(found, folder)
+        text = f"{len(paths)} files in {folder / 'figures'}; report in {report}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
 
 
 @app.command()

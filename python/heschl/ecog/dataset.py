@@ -156,4 +156,5 @@ def read_dataset(path: str | Path, subject: str) -> Responses:
             float(dataset["time"].values[0]),
             tuple(names[i] for i, _ in pairs),
             tuple(values[i, j, : n_samples[i, j]] for i, j in pairs),
+            {name: dataset[name].values for name in ("region", "x", "y", "z") if name in dataset.coords},
         )

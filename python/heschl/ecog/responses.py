@@ -9,6 +9,8 @@ key                     what
 ``stimuli``             (trial,) names, with or without ".wav"; a name that comes again is a repeat
 ``electrodes``          (electrode,) names
 ``sfreq`` or ``times``  samples per second; or (time,) the samples' times in s from the sound's onset
+``regions``             (electrode,) names, optional
+``positions``           (electrode, 3) x to the right, y to the front, z up, in m, MNI, optional
 ======================  =====================================================================================
 
 Other keys are left alone. Sample i lies ``times[i]``, or ``i / sfreq``, seconds after the sound's onset.
@@ -18,7 +20,8 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,8 @@ class Responses:
         Names without ".wav".
     trials : tuple of arrays, each (n_samples, n_electrodes)
         In the file's floating type; in the file's order; NaN where a response is missing.
+    anatomy : mapping of str to (n_electrodes,) array
+        ``region``, ``x``, ``y``, ``z`` (m, MNI): what is known of where the electrodes are.
     """
 
     subject: str
@@ -56,6 +61,7 @@ class Responses:
     onset: float
     stimuli: tuple[str, ...]
     trials: tuple[Array, ...]
+    anatomy: Mapping[str, Array] = field(default_factory=dict)
 
     def times(self, trial: int) -> NDArray[np.float64]:
         """Give the times of a trial's samples, (n_samples,), in s from the sound's onset."""
@@ -143,7 +149,23 @@ def _read_archive(path: Path, subject: str, where: str) -> Responses:
     else:
         trials = tuple(np.split(values, np.cumsum(lengths)[:-1]))
     sfreq, onset = _clock(arrays, values, int(max(lengths)), where)
-    return Responses(subject, electrodes, sfreq, onset, stimuli, trials)
+    return Responses(subject, electrodes, sfreq, onset, stimuli, trials, _anatomy(arrays, len(electrodes), where))
+
+
+def _anatomy(arrays: dict[str, Array], n: int, where: str) -> dict[str, Array]:
+    """Give regions and positions, where the file has them."""
+    found: dict[str, Array] = {}
+    if "regions" in arrays:
+        regions = np.array(_names(arrays, "regions", where), dtype=object)
+        if len(regions) != n:
+            raise InputError(f"{where}: regions", f"{len(regions)} names", f"{n}, one for each electrode")
+        found["region"] = regions
+    if "positions" in arrays:
+        positions = _numbers(arrays, "positions", where)
+        if positions.shape != (n, 3):
+            raise InputError(f"{where}: positions", f"shape {positions.shape}", f"({n}, 3): x, y, z in m")
+        found |= {axis: np.asarray(positions[:, i], dtype=np.float64) for i, axis in enumerate("xyz")}
+    return found
 
 
 def _open(path: Path, where: str) -> dict[str, Array]:
@@ -165,7 +187,7 @@ def _open(path: Path, where: str) -> dict[str, Array]:
         ) from None
 
 
-_KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times")
+_KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times", "regions", "positions")
 
 
 def _get(arrays: dict[str, Array], key: str, where: str) -> Array:

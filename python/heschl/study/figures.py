@@ -28,7 +28,7 @@ GREY, INK = "#9A9A9A", "#333333"
 
 
 def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
-    """Draw all figures of a study as PNG.
+    """Draw all figures of a study, each as PNG and as PDF.
 
     Parameters
     ----------
@@ -42,15 +42,32 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
     list of Path
         The files written.
     """
+    paths = []
+    for name, draw in all_figures(results).items():
+        figure = draw(results)
+        for form in ("png", "pdf"):
+            path = folder / f"{name}.{form}"
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=form, dpi=150)
+            paths.append(path)
+    return paths
+
+
+def all_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
+    """Give the functions that draw these results, by the names of the files."""
+    from heschl.study.figures_paper import paper_figures
     from heschl.study.figures_shared import shared_figures
 
-    paths = []
-    for name, draw in (FIGURES | shared_figures(results)).items():
-        path = folder / f"{name}.png"
-        with replacing(path) as temporary:
-            draw(results).savefig(temporary, format="png", dpi=150)
-        paths.append(path)
-    return paths
+    return {**paper_figures(results), **FIGURES, **shared_figures(results)}
+
+
+def captions(results: xr.Dataset) -> dict[str, str]:
+    """Give a sentence for each figure: what it shows."""
+    found = {}
+    for name, draw in all_figures(results).items():
+        first = (draw.__doc__ or "").strip().splitlines()[0]
+        found[name] = first.removeprefix("Draw ").capitalize()
+    return found
 
 
 def best_scores(results: xr.Dataset) -> Figure:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heschl.files import only_writer
+from heschl.study.audit import audit
 from heschl.study.cache import Cache
+from heschl.study.ceilings import add_electrodes, maximum_over_layers
 from heschl.study.encoding import fit_encoding
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
 from heschl.study.inputs import load_inputs
 from heschl.study.progress import Reporter
+from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
 from heschl.study.shared import fit_shared, layer_map
 from heschl.study.shared_results import add_shared, shared_table
@@ -52,6 +57,8 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     InputError
         For any bad input; nothing has been written then.
     """
+    from heschl.study.contrasts import contrast_table, with_statistics
+
     report = Reporter(console)
     out = Path(out) if out is not None else Path(path).resolve().parent / "results"
     cache = Cache(out / "cache")
@@ -71,15 +78,22 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             if settings.layer_map:
                 layers = layer_map(fits[0].group, features, settings, cache, report)
         with report.stage("results, tables, summary, figures", 0):
-            built = build_results(inputs, grid, features, fits)
+            built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
+            built = with_statistics(maximum_over_layers(built), inputs.study.seed)
+            findings = audit(inputs, groups)
+            built.attrs["audit"] = json.dumps([asdict(finding) for finding in findings])
             if settings is not None and shared is not None:
                 built = add_shared(built, shared, settings, features, layers)
             write_results(built, out / "results.zarr")
-            results = open_results(out)
+            results = open_results(out).load()
             write_table(layer_table(results), out / "scores.csv")
             write_table(best_table(results), out / "best_layers.csv")
+            write_table(contrast_table(results, seed=inputs.study.seed), out / "contrasts.csv")
             if shared is not None:
                 write_table(shared_table(results), out / "shared.csv")
             write_summary(results, out / "summary.md")
             write_figures(results, out / "figures")
+            write_report(results, out)
+        for finding in findings:
+            report.say(str(finding))
     return out

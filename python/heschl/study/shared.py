@@ -12,9 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import CCA, AlphaEdgeWarning, BandedRidgeCV, FeatureSpaces, InputError, Repeated, cca_grid
+from heschl.checks import InputError
 from heschl.files import digest, digest_code
-from heschl.linear import SharedParts, nested_cv_learned, probe, residual
+from heschl.linear import (
+    CCA,
+    AlphaEdgeWarning,
+    BandedRidgeCV,
+    FeatureSpaces,
+    Repeated,
+    SharedParts,
+    cca_grid,
+    nested_cv_learned,
+    probe,
+    residual,
+)
 from heschl.linear.shared import level
 from heschl.study.cache import Cache, save_arrays
 from heschl.study.config import Encoding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -164,7 +165,8 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
             np.repeat(np.arange(len(names)), [N_TIMES if i < N_REPEATED else 1 for i in range(len(names))])
         )
         trials = [responses.trial(signals[i], electrodes, rng) for i in order]
-        _save(out / f"{subject}.npz", trials, [names[i] for i in order], labels)
+        anatomy = responses.places(electrodes, rng)
+        _save(out / f"{subject}.npz", trials, [names[i] for i in order], labels, **anatomy)
         _save(out / "truth" / f"{subject}.npz", signals, names, labels)
         truth += [
             [subject, label, electrode.kind, f"{electrode.latency:.4f}", f"{electrode.ceiling:.4f}"]
@@ -179,7 +181,9 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
     return study
 
 
-def _save(path: Path, trials: list[responses.Floats], stimuli: list[str], electrodes: list[str]) -> None:
+def _save(
+    path: Path, trials: list[responses.Floats], stimuli: list[str], electrodes: list[str], **anatomy: Any
+) -> None:
     np.savez(
         path,
         responses=np.concatenate(trials).astype(np.float32),
@@ -187,4 +191,5 @@ def _save(path: Path, trials: list[responses.Floats], stimuli: list[str], electr
         stimuli=stimuli,
         electrodes=electrodes,
         sfreq=responses.SFREQ,
+        **anatomy,
     )

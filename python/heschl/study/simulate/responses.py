@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,28 @@ class Electrode:
     weights: Floats
     latency: float
     ceiling: float
+
+
+# Where each kind lies: a region, its middle on the left hemisphere (mm, MNI), and how far it reaches.
+PLACES: dict[Kind, tuple[str, tuple[float, float, float]]] = {
+    "envelope": ("STG", (-66.0, -20.0, 4.0)),
+    "accent": ("STG", (-66.0, -28.0, 8.0)),
+    "timbre": ("STG", (-65.0, -8.0, -2.0)),
+    "word": ("MTG", (-66.0, -38.0, -8.0)),
+    "context": ("MTG", (-64.0, -50.0, 0.0)),
+    "unmodelled": ("SMC", (-58.0, -10.0, 34.0)),
+    "silent": ("SMG", (-60.0, -40.0, 32.0)),
+}
+SPREAD = 6.0  # mm
+
+
+def places(electrodes: list[Electrode], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Regions (n,) and positions (n, 3) in m of one subject's electrodes, all on one side: the left for one in three."""
+    side = -1.0 if rng.random() < 1 / 3 else 1.0
+    middles = np.array([PLACES[electrode.kind][1] for electrode in electrodes])
+    positions = middles + SPREAD * np.array([0.2, 1.0, 1.0]) * rng.standard_normal(middles.shape)
+    positions[:, 0] *= side
+    return {"regions": np.array([PLACES[e.kind][0] for e in electrodes]), "positions": positions / 1e3}
 
 
 def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode]:

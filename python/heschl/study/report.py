@@ -1,0 +1,147 @@
+"""One HTML file with everything: figures inside, tables that sort, methods in sentences; no network needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heschl.files import replacing
+from heschl.study.figures import captions
+from heschl.study.methods import methods_text, notes_of
+from heschl.study.tables import best_table, layer_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by."""
+
+    text: str
+    value: float | None
+
+
+def write_report(results: xr.Dataset, out: Path) -> Path:
+    """Write report.html beside the results.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        From `heschl.open_results`.
+    out : Path
+        The results folder; its figures/*.png go into the file.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    figures = [
+        {"name": name, "caption": caption, "data": base64.b64encode(path.read_bytes()).decode()}
+        for name, caption in captions(results).items()
+        if (path := out / "figures" / f"{name}.png").exists()
+    ]
+    tables = _tables(results)
+    titles = [("figures", "Figures"), ("methods", "Methods"), ("audit", "Audit")]
+    titles += [(table["id"], table["title"]) for table in tables] + [("settings", "Settings")]
+    versions = json.loads(results.attrs["versions"])
+    text = environment.get_template("report.html").render(
+        name=results.attrs["name"],
+        note=results.attrs["note"],
+        sections=titles,
+        figures=figures,
+        methods=[*methods_text(results), *notes_of(results)],
+        audit=json.loads(results.attrs.get("audit", "[]")),
+        tables=tables,
+        versions=", ".join(f"{name} {number}" for name, number in versions.items()),
+        config=json.dumps(json.loads(results.attrs["config"]), indent=2),
+    )
+    path = out / "report.html"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
+    from heschl.study.contrasts import contrast_table
+    from heschl.study.shared_results import shared_table
+
+    found = [
+        _table(
+            "spaces", "Scores by space", _by_space(results),
+            "Median over electrodes. 'max over layers' is the published choice of a layer by the scores themselves: "
+            "what it "
+            "lies above 'r2' is optimism.",
+        ),
+        _table(
+            "contrasts", "Spaces against each other", contrast_table(results),
+            "Mean difference of R² over electrodes; t, p and p_bonferroni as published (electrodes taken as "
+            "independent); low, "
+            "high and p_bootstrap by a hierarchical bootstrap of subjects and electrodes.",
+        ),
+        _table("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
+        _table("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
+    ]  # fmt: skip
+    if "shared_r2" in results:
+        shared = shared_table(results).groupby("part", sort=False)[["r2", "r", "pooled_r2"]].median().reset_index()
+        found.append(_table("shared", "What the models share", shared, "Median over electrodes of each part's score."))
+    return found
+
+
+def _by_space(results: xr.Dataset) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, Any] = {
+        "space": [str(space) for space in results["space"].values],
+        "r2": np.nanmedian(results["best_r2"].mean("fold", skipna=True).values, axis=1),
+        "r": np.nanmedian(results["best_r"].mean("fold", skipna=True).values, axis=1),
+        "max over layers": np.nanmedian(results["max_r2"].values, axis=1),
+        "q < 0.05": (results["q_value"].values < 0.05).sum(axis=1),
+        "p familywise < 0.05": (results["p_familywise"].values < 0.05).sum(axis=1),
+    }
+    if "normalised_r2" in results:
+        known = results["normalised_r2"].values
+        columns["r2 over ceiling"] = [np.nan if np.isnan(row).all() else np.nanmedian(row) for row in known]
+    return pd.DataFrame(columns)
+
+
+def _by_layer(results: xr.Dataset) -> pd.DataFrame:
+    table = layer_table(results).groupby(["space", "layer"], sort=False)[["r2", "r", "folds_chosen"]].mean()
+    return table.reset_index()
+
+
+def _electrodes(results: xr.Dataset) -> pd.DataFrame:
+    table = best_table(results)
+    n = len(results["space"])
+    table.insert(2, "region", np.repeat([str(region) for region in results["region"].values], n))
+    table["p_familywise"] = results["p_familywise"].values.T.ravel()
+    if "normalised_r2" in results:
+        table["r2_over_ceiling"] = results["normalised_r2"].values.T.ravel()
+    return table
+
+
+def _table(name: str, title: str, table: pd.DataFrame, text: str) -> dict[str, Any]:
+    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    return {"id": name, "title": title, "text": text, "head": [str(column) for column in table.columns], "rows": rows}
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, str):
+        return Cell(value, None)
+    number = float(value)
+    if not np.isfinite(number):
+        return Cell("", None)
+    whole = float(number).is_integer() and abs(number) < 1e6
+    return Cell(f"{number:.0f}" if whole else f"{number:.3g}", number)

@@ -1,0 +1,51 @@
+"""Compiled resampling against plain NumPy, and by its laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from heschl.checks import InputError
+from heschl.study.resampling import _max_t, hierarchical_bootstrap, sign_flip_p_values
+
+
+def test_the_largest_t_of_each_flip() -> None:
+    rng = np.random.default_rng(0)
+    values, signs = rng.standard_normal((12, 5)) + 0.3, rng.choice(np.array([-1, 1], np.int8), (40, 12))
+    flipped = signs[:, :, None] * values
+    t = flipped.mean(axis=1) / (flipped.std(axis=1, ddof=1) / np.sqrt(12))
+    np.testing.assert_allclose(_max_t(values, signs), t.max(axis=1), atol=1e-12)
+
+
+def test_sign_flips_hold_the_familywise_error() -> None:
+    rng = np.random.default_rng(1)
+    hits = [
+        sign_flip_p_values(rng.standard_normal((30, 20)), n_permutations=199, seed=i).min() <= 0.05 for i in range(200)
+    ]
+    assert np.mean(hits) < 0.1
+    values = rng.standard_normal((30, 20))
+    values[:, 3] += 1.5
+    values[0, 5], values[:, 6] = np.nan, 1.0
+    p = sign_flip_p_values(values, n_permutations=999)
+    assert p[3] == 0.001 and np.isnan(p[5]) and np.isnan(p[6]) and (np.delete(p, [3, 5, 6]) > 0.05).all()
+    assert np.isnan(sign_flip_p_values(np.full((3, 2), np.nan))).all()
+    with pytest.raises(InputError, match="1 rows"):
+        sign_flip_p_values(values[:1])
+
+
+def test_a_bootstrap_of_groups_is_wider_than_one_of_units() -> None:
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(8), 40)
+    values = rng.standard_normal(8)[groups] + 0.3 * rng.standard_normal(320)
+    means = hierarchical_bootstrap(values, groups, n_resamples=4000)
+    alone = hierarchical_bootstrap(values, np.zeros(320), n_resamples=4000)
+    of_groups = np.array([values[groups == g].mean() for g in range(8)])
+    assert means.std() == pytest.approx(of_groups.std() / np.sqrt(8), rel=0.15)
+    assert alone.std() == pytest.approx(values.std() / np.sqrt(320), rel=0.1)
+    assert abs(means.mean() - values.mean()) < 0.05
+    np.testing.assert_array_equal(means, hierarchical_bootstrap(values, groups, n_resamples=4000))
+    shuffled = rng.permutation(320)
+    other = hierarchical_bootstrap(values[shuffled], groups[shuffled], n_resamples=4000)
+    assert other.std() == pytest.approx(means.std(), rel=0.1)
+    with pytest.raises(InputError, match="values"):
+        hierarchical_bootstrap(values[:0], groups[:0])
