@@ -64,6 +64,51 @@ def run(
 
 
 @app.command()
+def init(
+    study: Annotated[Path, typer.Argument(help="Where to write; nothing is overwritten.")] = Path("study.toml"),
+) -> None:
+    """Write a commented study.toml to start from: every section, with what it means and its defaults."""
+    with _plainly() as console:
+        from heschl.study.template import write_template
+
+        console.print(f"wrote {escape(str(write_template(study)))}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def plan(
+    study: Annotated[Path, typer.Argument(help="The study.toml.")],
+    out: Annotated[Path | None, typer.Option(help="Where `heschl run` would write.")] = None,
+) -> None:
+    """Say what a run will take, before any of it is done: fits, time, memory, disk, and the solver of each stage.
+
+    Tries this machine for some seconds. A study that cannot fit is refused, with the settings that would help. A run
+    in the same folder is compared with its plan when it ends.
+    """
+    with _plainly() as console:
+        from rich.table import Table
+
+        from heschl.study.plan import plan_study
+        from heschl.study.progress import Reporter
+
+        found = plan_study(study, out, Reporter(console))
+        table = Table()
+        for head in ("stage", "fits", "time", "memory", "disk", "how"):
+            table.add_column(head, justify="left" if head in ("stage", "how") else "right")
+        for stage in found.stages:
+            table.add_row(
+                stage.name, str(stage.fits), f"{stage.seconds:,.0f} s", f"{stage.memory / 1e6:,.0f} MB",
+                f"{stage.disk / 1e6:,.0f} MB", stage.how,
+            )  # fmt: skip
+        console.print(table)
+        text = (
+            f"in all {found.seconds / 60:,.1f} minutes; at most {found.memory / 1e9:.1f} GB of memory "
+            f"({found.free_memory / 1e9:.1f} free), {found.disk / 1e9:.2f} GB on disk "
+            f"({found.free_disk / 1e9:.0f} free)"
+        )
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def figures(
     results: Annotated[Path, typer.Argument(help="The folder that `heschl run` wrote.")],
 ) -> None:

@@ -196,6 +196,31 @@ def test_progress_is_one_line_per_stage_where_there_is_no_terminal(cohort: Path,
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     expected = ["inputs", "features mel", "features wav", "features gpt", "features static",
-                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "results", "results in"]  # fmt: skip
+                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "results",
+                *["ok: "] * 2, "LEAK: sentences", *["ok: "] * 4, "results in"]  # fmt: skip
     for line, start in itertools.zip_longest(lines, expected):
         assert line.startswith(start)
+
+
+def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_path: Path, whole_run: Path) -> None:
+    """kill -9 at ten moments, then to the end: every number as in a run that nothing stopped."""
+    import random
+    import shutil
+    import subprocess
+    import sys
+    import time
+
+    shutil.copytree(cohort.parent, tmp_path / "cohort", ignore=shutil.ignore_patterns("results"))
+    study = tmp_path / "cohort" / "study.toml"
+    chance = random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from heschl.cli import main; main()", "run", str(study)], stdout=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(2, 7))
+        process.kill()
+        process.wait()
+    run_study(study)
+    one, other = open_results(whole_run).load(), open_results(study.parent / "results").load()
+    for name in one.data_vars:
+        np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=str(name))

@@ -92,7 +92,18 @@ def _near_cortex(positions: Double) -> bool:
 
 
 def _draw_cortex(axis: Axes, side: str, mirror: float) -> None:
+    image, extent = _picture(side, mirror)
+    axis.imshow(image, extent=extent, origin="upper", zorder=1, interpolation="bilinear")
+    axis.set_xlim(extent[0], extent[1])
+    axis.set_ylim(extent[2], extent[3])
+
+
+@cache
+def _picture(side: str, mirror: float) -> tuple[NDArray[np.uint8], tuple[float, float, float, float]]:
+    """Draw a hemisphere from the side, once: an image, and where its edges lie (mm)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
 
     vertices, faces, sulci = _cortex(side)
     corners = vertices[faces]
@@ -104,8 +115,14 @@ def _draw_cortex(axis: Axes, side: str, mirror: float) -> None:
     grey = 0.95 - 0.25 * sulci[faces[outward]].mean(axis=1)[order] - 0.2 * (1 - light[order])
     outlines = np.stack([mirror * shown[:, :, 1], shown[:, :, 2]], axis=2)
     colours = np.repeat(np.clip(grey, 0, 1)[:, None], 3, axis=1)
-    axis.add_collection(
-        PolyCollection(list(outlines), facecolors=colours, edgecolors=colours, linewidths=0.2, zorder=1)
-    )
-    axis.set_xlim(outlines[:, :, 0].min() - 3, outlines[:, :, 0].max() + 3)
-    axis.set_ylim(outlines[:, :, 1].min() - 3, outlines[:, :, 1].max() + 3)
+    extent = (
+        float(outlines[:, :, 0].min() - 3), float(outlines[:, :, 0].max() + 3),
+        float(outlines[:, :, 1].min() - 3), float(outlines[:, :, 1].max() + 3),
+    )  # fmt: skip
+    figure = Figure(figsize=((extent[1] - extent[0]) / 30, (extent[3] - extent[2]) / 30), dpi=150, facecolor="none")
+    canvas: Any = FigureCanvasAgg(figure)
+    axis = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=extent[:2], ylim=extent[2:])
+    axis.set_axis_off()
+    axis.add_collection(PolyCollection(list(outlines), facecolors=colours, edgecolors=colours, linewidths=0.2))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba()).copy(), extent

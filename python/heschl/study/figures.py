@@ -49,6 +49,7 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
             path = folder / f"{name}.{form}"
             with replacing(path) as temporary:
                 figure.savefig(temporary, format=form, dpi=150)
+            figure.set_layout_engine("none")  # it stays as the first form has laid it out
             paths.append(path)
     return paths
 
@@ -66,7 +67,8 @@ def captions(results: xr.Dataset) -> dict[str, str]:
     found = {}
     for name, draw in all_figures(results).items():
         first = (draw.__doc__ or "").strip().splitlines()[0]
-        found[name] = first.removeprefix("Draw ").capitalize()
+        first = first.removeprefix("Draw ")
+        found[name] = first[0].upper() + first[1:]
     return found
 
 

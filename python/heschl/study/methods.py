@@ -116,11 +116,12 @@ def _shared(results: xr.Dataset, study: Study) -> str:
     if how.pca is not None:
         kept = f"{how.pca:.0%} of variance" if how.pca <= 1 else f"{how.pca:.0f} components"
         cut = f", each side cut to principal components ({kept})"
+    top = "variate is" if how.n_components == 1 else f"{how.n_components} variates are"
     held = float(results["held_out_correlation"].isel(component=0).mean())
     return (
         f"What {how.speech} and {how.language} share: canonical correlations of {of}{cut}, weights learned on {on}; "
         f"the first "
-        f"{how.n_components} variates are the shared part, an orthonormal basis of the complement the rest. The first "
+        f"{top} the shared part, an orthonormal basis of the complement the rest. The first "
         f"correlation on test folds is {held:.2f} on average. The shared part was probed by the canonical variates "
         f"of other "
         "features with it."

@@ -25,6 +25,7 @@ class Reporter:
 
     def __init__(self, console: Console | None) -> None:
         self.console = console
+        self.seconds: dict[str, float] = {}  # of each stage that has ended
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -41,7 +42,8 @@ class Reporter:
                 yield lambda done: bar.update(task, completed=done)
         else:
             yield lambda done: None
-        self.say(f"{title}: {_spoken(time.monotonic() - started)}")
+        self.seconds[title] = time.monotonic() - started
+        self.say(f"{title}: {_spoken(self.seconds[title])}")
 
 
 def _bar(console: Console):  # type: ignore[no-untyped-def]  # rich is imported only where a bar is drawn

@@ -15,6 +15,7 @@ from heschl.study.encoding import fit_encoding
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
 from heschl.study.inputs import load_inputs
+from heschl.study.plan import compare_with_plan
 from heschl.study.progress import Reporter
 from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
@@ -94,6 +95,6 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             write_summary(results, out / "summary.md")
             write_figures(results, out / "figures")
             write_report(results, out)
-        for finding in findings:
-            report.say(str(finding))
+        for line in [*map(str, findings), *compare_with_plan(out, report.seconds)]:
+            report.say(line)
     return out

@@ -79,7 +79,7 @@ language = "gpt2"
 n_components = 1
 semantic = "glove"
 acoustic = "mel"
-sweep = [2, 4, 8]
+sweep = [4]
 """
 
 

@@ -73,8 +73,8 @@ SPREAD = 6.0  # mm
 
 
 def places(electrodes: list[Electrode], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """Regions (n,) and positions (n, 3) in m of one subject's electrodes, all on one side: the left for one in three."""
-    side = -1.0 if rng.random() < 1 / 3 else 1.0
+    """Regions (n,) and positions (n, 3) in m of one subject's electrodes, all on one side: left or right."""
+    side = rng.choice([-1.0, 1.0])
     middles = np.array([PLACES[electrode.kind][1] for electrode in electrodes])
     positions = middles + SPREAD * np.array([0.2, 1.0, 1.0]) * rng.standard_normal(middles.shape)
     positions[:, 0] *= side

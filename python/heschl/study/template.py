@@ -1,0 +1,112 @@
+"""The study.toml that `heschl init` writes: every section, commented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heschl.checks import InputError
+from heschl.files import replacing
+
+TEMPLATE = """\
+# A study of heschl. Paths are relative to this file. Then: heschl check, heschl plan, heschl run study.toml
+name = "My study"
+# note = "shown on every figure"
+seed = 0
+
+[stimuli]
+sounds = "stimuli/*.wav"        # a stimulus is named by its file, below the glob's fixed part
+words = "words.csv"             # stimulus,word,start,end in s; or .tsv, BIDS events.tsv, "*.wrd", "*.TextGrid"
+# phones = "*.phn"              # for features of kind "phones"
+# texts = "texts/*.txt"         # running text, to hold the words against
+# overlaps = "cut"              # a word ends where the next begins, as in TIMIT
+
+[responses]
+tail = "silence"                # where a response outlasts its sound: pad the sound, or "crop" the response
+repeats = "average"             # trials of one stimulus: average them, or "separate"
+missing = "raise"               # NaN: an error, or "mask", a response that leaves the fit of its electrode
+
+[responses.subjects]            # .npz (responses, lengths, stimuli, electrodes, sfreq; regions, positions), .zarr, .nc
+S1 = "S1.npz"
+
+[responses.groups]              # optional: electrodes by name, for tables and figures
+# stg = "STG*"
+
+[grid]
+model = "wav2vec2"              # everything is brought to the frames of this model; or: rate = 50.0
+
+[features.mel]
+kind = "mel"
+n_mels = 80
+
+[features.wav2vec2]
+kind = "speech"                 # Wav2Vec2, HuBERT, WavLM, Data2Vec, Whisper's encoder
+model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
+
+[features.gpt2]
+kind = "language"               # GPT-2 ... Llama, GGUF folders; BERT with bidirectional = true
+model = "gpt2"
+context = "sentence"            # of each stimulus; "story" reads on in windows, "fixed" gives each word the same
+pooling = "last"                # of a word's sub-words
+silence = "zero"                # between words; "hold" keeps the word
+
+[features.glove]
+kind = "words"                  # GloVe's or word2vec's text, or a .npy table with its words
+file = "glove.6B.300d.txt"
+oov = "zero"                    # words without a vector: "zero", "mean" or "drop"
+
+# Further kinds: envelope, surprisal, onsets, phones.
+
+[encoding]
+tmin = 0.0                      # lags in s, both ends included; positive: the past of the stimulus
+tmax = 0.38
+alphas = { low = 1e1, high = 1e7, n = 13 }   # ridge penalties, scikit-learn's scale; or a list
+folds = 5                       # of whole stimuli: outer folds score, inner folds choose penalty and layer
+standardize = true              # z-score features on the training rows
+alpha_per_target = true
+
+[controls]
+shuffle = true                  # the same with each stimulus' response replaced by another's
+
+[shared]                        # what two models share; leave this section out if you do not ask
+speech = "wav2vec2"
+language = "gpt2"
+n_components = 50               # canonical components taken as the shared part
+layers = "best"                 # of each outer fold, by inner scores; or ["9", "6"]
+level = "frames"                # or "words"
+coords = "variates"             # or "features"
+scope = "train"                 # learn on training folds; "all" as published. preset = "chen2024" does all as published
+semantic = "glove"              # probes of the shared part
+acoustic = "mel"
+context = true
+sweep = [10, 25, 100]
+
+[store]
+# folder = "/data/features"     # features that studies share; by default with the results
+dtype = "float32"               # "float16" halves them
+"""
+
+
+def write_template(path: str | Path) -> Path:
+    """Write it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        Where there is something already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise InputError(str(path), "a file that is there", "a new name", "Nothing is overwritten.")
+    with replacing(path) as temporary:
+        temporary.write_text(TEMPLATE, encoding="utf-8")
+    return path
