@@ -66,6 +66,8 @@ def test_the_maximum_over_layers_is_optimistic(whole_run: Path) -> None:
     assert (results["max_r2"].values >= best - 1e-12).all()
     single = list(results["space"].values).index("mel")
     np.testing.assert_allclose(results["max_r2"].values[single], best[single])
+    squared = (results["r"].sel(model="mel/0") ** 2).mean("fold").values
+    np.testing.assert_allclose(results["max_mean_squared_r"].values[single], squared)
 
 
 def test_without_enough_repeats_there_is_no_ceiling(whole_run: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
-from heschl.study.config_shared import Shared
+from heschl.study.config_shared import Shared, WordLags
 from heschl.study.config_spaces import (
     KINDS,
     Name,
@@ -138,6 +138,7 @@ class Study(Section):
     encoding: Encoding = Encoding()
     controls: Controls = Controls()
     shared: Shared | None = None
+    word_lags: WordLags | None = None
     store: Store = Store()
 
     @model_validator(mode="after")
@@ -154,6 +155,11 @@ class Study(Section):
                 raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{of[0]} needs")
         if self.shared is not None:
             self._check_shared(self.shared)
+        if self.word_lags is not None:
+            unknown = [name for name in self.word_lags.spaces if name not in self.features]
+            if unknown or self.stimuli.words is None:
+                what = f"a space of [features] ({', '.join(self.features)}), not {unknown[0]!r}" if unknown else "words"
+                raise ValueError(f"word_lags.spaces: {what}" if unknown else "stimuli.words: words, which they need")
         punctuated = [name for name, space in self.features.items() if isinstance(space, Reading) and space.punctuation]
         if punctuated and self.stimuli.texts is None:
             raise ValueError(f"stimuli.texts: running texts, which features.{punctuated[0]}.punctuation needs")
@@ -278,6 +284,7 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("encoding", "alphas"): AlphaRange,
     ("controls",): Controls,
     ("shared",): Shared,
+    ("word_lags",): WordLags,
     ("store",): Store,
 }
 

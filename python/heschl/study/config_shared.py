@@ -1,12 +1,14 @@
-"""The [shared] table: what two models share, and what that is made of."""
+"""Analyses beside the encoding: [shared], what two models share and what that is made of; [word_lags]."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from heschl.study.config_spaces import Name, Section
+from heschl.study.config_spaces import Name, Seconds, Section
 
 PUBLISHED = {"level": "words", "scope": "all", "n_components": 50, "pca": 0.95, "standardize": True}
 
@@ -62,3 +64,28 @@ class Shared(Section):
     def principal_components(self) -> float | int | None:
         """Give ``pca`` as `heschl.CCA` takes it."""
         return int(self.pca) if self.pca is not None and self.pca > 1 else self.pca
+
+
+class WordLags(Section):
+    """[word_lags]: a row for each word, responses averaged in ``window`` (s) at lags from ``tmin`` to ``tmax`` (s).
+
+    A positive lag is after the word's onset. ``spaces`` are scored with the layer that inner folds chose most often,
+    cut to ``pca`` principal components.
+    """
+
+    spaces: Annotated[list[Name], Field(min_length=1)]
+    tmin: Seconds = -2.0
+    tmax: Seconds = 2.0
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    window: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
+    pca: Annotated[int, Field(ge=1)] | None = 50
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WordLags:
+        if self.tmin > self.tmax:
+            raise ValueError(f"tmin at or before tmax, not tmin = {self.tmin:g} s and tmax = {self.tmax:g} s")
+        return self
+
+    def lags(self) -> NDArray[np.float64]:
+        """Give the lags in s, both ends included."""
+        return np.asarray(self.tmin + self.step * np.arange(int((self.tmax - self.tmin) / self.step + 1e-9) + 1))

@@ -270,6 +270,17 @@ def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
     return BestFit(best.layer, best.r2, best.r, best.alpha, pooled, best.sse, best.example)
 
 
+def most_chosen(fits: GroupFits, features: Mapping[str, Features]) -> dict[str, int]:
+    """Give for each space the layer that inner folds chose most often, over outer folds and electrodes."""
+    n = len(fits.group.electrodes)
+    return {
+        space: int(
+            np.bincount(best.layer[:, :n][best.layer[:, :n] >= 0], minlength=len(features[space].layers)).argmax()
+        )
+        for space, best in fits.best.items()
+    }
+
+
 def _row_folds(group: FitGroup) -> NDArray[np.intp]:
     return np.repeat(group.folds, group.lengths)
 

@@ -150,6 +150,26 @@ def ceilings(results: xr.Dataset) -> Figure:
     return figure
 
 
+def scores_by_lag(results: xr.Dataset) -> Figure:
+    """Draw the score of word-lag encoding by lag from word onset, median and quartiles over electrodes."""
+    lags = results["word_lag"].values
+    figure, (axis,) = _figure(results, "Words at lags", 1, 1, (5.0, 2.8))
+    spaces = [str(space) for space in results["space"].values]
+    for space, r in zip(results["word_space"].values, results["word_lag_r"].values, strict=True):
+        low, middle, high = np.nanpercentile(r, [25, 50, 75], axis=0)
+        colour = _colour(spaces.index(str(space)))
+        axis.fill_between(lags, low, high, color=colour, alpha=0.18, lw=0)
+        axis.plot(lags, middle, color=colour, lw=1.6, label=str(space))
+    axis.axvline(0, color=INK, lw=0.6)
+    axis.axhline(0, color=INK, lw=0.6, zorder=0)
+    axis.set_xlabel("lag from word onset (s)")
+    axis.set_ylabel("r on test folds")
+    axis.legend(frameon=False, fontsize=8)
+    n = " + ".join(str(count) for count in results.attrs["n_words"])
+    _key(figure, f"line: median over {results.sizes['electrode']} electrodes; band: quartiles; {n} words")
+    return figure
+
+
 def paper_figures(results: xr.Dataset) -> dict[str, Any]:
     """Give the figures of this module that these results have."""
     found: dict[str, Any] = {}
@@ -158,6 +178,8 @@ def paper_figures(results: xr.Dataset) -> dict[str, Any]:
     if np.isfinite(results["x"].values.astype(np.float64)).any():
         found["brain"] = brain_maps
     found["alphas"] = alphas_chosen
+    if "word_lag_r" in results:
+        found["score_by_lag"] = scores_by_lag
     if "ceiling_r2" in results:
         found["ceilings"] = ceilings
     return found

@@ -1,4 +1,4 @@
-"""Loops over resamples, compiled by numba: sign flips with the maximum statistic, hierarchical bootstraps."""
+"""Resampling: sign flips with the maximum statistic, as products; hierarchical bootstraps, compiled by numba."""
 
 from __future__ import annotations
 
@@ -11,35 +11,21 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 
 Floats = NDArray[np.float64]
+BLOCK = 500
+"""Flips whose sums are made together."""
 
 
-@njit(cache=True)
 def _max_t(differences: Floats, signs: NDArray[np.int8]) -> Floats:
-    """Largest t over columns of differences (n, c), for each row of signs (m, n)."""
-    m, n = signs.shape
-    c = differences.shape[1]
-    squares = np.zeros(c)
-    for i in range(n):
-        for j in range(c):
-            squares[j] += differences[i, j] ** 2
-    out = np.empty(m)
-    sums = np.empty(c)
-    for k in range(m):
-        sums[:] = 0.0
-        for i in range(n):
-            if signs[k, i] > 0:
-                for j in range(c):
-                    sums[j] += differences[i, j]
-            else:
-                for j in range(c):
-                    sums[j] -= differences[i, j]
-        largest = -np.inf
-        for j in range(c):
-            variance = (squares[j] - sums[j] * sums[j] / n) / (n - 1)
-            if variance > 0.0:
-                largest = max(largest, sums[j] / n / np.sqrt(variance / n))
-        out[k] = largest
-    return out
+    """Largest t over columns of differences (n, c), for each row of signs (m, n): sums of flips are a product."""
+    n = len(differences)
+    squares = (differences**2).sum(axis=0)
+    out = []
+    for start in range(0, len(signs), BLOCK):
+        sums = signs[start : start + BLOCK].astype(np.float64) @ differences
+        variance = (squares - sums**2 / n) / (n - 1)
+        t = np.divide(sums / n, np.sqrt(variance / n), out=np.full(sums.shape, -np.inf), where=variance > 0)
+        out.append(t.max(axis=1))
+    return np.concatenate(out)
 
 
 def sign_flip_p_values(differences: Floats, *, n_permutations: int = 2000, seed: int = 0) -> Floats:

@@ -18,11 +18,17 @@ example_response                  (electrode, example_frame): the response to th
 example_prediction                (space, electrode, example_frame): out of fold, best layer
 example_time                      (example_frame): s from the sound's onset
 in_group                          (group, electrode): the named groups of the study.toml
+max_r2, max_mean_squared_r        (space, electrode): the published maximum over layers, of R² and of mean r²
+p_familywise                      (space, electrode): sign flips of stimuli, maximum over electrodes
+ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
+ceiling_reliable, normalised_r2   (electrode), (space, electrode): whether it is above 0; best_r2 over it
+word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
+shared_..., canonical_...         if asked for: see `heschl.study.shared_results`
 ..._shuffled                      the same with another stimulus' response, if asked for
 ================================  ======================================================================
 
 Coordinates: ``model`` ("space/layer") with ``model_space`` and ``layer``; ``electrode`` ("subject/name") with
-``subject``, ``name`` and ``example_stimulus``.
+``subject``, ``name``, ``region``, ``x``, ``y``, ``z`` (m) and ``example_stimulus``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from heschl.files import only_writer
 from heschl.study.audit import audit
 from heschl.study.cache import Cache
 from heschl.study.ceilings import add_electrodes, maximum_over_layers
-from heschl.study.encoding import fit_encoding
+from heschl.study.encoding import fit_encoding, most_chosen
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
 from heschl.study.inputs import load_inputs
@@ -25,6 +25,7 @@ from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
 from heschl.study.targets import fit_groups
+from heschl.study.word_lags import add_word_lags, fit_word_lags
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,9 +79,17 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             shared = fit_shared(fits, features, settings, inputs.study.encoding, cache, report)
             if settings.layer_map:
                 layers = layer_map(fits[0].group, features, settings, cache, report)
+        at_words = inputs.study.word_lags
+        if at_words is not None:
+            layers_of = [most_chosen(fit, features) for fit in fits]
+            words = fit_word_lags(
+                groups, features, layers_of, at_words, inputs.study.encoding, grid.rate, cache, report
+            )  # fmt: skip
         with report.stage("results, tables, summary, figures", 0):
             built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
             built = with_statistics(maximum_over_layers(built), inputs.study.seed)
+            if at_words is not None:
+                built = add_word_lags(built, words, at_words)
             findings = audit(inputs, groups)
             built.attrs["audit"] = json.dumps([asdict(finding) for finding in findings])
             if settings is not None and shared is not None:

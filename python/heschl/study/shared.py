@@ -188,7 +188,7 @@ class Split:
         save_arrays(path, {"correlations": found[0], "held_out": found[1]})
 
     def write_unique(self, path: Path) -> None:
-        """Held-out R² of all probes together, and what is lost without each: a penalty for each probe, of every other λ."""
+        """Held-out R² of all probes together, and what is lost without each: a penalty for each, of every other λ."""
         names, y = self.probes(), self.group.y.astype(np.float64)
         folds, lengths = range(self.encoding.folds), self.group.lengths
         r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)

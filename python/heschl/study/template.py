@@ -80,6 +80,14 @@ acoustic = "mel"
 context = true
 sweep = [10, 25, 100]
 
+# [word_lags]                   # a row for each word, responses averaged in a window at lags about its onset
+# spaces = ["gpt2"]
+# tmin = -2.0
+# tmax = 2.0
+# step = 0.1
+# window = 0.2
+# pca = 50
+
 [store]
 # folder = "/data/features"     # features that studies share; by default with the results
 dtype = "float32"               # "float16" halves them
