@@ -47,7 +47,7 @@ FAULTS = [
     ("folds = 3", "fold = 3", ("encoding.fold", "unknown key", "encoding.folds")),
     ("n_mels = 6", "n_mel = 6", ("features.mel.n_mel", "nearest", "n_mels")),
     ("seed = 3", "folds = 3", ("folds", "unknown key", "There is encoding.folds")),
-    ("seed = 3", "zzz = 3", ("zzz", "unknown key", "one of name, seed")),
+    ("seed = 3", "zzz = 3", ("zzz", "unknown key", "one of name, preset, seed")),
     ("alphas = [1.0, 1e2, 1e4]", "alphas = { low = 1.0, hi = 2.0, n = 3 }", ("encoding.alphas.hi", "high")),
     ('name = "Tiny"', "", ("name", "nothing", "a value for this key")),
     ("folds = 3", "folds = 2", ("encoding.folds", "found 2", "greater than or equal to 3")),

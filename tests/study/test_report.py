@@ -152,3 +152,20 @@ def test_results_come_by_the_first_name() -> None:
         _ = heschl.close_results
     with pytest.raises(heschl.InputError, match="no results"):
         heschl.open_results("nowhere")
+
+
+def test_the_published_way_beside_the_sound_one(own_cohort: Path) -> None:
+    own_cohort.write_text('preset = "chen2024"\n' + own_cohort.read_text())
+    from rich.console import Console
+
+    console = Console(record=True, width=200)
+    results = heschl.open_results(run_study(own_cohort, console=console))
+    assert results["published_r2"].shape == (8, 6) and (results["published_r2"].values >= 0).all()
+    own = results["published_r2"].sel(model=["wav/0", "wav/1", "wav/2"]).values.max(axis=0)
+    np.testing.assert_array_equal(results["published_max"].sel(space="wav").values, own)
+    assert "as published (maximum over layers," in console.export_text()
+    text = (own_cohort.parent / "results" / "report.html").read_text()
+    assert "As published, and by default" in text and "contiguous fifths" in text
+    noise = np.array(["noise" in str(name) for name in results["electrode"].values])
+    sound = results["best_r2"].mean("fold").values
+    assert np.median(results["published_max"].values[:, noise] - sound[:, noise]) > 0

@@ -14,14 +14,15 @@ from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.permutation import permutation_test
+from heschl.linear.published import JoinedScores, joined_cv
 from heschl.linear.segments import group_folds
 from heschl.linear.shared import SharedParts, probe, residual
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
-    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV",
-    "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts",
-    "UniqueVariance", "cca_grid", "group_folds",
-    "held_out_correlations", "lagged_design", "nested_cv", "nested_cv_learned",
-    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "unique_variance",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "JoinedScores", "LaggedMoments", "LaggedRidge",
+    "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts",
+    "UniqueVariance", "cca_grid", "group_folds", "held_out_correlations", "joined_cv", "lagged_design", "nested_cv",
+    "nested_cv_learned", "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe",
+    "residual", "unique_variance",
 ]  # fmt: skip

@@ -126,9 +126,15 @@ class Store(Section):
 
 
 class Study(Section):
-    """A whole study.toml."""
+    """A whole study.toml.
+
+    ``preset`` = "chen2024" also scores every layer as the code published with the paper does (sentences joined before
+    lagging, contiguous folds, λ from 1e2 to 1e7 by validation r, mean of r², the maximum over layers), and says what
+    changes against the sound way; [shared] then follows the published recipe where it says nothing else.
+    """
 
     name: str
+    preset: Literal["chen2024"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     note: str = ""
     stimuli: Stimuli
@@ -140,6 +146,13 @@ class Study(Section):
     shared: Shared | None = None
     word_lags: WordLags | None = None
     store: Store = Store()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("preset") == "chen2024" and isinstance(values.get("shared"), dict):
+            return values | {"shared": {"preset": "chen2024"} | values["shared"]}
+        return values
 
     @model_validator(mode="after")
     def _possible(self) -> Study:

@@ -23,6 +23,20 @@ from heschl.timing.resample import resample
 from heschl.timing.words import Word
 
 
+class RefusedStimuli(InputError):
+    """Stimuli that a space cannot be extracted of; all others are in the store.
+
+    Attributes
+    ----------
+    stimuli : dict of str to str
+        Why, by name.
+    """
+
+    def __init__(self, argument: str, found: str, expected: str, advice: str, stimuli: dict[str, str]) -> None:
+        super().__init__(argument, found, expected, advice)
+        self.stimuli = stimuli
+
+
 @dataclass(frozen=True)
 class Features:
     """The features of one space in the store, and how they come onto the study's grid.
@@ -218,9 +232,10 @@ def _extract(name: str, inputs: Inputs, stored: FeatureSet, keys: Mapping[str, s
     if refused:
         stimulus, first = refused[0]
         others = ", ".join(repr(other.name) for other, _ in refused[1:])
-        raise InputError(
+        raise RefusedStimuli(
             f"features.{name}, stimulus {stimulus.name!r}: {first.argument}", first.found, first.expected,
             f"{first.advice} Refused as well: {others}.".strip() if others else first.advice,
+            {stimulus.name: f"features.{name}: {error.found}" for stimulus, error in refused},
         )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ from heschl.study.transcripts import named_files, read_texts, read_transcripts
 from heschl.timing.audio import duration
 from heschl.timing.validate import refuse, validate
 from heschl.timing.words import Word
+
+FEW = 0.1
+"""Share of the stimuli that may be broken: they are left out, and said. More are an error: something else is wrong."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Inputs:
         In the file's order.
     unheard : int
         Sounds that match the glob but belong to no response; they are left alone.
+    broken : dict of name to str
+        Stimuli that could not be used, and why: left out with their trials, where they are few.
     """
 
     study: Study
@@ -67,6 +73,7 @@ class Inputs:
     stimuli: dict[str, Stimulus]
     subjects: tuple[Responses, ...]
     unheard: int
+    broken: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def lengths(self) -> dict[str, float]:
@@ -107,15 +114,15 @@ def load_inputs(path: str | Path) -> Inputs:
             for key, file in (("file", space.file), ("words", space.words)):
                 if file is not None and not (folder / file).is_file():
                     raise InputError(f"{path}: features.{name}.{key}", f"no file {folder / file}", "word vectors")
-    sounds = _find_sounds(folder, study, path)
+    sounds, broken = _find_sounds(folder, study, path)
     subjects = tuple(
-        read_responses(folder / file, name, missing=study.responses.missing)
+        _without(read_responses(folder / file, name, missing=study.responses.missing), broken)
         for name, file in study.responses.subjects.items()
     )
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
     texts = read_texts(folder, study.stimuli)
-    words, phones = (_read_words(folder, study, sounds, tier) for tier in ("words", "phones"))
+    words, phones = (_read_words(folder, study, sounds, tier, broken) for tier in ("words", "phones"))
     heard = sorted({name for subject in subjects for name in subject.stimuli})
     stimuli = {
         name: Stimulus(name, *sounds[name], words.get(name, ()), phones.get(name, ()), texts.get(name))
@@ -128,7 +135,27 @@ def load_inputs(path: str | Path) -> Inputs:
                 f"no {tier} in any stimulus that was heard",
                 f"{tier} and their times, which features.{of[0]} needs",
             )
-    return Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard))
+    return Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard), broken=broken)
+
+
+def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
+    """Give the study without some stimuli and their trials, and why; None where they are too many to do without."""
+    every = {**inputs.broken, **broken}
+    if len(every) > FEW * (len(inputs.stimuli) + len(inputs.broken)):
+        return None
+    kept = {name: stimulus for name, stimulus in inputs.stimuli.items() if name not in broken}
+    subjects = tuple(_without(subject, broken) for subject in inputs.subjects)
+    return Inputs(inputs.study, inputs.folder, kept, subjects, inputs.unheard, every)
+
+
+def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
+    """Take the trials of some stimuli out."""
+    keep = [i for i, name in enumerate(subject.stimuli) if name not in broken]
+    if len(keep) == len(subject.stimuli):
+        return subject
+    return replace(
+        subject, stimuli=tuple(subject.stimuli[i] for i in keep), trials=tuple(subject.trials[i] for i in keep)
+    )
 
 
 def model_source(folder: Path, model: str) -> Path | str:
@@ -151,14 +178,22 @@ def _check_model(study_folder: Path, model: str, where: str) -> None:
         )
 
 
-def _find_sounds(folder: Path, study: Study, path: Path) -> dict[str, tuple[Path, float]]:
-    """Give each sound's path and duration by the name of its stimulus."""
+def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tuple[Path, float]], dict[str, str]]:
+    """Give each sound's path and duration by the name of its stimulus, and the few that cannot be read, and why."""
     files = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
-    sounds = {name: (file, duration(file)) for name, file in files.items()}
-    for file, seconds in sounds.values():
-        if seconds <= 0:
-            raise InputError(str(file), "a sound without samples", "a sound")
-    return sounds
+    sounds: dict[str, tuple[Path, float]] = {}
+    errors: dict[str, InputError] = {}
+    for name, file in files.items():
+        try:
+            seconds = duration(file)
+            if seconds <= 0:
+                raise InputError(str(file), "a sound without samples", "a sound")
+            sounds[name] = file, seconds
+        except InputError as error:
+            errors[name] = error
+    if len(errors) > FEW * len(files):
+        raise next(iter(errors.values()))
+    return sounds, {name: error.found for name, error in errors.items()}
 
 
 def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], study: Study) -> None:
@@ -182,8 +217,13 @@ def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], st
 
 
 def _read_words(
-    folder: Path, study: Study, sounds: dict[str, tuple[Path, float]], tier: Literal["words", "phones"]
+    folder: Path,
+    study: Study,
+    sounds: dict[str, tuple[Path, float]],
+    tier: Literal["words", "phones"],
+    broken: Mapping[str, str],
 ) -> dict[str, tuple[Word, ...]]:
-    transcripts = read_transcripts(folder, study.stimuli, tier)
+    found = read_transcripts(folder, study.stimuli, tier)
+    transcripts = {name: transcript for name, transcript in found.items() if name not in broken}
     refuse(validate(transcripts, {name: seconds for name, (_, seconds) in sounds.items()} if transcripts else None))
     return {name: transcript.words for name, transcript in transcripts.items()}

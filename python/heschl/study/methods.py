@@ -130,4 +130,6 @@ def _shared(results: xr.Dataset, study: Study) -> str:
 
 def notes_of(results: xr.Dataset) -> list[str]:
     """Give what the spaces have to say for themselves, such as words without a vector."""
-    return [f"{space}: {note}" for space, note in json.loads(results.attrs["notes"]).items() if note]
+    broken = json.loads(results.attrs.get("broken", "{}"))
+    notes = [f"{space}: {note}" for space, note in json.loads(results.attrs["notes"]).items() if note]
+    return notes + [f"Stimulus {name} was left out, with its trials: {reason}" for name, reason in broken.items()]

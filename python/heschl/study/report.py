@@ -13,6 +13,7 @@ import numpy as np
 from heschl.files import replacing
 from heschl.study.figures import captions
 from heschl.study.methods import methods_text, notes_of
+from heschl.study.published import DIFFERENCES, published_table
 from heschl.study.tables import best_table, layer_table
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
         _table("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
         _table("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
     ]  # fmt: skip
+    if "published_max" in results:
+        text = "Medians over electrodes. As published: " + "; ".join(DIFFERENCES) + "."
+        found.insert(1, _table("published", "As published, and by default", published_table(results), text))
     if "shared_r2" in results:
         shared = shared_table(results).groupby("part", sort=False)[["r2", "r", "pooled_r2"]].median().reset_index()
         found.append(_table("shared", "What the models share", shared, "Median over electrodes of each part's score."))

@@ -19,6 +19,7 @@ example_prediction                (space, electrode, example_frame): out of fold
 example_time                      (example_frame): s from the sound's onset
 in_group                          (group, electrode): the named groups of the study.toml
 max_r2, max_mean_squared_r        (space, electrode): the published maximum over layers, of R² and of mean r²
+published_r2, published_max       (model, electrode), (space, electrode): as published, with a preset
 p_familywise                      (space, electrode): sign flips of stimuli, maximum over electrodes
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
 ceiling_reliable, normalised_r2   (electrode), (space, electrode): whether it is above 0; best_r2 over it

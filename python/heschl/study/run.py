@@ -12,11 +12,12 @@ from heschl.study.audit import audit
 from heschl.study.cache import Cache
 from heschl.study.ceilings import add_electrodes, maximum_over_layers
 from heschl.study.encoding import fit_encoding, most_chosen
-from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+from heschl.study.extraction import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs import Inputs, leave_out, load_inputs
 from heschl.study.plan import compare_with_plan
 from heschl.study.progress import Reporter
+from heschl.study.published import add_published, fit_published, published_table
 from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
 from heschl.study.shared import fit_shared, layer_map
@@ -28,7 +29,12 @@ from heschl.study.targets import fit_groups
 from heschl.study.word_lags import add_word_lags, fit_word_lags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
+
+    from heschl.features.store import Description, FeatureStore
+    from heschl.timing.grid import FrameGrid
 
 
 def run_study(path: str | Path, out: str | Path | None = None, *, console: Console | None = None) -> Path:
@@ -69,9 +75,10 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
         store = store_of(inputs.study, inputs.folder, out)
         spaces = look_at_spaces(inputs, store)
         grid = study_grid(inputs, spaces)
-        groups = fit_groups(inputs, grid)
+        fit_groups(inputs, grid)  # what is wrong with the responses is said before any work
     with only_writer(out):
-        features = extract_features(inputs, spaces, grid, store, report)
+        inputs, features = _extracted(inputs, spaces, grid, store, report)
+        groups = fit_groups(inputs, grid)
         fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
         settings = inputs.study.shared
         shared = layers = None
@@ -79,6 +86,9 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             shared = fit_shared(fits, features, settings, inputs.study.encoding, cache, report)
             if settings.layer_map:
                 layers = layer_map(fits[0].group, features, settings, cache, report)
+        published = None
+        if inputs.study.preset is not None:
+            published = fit_published(groups, features, inputs.study.encoding, grid.rate, cache, report)
         at_words = inputs.study.word_lags
         if at_words is not None:
             layers_of = [most_chosen(fit, features) for fit in fits]
@@ -88,9 +98,12 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
         with report.stage("results, tables, summary, figures", 0):
             built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
             built = with_statistics(maximum_over_layers(built), inputs.study.seed)
+            if published is not None:
+                built = add_published(built, published)
             if at_words is not None:
                 built = add_word_lags(built, words, at_words)
             findings = audit(inputs, groups)
+            built.attrs["broken"] = json.dumps(inputs.broken)
             built.attrs["audit"] = json.dumps([asdict(finding) for finding in findings])
             if settings is not None and shared is not None:
                 built = add_shared(built, shared, settings, features, layers)
@@ -104,6 +117,30 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             write_summary(results, out / "summary.md")
             write_figures(results, out / "figures")
             write_report(results, out)
-        for line in [*map(str, findings), *compare_with_plan(out, report.seconds)]:
+        if published is not None:
+            for space, then, now, _ in published_table(results).itertuples(index=False):
+                report.say(
+                    f"{space}: {then:.3f} as published (maximum over layers of mean r²), R² {now:.3f} by default"
+                )
+        left_out = [f"left out: {name}: {reason}" for name, reason in inputs.broken.items()]
+        for line in [*left_out, *map(str, findings), *compare_with_plan(out, report.seconds)]:
             report.say(line)
     return out
+
+
+def _extracted(
+    inputs: Inputs,
+    spaces: Mapping[str, tuple[str, Description]],
+    grid: FrameGrid,
+    store: FeatureStore,
+    report: Reporter,
+) -> tuple[Inputs, dict[str, Features]]:
+    """Extract all features; the few stimuli that a model refuses are left out, and the study goes on without them."""
+    while True:
+        try:
+            return inputs, extract_features(inputs, spaces, grid, store, report)
+        except RefusedStimuli as error:
+            without = leave_out(inputs, error.stimuli)
+            if without is None:
+                raise
+            inputs = without

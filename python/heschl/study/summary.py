@@ -153,6 +153,10 @@ def _warnings(results: xr.Dataset) -> str:
     """Say which λ were at an end of the grid, and which electrodes have no score."""
     alphas = results.attrs["alphas"]
     lines = [f"- **{space}**: {note}." for space, note in json.loads(results.attrs["notes"]).items() if note]
+    lines += [
+        f"- **{name} left out**, with its trials: {reason}."
+        for name, reason in json.loads(results.attrs.get("broken", "{}")).items()
+    ]
     for s, space in enumerate(results["space"].values):
         for end, alpha in (("lower", alphas[0]), ("upper", alphas[-1])):
             at_end = np.isclose(results["best_alpha"].values[s], alpha).any(axis=1)

@@ -11,6 +11,7 @@ TEMPLATE = """\
 # A study of heschl. Paths are relative to this file. Then: heschl check, heschl plan, heschl run study.toml
 name = "My study"
 # note = "shown on every figure"
+# preset = "chen2024"           # also score as the code published with the paper does, and say what changes
 seed = 0
 
 [stimuli]
