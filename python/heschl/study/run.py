@@ -119,9 +119,7 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
             write_report(results, out)
         if published is not None:
             for space, then, now, _ in published_table(results).itertuples(index=False):
-                report.say(
-                    f"{space}: {then:.3f} as published (maximum over layers of mean r²), R² {now:.3f} by default"
-                )
+                report.say(f"{space}: {then:.3f} as published (maximum over layers, mean r²), R² {now:.3f} by default")
         left_out = [f"left out: {name}: {reason}" for name, reason in inputs.broken.items()]
         for line in [*left_out, *map(str, findings), *compare_with_plan(out, report.seconds)]:
             report.say(line)
