@@ -98,6 +98,8 @@ def test_ceilings_regions_and_positions(own_cohort: Path) -> None:
     figures = own_cohort.parent / "results" / "figures"
     assert {"brain.png", "brain.pdf", "ceilings.png"} <= {path.name for path in figures.iterdir()}
     assert "Noise ceilings of R²" in " ".join(methods_text(results))
+    text = (own_cohort.parent / "results" / "report.html").read_text()
+    assert 'id="regions"' in text and "MTG" in text
 
 
 def test_the_report_stands_alone_and_its_numbers_are_the_results(whole_run: Path) -> None:

@@ -14,6 +14,7 @@ from heschl.files import replacing
 from heschl.study.figures import captions
 from heschl.study.methods import methods_text, notes_of
 from heschl.study.published import DIFFERENCES, published_table
+from heschl.study.statistics import quartiles
 from heschl.study.tables import best_table, layer_table
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
         _table("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
         _table("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
     ]  # fmt: skip
+    if any(str(region) for region in results["region"].values):
+        found.insert(
+            1, _table("regions", "Regions", _by_region(results), "Medians over the electrodes of each region.")
+        )
     if "published_max" in results:
         text = "Medians over electrodes. As published: " + "; ".join(DIFFERENCES) + "."
         found.insert(1, _table("published", "As published, and by default", published_table(results), text))
@@ -120,6 +125,21 @@ def _by_space(results: xr.Dataset) -> pd.DataFrame:
         known = results["normalised_r2"].values
         columns["r2 over ceiling"] = [np.nan if np.isnan(row).all() else np.nanmedian(row) for row in known]
     return pd.DataFrame(columns)
+
+
+def _by_region(results: xr.Dataset) -> pd.DataFrame:
+    import pandas as pd
+
+    regions = np.array([str(region) or "unknown" for region in results["region"].values])
+    r2 = results["best_r2"].mean("fold", skipna=True).values
+    over = results["normalised_r2"].values if "normalised_r2" in results else np.full(r2.shape, np.nan)
+    rows = []
+    for region in dict.fromkeys(regions):
+        own = regions == region
+        for s, space in enumerate(results["space"].values):
+            median, _, _ = quartiles(r2[s, own])
+            rows.append((region, str(space), int(own.sum()), median, quartiles(over[s, own])[0]))
+    return pd.DataFrame(rows, columns=["region", "space", "electrodes", "r2", "r2 over ceiling"])
 
 
 def _by_layer(results: xr.Dataset) -> pd.DataFrame:

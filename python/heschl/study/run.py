@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,14 @@ from heschl.study.targets import fit_groups
 from heschl.study.word_lags import add_word_lags, fit_word_lags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    import xarray as xr
     from rich.console import Console
 
     from heschl.features.store import Description, FeatureStore
+    from heschl.study.encoding import GroupFits
+    from heschl.study.targets import FitGroup
     from heschl.timing.grid import FrameGrid
 
 
@@ -57,8 +61,8 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     -------
     Path
         The folder with ``results.zarr`` (see `heschl.study.open_results`), ``scores.csv`` (electrode ×
-        layer), ``best_layers.csv`` (electrode × space), with [shared] ``shared.csv`` (electrode × part),
-        ``summary.md`` and ``figures``.
+        layer), ``best_layers.csv`` (electrode × space), ``contrasts.csv``, with [shared] ``shared.csv`` (electrode ×
+        part), ``report.html``, ``summary.md`` and ``figures``.
 
     Raises
     ------
@@ -80,50 +84,58 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
         inputs, features = _extracted(inputs, spaces, grid, store, report)
         groups = fit_groups(inputs, grid)
         fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
-        settings = inputs.study.shared
-        shared = layers = None
-        if settings is not None:
-            shared = fit_shared(fits, features, settings, inputs.study.encoding, cache, report)
-            if settings.layer_map:
-                layers = layer_map(fits[0].group, features, settings, cache, report)
-        published = None
-        if inputs.study.preset is not None:
-            published = fit_published(groups, features, inputs.study.encoding, grid.rate, cache, report)
-        at_words = inputs.study.word_lags
-        if at_words is not None:
-            layers_of = [most_chosen(fit, features) for fit in fits]
-            words = fit_word_lags(
-                groups, features, layers_of, at_words, inputs.study.encoding, grid.rate, cache, report
-            )  # fmt: skip
+        additions = _beside(inputs, groups, features, fits, grid.rate, cache, report)
         with report.stage("results, tables, summary, figures", 0):
             built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
             built = with_statistics(maximum_over_layers(built), inputs.study.seed)
-            if published is not None:
-                built = add_published(built, published)
-            if at_words is not None:
-                built = add_word_lags(built, words, at_words)
+            for add in additions:
+                built = add(built)
             findings = audit(inputs, groups)
             built.attrs["broken"] = json.dumps(inputs.broken)
             built.attrs["audit"] = json.dumps([asdict(finding) for finding in findings])
-            if settings is not None and shared is not None:
-                built = add_shared(built, shared, settings, features, layers)
             write_results(built, out / "results.zarr")
             results = open_results(out).load()
             write_table(layer_table(results), out / "scores.csv")
             write_table(best_table(results), out / "best_layers.csv")
             write_table(contrast_table(results, seed=inputs.study.seed), out / "contrasts.csv")
-            if shared is not None:
+            if "shared_r2" in results:
                 write_table(shared_table(results), out / "shared.csv")
             write_summary(results, out / "summary.md")
             write_figures(results, out / "figures")
             write_report(results, out)
-        if published is not None:
+        if "published_max" in results:
             for space, then, now, _ in published_table(results).itertuples(index=False):
                 report.say(f"{space}: {then:.3f} as published (maximum over layers, mean r²), R² {now:.3f} by default")
         left_out = [f"left out: {name}: {reason}" for name, reason in inputs.broken.items()]
         for line in [*left_out, *map(str, findings), *compare_with_plan(out, report.seconds)]:
             report.say(line)
     return out
+
+
+def _beside(
+    inputs: Inputs,
+    groups: list[FitGroup],
+    features: dict[str, Features],
+    fits: list[GroupFits],
+    rate: float,
+    cache: Cache,
+    report: Reporter,
+) -> list[Callable[[xr.Dataset], xr.Dataset]]:
+    """Do the analyses asked for beside the encoding; give what each adds to the results."""
+    study = inputs.study
+    additions: list[Callable[[xr.Dataset], xr.Dataset]] = []
+    if study.shared is not None:
+        shared = fit_shared(fits, features, study.shared, study.encoding, cache, report)
+        layers = layer_map(fits[0].group, features, study.shared, cache, report) if study.shared.layer_map else None
+        additions.append(partial(add_shared, fits=shared, settings=study.shared, features=features, layers=layers))
+    if study.preset is not None:
+        scores = fit_published(groups, features, study.encoding, rate, cache, report)
+        additions.append(partial(add_published, scores=scores))
+    if study.word_lags is not None:
+        chosen = [most_chosen(fit, features) for fit in fits]
+        words = fit_word_lags(groups, features, chosen, study.word_lags, study.encoding, rate, cache, report)
+        additions.append(partial(add_word_lags, fits=words, settings=study.word_lags))
+    return additions
 
 
 def _extracted(
