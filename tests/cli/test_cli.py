@@ -23,7 +23,7 @@ def test_help_teaches() -> None:
     text = say("--help").stdout
     for words in ("heschl demo --out", "heschl simulate --out", "study.toml", "run", "demo", "simulate"):
         assert words in text
-    assert "heschl.study.open_results" in say("run", "--help").stdout
+    assert "heschl.open_results" in say("run", "--help").stdout
     assert "known truth" in say("demo", "--help").stdout
 
 
