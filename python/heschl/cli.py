@@ -25,8 +25,10 @@ app = typer.Typer(
         "Encoding models of human auditory cortex: how much of the activity of ECoG / iEEG electrodes the "
         "hidden states of speech and language models predict.\n\n"
         "To see it work, without any data of your own: `heschl demo --out demo`\n\n"
-        "To start a study: `heschl init` writes a commented `study.toml`; `heschl simulate --out cohort` writes simulated "
-        "sounds, words, responses and models with theirs, to look at. Then `heschl check`, `heschl plan` and `heschl run`."
+        "To start a study: `heschl init` writes a commented `study.toml`; `heschl simulate --out cohort` writes "
+        "simulated "
+        "sounds, words, responses and models with theirs, to look at. Then `heschl check`, `heschl plan` and `heschl "
+        "run`."
     ),
     rich_markup_mode="markdown",
     no_args_is_help=True,

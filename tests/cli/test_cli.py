@@ -21,7 +21,7 @@ def say(*arguments: str) -> Any:
 
 def test_help_teaches() -> None:
     text = say("--help").stdout
-    for words in ("heschl demo --out", "heschl simulate --out", "study.toml", "run", "demo", "simulate"):
+    for words in ("heschl demo --out", "heschl init", "heschl plan", "study.toml", "run", "demo", "simulate"):
         assert words in text
     assert "heschl.open_results" in say("run", "--help").stdout
     assert "known truth" in say("demo", "--help").stdout
