@@ -44,6 +44,9 @@ def run(
         Path | None,
         typer.Option(help="Where to write.", show_default="the folder 'results' beside the study.toml"),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is done already, and what is left.")
+    ] = False,
 ) -> None:
     """Run a study: extract features, fit, score, and draw.
 
@@ -56,6 +59,16 @@ def run(
     with _plainly() as console:
         from heschl.study import run_study
 
+        if dry_run:
+            from heschl.study.manifest import manifest
+
+            for item in manifest(study, out):
+                text = (
+                    f"{item.space}: {item.extracted} of {item.stimuli} stimuli extracted, "
+                    f"{item.fitted} of {item.fits} fits done"
+                )
+                console.print(text, highlight=False, soft_wrap=True)
+            return
         folder = run_study(study, out, console=console)
         console.print(
             f"results in {escape(str(folder))}; begin with {escape(str(folder / 'report.html'))}",

@@ -45,3 +45,7 @@ def test_song_ecog_from_a_continuous_signal_to_a_study(tmp_path: Path) -> None:
     results = open_results(run_study(study))
     r = results["best_r"].mean("fold").values
     assert r.shape == (1, 18) and np.median(r) > 0.15
+    report = (tmp_path / "results" / "report.html").read_text()  # no words, no repeats, no places, one space
+    assert "No noise ceiling: S1: 0 of 40 stimuli presented more than once" in report
+    assert "18 electrodes of 1 subject were analysed, in response to 40 stimuli" in report
+    assert 'id="regions"' not in report and 'id="figure-brain"' not in report and 'id="figure-models"' not in report

@@ -147,8 +147,7 @@ def fit_encoding(
         One per group, in their order.
     """
     fits: list[dict[tuple[str, str], Path]] = [{} for _ in groups]
-    target_keys = [digest(group.y, group.y_shuffled, group.segments, group.folds) for group in groups]
-    code = digest_code("_core", "linear", "study.targets", "study.encoding")
+    target_keys = [_target_key(group) for group in groups]
     for space, found in features.items():
         layers = found.layers
         features_key = found.key
@@ -156,9 +155,9 @@ def fit_encoding(
             for i, layer in enumerate(layers):
                 for j, group in enumerate(groups):
                     before = i * len(groups) + j
-                    key = digest(code, features_key, i, target_keys[j], settings.model_dump(), rate)
+                    key = _fit_key(features_key, i, target_keys[j], settings, rate)
                     make = partial(_fit, found, i, group, settings, rate, partial(_within, advance, before))
-                    fits[j][space, layer] = cache.get(f"encoding/{space}/{layer}.npz", key, make)
+                    fits[j][space, layer] = cache.get(_piece(space, layer), key, make)
                     advance(before + 1)
     return [
         GroupFits(
@@ -172,6 +171,31 @@ def fit_encoding(
         )
         for group, layers in zip(groups, fits, strict=True)
     ]
+
+
+def fits_done(
+    groups: Sequence[FitGroup], space: str, features: Features, settings: Encoding, rate: float, cache: Cache
+) -> int:
+    """Count the fits of a space's layers that the cache holds already."""
+    paths = [
+        cache.path(_piece(space, layer), _fit_key(features.key, i, _target_key(group), settings, rate))
+        for i, layer in enumerate(features.layers)
+        for group in groups
+    ]
+    return sum(path.exists() for path in paths)
+
+
+def _piece(space: str, layer: str) -> str:
+    return f"encoding/{space}/{layer}.npz"
+
+
+def _target_key(group: FitGroup) -> str:
+    return digest(group.y, group.y_shuffled, group.segments, group.folds)
+
+
+def _fit_key(features: str, layer: int, targets: str, settings: Encoding, rate: float) -> str:
+    code = digest_code("_core", "linear", "study.targets", "study.encoding")
+    return digest(code, features, layer, targets, settings.model_dump(), rate)
 
 
 def _within(advance: Advance, before: int, done: int, total: int) -> None:

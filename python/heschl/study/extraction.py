@@ -188,15 +188,18 @@ def extract_features(
     """
     found = {}
     for name, (key, about) in spaces.items():
-        stored = store.create(key, about)
-        keys = {
-            stimulus.name: stimulus_key(about.rows, stimulus, inputs.lengths[stimulus.name])
-            for stimulus in inputs.stimuli.values()
-        }
-        _extract(name, inputs, stored, keys, report)
-        space = inputs.study.features[name]
-        found[name] = Features(stored, keys, grid, space, inputs.stimuli, inputs.lengths)
+        found[name] = stored_features(name, inputs, store.create(key, about), grid)
+        _extract(name, inputs, found[name].stored, found[name].keys, report)
     return found
+
+
+def stored_features(name: str, inputs: Inputs, stored: FeatureSet, grid: FrameGrid) -> Features:
+    """Give a space's features as the store has them, whether or not all of the stimuli are there."""
+    keys = {
+        stimulus.name: stimulus_key(stored.description.rows, stimulus, inputs.lengths[stimulus.name])
+        for stimulus in inputs.stimuli.values()
+    }
+    return Features(stored, keys, grid, inputs.study.features[name], inputs.stimuli, inputs.lengths)
 
 
 def _describe(name: str, space: OpenSpace, inputs: Inputs) -> Description:
