@@ -12,19 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heschl.files import replacing
+from heschl.study.drawing import (
+    GREY,
+    INK,
+    colour_of,
+    columns_of,
+    count_text,
+    draw_band,
+    draw_points,
+    make_figure,
+    number_text,
+    stand_side_by_side,
+    write_key,
+)
 from heschl.study.statistics import quartiles
 from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY, INK = "#9A9A9A", "#333333"
 
 
 def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
@@ -80,30 +88,30 @@ def best_scores(results: xr.Dataset) -> Figure:
     panels = {title: inside for title, inside in panels.items() if inside.any()}
     scores = mean_over_folds(results, "best_r2")
     control = mean_over_folds(results, "best_r2_shuffled") if "best_r2_shuffled" in results else None
-    n_columns = _columns(len(panels))
+    n_columns = columns_of(len(panels))
     n_rows = -(-len(panels) // n_columns)
     width = max(4.6 if len(panels) == 1 else 3.2, 0.5 + 0.72 * len(spaces))
-    figure, axes = _figure(results, "Best layer of each space", n_rows, n_columns, (width, 3.0))
+    figure, axes = make_figure(results, "Best layer of each space", n_rows, n_columns, (width, 3.0))
     for axis in axes[len(panels) :]:
         axis.remove()
     for i, (title, inside) in enumerate(panels.items()):
         axis = axes[i]
         for s in range(len(spaces)):
             if control is not None:
-                _points(axis, control[s, inside], s + 0.22, GREY, 0.10)
-            _points(axis, scores[s, inside], s - (0.12 if control is not None else 0), _colour(s), 0.15)
+                draw_points(axis, control[s, inside], s + 0.22, GREY, 0.10)
+            draw_points(axis, scores[s, inside], s - (0.12 if control is not None else 0), colour_of(s), 0.15)
         axis.axhline(0, color=INK, lw=0.6, zorder=0)
         axis.set_xticks(
             range(len(spaces)),
             spaces,
-            rotation=0 if _short(spaces, width) else 25,
-            ha="center" if _short(spaces, width) else "right",
+            rotation=0 if stand_side_by_side(spaces, width) else 25,
+            ha="center" if stand_side_by_side(spaces, width) else "right",
         )
         axis.set_xlim(-0.6, len(spaces) - 0.4)
-        axis.set_title(f"{title}, n = {_count(scores[:, inside])}", fontsize=9, color=INK)
+        axis.set_title(f"{title}, n = {count_text(scores[:, inside])}", fontsize=9, color=INK)
     for row in range(n_rows):
         axes[row * n_columns].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
-    _key(figure, "bar: median; line: quartiles" + ("; grey: stimuli shuffled" if control is not None else ""))
+    write_key(figure, "bar: median; line: quartiles" + ("; grey: stimuli shuffled" if control is not None else ""))
     return figure
 
 
@@ -115,9 +123,9 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
     of_space = {space: np.flatnonzero(results["model_space"].values == space) for space in spaces}
     deep = [space for space in spaces if len(of_space[space]) > 1] or spaces
     single = [space for space in spaces if space not in deep]
-    n_columns = _columns(len(deep))
+    n_columns = columns_of(len(deep))
     n_rows = -(-len(deep) // n_columns)
-    figure, axes = _figure(results, "Score by layer", n_rows, n_columns, (max(3.4, 5.2 - len(deep)), 3.0))
+    figure, axes = make_figure(results, "Score by layer", n_rows, n_columns, (max(3.4, 5.2 - len(deep)), 3.0))
     for axis in axes[len(deep) :]:
         axis.remove()
     for axis, space in zip(axes, deep, strict=False):
@@ -125,16 +133,16 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         depth = np.arange(len(rows))
         axis.axhline(0, color=INK, lw=0.6, zorder=0)
         if control is not None:
-            _band(axis, depth, control[rows], GREY)
-        _band(axis, depth, scores[rows], _colour(spaces.index(space)))
+            draw_band(axis, depth, control[rows], GREY)
+        draw_band(axis, depth, scores[rows], colour_of(spaces.index(space)))
         for other in single:
             median = quartiles(scores[of_space[other][0]])[0]
-            axis.axhline(median, color=_colour(spaces.index(other)), ls="--", lw=1.2, label=other)
+            axis.axhline(median, color=colour_of(spaces.index(other)), ls="--", lw=1.2, label=other)
         names = results["layer"].values[rows]
         step = -(-len(rows) // 13)
         axis.set_xticks(depth[::step], names[::step])
         axis.set_xlabel("layer")
-        axis.set_title(f"{space}, n = {_count(scores[rows])}", fontsize=9, color=INK)
+        axis.set_title(f"{space}, n = {count_text(scores[rows])}", fontsize=9, color=INK)
     for row in range(n_rows):
         axes[row * n_columns].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
     if single:
@@ -146,7 +154,7 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
             title="one layer, median",
             title_fontsize=8,
         )
-    _key(
+    write_key(
         figure,
         "line: median over electrodes; band: quartiles" + ("; grey: stimuli shuffled" if control is not None else ""),
     )
@@ -165,15 +173,15 @@ def example_prediction(results: xr.Dataset) -> Figure:
     time, response = shown["example_time"].values, shown["example_response"].values
     stimulus = str(shown["example_stimulus"].values)
     title = f"Electrode {shown['electrode'].values}, stimulus {stimulus}"
-    figure, axes = _figure(results, title, len(spaces), 1, (8.0, 1.35), sharex=True)
+    figure, axes = make_figure(results, title, len(spaces), 1, (8.0, 1.35), sharex=True)
     for s, axis in enumerate(axes):
         axis.plot(time, response, color=GREY, lw=1.2)
-        axis.plot(time, shown["example_prediction"].values[s], color=_colour(s), lw=1.8)
+        axis.plot(time, shown["example_prediction"].values[s], color=colour_of(s), lw=1.8)
         axis.set_title(
-            f"{spaces[s]}   R² = {_number(scores[s, best])} over all stimuli",
+            f"{spaces[s]}   R² = {number_text(scores[s, best])} over all stimuli",
             fontsize=9,
             loc="left",
-            color=_colour(s),
+            color=colour_of(s),
         )
         axis.margins(x=0.01)
     words = json.loads(results.attrs["example_words"]).get(stimulus, [])
@@ -196,7 +204,7 @@ def example_prediction(results: xr.Dataset) -> Figure:
                 axis.axvline(start, color=GREY, lw=0.4, alpha=0.6, zorder=0)
     axes[-1].set_xlabel("time from sound onset (s)", labelpad=24 if words else 4)
     figure.supylabel("response (units of the file)", fontsize=9, color=INK)
-    _key(figure, "grey: response; colour: out-of-fold prediction, best layer")
+    write_key(figure, "grey: response; colour: out-of-fold prediction, best layer")
     return figure
 
 
@@ -205,79 +213,3 @@ FIGURES: dict[str, Callable[[Any], Figure]] = {
     "score_by_layer": scores_by_layer,
     "example_prediction": example_prediction,
 }
-
-
-def _figure(
-    results: xr.Dataset,
-    title: str,
-    n_rows: int,
-    n_columns: int,
-    panel: tuple[float, float],
-    sharex: bool = False,
-) -> tuple[Figure, list[Axes]]:
-    """Make a figure of equal panels with the study's name and note above them."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(0.5 + panel[0] * n_columns, 1.1 + panel[1] * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    note = results.attrs["note"]
-    figure.suptitle(f"{title}\n", fontsize=11, color=INK)
-    under = results.attrs["name"] + (f" ({note})" if note else "")
-    figure.text(0.5, 1 - 0.33 / figure.get_figheight(), under, ha="center", va="top", fontsize=8, color=GREY)
-    axes = figure.subplots(n_rows, n_columns, sharey=not sharex, sharex=sharex, squeeze=False).ravel().tolist()
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(INK)
-        axis.tick_params(colors=INK, labelsize=8)
-        axis.yaxis.label.set(color=INK, fontsize=9)
-        axis.xaxis.label.set(color=INK, fontsize=9)
-    return figure, axes
-
-
-def _columns(n_panels: int) -> int:
-    """Give up to three panels a row, and four as two by two."""
-    return 2 if n_panels == 4 else min(3, n_panels)
-
-
-def _points(axis: Axes, values: NDArray[np.float64], x: float, colour: str, spread: float) -> None:
-    """Draw one point per electrode, with median and quartiles over them."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return
-    scatter = np.random.default_rng(0).uniform(-spread, spread, finite.size)
-    axis.scatter(x + scatter, finite, s=9, color=colour, alpha=0.55, linewidths=0)
-    median, low, high = quartiles(finite)
-    axis.plot([x, x], [low, high], color=INK, lw=1.2)
-    axis.plot([x - spread, x + spread], [median, median], color=INK, lw=2.2, solid_capstyle="butt")
-
-
-def _band(axis: Axes, depth: NDArray[np.intp], scores: NDArray[np.float64], colour: str) -> None:
-    median, low, high = np.array([quartiles(row) for row in scores]).T
-    axis.fill_between(depth, low, high, color=colour, alpha=0.18, lw=0)
-    axis.plot(depth, median, color=colour, lw=1.8, marker="o", ms=4)
-
-
-def _colour(space: int) -> str:
-    return PALETTE[space % len(PALETTE)]
-
-
-def _count(scores: NDArray[np.float64]) -> str:
-    """Give the number of electrodes that have scores, or its range over the rows."""
-    counts = np.isfinite(scores).sum(axis=1)
-    low, high = counts.min(), counts.max()
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _number(value: float) -> str:
-    """Write two digits with a true minus sign, and no minus before 0.00."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _short(names: list[str], width: float) -> bool:
-    """Whether names stand side by side under a panel of this width (inches) without touching."""
-    return max(len(name) for name in names) * 0.075 < (width - 0.6) / len(names)
-
-
-def _key(figure: Figure, text: str) -> None:
-    figure.supxlabel(text, fontsize=7.5, color=INK)

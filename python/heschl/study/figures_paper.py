@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.study.brain import draw_electrodes
-from heschl.study.figures import GREY, INK, _colour, _figure, _key, _points
+from heschl.study.drawing import GREY, INK, colour_of, draw_points, make_figure, write_key
 from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def models_compared(results: xr.Dataset) -> Figure:
     spaces = [str(space) for space in results["space"].values]
     over = "normalised_r2" in results and np.isfinite(results["normalised_r2"].values).any()
     scores = results["normalised_r2"].values if over else mean_over_folds(results, "best_r2")
-    figure, (axis,) = _figure(results, "Models", 1, 1, (1.6 + 1.1 * len(spaces), 3.4))
+    figure, (axis,) = make_figure(results, "Models", 1, 1, (1.6 + 1.1 * len(spaces), 3.4))
     for s in range(len(spaces)):
-        _points(axis, scores[s], s, _colour(s), 0.18)
+        draw_points(axis, scores[s], s, colour_of(s), 0.18)
         finite = scores[s][np.isfinite(scores[s])]
         if finite.size > 1:
             error = finite.std(ddof=1) / np.sqrt(finite.size)
@@ -56,7 +56,9 @@ def models_compared(results: xr.Dataset) -> Figure:
     axis.set_title(
         f"n = {n.min()}" + (f" to {n.max()}" if n.max() > n.min() else "") + " electrodes", fontsize=9, color=INK
     )
-    _key(figure, "bar: median; line: quartiles; square: mean ± s.e.; * p < .05, ** .01, *** .001: paired t, Bonferroni")
+    write_key(
+        figure, "bar: median; line: quartiles; square: mean ± s.e.; * p < .05, ** .01, *** .001: paired t, Bonferroni"
+    )
     return figure
 
 
@@ -65,7 +67,7 @@ def brain_maps(results: xr.Dataset) -> Figure:
     spaces = [str(space) for space in results["space"].values]
     scores = mean_over_folds(results, "best_r2")
     positions = np.stack([results[axis].values.astype(np.float64) for axis in "xyz"], axis=1)
-    figure, axes = _figure(results, "On the brain", len(spaces), 2, (3.0, 2.3))
+    figure, axes = make_figure(results, "On the brain", len(spaces), 2, (3.0, 2.3))
     high = float(np.nanpercentile(scores, 98)) if np.isfinite(scores).any() else 1.0
     for s, space in enumerate(spaces):
         pair = axes[2 * s : 2 * s + 2]
@@ -74,7 +76,7 @@ def brain_maps(results: xr.Dataset) -> Figure:
         if drawn is not None:
             figure.colorbar(drawn, ax=pair[1], shrink=0.8).set_label("R²", fontsize=8)
     known = int(np.isfinite(positions).all(axis=1).sum())
-    _key(figure, f"{known} of {len(positions)} electrodes have positions; one colour scale")
+    write_key(figure, f"{known} of {len(positions)} electrodes have positions; one colour scale")
     return figure
 
 
@@ -86,7 +88,7 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
     regions = np.array([str(region) for region in results["region"].values])
     named = [region for region in dict.fromkeys(regions) if region][:MOST_REGIONS]
     n_columns = min(3, len(pairs))
-    figure, axes = _figure(results, "Electrode by electrode", -(-len(pairs) // n_columns), n_columns, (2.9, 2.9))
+    figure, axes = make_figure(results, "Electrode by electrode", -(-len(pairs) // n_columns), n_columns, (2.9, 2.9))
     for axis in axes[len(pairs) :]:
         axis.remove()
     low, high = float(np.nanmin(scores)), float(np.nanmax(scores))
@@ -94,7 +96,7 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
         for at, region in enumerate([*named, ""]):
             own = regions == region if region else ~np.isin(regions, named)
             if own.any():
-                colour = _colour(at) if region else GREY
+                colour = colour_of(at) if region else GREY
                 axis.scatter(
                     scores[i, own], scores[j, own], s=12, alpha=0.7, lw=0, color=colour, label=region or "other"
                 )
@@ -106,7 +108,7 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
         axis.set_title(f"r = {r:.2f}, n = {both.sum()}", fontsize=9, color=INK)
     if named:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
-    _key(figure, "each point an electrode; best layer of each model by inner folds")
+    write_key(figure, "each point an electrode; best layer of each model by inner folds")
     return figure
 
 
@@ -114,18 +116,18 @@ def alphas_chosen(results: xr.Dataset) -> Figure:
     """Draw how often each λ was chosen, by space."""
     spaces = [str(space) for space in results["space"].values]
     alphas = np.asarray(results.attrs["alphas"], dtype=np.float64)
-    figure, (axis,) = _figure(results, "λ chosen", 1, 1, (5.0, 2.6))
+    figure, (axis,) = make_figure(results, "λ chosen", 1, 1, (5.0, 2.6))
     for s, space in enumerate(spaces):
         own = results["best_alpha"].values[s].ravel()
         counts = [np.isclose(own, alpha, rtol=1e-6).sum() for alpha in alphas]
         axis.plot(
-            alphas, np.array(counts) / max(1, np.isfinite(own).sum()), marker="o", ms=4, color=_colour(s), label=space
+            alphas, np.array(counts) / max(1, np.isfinite(own).sum()), marker="o", ms=4, color=colour_of(s), label=space
         )
     axis.set_xscale("log")
     axis.set_xlabel("λ (scikit-learn's scale)")
     axis.set_ylabel("share of electrodes and folds")
     axis.legend(frameon=False, fontsize=8)
-    _key(
+    write_key(
         figure,
         f"{results.sizes['electrode']} electrodes × {results.sizes['fold']} folds; ends of the grid are warned of",
     )
@@ -138,7 +140,7 @@ def ceilings(results: xr.Dataset) -> Figure:
     order = np.argsort(np.where(np.isfinite(values), values, np.inf))
     order = order[np.isfinite(values[order])]
     reliable = results["ceiling_reliable"].values.astype(bool)[order]
-    figure, (axis,) = _figure(results, "Noise ceilings", 1, 1, (5.0, 2.6))
+    figure, (axis,) = make_figure(results, "Noise ceilings", 1, 1, (5.0, 2.6))
     x = np.arange(len(order))
     for own, colour, label in ((reliable, INK, "reliably above 0"), (~reliable, GREY, "not")):
         axis.vlines(x[own], low[order][own], high[order][own], color=colour, lw=0.8, alpha=0.6)
@@ -146,18 +148,18 @@ def ceilings(results: xr.Dataset) -> Figure:
     axis.set_xlabel("electrode, by ceiling")
     axis.set_ylabel("ceiling of R²")
     axis.legend(frameon=False, fontsize=8)
-    _key(figure, "line: 95 % interval over stimuli")
+    write_key(figure, "line: 95 % interval over stimuli")
     return figure
 
 
 def scores_by_lag(results: xr.Dataset) -> Figure:
     """Draw the score of word-lag encoding by lag from word onset, median and quartiles over electrodes."""
     lags = results["word_lag"].values
-    figure, (axis,) = _figure(results, "Words at lags", 1, 1, (5.0, 2.8))
+    figure, (axis,) = make_figure(results, "Words at lags", 1, 1, (5.0, 2.8))
     spaces = [str(space) for space in results["space"].values]
     for space, r in zip(results["word_space"].values, results["word_lag_r"].values, strict=True):
         low, middle, high = np.nanpercentile(r, [25, 50, 75], axis=0)
-        colour = _colour(spaces.index(str(space)))
+        colour = colour_of(spaces.index(str(space)))
         axis.fill_between(lags, low, high, color=colour, alpha=0.18, lw=0)
         axis.plot(lags, middle, color=colour, lw=1.6, label=str(space))
     axis.axvline(0, color=INK, lw=0.6)
@@ -166,7 +168,7 @@ def scores_by_lag(results: xr.Dataset) -> Figure:
     axis.set_ylabel("r on test folds")
     axis.legend(frameon=False, fontsize=8)
     n = " + ".join(str(count) for count in results.attrs["n_words"])
-    _key(figure, f"line: median over {results.sizes['electrode']} electrodes; band: quartiles; {n} words")
+    write_key(figure, f"line: median over {results.sizes['electrode']} electrodes; band: quartiles; {n} words")
     return figure
 
 

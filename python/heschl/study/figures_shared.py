@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heschl.study.config import Study
 from heschl.study.config_shared import Shared
-from heschl.study.figures import GREY, INK, PALETTE, _figure, _key, _points
+from heschl.study.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key
 from heschl.study.shared_results import part_scores
 from heschl.study.statistics import quartiles
 
@@ -25,10 +25,10 @@ def shared_parts(results: xr.Dataset) -> Figure:
     """Draw each electrode's score from all, top and rest of both models; broken: the acoustic baseline (Fig. 4a)."""
     scores = dict(zip(results["part"].values, part_scores(results), strict=True))
     named = _spaces(results)
-    figure, axes = _figure(results, "What the shared part predicts", 1, 2, (3.2, 3.0))
+    figure, axes = make_figure(results, "What the shared part predicts", 1, 2, (3.2, 3.0))
     for axis, side in zip(axes, ("speech", "language"), strict=True):
         for x, part in enumerate(("all", "top", "rest")):
-            _points(axis, scores[f"{side} {part}"], x, COLOURS[side], 0.2)
+            draw_points(axis, scores[f"{side} {part}"], x, COLOURS[side], 0.2)
         if "acoustic layer" in scores:
             axis.axhline(quartiles(scores["acoustic layer"])[0], color=COLOURS["acoustic"], ls="--", lw=1.2)
         axis.axhline(0, color=INK, lw=0.6, zorder=0)
@@ -37,7 +37,7 @@ def shared_parts(results: xr.Dataset) -> Figure:
         axis.set_title(f"{named[side]}, n = {np.isfinite(scores[f'{side} all']).sum()}", fontsize=9, color=INK)
     axes[0].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
     dashed = f"; broken: median of {named['acoustic']}" if "acoustic layer" in scores else ""
-    _key(figure, "bar: median; line: quartiles" + dashed)
+    write_key(figure, "bar: median; line: quartiles" + dashed)
     return figure
 
 
@@ -46,22 +46,22 @@ def shared_probes(results: xr.Dataset) -> Figure:
     parts, scores = [str(part) for part in results["part"].values], part_scores(results)
     probes = [part for part in parts if part.startswith("probe ")]
     panels = 1 + ("probe_unique_r2" in results)
-    figure, axes = _figure(results, "What the shared part is made of", 1, panels, (3.4, 3.0))
+    figure, axes = make_figure(results, "What the shared part is made of", 1, panels, (3.4, 3.0))
     colours = {"semantic": PALETTE[3], "acoustic": PALETTE[0], "context": PALETTE[4], "all": GREY}
     for x, part in enumerate(probes):
-        _points(axes[0], scores[parts.index(part)], x, colours[part.removeprefix("probe ")], 0.2)
+        draw_points(axes[0], scores[parts.index(part)], x, colours[part.removeprefix("probe ")], 0.2)
     axes[0].set_title(f"each by itself, n = {np.isfinite(scores).any(axis=0).sum()}", fontsize=9, color=INK)
     axes[0].set_xticks(range(len(probes)), [part.removeprefix("probe ") for part in probes])
     axes[0].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
     if panels == 2:
         names = [str(name) for name in results["probe"].values]
         for x, (name, r2) in enumerate(zip(names, results["probe_unique_r2"].values, strict=True)):
-            _points(axes[1], r2, x, colours[name], 0.2)
+            draw_points(axes[1], r2, x, colours[name], 0.2)
         axes[1].set_xticks(range(len(names)), names)
         axes[1].set_title("what one alone can say; all together", fontsize=9, color=INK)
     for axis in axes:
         axis.axhline(0, color=INK, lw=0.6, zorder=0)
-    _key(figure, "bar: median; line: quartiles")
+    write_key(figure, "bar: median; line: quartiles")
     return figure
 
 
@@ -71,15 +71,15 @@ def prediction_similarity(results: xr.Dataset) -> Figure:
     pairs = [str(pair) for pair in results["pair"].values]
     values = results["prediction_similarity"].values
     shown = [i for i in range(len(pairs)) if np.isfinite(values[i]).any()]
-    figure, axes = _figure(results, "Do the models predict the same?", 1, 1, (1.3 + 1.5 * len(shown), 3.0))
+    figure, axes = make_figure(results, "Do the models predict the same?", 1, 1, (1.3 + 1.5 * len(shown), 3.0))
     for x, i in enumerate(shown):
-        _points(axes[0], values[i], x, (INK, COLOURS["speech"], COLOURS["language"])[i], 0.2)
+        draw_points(axes[0], values[i], x, (INK, COLOURS["speech"], COLOURS["language"])[i], 0.2)
     labels = [" and\n".join(named[side] for side in pairs[i].split(" ~ ")) for i in shown]
     axes[0].set_xticks(range(len(shown)), labels)
     axes[0].set_ylim(0, 1)
     axes[0].set_ylabel("shared variance of predictions, r²")
     axes[0].set_title(f"n = {np.isfinite(values[shown[0]]).sum()}", fontsize=9, color=INK)
-    _key(figure, "out-of-fold predictions; bar: median; line: quartiles")
+    write_key(figure, "out-of-fold predictions; bar: median; line: quartiles")
     return figure
 
 
@@ -87,7 +87,7 @@ def layer_map(results: xr.Dataset) -> Figure:
     """Draw the mean canonical correlation of every speech layer with every language layer."""
     named = _spaces(results)
     mean = results["layer_correlation"].mean("kept")
-    figure, axes = _figure(results, "Layers with layers", 1, 1, (3.6 + 0.12 * mean.sizes["layer_b"], 3.2))
+    figure, axes = make_figure(results, "Layers with layers", 1, 1, (3.6 + 0.12 * mean.sizes["layer_b"], 3.2))
     image = axes[0].imshow(mean.values, aspect="auto", cmap="viridis", origin="lower")
     for axis, layers, name in (
         (axes[0].yaxis, mean["layer_a"].values, named["speech"]),
@@ -98,7 +98,7 @@ def layer_map(results: xr.Dataset) -> Figure:
         axis.set_label_text(f"layer of {name}")
     bar = figure.colorbar(image, ax=axes[0])
     bar.set_label(f"mean of {_components(results)} canonical correlations", fontsize=8, color=INK)
-    _key(figure, "all stimuli; fitted, not held out")
+    write_key(figure, "all stimuli; fitted, not held out")
     return figure
 
 
@@ -107,7 +107,7 @@ def component_curves(results: xr.Dataset) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     sweep = _sweep(results)
-    figure, axes = _figure(results, "Shared components", 1, 1 + bool(sweep), (3.6, 3.0), sharex=True)
+    figure, axes = make_figure(results, "Shared components", 1, 1 + bool(sweep), (3.6, 3.0), sharex=True)
     lines: list[tuple[str, NDArray[Any], str]] = [
         ("fitted", results["canonical_correlation"].mean(("cohort", "fold"), skipna=True).values, INK),
         ("test folds", results["held_out_correlation"].mean(("cohort", "fold"), skipna=True).values, PALETTE[1]),
@@ -126,7 +126,7 @@ def component_curves(results: xr.Dataset) -> Figure:
         axes[1].set_xlabel("components taken as top")
         axes[1].set_ylabel("R², mean over electrodes")
         axes[1].legend(frameon=False, fontsize=8)
-    _key(figure, f"mean of {results.sizes['fold']} folds")
+    write_key(figure, f"mean of {results.sizes['fold']} folds")
     return figure
 
 
