@@ -14,7 +14,8 @@ import heschl
 MODULES = [
     "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
     "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
-    "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.cg", "heschl.linear.design",
+    "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.cg", "heschl.linear.cuda",
+    "heschl.linear.design",
     "heschl.linear.estimator", "heschl.linear.frames", "heschl.linear.moments", "heschl.linear.nested",
     "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.segments",
     "heschl.linear.variance",
@@ -28,7 +29,7 @@ def test_examples_run(name: str) -> None:
 
 def test_public_names_are_documented() -> None:
     for info in pkgutil.walk_packages(heschl.__path__, "heschl."):
-        if info.name.endswith(("_core", "__main__")):
+        if info.name.endswith(("_core", "_cuda", "_cuda_emulated", "__main__")):
             continue
         module = importlib.import_module(info.name)
         assert module.__doc__, info.name

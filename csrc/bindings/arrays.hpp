@@ -15,7 +15,6 @@ namespace py = pybind11;
 
 template <class T>
 using Array = py::array_t<T>;
-using Runs = std::optional<Array<int64_t>>;
 
 inline auto strict(const char* name) { return py::arg(name).noconvert(); }
 
@@ -53,7 +52,7 @@ Vector<T> out1(Array<T>& array) {
 
 // Dense features, or run-length ones where `run` names the row of each frame.
 template <class T>
-Frames<T> frames_of(const Array<T>& values, const Runs& run) {
+Frames<T> frames_of(const Array<T>& values, const std::optional<Array<int64_t>>& run) {
     const Matrix<const T> view = in2<T>(values);
     if (!run) return {view, nullptr, view.rows};
     const Vector<const int64_t> rows = in1<int64_t>(*run);
@@ -78,10 +77,17 @@ inline Lags lags_of(int64_t first, int64_t count) {
     return {first, count};
 }
 
-inline Cpu device(int64_t n_threads) {
-    Cpu cpu = scipy_blas();
-    cpu.n_threads = n_threads;
-    return cpu;
-}
+// Where kernels run, for templates over the device: its arrays, and what a call hands over to say where.
+struct OnCpu {
+    template <class T>
+    using Array = bindings::Array<T>;
+    using Handle = int64_t;  // threads
+
+    static Cpu context(int64_t n_threads) {
+        Cpu cpu = scipy_blas();
+        cpu.n_threads = n_threads;
+        return cpu;
+    }
+};
 
 }  // namespace heschl::bindings

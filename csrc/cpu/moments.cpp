@@ -131,7 +131,8 @@ void lagged_targets(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Matrix
 }
 
 template <class T>
-void feature_statistics(Frames<T> H, Vector<const T> h_shift, Ranges ranges, Matrix<double> sums, Matrix<T> extremes) {
+void feature_statistics(const Cpu&, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Matrix<double> sums,
+                        Matrix<T> extremes) {
     const int64_t d = H.cols();
     require(sums.rows == 2 && sums.cols == d && extremes.rows == 2 * ranges.count && extremes.cols == d,
             "feature_statistics: sums must be (2, d), extremes (2 r, d)");
@@ -160,7 +161,8 @@ template void lagged_targets(const Cpu&, Frames<float>, Vector<const float>, Mat
                              Ranges, Lags, TargetMoments<float>);
 template void lagged_targets(const Cpu&, Frames<double>, Vector<const double>, Matrix<const double>,
                              Vector<const double>, Ranges, Lags, TargetMoments<double>);
-template void feature_statistics(Frames<float>, Vector<const float>, Ranges, Matrix<double>, Matrix<float>);
-template void feature_statistics(Frames<double>, Vector<const double>, Ranges, Matrix<double>, Matrix<double>);
+template void feature_statistics(const Cpu&, Frames<float>, Vector<const float>, Ranges, Matrix<double>, Matrix<float>);
+template void feature_statistics(const Cpu&, Frames<double>, Vector<const double>, Ranges, Matrix<double>,
+                                 Matrix<double>);
 
 }  // namespace heschl

@@ -18,6 +18,7 @@ from heschl.linear import (
     LaggedRidgeCV,
     Repeated,
     cca_grid,
+    cuda_status,
     lagged_design,
 )
 
@@ -28,7 +29,7 @@ __version__ = version("heschl")
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge",
     "LaggedRidgeCV",
-    "Repeated", "__version__", "cca_grid", "lagged_design",
+    "Repeated", "__version__", "cca_grid", "cuda_status", "lagged_design",
 ]  # fmt: skip
 
 

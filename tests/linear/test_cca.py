@@ -306,4 +306,5 @@ def test_bad_data() -> None:
         "pca": 0.5,
         "standardize": False,
         "cv": None,
+        "device": "cpu",
     }

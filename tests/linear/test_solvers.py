@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
+from heschl.linear.backend import HOST
 from heschl.linear.dual import _kernel
 from heschl.linear.engine import Fit, How, fit_cv, fit_fixed
 from heschl.linear.frames import Frames
@@ -82,7 +83,7 @@ def test_kernel_matrix(problem: Ragged, other: Ragged, boundary: str) -> None:
     bounds = np.concatenate([problem.bounds, other.bounds + len(problem.H)])
     a, _ = row_ranges(bounds[::2], problem.lags, boundary, len(H))
     b, _ = row_ranges(bounds, problem.lags, boundary, len(H))
-    found = _kernel(np.ascontiguousarray(H), a, b, problem.lags)
+    found = _kernel(HOST, np.ascontiguousarray(H), a, b, problem.lags)
     expected = reference.lagged_kernel(H, a, H, b, problem.lags)
     assert worst(found, expected, max(1.0, float(np.abs(expected).max(initial=0.0)))) < KERNEL[problem.name]
 
@@ -90,7 +91,7 @@ def test_kernel_matrix(problem: Ragged, other: Ragged, boundary: str) -> None:
 def test_kernel_matrix_by_many_blocks() -> None:
     problem = make(3, [700, 3, 300], 4, 1, range(-3, 9), "float32")
     ranges, _ = row_ranges(problem.bounds, problem.lags, "zero", 1003)
-    found = _kernel(problem.H, ranges, ranges, problem.lags)
+    found = _kernel(HOST, problem.H, ranges, ranges, problem.lags)
     expected = reference.lagged_kernel(problem.H.astype(float), ranges, problem.H.astype(float), ranges, problem.lags)
     assert worst(found, expected) < KERNEL["float32"]
     np.testing.assert_array_equal(found, found.T)

@@ -10,6 +10,8 @@ enum class ErrorKind {
     invalid,        // a shape or size the caller should have checked   -> ValueError
     not_definite,   // a Cholesky factorisation met a pivot <= 0        -> numpy.linalg.LinAlgError
     out_of_bounds,  // a size that a 32-bit BLAS interface cannot carry -> OverflowError
+    out_of_memory,  // of a device                                      -> MemoryError
+    device,         // CUDA or one of its libraries failed              -> RuntimeError
 };
 
 class Error : public std::runtime_error {

@@ -73,7 +73,8 @@ void lagged_targets(const Cpu& cpu,
 
 // Sums of the features over the rows of some ranges, and their least and greatest values in each, lags aside.
 template <class T>
-void feature_statistics(Frames<T> H,              // (n, d)
+void feature_statistics(const Cpu& cpu,
+                        Frames<T> H,              // (n, d)
                         Vector<const T> h_shift,  // (d)
                         Ranges ranges,
                         Matrix<double> sums,  // (2, d)  sum h', sum h'^2: added to

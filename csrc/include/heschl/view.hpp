@@ -13,8 +13,8 @@ struct Vector {
     T* data = nullptr;
     int64_t size = 0;
 
-    T& operator[](int64_t i) const { return data[i]; }
-    explicit operator bool() const { return data != nullptr; }
+    constexpr T& operator[](int64_t i) const { return data[i]; }
+    constexpr explicit operator bool() const { return data != nullptr; }
 };
 
 // (rows, cols), row-major; consecutive rows lie `stride` elements apart.
@@ -25,8 +25,8 @@ struct Matrix {
     int64_t cols = 0;
     int64_t stride = 0;
 
-    T* row(int64_t i) const { return data + i * stride; }
-    explicit operator bool() const { return data != nullptr; }
+    constexpr T* row(int64_t i) const { return data + i * stride; }
+    constexpr explicit operator bool() const { return data != nullptr; }
 };
 
 // The frames of a feature matrix, (n, d). Dense: frame t is row t of `values`. Run-length: frame t is row run[t].
@@ -63,7 +63,7 @@ struct Lags {
     int64_t first = 0;
     int64_t count = 0;
 
-    int64_t operator[](int64_t k) const { return first + k; }
+    constexpr int64_t operator[](int64_t k) const { return first + k; }
 };
 
 }  // namespace heschl

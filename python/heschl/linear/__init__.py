@@ -4,6 +4,7 @@ from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.cca import CCA
 from heschl.linear.cca_grid import cca_grid
 from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
+from heschl.linear.cuda import CudaStatus, cuda_status
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
@@ -20,9 +21,9 @@ from heschl.linear.shared import SharedParts, probe, residual
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
-    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "JoinedScores", "LaggedMoments", "LaggedRidge",
-    "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts",
-    "UniqueVariance", "cca_grid", "group_folds", "held_out_correlations", "joined_cv", "lagged_design", "nested_cv",
-    "nested_cv_learned", "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe",
-    "residual", "unique_variance",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",
+    "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated",
+    "SharedParts", "UniqueVariance", "cca_grid", "cuda_status", "group_folds", "held_out_correlations", "joined_cv",
+    "lagged_design", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
+    "permuted_correlations", "probe", "residual", "unique_variance",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.backend import HOST
 from heschl.linear.cv import FoldErrors
 from heschl.linear.frames import Double
 from heschl.linear.primal import STACKED_BYTES, Primal
@@ -151,7 +152,7 @@ def fit_chosen(
     values = np.empty((len(first.values), len(chosen)), first.values.dtype)
     intercept = np.empty(len(chosen), first.values.dtype)
     for targets, weights in found:
-        values[:, targets], intercept[targets] = weights.values, weights.intercept
+        values[:, targets], intercept[targets] = weights.on(HOST).values, weights.intercept
     return Weights(values, first.shift, intercept)
 
 

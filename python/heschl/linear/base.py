@@ -21,6 +21,8 @@ from heschl.checks import (
     check_responses,
     check_same_length,
 )
+from heschl.linear.backend import backend_of
+from heschl.linear.cuda import TF32, check_device, cuda_backend, in_kind, on_device, on_host
 from heschl.linear.engine import Fit, How
 from heschl.linear.frames import Float, Frames
 from heschl.linear.problem import Problem
@@ -62,13 +64,13 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         """Everything that can be wrong with parameters and data, before any work."""
         lags = check_lags(self.lags, self.tmin, self.tmax, self.sfreq)
         check_choice("boundary", self.boundary, BOUNDARIES)
-        check_choice("device", self.device, ("auto", "cpu"))
+        check_device(self.device, self.dtype)
         if self.memory_limit is not None and not self.memory_limit > 0:
             raise InputError("memory_limit", repr(self.memory_limit), "bytes, more than 0, or None")
         _check_feature_names(self, X, reset=True)
         features = Frames.of(X, self._dtype())
         n = len(features)
-        responses, single = check_responses(y, n, features.dtype, self.missing)
+        responses, single = check_responses(on_host("y", y), n, features.dtype, self.missing)
         check_design_size(len(lags), features.shape[1])
         labels = None if groups is None else check_labels("groups", groups)
         if labels is not None:
@@ -81,6 +83,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     def _dtype(self) -> DTypeLike | None:
         if self.dtype is None:
             return None
+        if self.dtype == TF32:
+            return np.dtype(np.float32)
         try:
             name = np.dtype(self.dtype).name
         except TypeError:
@@ -90,7 +94,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
 
     @property
     def _how(self) -> How:
-        return How(self.solver, self.memory_limit, small_in_float64=self.dtype is None)
+        return How(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
 
     def _keep(self, fit: Fit, data: Data) -> None:
         """Fitted attributes. The weights as fitted stay beside them: prediction loses nothing to their units."""
@@ -118,14 +122,17 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         Returns
         -------
         ndarray of shape (n_frames,) or (n_frames, n_targets)
-            In the precision of `coef_`; a torch tensor where X is one. With boundary="drop" frames without full
-            history are predicted as if it were 0; `score` leaves them out.
+            In the precision of `coef_`; a torch tensor where X is one, on the GPU where X is there. With
+            boundary="drop" frames without full history are predicted as if it were 0; `score` leaves them out.
         """
         check_is_fitted(self)
         prediction = self._predict(X, segments)[0]
+        if on_device(X):
+            return in_kind(prediction, X)
+        prediction = backend_of(prediction).get(prediction)
         return _like(prediction[:, 0] if self._single else prediction, X)
 
-    def _predict(self, X: Any, segments: Any) -> tuple[Float, Bounds]:
+    def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
         _check_feature_names(self, X, reset=False)
         weights: Weights = self._weights
         features = Frames.of(X, self.coef_.dtype).astype(weights.values.dtype)
@@ -138,7 +145,10 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         bounds = segment_bounds(segments, len(features))
         boundary = "cross" if self.boundary == "cross" else "zero"
         ranges, _ = row_ranges(bounds, self._lags, boundary, len(features))
-        return weights.predict(features, ranges, self._lags).astype(self.coef_.dtype, copy=False), bounds
+        if self.device == "cuda":
+            features = features.to(cuda_backend(tf32=self.dtype == TF32))
+        prediction, b = weights.predict_there(features, ranges, self._lags), features.backend
+        return prediction if prediction.dtype == self.coef_.dtype else b.cast(prediction, self.coef_.dtype), bounds
 
     @property
     def _lags(self) -> range:
@@ -161,7 +171,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         """
         check_is_fitted(self)
         prediction, bounds = self._predict(X, segments)
-        responses, _ = check_responses(y, len(prediction), np.float64, self.missing)
+        prediction = backend_of(prediction).get(prediction)
+        responses, _ = check_responses(on_host("y", y), len(prediction), np.float64, self.missing)
         if responses.shape != prediction.shape:
             raise InputError("y", f"{responses.shape[1]} targets", f"{prediction.shape[1]}, as predicted")
         ranges, _ = row_ranges(bounds, self._lags, self.boundary, len(responses))

@@ -12,7 +12,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
+from heschl.linear.backend import HOST
 from heschl.linear.cca_inference import held_out_correlations
+from heschl.linear.cuda import check_device, cuda_backend
 from heschl.linear.threads import one_blas_thread
 from heschl.linear.whitening import Double, Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
@@ -46,6 +48,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Scale each feature to variance 1 first: it matters to `reg` and `pca` alone.
     cv : None or int
         Folds of whole segments, for correlations on rows that had no part in finding the variates.
+    device : {"cpu", "cuda"}
+        Where the products with the rows are made; the small matrices between them stay on the CPU.
 
     Attributes
     ----------
@@ -84,6 +88,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pca: float | int | None = None,
         standardize: bool = False,
         cv: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.reg = reg
@@ -91,6 +96,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pca = pca
         self.standardize = standardize
         self.cv = cv
+        self.device = device
 
     def fit(
         self, X: ArrayLike, Y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -115,13 +121,15 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Where a side has fewer directions than components are asked for, and where both sides together have as many
             as there are rows, so that some correlations are 1 whatever the data.
         """
+        check_device(self.device)
         x, y = self._check(X, Y)
+        where = cuda_backend() if self.device == "cuda" else HOST
         a, b = (
-            whiten(name, side, reg=reg, **self.cut())
+            whiten(name, where.put(side), reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
         )
         with one_blas_thread():
-            self._finish(a, b, product(a, b), len(x))
+            self._finish(a, b, where.get(product(a, b)), len(x))
         if self.cv is not None:
             self.cv_correlations_ = held_out_correlations(self, x, y, segments=segments, groups=groups, cv=self.cv)
         return self

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_matrix
+from heschl.checks import InputError
 from heschl.files import digest, replacing
+from heschl.linear.backend import HOST
 from heschl.linear.cca import check_parameters
+from heschl.linear.cuda import check_device, cuda_backend
+from heschl.linear.frames import Frames
 from heschl.linear.whitening import Whitened, largest_singular_values, product, whiten
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ def cca_grid(
     rank_tol: float = 1e-10,
     pca: float | int | None = None,
     standardize: bool = False,
+    device: str = "cpu",
     resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataArray:
@@ -43,8 +47,8 @@ def cca_grid(
         Rows belong together throughout. The model with fewer or narrower layers goes first.
     n_components : int
         Correlations of each pair; 0 beyond the rank of a side.
-    rank_tol, pca, standardize
-        See `CCA`.
+    rank_tol, pca, standardize, device
+        See `CCA`. On a GPU the bases of `spaces_a` lie in its memory; layers that lie there already stay there.
     resume : path, optional
         A folder that keeps what is finished: a call that was interrupted, made again with the same layers and settings,
         does only the layers of `spaces_b` that are missing. That the data are the same is for the caller to know.
@@ -72,6 +76,8 @@ def cca_grid(
     import xarray as xr
 
     check_parameters(n_components, rank_tol, pca)
+    check_device(device)
+    there = cuda_backend() if device == "cuda" else HOST
     if not spaces_a or not spaces_b:
         raise InputError("spaces_a, spaces_b", f"{len(spaces_a)} and {len(spaces_b)} layers", "one or more of each")
     n: int | None = None
@@ -79,7 +85,9 @@ def cca_grid(
     def side_of(side: str, name: str, layer: Layer) -> Whitened:
         nonlocal n
         where = f"{side}[{name!r}]"
-        X = check_matrix(where, layer() if callable(layer) else layer)
+        given = layer() if callable(layer) else layer
+        X = Frames.of(given, name=where).to(there).dense
+        assert X is not None
         n = len(X) if n is None else n
         if len(X) != n:
             raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")
@@ -97,7 +105,7 @@ def cca_grid(
             sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
             edges = np.cumsum([0, *(side.rank for side in sides)])
             other = side_of("spaces_b", name, layer)
-            products = np.concatenate([product(side, other) for side in sides])
+            products = there.below([product(side, other) for side in sides])
             out[:, j] = np.minimum(largest_singular_values(products, edges, n_components), 1.0)
             if path is not None:
                 with replacing(path) as temporary, open(temporary, "wb") as file:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_matrix
+from heschl.linear.backend import HOST
+from heschl.linear.cuda import cuda_backend
 from heschl.linear.nulls import check_count
 from heschl.linear.nulls_refit import Permuter
 from heschl.linear.segments import group_folds, segment_bounds, segment_groups
@@ -142,12 +144,13 @@ def permuted_correlations(
     from sklearn.base import clone
 
     observed = clone(model).set_params(cv=None).fit(X, Y).correlations_
+    there = cuda_backend() if model.device == "cuda" else HOST
     sides = [
-        whiten(name, check_matrix(name, side, np.float64), reg=reg, **model.cut())
+        whiten(name, there.put(check_matrix(name, side, np.float64)), reg=reg, **model.cut())
         for name, side, reg in zip(("X", "Y"), (X, Y), model.penalties(), strict=True)
     ]
     # Columns of both as they enter the product.
-    a, b = (side.rows @ (side.turn * side.shrink) for side in sides)
+    a, b = (there.product(side.rows, there.put(side.turn * side.shrink)) for side in sides)
     bounds = segment_bounds(segments, len(a))
     names = None if groups is None else segment_groups(groups, bounds, len(a))
     permuter = Permuter.of(bounds, np.zeros(len(bounds), dtype=np.int64), names)
@@ -155,7 +158,8 @@ def permuted_correlations(
     null = np.empty(n_permutations)
     with one_blas_thread():
         for i in range(n_permutations):
-            moved = cross(a, b[permuter.rows(permuter.draw(rng))])
+            other = there.rows(b, permuter.rows(permuter.draw(rng)))
+            moved = cross(a, other) if there is HOST else there.product(a, other, transpose=True)
             null[i] = largest_singular_values(moved, np.array([0, len(moved)]), 1)[0, 0]
             if progress is not None:
                 progress(i + 1, n_permutations)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_design_size, check_lags
-from heschl.linear.frames import Float, Frames
+from heschl.linear.cuda import in_kind, on_device
+from heschl.linear.frames import Frames
 from heschl.linear.rows import whole
 from heschl.linear.segments import segment_bounds
 
 
-def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Float:
+def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Any:
     """Time-lagged copies of the features, side by side.
 
     Column k · d + f of row t is ``X[t - lags[k], f]``, or 0 where that frame lies outside t's segment. A positive
@@ -32,7 +33,7 @@ def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: 
     Returns
     -------
     ndarray of shape (n_frames, n_lags * n_features)
-        In the dtype of X.
+        In the dtype of X; on the GPU, and as X is, where X lies there.
 
     Raises
     ------
@@ -49,4 +50,5 @@ def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: 
     H = Frames.of(X)
     frames = check_lags(lags, None, None, None)
     check_design_size(len(frames), H.shape[1])
-    return H.design(whole(segment_bounds(segments, len(H))), frames)
+    design = H.design(whole(segment_bounds(segments, len(H))), frames)
+    return in_kind(design, X) if on_device(X) else design

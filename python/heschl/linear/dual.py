@@ -12,13 +12,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import _core
+from heschl.linear.backend import HOST, Array, Backend
 from heschl.linear.frames import Double, Float, Frames
 from heschl.linear.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, in_units, solve
 from heschl.linear.rows import Bounds, Ranges, row_numbers
-from heschl.linear.threads import n_threads
 
 # X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
 # deviations at most beside what is left.
@@ -36,7 +35,8 @@ class Dual:
         self.ranges = [problem.ranges(part) for part in parts]
         self.bounds = list(parts)
         self.sizes = [int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.ranges]
-        self.side_by_side = sum(self.sizes) <= self.SMALL
+        self.backend = problem.X.backend
+        self.side_by_side = self.backend is HOST and sum(self.sizes) <= self.SMALL
         H = problem.X.rows(slice(None))
         self.H = H
         if not problem.standardize:
@@ -45,67 +45,69 @@ class Dual:
                 sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
                 refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
             whole = _in_order(np.concatenate(self.ranges))
-            self.kernel = _kernel(H, whole, whole, problem.lags)
+            self.features = self.backend.put(H)
+            self.kernel = _kernel(self.backend, self.features, whole, whole, problem.lags)
             self.position = np.empty(len(H), dtype=np.int64)  # of a frame's row in it
             self.position[row_numbers(whole)] = np.arange(len(self.kernel))
 
-    def scratch(self) -> Float:
+    def scratch(self) -> Array:
         """Memory for `train`."""
         n = sum(self.sizes)
-        return np.empty((n, n), self.problem.y.dtype)
+        return self.backend.empty((n, n), self.problem.y.dtype)
 
-    def train(self, parts: Sequence[int], scratch: Float) -> DualTrained:
+    def train(self, parts: Sequence[int], scratch: Array) -> DualTrained:
         """The training set of some parts; valid until the scratch memory is used again."""
         return DualTrained(self, list(parts), scratch)
 
-    def block(self, rows: Sequence[int], cols: Sequence[int], reading: Reading, features: Float) -> Float:
+    def block(self, rows: Sequence[int], cols: Sequence[int], features: Array) -> Array:
         """Kernel matrix between the rows of some parts and of others, uncentred; memory of the caller's own."""
         a, b = (np.concatenate([self.ranges[part] for part in parts]) for parts in (rows, cols))
         if not self.problem.standardize:
-            return np.asarray(self.kernel[np.ix_(self.position[row_numbers(a)], self.position[row_numbers(b)])])
+            return self.backend.block(self.kernel, self.position[row_numbers(a)], self.position[row_numbers(b)])
         if list(rows) != list(cols):
-            return _kernel(features, a, b, self.problem.lags)
+            return _kernel(self.backend, features, a, b, self.problem.lags)
         ordered = _in_order(a)  # of a symmetric matrix whose rows are in order one half is computed
-        kernel = _kernel(features, ordered, ordered, self.problem.lags)
+        kernel = _kernel(self.backend, features, ordered, ordered, self.problem.lags)
         if (ordered == a).all():
             return kernel
         back = np.searchsorted(row_numbers(ordered), row_numbers(a))
-        return np.asarray(kernel[np.ix_(back, back)])
+        return self.backend.block(kernel, back, back)
 
 
 class DualTrained:
     """One training set: weights at any λ, and their errors elsewhere."""
 
-    def __init__(self, family: Dual, parts: list[int], scratch: Float) -> None:
+    def __init__(self, family: Dual, parts: list[int], scratch: Array) -> None:
         self.family, self.parts = family, parts
-        problem = family.problem
+        problem, b = family.problem, family.backend
         self.ranges = np.concatenate([family.ranges[part] for part in parts])
         self.reading = _reading(problem, np.concatenate([family.bounds[part] for part in parts]), family.H)
-        self.features = family.H
         if problem.standardize:
-            self.features = ((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype)
+            self.features = b.put(((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype))
+        else:
+            self.features = family.features
         y = problem.y[row_numbers(self.ranges)]
         n = len(y)
         refuse_no_rows(n)
         self.means = y.mean(axis=0, dtype=np.float64) if problem.fit_intercept else np.zeros(y.shape[1])
-        kernel = family.block(parts, parts, self.reading, self.features)
-        gram = scratch[:n, :n]
+        kernel = family.block(parts, parts, self.features)
+        gram = b.corner(scratch, n)
         self.kernel_means, self.kernel_mean = np.zeros(n), 0.0
         if problem.fit_intercept:
-            self.kernel_means = kernel.mean(axis=0, dtype=np.float64)
+            self.kernel_means = b.means(kernel, 0)
             self.kernel_mean = float(self.kernel_means.mean())
-        gram[:] = self._centred(kernel, self.kernel_means)
+        b.assign(gram, self._centred(kernel, self.kernel_means))
         # Centred, X X' is singular along 1: its inverse there is 1/λ, for which float32 would refuse many a λ.
         # μ 1 1ᵀ/n is added, μ a mean of the eigenvalues s, Σ s² / Σ s. Loadings are orthogonal to 1 and stay the same.
-        trace = float(gram.diagonal().sum(dtype=np.float64))
-        mu = float(np.einsum("ts,ts->", gram, gram)) / trace if problem.fit_intercept and trace > 0 else 0.0
+        trace = float(b.get(b.diagonal(gram)).sum(dtype=np.float64))
+        mu = float(b.squares(gram).sum()) / trace if problem.fit_intercept and trace > 0 else 0.0
         lift = gram.dtype.type(mu / n)
-        gram += lift
+        b.shifted(gram, np.full(n, lift, dtype=np.float64), np.zeros(n))
         self.mu = float(lift) * n
         self.equations = NormalEquations(
             gram=gram,
-            diagonal=gram.diagonal().copy(),
-            cross=(y - self.means).astype(y.dtype),
+            diagonal=b.diagonal(gram),
+            cross=b.put((y - self.means).astype(y.dtype)),
             reading=self.reading,
             n_rows=n,
             column_means=np.zeros(n),
@@ -113,15 +115,13 @@ class DualTrained:
             target_squares=np.zeros(y.shape[1]),
         )
 
-    def _centred(self, kernel: Float, row_means: Double) -> Float:
+    def _centred(self, kernel: Array, row_means: Double) -> Array:
         """Both sides about the mean of the training rows, in place; `row_means` are `kernel`'s over its columns."""
-        kernel -= row_means[:, None].astype(kernel.dtype)
-        kernel -= (self.kernel_means - self.kernel_mean).astype(kernel.dtype)
-        return kernel
+        return self.family.backend.shifted(kernel, -row_means, self.kernel_mean - self.kernel_means)
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
         """Weights of all targets, or of some, in the units of the data."""
-        return self.weights_of(solve(self.equations, alpha, targets), targets)
+        return self.weights_of(self.family.backend.get(solve(self.equations, alpha, targets)), targets)
 
     def weights_of(self, loadings: Float, targets: NDArray[np.int64] | None = None) -> Weights:
         """X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
@@ -132,26 +132,27 @@ class DualTrained:
         y = np.zeros((len(problem.X), c + 1), loadings.dtype)
         y[rows, :c] = loadings
         y[rows, c] = 1.0 / len(rows) if problem.fit_intercept else 0.0
-        nothing = np.zeros(self.features.shape[1], y.dtype)
-        cross, _, _ = Frames.of(self.features).targets(y, self.ranges, problem.lags, nothing, np.zeros(c + 1, y.dtype))
-        equations = replace(self.equations, column_means=cross[:, c].astype(np.float64))
-        return in_units(equations, np.ascontiguousarray(cross[:, :c]), targets)
+        b, nothing = self.family.backend, np.zeros(self.features.shape[1], y.dtype)
+        frames = Frames.of_matrix(self.features)
+        cross, _, _ = frames.targets(b.put(y), self.ranges, problem.lags, nothing, np.zeros(c + 1, y.dtype))
+        means = b.get(b.columns(cross, np.array([c])))[:, 0].astype(np.float64)
+        return in_units(replace(self.equations, column_means=means), b.columns(cross, np.arange(c)), targets)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
-        family, problem = self.family, self.family.problem
+        family, problem, b = self.family, self.family.problem, self.family.backend
         out = np.zeros((len(tests), len(alphas), problem.y.shape[1]))
         blocks, actual = [], []
         for test in tests:
             rows = row_numbers(np.concatenate([family.ranges[part] for part in test]))
-            kernel = family.block(list(test), self.parts, self.reading, self.features)
-            row_means = kernel.mean(axis=1, dtype=np.float64) if problem.fit_intercept else np.zeros(len(rows))
+            kernel = family.block(list(test), self.parts, self.features)
+            row_means = b.means(kernel, 1) if problem.fit_intercept else np.zeros(len(rows))
             blocks.append(self._centred(kernel, row_means))
             actual.append(problem.y[rows] - self.means)
         for a, alpha in enumerate(alphas):
             loadings = solve(self.equations, float(alpha))
             for i, (block, y) in enumerate(zip(blocks, actual, strict=True)):
-                error = y - block @ loadings
+                error = y - b.get(b.product(block, loadings))
                 out[i, a] = np.einsum("tc,tc->c", error, error)
         return out
 
@@ -172,7 +173,8 @@ def _in_order(ranges: Ranges) -> Ranges:
     return np.ascontiguousarray(ranges[np.argsort(ranges[:, 0], kind="stable")])
 
 
-def _kernel(H: Float, a: Ranges, b: Ranges, lags: range) -> Float:
-    out = np.empty([int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in (a, b)], H.dtype)
-    _core.lagged_kernel(H, a, H, b, lags[0], len(lags), out, n_threads())
+def _kernel(backend: Backend, H: Array, a: Ranges, b: Ranges, lags: range) -> Array:
+    rows, cols = (int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in (a, b))
+    out = backend.empty((rows, cols), H.dtype)
+    backend.kernels.lagged_kernel(H, a, H, b, lags[0], len(lags), out, backend.handle())
     return out

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.backend import HOST, Backend
 from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
 from heschl.linear.frames import Double
 from heschl.linear.leave_out import LeaveOut, leaves_one_out, merged
@@ -19,7 +20,7 @@ from heschl.linear.ridge import Weights
 from heschl.linear.rows import Bounds
 from heschl.linear.scores import Variation
 from heschl.linear.segments import Splits
-from heschl.linear.solvers import Method, Work, choose_solver
+from heschl.linear.solvers import Method, Work, choose_solver, memory_limit, worth_a_gpu
 from heschl.linear.threads import map_threads, one_blas_thread
 
 Result = TypeVar("Result")
@@ -41,11 +42,27 @@ class How:
         Bytes above the data.
     small_in_float64 : bool
         Whether small float32 problems are fitted in float64.
+    device : str
+        "cpu", "cuda", or "auto".
+    tf32 : bool
+        Whether products of float32 may round to 10 bits on a GPU.
     """
 
     solver: str = "auto"
     memory_limit: float | None = None
     small_in_float64: bool = True
+    device: str = "cpu"
+    tf32: bool = False
+
+    def backend(self, work: Work, problem: Problem) -> Backend:
+        """Where to compute: as asked; with "auto" where the data lie, or a GPU where it pays (`worth_a_gpu`)."""
+        if problem.X.backend is not HOST:
+            return problem.X.backend
+        if self.device == "cpu" or (self.device == "auto" and not worth_a_gpu(work, self.solver)):
+            return HOST
+        from heschl.linear.cuda import cuda_backend
+
+        return cuda_backend(tf32=self.tf32)
 
 
 @dataclass(frozen=True)
@@ -132,16 +149,21 @@ def in_blocks(
     solver, dtype : str
     """
     size = Work.of(problem, parts, n_sets, n_alphas)
-    method, block = choose_solver(size, how.solver, how.memory_limit, left_out=left_out)
+    backend = how.backend(size, problem)
+    problem = replace(problem, X=problem.X.to(backend))
+    limit, left_out = memory_limit(backend, how.memory_limit), left_out and backend is HOST
+    method, block = choose_solver(size, how.solver, limit, left_out=left_out, device=backend.name)
     if how.small_in_float64 and method.operations(size) < SMALL:
         problem = problem.in_float64()
     try:
-        return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
+        precision = "tf32" if how.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
+        return _blocks(problem, parts, method, block, work), method.name, precision
     except PrecisionError:
         if problem.y.dtype == np.float64:
             raise
-    problem = problem.in_float64()
-    method, block = choose_solver(replace(size, itemsize=8), how.solver, how.memory_limit, left_out=left_out)
+    problem, limit = problem.in_float64(), memory_limit(backend, how.memory_limit)
+    size = replace(size, itemsize=8)
+    method, block = choose_solver(size, how.solver, limit, left_out=left_out, device=backend.name)
     return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
 
 
@@ -152,14 +174,22 @@ def _blocks(
     block: int,
     work: Callable[[Problem, Any, Integers], Result],
 ) -> list[tuple[Integers, Result]]:
-    out = []
+    out: list[tuple[Integers, Result]] = []
     for targets, group in problem.by_mask(merged(parts) if method.all_at_once else parts):
         for start in range(0, len(targets), block):
             some = slice(start, start + block)
             part = group if block >= len(targets) else group.of_targets(some)
-            solver = method.build(part, parts)
-            with one_blas_thread() if solver.side_by_side else nullcontext():
-                out.append((targets[some], work(part, solver, targets[some])))
+            try:
+                solver = method.build(part, parts)
+                with one_blas_thread() if solver.side_by_side else nullcontext():
+                    out.append((targets[some], work(part, solver, targets[some])))
+            except MemoryError as error:
+                if problem.X.backend is HOST:
+                    raise
+                raise MemoryError(
+                    f"{error}, with {min(block, len(targets))} of {len(targets)} targets at a time by {method.name!r}; "
+                    "a smaller memory_limit takes fewer, and other processes on the device may give memory back"
+                ) from error
     return out
 
 
@@ -180,9 +210,9 @@ def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights
     """Weights of all targets from those of some each."""
     first = parts[0][1]
     if len(parts) == 1:
-        return first
+        return first.on(HOST)
     values = np.empty((len(first.values), n_targets), first.values.dtype)
     intercept = np.empty(n_targets, first.values.dtype)
     for targets, weights in parts:
-        values[:, targets], intercept[targets] = weights.values, weights.intercept
+        values[:, targets], intercept[targets] = weights.on(HOST).values, weights.intercept
     return Weights(values, first.shift, intercept)

@@ -52,11 +52,12 @@ class LaggedRidge(LaggedModel):
         How to solve; "auto" takes the one that costs least (`heschl.linear.solvers.SOLVERS`).
     memory_limit : float, optional
         Bytes that the fit may take above its data; targets are then fitted in blocks.
-    dtype : {None, "float32", "float64"}, default=None
+    dtype : {None, "float32", "float64", "tf32"}, default=None
         Precision of the fit and of its results. None takes that of X, and computes in float64 where that costs no
-        time worth naming.
-    device : {"auto", "cpu"}, default="auto"
-        Where to compute.
+        time worth naming. "tf32" (a GPU's) is float32 whose matrix products round their factors to 10 bits.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to compute: "cuda" on a GPU, or an error that says why not (`heschl.cuda_status`); "auto" where X lies,
+        or on a GPU where the fit is large enough to gain by it.
 
     Attributes
     ----------

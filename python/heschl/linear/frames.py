@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from heschl import _core
 from heschl.checks import InputError, check_matrix
+from heschl.linear.backend import HOST, Array, Backend, backend_of
 from heschl.linear.rows import Ranges, cut_rows, whole
-from heschl.linear.threads import map_threads, n_threads, worth_threads
+from heschl.linear.threads import map_threads, worth_threads
 
 Float = NDArray[Any]  # float32 or float64, one of the two throughout
 Double = NDArray[np.float64]
@@ -194,6 +194,12 @@ class Frames:
         """Frames of a matrix, a `Repeated` or `FeatureSpaces`, as given or in the precision asked for."""
         if isinstance(X, Frames):
             return X if dtype is None else X.astype(dtype)
+        if hasattr(X, "__dlpack_device__") and not isinstance(X, np.ndarray):
+            from heschl.linear.cuda import adopt, cuda_backend, device_of, on_device
+
+            if on_device(X):
+                values = adopt(name, X, device_of(X) if hasattr(X, "context") else cuda_backend())
+                return cls.of_matrix(values).astype(dtype or values.dtype)
         if isinstance(X, FeatureSpaces):
             dtype = X.dtype if dtype is None else dtype
             parts = [cls.of(X[key], dtype, f"{name}[{key!r}]").spaces[0] for key in X]
@@ -201,6 +207,11 @@ class Frames:
         run = X.run if isinstance(X, Repeated) else None
         values = check_matrix(name, X.values if isinstance(X, Repeated) else X, dtype)
         return cls((_Space(values, run, slice(0, values.shape[1])),))
+
+    @classmethod
+    def of_matrix(cls, values: Array) -> Frames:
+        """Frames of a checked matrix, on the host or on a device."""
+        return cls((_Space(values, None, slice(0, values.shape[1])),))
 
     def __len__(self) -> int:
         """Frames."""
@@ -210,7 +221,24 @@ class Frames:
         """The same in another precision."""
         if np.dtype(dtype) == self.dtype:
             return self
-        return Frames(tuple(_Space(s.values.astype(dtype), s.run, s.columns) for s in self.spaces))
+        b = self.backend
+        return Frames(tuple(_Space(b.cast(s.values, dtype), s.run, s.columns) for s in self.spaces))
+
+    @property
+    def backend(self) -> Backend:
+        """Where the values lie."""
+        return backend_of(self.spaces[0].values)
+
+    def to(self, backend: Backend) -> Frames:
+        """The same frames elsewhere; on a device all spaces are one matrix at the rate of frames."""
+        if backend.name == self.backend.name:
+            return self
+        parts = [backend.put(np.ascontiguousarray(space.values)) for space in self.spaces]
+        frames = [
+            part if s.run is None else backend.block(part, s.run, np.arange(s.n_columns))
+            for part, s in zip(parts, self.spaces, strict=True)
+        ]
+        return Frames.of_matrix(backend.side_by_side(frames))
 
     @property
     def dense(self) -> Float | None:
@@ -229,54 +257,46 @@ class Frames:
         for s in self.spaces:
             own = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
             if own.size:
-                values = np.ascontiguousarray(s.values[:, own])
+                values = self.backend.columns(s.values, own)
                 out.append(_Space(values, s.run, slice(start, start + own.size)))
                 start += own.size
         return Frames(tuple(out))
 
     def rows(self, index: Any) -> Float:
-        """Some frames, expanded."""
-        return np.concatenate([s.values[index if s.run is None else s.run[index]] for s in self.spaces], axis=1)
+        """Some frames, expanded, on the host."""
+        b = self.backend
+        parts = [b.rows(s.values, index if s.run is None else s.run[index]) for s in self.spaces]
+        return np.concatenate([b.get(part) for part in parts], axis=1)
 
     def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:
         """First block column (p, d), pair sums (w², d) and pair counts (w²,); writes the edges (r or 0, p)."""
-        d, w = self.shape[1], len(lags)
-        column = np.zeros((w * d, d), self.dtype)
+        d, w, b = self.shape[1], len(lags), self.backend
+        column = b.zeros((w * d, d), self.dtype)
         sums = np.zeros((w * w, d))
         counts = np.zeros(w * w)
-        for a, space in enumerate(self.spaces):
-            own, part = np.zeros_like(counts), np.zeros((w * w, space.n_columns))
+        for i, space in enumerate(self.spaces):
+            own, part = b.zeros((w * w,), np.float64), b.zeros((w * w, space.n_columns), np.float64)
             block = np.zeros((w * space.n_columns, space.n_columns), self.dtype) if len(self.spaces) > 1 else column
             edges = [leaving, entering]
             if len(self.spaces) > 1:
                 edges = [np.empty((len(edge), w * space.n_columns), self.dtype) for edge in edges]
-            _core.lagged_moments(
-                space.values,
-                space.run,
-                shift[space.columns],
-                ranges,
-                lags[0],
-                w,
-                block,
-                edges[0],
-                edges[1],
-                part,
-                own,
-                n_threads(),
-            )
-            counts, sums[:, space.columns] = own, part
+            b.kernels.lagged_moments(
+                space.values, space.run, b.put(shift[space.columns]), ranges, lags[0], w, block, *edges, part, own,
+                b.handle(),
+            )  # fmt: skip
+            counts, sums[:, space.columns] = b.get(own), b.get(part)
             if len(self.spaces) == 1:
                 continue
             self._scatter(column, block, space, space, w)
             for whole_edge, edge in zip((leaving, entering), edges, strict=True):
                 whole_edge.reshape(len(edge), w, d)[:, :, space.columns] = edge.reshape(len(edge), w, space.n_columns)
-            for b, other in enumerate(self.spaces):
-                if a == b:
+            for j, other in enumerate(self.spaces):
+                if i == j:
                     continue
                 block = np.zeros((w * space.n_columns, other.n_columns), self.dtype)
-                _core.lagged_pair(
+                b.kernels.lagged_pair(
                     space.values, space.run, shift[space.columns], other.values, other.run, shift[other.columns],
-                    ranges, lags[0], w, block, n_threads(),
+                    ranges, lags[0], w, block, b.handle(),
                 )  # fmt: skip
                 self._scatter(column, block, space, other, w)
         return column, sums, counts
@@ -287,16 +307,17 @@ class Frames:
 
     def targets(self, y: Float, ranges: Ranges, lags: range, shift: Float, y_shift: Float) -> tuple[Any, ...]:
         """X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
-        d, w, c = self.shape[1], len(lags), y.shape[1]
-        cross = np.zeros((w * d, c), self.dtype)
+        d, w, c, b = self.shape[1], len(lags), y.shape[1], self.backend
+        cross = b.zeros((w * d, c), self.dtype)
         target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
         for space in self.spaces if c > 0 else ():
             part = cross if len(self.spaces) == 1 else np.zeros((w * space.n_columns, c), self.dtype)
-            target_sums[:], totals[:] = 0.0, 0.0
-            _core.lagged_targets(
-                space.values, space.run, shift[space.columns], y, y_shift, ranges, lags[0], w, part, target_sums,
-                totals, n_threads(),
+            own_sums, own_totals = b.zeros((w, c), np.float64), b.zeros((2, c), np.float64)
+            b.kernels.lagged_targets(
+                space.values, space.run, b.put(shift[space.columns]), y, b.put(y_shift), ranges, lags[0], w, part,
+                own_sums, own_totals, b.handle(),
             )  # fmt: skip
+            target_sums, totals = b.get(own_sums), b.get(own_totals)
             if len(self.spaces) > 1:
                 cross.reshape(w, d, c)[:, space.columns] = part.reshape(w, space.n_columns, c)
         return cross, target_sums, totals
@@ -304,29 +325,43 @@ class Frames:
     def statistics(self, bounds: NDArray[np.int64], shift: Float) -> tuple[Double, Float]:
         """Sums and sums of squares (2, d) about the shift, least and greatest value in each segment (s, 2, d)."""
         sums, extremes = np.zeros((2, self.shape[1])), np.empty((len(bounds), 2, self.shape[1]), self.dtype)
+        b = self.backend
         for space in self.spaces:
-            part, ends = np.zeros((2, space.n_columns)), np.empty((2 * len(bounds), space.n_columns), self.dtype)
-            _core.feature_statistics(space.values, space.run, shift[space.columns], whole(bounds), part, ends)
-            sums[:, space.columns] = part
-            extremes[:, :, space.columns] = ends.reshape(len(bounds), 2, space.n_columns)
+            part, ends = (
+                b.zeros((2, space.n_columns), np.float64),
+                b.empty((2 * len(bounds), space.n_columns), self.dtype),
+            )
+            b.kernels.feature_statistics(
+                space.values, space.run, b.put(shift[space.columns]), whole(bounds), part, ends, b.handle()
+            )
+            sums[:, space.columns] = b.get(part)
+            extremes[:, :, space.columns] = b.get(ends).reshape(len(bounds), 2, space.n_columns)
         return sums, extremes
 
-    def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Float:
+    def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Array:
         """The lagged design (n_rows, p) of H - shift."""
-        d, w = self.shape[1], len(lags)
+        d, w, b = self.shape[1], len(lags), self.backend
         shift = np.zeros(d, self.dtype) if shift is None else shift
         n_rows = int((ranges[:, 1] - ranges[:, 0]).sum())
-        X = np.empty((n_rows, w * d), self.dtype)
+        X = b.empty((n_rows, w * d), self.dtype)
         for space in self.spaces:
             part = X if len(self.spaces) == 1 else np.empty((n_rows, w * space.n_columns), self.dtype)
-            _core.lagged_design(space.values, space.run, shift[space.columns], ranges, lags[0], w, part, n_threads())
+            b.kernels.lagged_design(
+                space.values, space.run, b.put(shift[space.columns]), ranges, lags[0], w, part, b.handle()
+            )
             if len(self.spaces) > 1:
                 X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, space.n_columns)
         return X
 
-    def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Float:
+    def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Array:
         """Predictions (n_rows, c) for the rows of the ranges, in order; threads share the rows."""
-        n_rows = int((ranges[:, 1] - ranges[:, 0]).sum())
+        n_rows, b = int((ranges[:, 1] - ranges[:, 0]).sum()), self.backend
+        if b is not HOST:
+            out = b.zeros((n_rows, values.shape[1]), self.dtype)
+            b.kernels.lagged_predict(
+                self.spaces[0].values, None, b.put(shift), ranges, lags[0], len(lags), values, out, b.handle()
+            )
+            return b.shifted(out, np.zeros(n_rows), intercept.astype(np.float64))
         out = np.empty((n_rows, values.shape[1]), self.dtype)
         out[:] = intercept
         if n_rows == 0:
@@ -344,9 +379,9 @@ class Frames:
         def rows(at: int, _: None) -> None:
             target = out[ends[at - 1] if at else 0 : ends[at]]
             for space, weights in zip(self.spaces, own, strict=True):
-                _core.lagged_predict(
+                b.kernels.lagged_predict(
                     space.values, space.run, shift[space.columns], pieces[at], lags[0], len(lags), weights, target,
-                    n_threads(),
+                    b.handle(),
                 )  # fmt: skip
 
         for _ in map_threads(rows, range(len(pieces)), lambda: None, small=True):

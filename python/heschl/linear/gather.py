@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.frames import Float, Frames
 from heschl.linear.rows import Ranges, split_rows
 from heschl.linear.shift import Shift
@@ -28,9 +29,9 @@ def row_sums(
     Each thread sums rows of its own into memory of its own, by BLAS calls of one thread: they never wait for each
     other, which two-thread calls this small do, and for other processes too.
     """
-    n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.itemsize
-    operations = 2.0 * float((ranges[:, 1] - ranges[:, 0]).sum()) * (n_bytes // y.itemsize)
-    workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes)))
+    n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.dtype.itemsize
+    operations = 2.0 * float((ranges[:, 1] - ranges[:, 0]).sum()) * (n_bytes // y.dtype.itemsize)
+    workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes))) if X.backend is HOST else 1
     groups = split_rows(ranges, workers)
 
     def sums(group: slice, _: None) -> dict[str, Any]:
@@ -53,8 +54,8 @@ def _row_sums(
     # Edges that no lag but the last can see are 0, and the last never enters the recursion.
     leaves = len(lags) > 1 and bool(((end < high) | (lags[-1] > 0)).any())
     enters = len(lags) > 1 and bool(((begin > low) | (lags[0] < 0)).any())
-    leaving = np.empty((len(ranges) * leaves, p), X.dtype)
-    entering = np.empty((len(ranges) * enters, p), X.dtype)
+    leaving = X.backend.empty((len(ranges) * leaves, p), X.dtype)
+    entering = X.backend.empty((len(ranges) * enters, p), X.dtype)
     column, pair_sums, pair_counts = X.moments(ranges, lags, shift.features, leaving, entering)
     cross, target_sums, totals = X.targets(y, ranges, lags, shift.features, shift.targets)
     return {
@@ -72,10 +73,10 @@ def _row_sums(
     }
 
 
-def joined_edges(edges: list[Float], counts: list[int]) -> Float:
+def joined_edges(edges: list[Array], counts: list[int]) -> Array:
     """Edge rows of several sets of ranges; a set without rows, whose edges are all 0, gets them where others have."""
     if not any(len(rows) for rows in edges):
         return edges[0]
-    width, dtype = edges[0].shape[1], edges[0].dtype
-    filled = [rows if len(rows) else np.zeros((count, width), dtype) for rows, count in zip(edges, counts, strict=True)]
-    return np.concatenate(filled)
+    width, dtype, b = edges[0].shape[1], edges[0].dtype, backend_of(edges[0])
+    filled = [rows if len(rows) else b.zeros((count, width), dtype) for rows, count in zip(edges, counts, strict=True)]
+    return b.below(filled)

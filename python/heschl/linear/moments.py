@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
+from heschl.linear.backend import HOST, backend_of
 from heschl.linear.frames import Double, Float, Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.reading import chunks, fingerprints
@@ -206,7 +207,7 @@ class LaggedMoments:
             extremes=extremes,
             ids=bounds[:, 0] if ids is None else ids,
             margins=Margins.of(X, y, bounds, lags)
-            if boundary == "drop" and keep is None and segments is None
+            if boundary == "drop" and keep is None and segments is None and X.backend is HOST
             else None,
             **row_sums(X, y, ranges, owner, lags, shift),
         )
@@ -317,13 +318,9 @@ class LaggedMoments:
         """The first part with the plain sums of the others added or taken away; edges are left to the caller."""
         out = replace(self)
         for name in (*ADDED, "n_frames", "feature_sums"):
-            value = getattr(parts[0], name)
-            for at, part in enumerate(parts[1:]):
-                if at == 0 or isinstance(value, int):
-                    value = value + sign * getattr(part, name)  # a new array: none of the parts may change
-                else:
-                    value += sign * getattr(part, name)
-            setattr(out, name, value)
+            first, *others = (getattr(part, name) for part in parts)
+            count = isinstance(first, int)
+            setattr(out, name, first + sign * sum(others) if count else backend_of(first).summed(first, others, sign))
         return out
 
     def _like(self, other: LaggedMoments) -> LaggedMoments:
@@ -333,7 +330,7 @@ class LaggedMoments:
             raise InputError(
                 "moments", f"lags, boundary, shapes {mine}", f"{theirs}", "Moments add up where all of them agree."
             )
-        if self.shift is other.shift:
+        if self.shift.equals(other.shift):
             return self
         return about(self, other.shift)
 

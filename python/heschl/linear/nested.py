@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
+from heschl.linear.cuda import check_device, on_host
 from heschl.linear.cv import FoldErrors, Progress, Solver, at_edge, choose_alpha, solve_chosen
 from heschl.linear.engine import How, in_blocks
 from heschl.linear.frames import Double, Float, Frames
@@ -75,6 +76,7 @@ def nested_cv(
     missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> NestedScores:
     """Unbiased scores of a lagged ridge model with λ chosen inside each training set.
@@ -101,6 +103,8 @@ def nested_cv(
     missing : {"raise", "mask"}
         What NaN in y is: an error, or a frame that leaves the fit and the scores of its target, and no other's; the
         features of such a frame stay in the history of the next ones. Its prediction is NaN.
+    solver, memory_limit, device
+        See `heschl.LaggedRidge`.
     progress : callable, optional
         Called with (paths done, paths in all).
 
@@ -122,14 +126,15 @@ def nested_cv(
     True
     """
     features = Frames.of(X)
-    responses, _ = check_responses(y, len(features), features.dtype, missing)
+    check_device(device)
+    responses, _ = check_responses(on_host("y", y), len(features), features.dtype, missing)
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_design_size(len(frames), features.shape[1])
     check_choice("boundary", boundary, BOUNDARIES)
     bounds = segment_bounds(segments, len(features))
     parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
     problem = Problem(features, responses, frames, boundary, True, standardize)
-    return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False))
+    return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False, device))
 
 
 def nested_fit(

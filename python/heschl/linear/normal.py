@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heschl import _core
 from heschl.checks import InputError
+from heschl.linear.backend import backend_of
 from heschl.linear.frames import Double, Float
 from heschl.linear.moments import LaggedMoments
-from heschl.linear.threads import n_threads
 
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
 # feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
@@ -128,22 +127,26 @@ def normal_equations(
     column_means *= reading.scale * inverse_n
     # Without an intercept the responses are not centred: y' must become y again.
     y_mean = moments.totals[0] / n if fit_intercept else -y_shift
+    b = backend_of(moments.first_column)
     if not assemble:
-        gram = np.empty((0, 0), moments.first_column.dtype)
+        gram = b.empty((0, 0), moments.first_column.dtype)
     elif gram is None:
-        gram = np.empty((p, p), moments.first_column.dtype)
+        gram = b.empty((p, p), moments.first_column.dtype)
+    sums, counts, offset, scale = (
+        b.put(np.ascontiguousarray(part)) for part in (moments.pair_sums, moments.pair_counts, offset, reading.scale)
+    )
     if assemble:
-        _core.lagged_gram(
-            moments.first_column, moments.leaving, moments.entering, moments.pair_sums, moments.pair_counts, offset,
-            reading.scale, inverse_n, moments.lags[0], w, gram, n_threads(),
+        b.kernels.lagged_gram(
+            moments.first_column, moments.leaving, moments.entering, sums, counts, offset, scale, inverse_n,
+            moments.lags[0], w, gram, b.handle(),
         )  # fmt: skip
-    cross = np.empty_like(moments.cross)
-    _core.lagged_cross(
-        moments.cross, moments.pair_sums, moments.pair_counts, moments.target_sums, y_mean, offset, reading.scale,
-        inverse_n, moments.lags[0], w, cross, n_threads(),
+    cross = b.empty(moments.cross.shape, moments.cross.dtype)
+    b.kernels.lagged_cross(
+        moments.cross, sums, counts, b.put(moments.target_sums), b.put(y_mean), offset, scale, inverse_n,
+        moments.lags[0], w, cross, b.handle(),
     )  # fmt: skip
-    diagonal = gram.diagonal().copy()
-    if not (np.isfinite(diagonal).all() and np.isfinite(cross).all()):
+    diagonal = b.diagonal(gram)
+    if not (b.finite(diagonal) and b.finite(cross)):
         raise InputError(
             "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
             "Rescale them.",

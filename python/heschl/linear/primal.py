@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.frames import Double, Float
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, Reading, normal_equations
@@ -48,7 +48,8 @@ class Primal:
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem
         self.parts = list(parts)
-        self.moments = problem.moments(parts)
+        self.y = problem.X.backend.put(problem.y)
+        self.moments = problem.moments(parts, self.y)
         self.side_by_side = problem.n_columns <= self.SMALL and _worth_threads(problem)
         self.bands: Double | None = None
 
@@ -76,9 +77,9 @@ class Primal:
 
     def scratch(self) -> Scratch:
         """Memory for `train`."""
-        p, dtype = self.problem.n_columns, self.problem.y.dtype
+        p, dtype, empty = self.problem.n_columns, self.problem.y.dtype, self.problem.X.backend.empty
         tests = p if self.scores_from_moments and len(self.parts) > 1 else 0
-        return Scratch(np.empty((p, p), dtype), np.empty((tests, tests), dtype))
+        return Scratch(empty((p, p), dtype), empty((tests, tests), dtype))
 
     def equations(self, parts: Sequence[int], gram: Float, reading: Reading | None = None) -> NormalEquations:
         """Normal equations of the union of some parts."""
@@ -110,7 +111,7 @@ class Trained:
         self.equations = equations
         self.scratch = scratch
 
-    def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
+    def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Array:
         """Weights (p, c) for the features as the equations read them."""
         return solve(self.equations, alpha, targets)
 
@@ -146,7 +147,7 @@ class Trained:
             return errors_from_moments(equations, self.equations, values)
         sets = [in_units(self.equations, each) for each in values]
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
-        return squared_errors(sets, problem.X, problem.y, ranges, problem.lags)
+        return squared_errors(sets, problem.X, family.y, ranges, problem.lags)
 
 
 class EighPrimal(Primal):
@@ -160,17 +161,18 @@ class EighPrimal(Primal):
 class _EighTrained(Trained):
     def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch) -> None:
         super().__init__(family, equations, scratch)
-        # Row-major lower is LAPACK's upper; a copy keeps X'X for the residual.
-        self.values, self.vectors = eigh(equations.gram, lower=True, driver="evd", check_finite=False)
-        self.rotated = self.vectors.T @ equations.cross
+        b = backend_of(equations.gram)
+        self.values, self.vectors = b.eigh(equations.gram)  # vectors are rows; X'X is kept for the residual
+        self.rotated = b.product(self.vectors, equations.cross)
 
     def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
         """Weights (p, c) for the features as the equations read them."""
-        rotated = self.rotated if targets is None else self.rotated[:, targets]
+        b = backend_of(self.rotated)
+        rotated = self.rotated if targets is None else b.columns(self.rotated, targets)
         damped = self.values + alpha
         if not damped.min() > 0:
             raise PrecisionError(f"X'X + {alpha:g} I has the eigenvalue {damped.min():.1e}")
-        values: Float = self.vectors @ (rotated / damped[:, None]).astype(rotated.dtype)
+        values: Float = b.product(self.vectors, b.scaled_rows(rotated, 1.0 / damped), transpose=True)
         if rotated.dtype == np.float32:
             refuse_residual(self.equations, alpha, values, targets)
         return values
@@ -179,4 +181,4 @@ class _EighTrained(Trained):
 def _worth_threads(problem: Problem) -> bool:
     """Whether a few training sets take longer than starting threads for them."""
     (n, d), p, c = problem.X.shape, problem.n_columns, problem.y.shape[1]
-    return worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1
+    return problem.X.backend is HOST and worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1

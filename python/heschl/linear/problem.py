@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.backend import HOST
 from heschl.linear.frames import Float, Frames
 from heschl.linear.masks import mask_groups, masked_moments
 from heschl.linear.moments import LaggedMoments
@@ -57,21 +58,23 @@ class Problem:
         groups = mask_groups(self.y)
         if len(groups) == 1 and groups[0][1].all():
             return [(groups[0][0], self)]
-        features = replace(self, y=self.y[:, :0]).moments(parts) if len(groups) > 1 else None
+        whole = len(groups) > 1 and self.X.backend is HOST  # on a device a pass over the data costs next to nothing
+        features = replace(self, y=self.y[:, :0]).moments(parts) if whole else None
         return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
     def ranges(self, bounds: Bounds) -> Ranges:
         """Rows of the design in some segments."""
         return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep, self.segments)[0]
 
-    def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
-        """Moments of each part, in one pass over the data."""
+    def moments(self, parts: Sequence[Bounds], y: Float | None = None) -> list[LaggedMoments]:
+        """Moments of each part, in one pass over the data; `y` are the responses where the features are."""
         if self.keep is not None and self.features is not None and self.keep.mean() > 0.5:
             return masked_moments(self.X, self.y, self.keep, parts, self.segments, self.features)
         shift = Shift.near_mean(self.X, self.y)
+        responses = self.y if y is None else y
         return [
             LaggedMoments.of_rows(
-                self.X, self.y, part, self.lags, self.boundary, shift, keep=self.keep, segments=self.segments
+                self.X, responses, part, self.lags, self.boundary, shift, keep=self.keep, segments=self.segments
             )
             for part in parts
         ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_lags
+from heschl.linear.backend import backend_of
 from heschl.linear.frames import Float, Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.rows import Bounds, row_ranges
@@ -103,16 +104,16 @@ def selected(
         out = _select_lags(out, chosen)
     d, c = out.first_column.shape[1], out.cross.shape[1]
     if features is not None:
-        f = _columns("features", features, d)
+        f, b = _columns("features", features, d), backend_of(out.first_column)
         rows = (np.arange(len(out.lags))[:, None] * d + f).reshape(-1)
         out = replace(
             out,
             shift=Shift(out.shift.features[f], out.shift.targets),
-            first_column=np.ascontiguousarray(out.first_column[rows][:, f]),
-            leaving=np.ascontiguousarray(out.leaving[:, rows]),
-            entering=np.ascontiguousarray(out.entering[:, rows]),
+            first_column=b.block(out.first_column, rows, f),
+            leaving=b.columns(out.leaving, rows),
+            entering=b.columns(out.entering, rows),
             pair_sums=np.ascontiguousarray(out.pair_sums[:, f]),
-            cross=out.cross[rows],
+            cross=b.block(out.cross, rows, np.arange(c)),
             feature_sums=np.ascontiguousarray(out.feature_sums[:, f]),
             extremes=np.ascontiguousarray(out.extremes[:, :, f]),
             margins=None if out.margins is None else replace(out.margins, X=np.ascontiguousarray(out.margins.X[:, f])),

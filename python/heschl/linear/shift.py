@@ -25,6 +25,12 @@ class Shift:
     features: Float  # (d,)
     targets: Float  # (c,)
 
+    def equals(self, other: Shift) -> bool:
+        """Whether both subtract the same."""
+        return self is other or (
+            np.array_equal(self.features, other.features) and np.array_equal(self.targets, other.targets)
+        )
+
     @classmethod
     def near_mean(cls, X: Frames, y: Float) -> Shift:
         """Mean of a few hundred frames spread over the data; where some are unknown, of the others."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heschl.checks import InputError, check_choice
+from heschl.linear.backend import HOST, Backend
 from heschl.linear.cg import cg_operations
 from heschl.linear.dual import Dual
 from heschl.linear.iterative import Conjugate
@@ -28,6 +29,10 @@ EIGH_OPERATIONS = 7.5  # p³ each, in such units: 12 to 18 Cholesky factorisatio
 FLOAT32_LEFT_OUT = 3.0
 CG_SLOWNESS = 2.2
 CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
+# "auto" goes to a GPU where that saves time by these operations per second, and seconds to get there.
+CPU_RATE, GPU_RATE, GPU_START = 1e11, 1e13, 1.0
+# Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
+FREE_SHARE = 0.85
 # "auto" takes a solver that is not exact where all others cost so many times as much.
 INEXACT_BY = 4.0
 
@@ -202,7 +207,7 @@ class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
 
     `exact` is to rounding; else to a tolerance that is checked. `all_at_once`: all parts are one training set
-    (`heschl.linear.leave_out.LeaveOut`).
+    (`heschl.linear.leave_out.LeaveOut`). `on_device`: runs on a GPU, too.
     """
 
     name: str
@@ -211,14 +216,15 @@ class Method:
     n_bytes: Callable[[Work], float]
     exact: bool = True
     all_at_once: bool = False
+    on_device: bool = False
 
 
 SOLVERS: Mapping[str, Method] = {
     method.name: method
     for method in (
-        Method("cholesky", Primal, _cholesky_operations, _cholesky_bytes),
-        Method("eigh", EighPrimal, _eigh_operations, _eigh_bytes),
-        Method("dual", Dual, _dual_operations, _dual_bytes),
+        Method("cholesky", Primal, _cholesky_operations, _cholesky_bytes, on_device=True),
+        Method("eigh", EighPrimal, _eigh_operations, _eigh_bytes, on_device=True),
+        Method("dual", Dual, _dual_operations, _dual_bytes, on_device=True),
         Method("cg", Conjugate, _cg_operations, _cg_bytes, exact=False),
     )
 }
@@ -233,7 +239,31 @@ LEFT_OUT: Mapping[str, Method] = {
 }
 
 
-def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:
+def memory_limit(backend: Backend, given: float | None) -> float | None:
+    """Bytes that a fit may take: as given, and on a device no more than are free."""
+    if backend is HOST:
+        return given
+    free = FREE_SHARE * backend.free_memory
+    return free if given is None else min(given, free)
+
+
+def worth_a_gpu(work: Work, solver: str) -> bool:
+    """Whether there is a GPU, and it saves more time than it takes to get there.
+
+    The rates are guesses on the side of the CPU until they are measured (`bench/gpu.py`).
+    """
+    methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
+    least = min((method.operations(work) for method in methods), default=0.0)
+    if least / CPU_RATE < GPU_START + least / GPU_RATE:
+        return False
+    from heschl.linear.cuda import cuda_status
+
+    return cuda_status().available
+
+
+def choose_solver(
+    work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False, device: str = "cpu"
+) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too.
@@ -245,7 +275,10 @@ def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_o
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
     methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
-    methods = [m for m in methods if solver in ("auto", m.name)]
+    methods = [m for m in methods if solver in ("auto", m.name) and (device == "cpu" or m.on_device)]
+    if not methods:
+        there = [m.name for m in SOLVERS.values() if m.on_device]
+        raise InputError("solver", f"{solver!r} with device={device!r}", f'"auto" or one of {there}')
     blocks = {m: _largest_block(m, work, memory_limit) for m in methods}
     possible = [m for m in methods if blocks[m] > 0]
     if not possible:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, eigh, lapack, qr, solve_triangular, svd
 
-from heschl import _core
 from heschl.checks import InputError
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.threads import map_threads, n_threads, one_blas_thread
 
 Double = NDArray[np.float64]
@@ -57,7 +57,7 @@ class Whitened:
 
 def whiten(
     name: str,
-    X: NDArray[Any],
+    X: Array,
     *,
     reg: float = 0.0,
     rank_tol: float = 1e-10,
@@ -75,7 +75,7 @@ def whiten(
     name : str
         Of the argument, for messages.
     X : (n, d) array of float32 or float64
-        Features. Sums are in float64; rows are kept in the precision that they came in.
+        Features, on the host or a device. Sums are in float64; rows are kept where, and in the precision, they came in.
     reg : float
         Ridge penalty on weights, in units of the centred features' sums of squares.
     rank_tol : float
@@ -92,15 +92,16 @@ def whiten(
         For features that do not vary.
     """
     n, d = X.shape
-    mean = X.mean(axis=0, dtype=np.float64)
-    norm = _column_norms(X, mean)
+    b = backend_of(X)
+    mean = b.means(X, 0)
+    norm = np.sqrt(b.squares(X, mean))
     # Rounding of the mean leaves that much of a constant.
     varies = norm > 8 * np.finfo(np.float64).eps * n * np.abs(mean)
     if not varies.any():
         raise InputError(name, "features that do not vary", "at least one that does")
     plain = reg == 0 and pca is None
     scale = norm[varies] / np.sqrt(n) if plain or standardize else np.ones(int(varies.sum()))
-    part = X if varies.all() else np.ascontiguousarray(X[:, varies])
+    part = X if varies.all() else b.columns(X, np.flatnonzero(varies))
     with one_blas_thread():
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
         if found is None or not plain:
@@ -148,9 +149,18 @@ def _directions(s: Double, least: float, pca: float | int | None) -> int:
     return keep
 
 
-def product(a: Whitened, b: Whitened) -> Double:
-    """Multiply both orthonormal bases, (rank of a, rank of b): its singular values are the correlations."""
-    return cross(cross(cross(a.rows, b.rows), a.turn), b.turn)
+def product(a: Whitened, b: Whitened) -> Array:
+    """Multiply both orthonormal bases, (rank of a, rank of b), where their rows lie.
+
+    Its singular values are the correlations.
+    """
+    there = backend_of(a.rows)
+    if there is HOST:
+        return cross(cross(cross(a.rows, b.rows), a.turn), b.turn)
+    out = there.cast(there.product(a.rows, b.rows, transpose=True), np.float64)
+    for side in (a, b):
+        out = there.product(out, there.put(np.ascontiguousarray(side.turn)), transpose=True)
+    return out
 
 
 def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -167,15 +177,14 @@ def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def largest_singular_values(M: NDArray[Any], edges: NDArray[np.int64], k: int) -> Double:
+def largest_singular_values(M: Array, edges: NDArray[np.int64], k: int) -> Double:
     """Give the k largest singular values of each matrix M[edges[i] : edges[i + 1]], threads sharing the matrices."""
-    values = np.empty((len(edges) - 1, k))
+    b = backend_of(M)
+    values = b.empty((len(edges) - 1, k), np.float64)
+    given = np.ascontiguousarray(M, np.float64) if b is HOST else M
     with one_blas_thread():
-        threads = n_threads()
-        _core.largest_singular(
-            np.ascontiguousarray(M, np.float64), np.asarray(edges, np.int64), k, values, None, threads
-        )
-    return values
+        b.kernels.largest_singular(given, np.asarray(edges, np.int64), k, values, None, b.handle())
+    return b.get(values)
 
 
 def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]:
@@ -183,7 +192,7 @@ def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]
     small = min(M.shape)
     values, vectors = np.empty((1, k)), np.empty((k, small))
     with one_blas_thread():
-        _core.largest_singular(np.ascontiguousarray(M), np.array([0, len(M)]), k, values, vectors, 1)
+        HOST.kernels.largest_singular(np.ascontiguousarray(M), np.array([0, len(M)]), k, values, vectors, 1)
         s = values[0]
         # As roots of eigenvalues the small ones lose what the others' rounding covers.
         if s[-1] < 1e-4 * s[0]:
@@ -194,19 +203,17 @@ def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]
         return M @ vectors.T / s, s, vectors.T
 
 
-def _column_norms(X: NDArray[Any], mean: Double) -> Double:
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(X), 512):
-        centred = X[start : start + 512] - mean
-        total += np.einsum("ij,ij->j", centred, centred)
-    return np.asarray(np.sqrt(total))
+def _cholesky_qr(X: Array, mean: Double, scale: Double) -> Whitened | None:
+    (n, d), b = X.shape, backend_of(X)
+    rows, about, by = b.empty((n, d), X.dtype), b.put(mean), b.put(1.0 / scale)
 
+    def kept_rows(upper: Double | None) -> Double:
+        """Write the rows, over a Cholesky factor where there is one, and give their Gram matrix."""
+        found = b.empty((d, d), np.float64)
+        b.kernels.whiten_rows(X, about, by, None if upper is None else b.put(upper), rows, found, b.handle())
+        return b.get(found)
 
-def _cholesky_qr(X: NDArray[Any], mean: Double, scale: Double) -> Whitened | None:
-    d = X.shape[1]
-    gram, threads = np.empty((d, d)), n_threads()
-    rows = np.empty_like(X)
-    _core.whiten_rows(X, mean, 1.0 / scale, None, rows, gram, threads)
+    gram = kept_rows(None)
     first = _factor(gram, ONE_PASS if X.dtype == np.float64 else 1.0)
     if first is None:
         return None
@@ -214,7 +221,7 @@ def _cholesky_qr(X: NDArray[Any], mean: Double, scale: Double) -> Whitened | Non
     inverse = solve_triangular(upper, np.eye(d), check_finite=False)
     if enough:
         return Whitened(rows, inverse, inverse, upper, np.ones(d), mean)
-    _core.whiten_rows(X, mean, 1.0 / scale, upper, rows, gram, threads)
+    gram = kept_rows(upper)
     if np.abs(gram - np.eye(d)).sum(axis=0).max() > 0.5:
         return None
     again = cholesky(gram, check_finite=False)
@@ -235,7 +242,7 @@ def _factor(gram: Double, one_pass: float) -> tuple[Double, bool] | None:
 
 
 def _by_singular_values(
-    X: NDArray[Any],
+    X: Array,
     mean: Double,
     scale: Double,
     found: Whitened | None,
@@ -248,7 +255,7 @@ def _by_singular_values(
         u, s, vt = svd(found.forth, check_finite=False)
         rows, turn = found.rows, found.turn @ u
     else:
-        centred = (X - mean) / scale
+        centred = (backend_of(X).get(X) - mean) / scale
         if len(centred) > centred.shape[1]:
             rows, r = qr(centred, mode="economic", overwrite_a=True, check_finite=False)
             turn, s, vt = svd(r, full_matrices=False, check_finite=False)
@@ -258,5 +265,7 @@ def _by_singular_values(
     noise = np.finfo(np.float64).eps * np.sqrt(len(X)) * float(np.abs(mean / scale).max(initial=0.0)) * max(X.shape)
     keep = _directions(s, max(rank_tol * float(s.max(initial=0.0)), noise), pca)
     s, vt = s[:keep], vt[:keep]
-    rows, shrink = rows.astype(X.dtype, copy=False), s / np.sqrt(s**2 + reg)
+    shrink = s / np.sqrt(s**2 + reg)
+    if found is None:
+        rows = backend_of(X).put(np.ascontiguousarray(rows.astype(X.dtype, copy=False)))
     return Whitened(rows, turn[:, :keep], vt.T / s, vt * s[:, None], shrink, mean)

@@ -1,0 +1,224 @@
+// heschl._cuda: the kernels on the GPU, and the arrays they take. Built for CUDA, or (for tests) on host memory.
+#include <map>
+
+#include "../cuda/arrays.hpp"
+#include "../cuda/libraries.hpp"
+#include "dlpack.hpp"
+#include "errors.hpp"
+#include "kernels.hpp"
+#include "kernels_others.hpp"
+
+namespace heschl::bindings {
+namespace {
+
+using Context = std::shared_ptr<Cuda>;
+using Release = py::gil_scoped_release;
+using Index = std::optional<Array<int64_t>>;
+
+#ifdef HESCHL_EMULATED
+constexpr bool emulated = true;
+#else
+constexpr bool emulated = false;
+#endif
+
+// One for each device and precision, never let go: at the end of the process the driver may be gone before it.
+Context context_of(int device, bool tf32) {
+    static auto* const all = new std::map<std::pair<int, bool>, Context>;
+    Context& found = (*all)[{device, tf32}];
+    if (!found) found = std::make_shared<Cuda>(device, tf32);
+    return found;
+}
+
+template <class T>
+py::tuple shape_of(const DeviceArray<T>& array) {
+    if (array.ndim == 1) return py::make_tuple(array.rows);
+    return py::make_tuple(array.rows, array.cols);
+}
+
+template <class T>
+DeviceArray<T> upload(const Context& cuda, const Array<T>& given) {
+    const int ndim = static_cast<int>(given.ndim());
+    require(ndim == 1 || ndim == 2, "expected a 1-D or 2-D array");
+    const py::array_t<T, py::array::c_style> whole = given;  // a copy only where rows are apart
+    auto out = new_array<T>(cuda, whole.shape(0), ndim == 2 ? whole.shape(1) : 1, ndim);
+    const T* const source = whole.data();
+    const auto bytes = static_cast<std::size_t>(whole.size()) * sizeof(T);
+    Release unlocked;
+    cuda->copy_in(out.data, source, bytes);
+    return out;
+}
+
+template <class T>
+DeviceArray<T> packed(const DeviceArray<T>& array) {
+    if (array.contiguous()) return array;
+    auto out = new_array<T>(array.cuda, array.rows, array.cols, array.ndim);
+    take<T>(*array.cuda, array.read(), nullptr, nullptr, out.view());
+    return out;
+}
+
+template <class T>
+Array<T> download(const DeviceArray<T>& array) {
+    std::vector<py::ssize_t> shape{array.rows};
+    if (array.ndim == 2) shape.push_back(array.cols);
+    Array<T> out(shape);
+    T* const target = out.mutable_data();
+    Release unlocked;
+    const DeviceArray<T> whole = packed(array);
+    array.cuda->copy_out(target, whole.data, static_cast<std::size_t>(array.rows * array.cols) * sizeof(T));
+    return out;
+}
+
+template <class T>
+DeviceArray<T> taken(const DeviceArray<T>& array, const Index& rows, const Index& cols) {
+    const auto checked = [](const Index& index, int64_t size) {
+        if (!index) return std::vector<int64_t>();
+        const Vector<const int64_t> view = in1<int64_t>(*index);
+        for (int64_t i = 0; i < view.size; ++i)
+            require(view[i] >= 0 && view[i] < size, "expected indices within the array");
+        return std::vector<int64_t>(view.data, view.data + view.size);
+    };
+    const std::vector<int64_t> down = checked(rows, array.rows), across = checked(cols, array.cols);
+    const int64_t n_rows = rows ? static_cast<int64_t>(down.size()) : array.rows;
+    const int64_t n_cols = cols ? static_cast<int64_t>(across.size()) : array.cols;
+    Release unlocked;
+    auto out = new_array<T>(array.cuda, n_rows, n_cols, array.ndim);
+    const Buffer<int64_t> row_index(*array.cuda, down), col_index(*array.cuda, across);
+    take<T>(*array.cuda, array.read(), rows ? row_index.data() : nullptr, cols ? col_index.data() : nullptr,
+            out.view());
+    return out;
+}
+
+template <class T>
+void bind_array(py::module_& m, const char* name) {
+    using A = DeviceArray<T>;
+    py::class_<A>(m, name)
+        .def_property_readonly("shape", shape_of<T>)
+        .def_property_readonly("ndim", [](const A& a) { return a.ndim; })
+        .def_property_readonly("size", [](const A& a) { return a.rows * a.cols; })
+        .def_property_readonly("dtype", [](const A&) { return py::dtype::of<T>(); })
+        .def_property_readonly("context", [](const A& a) { return a.cuda; })
+        .def("__len__", [](const A& a) { return a.rows; })
+        .def("numpy", download<T>)
+        .def("take", taken<T>, strict("rows"), strict("cols"))
+        .def(
+            "part",  // a view of some rows and columns
+            [](const A& a, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+                require(0 <= row && 0 <= rows && row + rows <= a.rows && 0 <= col && 0 <= cols && col + cols <= a.cols,
+                        "expected a part of the array");
+                A out = a;
+                out.data = a.data + row * a.stride + col;
+                out.rows = rows;
+                out.cols = cols;
+                return out;
+            },
+            py::arg("row"), py::arg("rows"), py::arg("col"), py::arg("cols"))
+        .def("diagonal",
+             [](const A& a) {
+                 require(a.rows == a.cols, "expected a square matrix");
+                 auto out = new_array<T>(a.cuda, a.rows, 1, 1);
+                 take<T>(*a.cuda, {a.data, a.rows, 1, a.stride + 1}, nullptr, nullptr, out.view());
+                 return out;
+             })
+        .def("__dlpack_device__",
+             [](const A& a) { return py::make_tuple(emulated ? dl_host : dl_cuda, a.cuda->device); })
+        .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs&) {
+            return to_dlpack<T>(a, emulated ? dl_host : dl_cuda);
+        });
+    m.def("upload", upload<T>, py::arg("context"), strict("values"));
+    m.def("zero", [](const A& a) {
+        require(a.contiguous(), "expected a contiguous array");
+        a.cuda->clear(a.data, static_cast<std::size_t>(a.rows * a.cols) * sizeof(T));
+    });
+}
+
+template <class T>
+void bind_algebra(py::module_& m) {
+    using A = DeviceArray<T>;
+    using D = DeviceArray<double>;
+    const auto vector = [](const std::optional<D>& given) { return given ? in1(*given) : Vector<const double>{}; };
+    m.def("assign", [](const A& target, const DeviceArray<float>& values) {
+        require(target.rows == values.rows && target.cols == values.cols, "assign: two arrays of one shape");
+        convert<float, T>(*target.cuda, values.read(), target.view());
+    });
+    m.def("assign", [](const A& target, const D& values) {
+        require(target.rows == values.rows && target.cols == values.cols, "assign: two arrays of one shape");
+        convert<double, T>(*target.cuda, values.read(), target.view());
+    });
+    m.def("add", [](const A& target, const A& values, double factor) {
+        add<T>(*target.cuda, static_cast<T>(factor), values.read(), target.view());
+    });
+    m.def("scale_and_shift", [vector](const A& values, const std::optional<D>& factor, const std::optional<D>& row,
+                                      const std::optional<D>& column) {
+        scale_and_shift<T>(*values.cuda, vector(factor), vector(row), vector(column), values.view());
+    });
+    m.def("weighted_sums", [vector](const A& values, const std::optional<D>& weight) {
+        auto out = new_array<double>(values.cuda, values.cols, 1, 1);
+        weighted_sums<T>(*values.cuda, values.read(), vector(weight), out1(out));
+        return out;
+    });
+    m.def("row_sums", [](const A& values) {
+        auto out = new_array<double>(values.cuda, values.rows, 1, 1);
+        row_sums<T>(*values.cuda, values.read(), out1(out));
+        return out;
+    });
+    m.def("all_finite", [](const A& values) {
+        Release unlocked;
+        return all_finite<T>(*values.cuda, values.read());
+    });
+    m.def("product", [](const A& a, const A& b, bool transpose_a) {
+        require((transpose_a ? a.rows : a.cols) == b.rows, "product: inner sizes differ");
+        auto out = new_array<T>(a.cuda, transpose_a ? a.cols : a.rows, b.cols, 2);
+        gemm<T>(*a.cuda, transpose_a, false, T(1), a.read(), b.read(), T(0), out.view());
+        return out;
+    });
+    m.def("eigen_lower", [](const A& matrix) {
+        require(matrix.rows == matrix.cols, "expected a square matrix");
+        auto values = new_array<T>(matrix.cuda, matrix.rows, 1, 1);
+        Release unlocked;
+        eigen_lower<T>(*matrix.cuda, matrix.view(), true, values.data);
+        return values;
+    });
+}
+
+}  // namespace
+}  // namespace heschl::bindings
+
+PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
+    using namespace heschl;
+    using namespace heschl::bindings;
+    m.doc() = "heschl's kernels on a GPU; see csrc/include/heschl/cuda.hpp.";
+    py::register_local_exception_translator(translate);
+    m.attr("emulated") = emulated;
+    m.def("open_libraries", open_libraries, py::arg("cublas"), py::arg("cusolver"));
+    m.def("device_count", device_count);
+    m.def("device_name", device_name);
+    py::class_<Cuda, Context>(m, "Context")
+        .def_static("of", context_of, py::arg("device"), py::arg("tf32"))
+        .def_property_readonly("device", [](const Cuda& cuda) { return cuda.device; })
+        .def_property_readonly("tf32", [](const Cuda& cuda) { return cuda.tf32; })
+        .def_property_readonly("stream",
+                               [](const Cuda& cuda) { return reinterpret_cast<std::uintptr_t>(cuda.stream()); })
+        .def("synchronize", &Cuda::synchronize, py::call_guard<Release>())
+        .def("memory", [](const Cuda& cuda) {
+            std::size_t free = 0, total = 0;
+            cuda.memory(free, total);
+            return py::make_tuple(free, total);
+        });
+    bind_array<float>(m, "Array32");
+    bind_array<double>(m, "Array64");
+    bind_array<int64_t>(m, "ArrayInt");
+    m.def("empty", [](const Context& cuda, int64_t rows, std::optional<int64_t> cols, const std::string& dtype) {
+        const int ndim = cols ? 2 : 1;
+        if (dtype == "float32") return py::cast(new_array<float>(cuda, rows, cols.value_or(1), ndim));
+        require(dtype == "float64", "expected float32 or float64");
+        return py::cast(new_array<double>(cuda, rows, cols.value_or(1), ndim));
+    });
+    m.def("from_dlpack", from_dlpack, py::arg("context"), py::arg("capsule"));
+    bind_algebra<float>(m);
+    bind_algebra<double>(m);
+    bind_ridge<OnCuda, float>(m);
+    bind_ridge<OnCuda, double>(m);
+    bind_dual_scores_cca<OnCuda, float>(m);
+    bind_dual_scores_cca<OnCuda, double>(m);
+    bind_largest_singular<OnCuda>(m);
+}

@@ -1,0 +1,72 @@
+// Device memory as Python holds it: shaped, shared by its views, and kept with the device it lies on.
+#pragma once
+
+#include "../cuda/device.hpp"
+#include "arrays.hpp"
+#include "heschl/cuda.hpp"
+
+namespace heschl::bindings {
+
+// (rows, cols), or (rows) with one column and one dimension. Rows lie `stride` elements apart.
+template <class T>
+struct DeviceArray {
+    std::shared_ptr<Cuda> cuda;
+    std::shared_ptr<void> owner;
+    T* data = nullptr;
+    int64_t rows = 0, cols = 1, stride = 1;
+    int ndim = 2;
+
+    Matrix<T> view() const { return {data, rows, cols, stride}; }
+    Matrix<const T> read() const { return {data, rows, cols, stride}; }
+    bool contiguous() const { return stride == cols || rows <= 1; }
+};
+
+template <class T>
+DeviceArray<T> new_array(const std::shared_ptr<Cuda>& cuda, int64_t rows, int64_t cols, int ndim) {
+    const auto bytes = static_cast<std::size_t>(std::max<int64_t>(1, rows * cols)) * sizeof(T);
+    std::shared_ptr<void> owner(cuda->allocate(bytes), [cuda](void* memory) { cuda->release(memory); });
+    return {cuda, owner, static_cast<T*>(owner.get()), rows, cols, cols, ndim};
+}
+
+template <class T>
+Matrix<const T> in2(const DeviceArray<T>& array) {
+    require(array.ndim == 2, "expected a 2-D array");
+    return array.read();
+}
+
+template <class T>
+Matrix<T> out2(const DeviceArray<T>& array) {
+    require(array.ndim == 2, "expected a 2-D array");
+    return array.view();
+}
+
+template <class T>
+Vector<const T> in1(const DeviceArray<T>& array) {
+    require(array.ndim == 1, "expected a contiguous 1-D array");
+    return {array.data, array.rows};
+}
+
+template <class T>
+Vector<T> out1(const DeviceArray<T>& array) {
+    require(array.ndim == 1, "expected a contiguous 1-D array");
+    return {array.data, array.rows};
+}
+
+// Runs are checked where they are made, on the host.
+template <class T>
+Frames<T> frames_of(const DeviceArray<T>& values, const std::optional<DeviceArray<int64_t>>& run) {
+    const Matrix<const T> view = in2(values);
+    if (!run) return {view, nullptr, view.rows};
+    const Vector<const int64_t> rows = in1(*run);
+    return {view, rows.data, rows.size};
+}
+
+struct OnCuda {
+    template <class T>
+    using Array = DeviceArray<T>;
+    using Handle = const Cuda&;
+
+    static const Cuda& context(const Cuda& cuda) { return cuda; }
+};
+
+}  // namespace heschl::bindings

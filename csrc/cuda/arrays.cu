@@ -1,0 +1,119 @@
+#include <cmath>
+
+#include "arrays.hpp"
+
+namespace heschl {
+
+template <class T>
+void take(const Cuda& cuda, Matrix<const T> in, const int64_t* rows, const int64_t* cols, Matrix<T> out) {
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        out.data[i * out.stride + j] = in.data[(rows ? rows[i] : i) * in.stride + (cols ? cols[j] : j)];
+    });
+}
+
+template <class From, class To>
+void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out) {
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        out.data[i * out.stride + j] = static_cast<To>(in.data[i * in.stride + j]);
+    });
+}
+
+template <class T>
+void add(const Cuda& cuda, T factor, Matrix<const T> other, Matrix<T> values) {
+    require(values.rows == other.rows && values.cols == other.cols, "add: two matrices of one shape");
+    for_each(cuda, values.rows * values.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / values.cols, j = at % values.cols;
+        values.data[i * values.stride + j] += factor * other.data[i * other.stride + j];
+    });
+}
+
+template <class T>
+void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const double> row,
+                     Vector<const double> column, Matrix<T> values) {
+    require((!row || row.size == values.rows) && (!column || column.size == values.cols),
+            "scale_and_shift: row (rows), column (cols)");
+    const double *by = factor.data, *down = row.data, *across = column.data;
+    const int64_t period = std::max<int64_t>(1, factor.size);
+    for_each(cuda, values.rows * values.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / values.cols, j = at % values.cols;
+        T& value = values.data[i * values.stride + j];
+        double moved = static_cast<double>(value);
+        if (by) moved *= by[i % period];
+        if (down) moved += down[i];
+        if (across) moved += across[j];
+        value = static_cast<T>(moved);
+    });
+}
+
+template <class T>
+void weighted_sums(const Cuda& cuda, Matrix<const T> values, Vector<const double> weight, Vector<double> out) {
+    require((!weight || weight.size == values.rows) && out.size == values.cols,
+            "weighted_sums: weight (rows), out (cols)");
+    const double* by = weight.data;
+    column_sums(
+        cuda, values.rows, values.cols,
+        [=] __device__(int64_t i, int64_t j) {
+            const double value = static_cast<double>(values.data[i * values.stride + j]);
+            return by ? by[i] * value : value;
+        },
+        out.data);
+}
+
+template <class T>
+void row_sums(const Cuda& cuda, Matrix<const T> values, Vector<double> out) {
+    require(out.size == values.rows, "row_sums: out (rows)");
+    constexpr int64_t lanes = 32;  // neighbouring threads read neighbours along the row
+    const Buffer<double> partial(cuda, lanes * values.rows);
+    double *sums = partial.data(), *total = out.data;
+    for_each(cuda, lanes * values.rows, [=] __device__(int64_t at) {
+        double sum = 0.0;
+        for (int64_t j = at % lanes; j < values.cols; j += lanes)
+            sum += static_cast<double>(values.data[at / lanes * values.stride + j]);
+        sums[at] = sum;
+    });
+    for_each(cuda, values.rows, [=] __device__(int64_t i) {
+        double sum = 0.0;
+        for (int64_t lane = 0; lane < lanes; ++lane) sum += sums[i * lanes + lane];
+        total[i] = sum;
+    });
+}
+
+template <class T>
+bool all_finite(const Cuda& cuda, Matrix<const T> values) {
+    // x - x is 0 for a finite x alone, and NaN added to a sum stays.
+    const Buffer<double> sums(cuda, values.cols);
+    column_sums(
+        cuda, values.rows, values.cols,
+        [=] __device__(int64_t i, int64_t j) {
+            const double value = static_cast<double>(values.data[i * values.stride + j]);
+            return value - value;
+        },
+        sums.data());
+    for (const double sum : sums.read())
+        if (!(sum == 0.0)) return false;
+    return true;
+}
+
+template void take(const Cuda&, Matrix<const float>, const int64_t*, const int64_t*, Matrix<float>);
+template void take(const Cuda&, Matrix<const double>, const int64_t*, const int64_t*, Matrix<double>);
+template void take(const Cuda&, Matrix<const int64_t>, const int64_t*, const int64_t*, Matrix<int64_t>);
+template void convert(const Cuda&, Matrix<const float>, Matrix<float>);
+template void convert(const Cuda&, Matrix<const float>, Matrix<double>);
+template void convert(const Cuda&, Matrix<const double>, Matrix<float>);
+template void convert(const Cuda&, Matrix<const double>, Matrix<double>);
+template void add(const Cuda&, float, Matrix<const float>, Matrix<float>);
+template void add(const Cuda&, double, Matrix<const double>, Matrix<double>);
+template void scale_and_shift(const Cuda&, Vector<const double>, Vector<const double>, Vector<const double>,
+                              Matrix<float>);
+template void scale_and_shift(const Cuda&, Vector<const double>, Vector<const double>, Vector<const double>,
+                              Matrix<double>);
+template void weighted_sums(const Cuda&, Matrix<const float>, Vector<const double>, Vector<double>);
+template void weighted_sums(const Cuda&, Matrix<const double>, Vector<const double>, Vector<double>);
+template void row_sums(const Cuda&, Matrix<const float>, Vector<double>);
+template void row_sums(const Cuda&, Matrix<const double>, Vector<double>);
+template bool all_finite(const Cuda&, Matrix<const float>);
+template bool all_finite(const Cuda&, Matrix<const double>);
+
+}  // namespace heschl

@@ -1,0 +1,168 @@
+// The GPU as a kernel sees it: memory, products, factorisations, and a function run for each of many indices.
+// Two bodies stand behind it: device.cpp with libraries.cpp (CUDA), and emulated.cpp (the same on host memory, with
+// SciPy's BLAS, so that every kernel is run and tested on machines without a GPU).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "heschl/error.hpp"
+#include "heschl/view.hpp"
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+#else
+#define __device__  // code for the device is plain C++ where nothing but the host runs it
+#endif
+
+namespace heschl {
+
+// A device, a stream on it, and what the libraries need to work there. Threads may share it: all work is in the order
+// of the one stream, and what is not (staging memory, library handles) is used by one at a time.
+class Cuda {
+ public:
+    struct State;
+
+    explicit Cuda(int device, bool tf32);
+    ~Cuda();
+    Cuda(const Cuda&) = delete;
+    Cuda& operator=(const Cuda&) = delete;
+
+    void* allocate(std::size_t bytes) const;  // throws Error(out_of_memory)
+    void release(void* memory) const noexcept;
+    void copy_in(void* to, const void* host, std::size_t bytes) const;  // done with `host` on return
+    void copy_out(void* host, const void* from, std::size_t bytes) const;
+    void copy(void* to, const void* from, std::size_t bytes) const;  // within the device
+    void clear(void* memory, std::size_t bytes) const;
+    void synchronize() const;
+    void memory(std::size_t& free, std::size_t& total) const;
+    void* stream() const;
+    State& state() const { return *state_; }
+
+    const int device;
+    const bool tf32;  // float32 products of 10-bit mantissas
+
+ private:
+    std::unique_ptr<State> state_;
+};
+
+// How many devices there are; throws Error(device) with the driver's reason where none can be had. And their names.
+int device_count();
+std::string device_name(int device);
+
+// Throws where the last launch failed.
+void check_launch();
+
+#ifdef __CUDACC__
+template <class Body>
+__global__ void run_each(int64_t count, Body body) {
+    const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) body(i);
+}
+#endif
+
+// body(i) for each i in [0, count), in any order. Neighbouring i are neighbouring threads: let them read neighbours.
+template <class Body>
+void for_each(const Cuda& cuda, int64_t count, const Body& body) {
+    if (count <= 0) return;
+#ifdef __CUDACC__
+    constexpr int64_t threads = 256, most = int64_t{1} << 20;
+    const auto blocks = static_cast<unsigned>(std::min(most, (count + threads - 1) / threads));
+    run_each<<<blocks, threads, 0, static_cast<cudaStream_t>(cuda.stream())>>>(count, body);
+    check_launch();
+#else
+    (void)cuda;
+    for (int64_t i = 0; i < count; ++i) body(i);
+#endif
+}
+
+// Device memory that lives as long as its owner.
+template <class T>
+class Buffer {
+ public:
+    Buffer(const Cuda& cuda, int64_t size)
+        : cuda_(cuda),
+          size_(size),
+          data_(static_cast<T*>(cuda.allocate(static_cast<std::size_t>(std::max<int64_t>(size, 1)) * sizeof(T)))) {}
+    Buffer(const Cuda& cuda, const std::vector<T>& values) : Buffer(cuda, static_cast<int64_t>(values.size())) {
+        cuda.copy_in(data_, values.data(), values.size() * sizeof(T));
+    }
+    ~Buffer() { cuda_.release(data_); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    T* data() const { return data_; }
+    void clear() const { cuda_.clear(data_, static_cast<std::size_t>(size_) * sizeof(T)); }
+    std::vector<T> read() const {
+        std::vector<T> out(static_cast<std::size_t>(size_));
+        cuda_.copy_out(out.data(), data_, out.size() * sizeof(T));
+        return out;
+    }
+    Matrix<T> matrix(int64_t rows, int64_t cols) const { return {data_, rows, cols, cols}; }
+    Matrix<const T> read(int64_t rows, int64_t cols) const { return {data_, rows, cols, cols}; }
+
+ private:
+    const Cuda& cuda_;
+    int64_t size_;
+    T* data_;
+};
+
+// out[j] = sum over i in [0, rows) of value(i, j), in double; threads share columns and stretches of rows.
+template <class Value>
+void column_sums(const Cuda& cuda, int64_t rows, int64_t cols, const Value& value, double* out) {
+    constexpr int64_t stretch = 128;
+    const int64_t parts = std::max<int64_t>(1, (rows + stretch - 1) / stretch);
+    const Buffer<double> partial(cuda, parts * cols);
+    double* sums = partial.data();
+    for_each(cuda, parts * cols, [=] __device__(int64_t at) {
+        const int64_t part = at / cols, j = at % cols;
+        const int64_t last = (part + 1) * stretch < rows ? (part + 1) * stretch : rows;
+        double sum = 0.0;
+        for (int64_t i = part * stretch; i < last; ++i) sum += value(i, j);
+        sums[at] = sum;
+    });
+    for_each(cuda, cols, [=] __device__(int64_t j) {
+        double sum = 0.0;
+        for (int64_t part = 0; part < parts; ++part) sum += sums[part * cols + j];
+        out[j] = sum;
+    });
+}
+
+// Linear algebra on row-major views, as in heschl/blas.hpp.
+
+// C = alpha * op(A) op(B) + beta * C.
+template <class T>
+void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
+          Matrix<T> c);
+
+// The same for `count` products: A moves on by a_step elements and C by c_step from one to the next, B stays.
+template <class T>
+void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, int64_t a_step,
+                 Matrix<const T> b, T beta, Matrix<T> c, int64_t c_step, int64_t count);
+
+// Lower triangle of C = alpha * A'A + beta * C, A (k, n); and of alpha * A A' + beta * C, A (n, k).
+template <class T>
+void syrk_lower(const Cuda& cuda, T alpha, Matrix<const T> a, T beta, Matrix<T> c);
+template <class T>
+void syrk_rows_lower(const Cuda& cuda, T alpha, Matrix<const T> a, T beta, Matrix<T> c);
+
+// C = G B, G symmetric, known by its lower triangle.
+template <class T>
+void symm_lower(const Cuda& cuda, Matrix<const T> g, Matrix<const T> b, Matrix<T> c);
+
+// As for the Cpu: A = U'U in the upper triangle; (U'U)^-1 R; R U^-1.
+template <class T>
+void cholesky_upper(const Cuda& cuda, Matrix<T> a);
+template <class T>
+void solve_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
+template <class T>
+void divide_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
+
+// Eigenvalues, rising, of the symmetric matrix whose lower triangle is in A; its rows become the vectors, or are lost.
+template <class T>
+void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values);
+
+}  // namespace heschl

@@ -1,0 +1,111 @@
+// Ridge by one Cholesky per alpha, as in cpu/ridge.cpp: X'X stays in one triangle, the factor goes into the other.
+#include <cmath>
+#include <limits>
+
+#include "device.hpp"
+#include "heschl/cuda.hpp"
+
+namespace heschl {
+
+template <class T>
+void ridge_solve(const Cuda& cuda, Matrix<T> G, Vector<const T> diagonal, double alpha, Matrix<T> W) {
+    const int64_t p = G.rows;
+    require(G.cols == p && diagonal.size == p && W.rows == p, "ridge_solve: G (p, p), diagonal (p), W (p, c) differ");
+    // Square tiles of neighbouring threads, so that what is read down a column is read by neighbours in time.
+    constexpr int64_t tile = 16;
+    const int64_t tiles = (p + tile - 1) / tile;
+    for_each(cuda, tiles * tiles * tile * tile, [=] __device__(int64_t at) {
+        const int64_t inside = at % (tile * tile), block = at / (tile * tile);
+        const int64_t row = block / tiles * tile + inside / tile, col = block % tiles * tile + inside % tile;
+        if (row >= p || col >= p) return;
+        if (row < col)
+            G.data[row * G.stride + col] = G.data[col * G.stride + row];
+        else if (row == col)
+            G.data[row * G.stride + row] = static_cast<T>(static_cast<double>(diagonal.data[row]) + alpha);
+    });
+    cholesky_upper(cuda, G);
+    solve_upper<T>(cuda, {G.data, p, p, G.stride}, W);
+}
+
+template <class T>
+double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diagonal, double alpha, Matrix<const T> R,
+                      Matrix<const T> W, Vector<const int64_t> targets) {
+    const int64_t p = G.rows, c = R.cols;
+    require(G.cols == p && diagonal.size == p && R.rows == p && W.rows == p && W.cols == c,
+            "ridge_residual: G (p, p), diagonal (p), R (p, c), W (p, c) differ");
+    // G w from its lower triangle: what lies above a row's diagonal down its column, in stretches; what lies before it
+    // along the row, in lanes. Both ways neighbouring threads read neighbours.
+    constexpr int64_t stretch = 512, lanes = 32;
+    const int64_t parts = (p + stretch - 1) / stretch;
+    const Buffer<double> column(cuda, parts * p), row(cuda, lanes * p), squares(cuda, 2 * p);
+    double *down = column.data(), *along = row.data(), *out = squares.data();
+    double worst = 0.0;
+    for (int64_t i = 0; i < targets.size; ++i) {
+        const int64_t j = targets[i];
+        require(0 <= j && j < c, "ridge_residual: a target is out of range");
+        for_each(cuda, parts * p, [=] __device__(int64_t at) {
+            const int64_t r = at % p, from = at / p * stretch, to = from + stretch < p ? from + stretch : p;
+            double sum = 0.0;
+            for (int64_t g = from > r ? from : r + 1; g < to; ++g)
+                sum += static_cast<double>(G.data[g * G.stride + r]) * static_cast<double>(W.data[g * W.stride + j]);
+            down[at] = sum;
+        });
+        for_each(cuda, lanes * p, [=] __device__(int64_t at) {
+            const int64_t r = at / lanes;
+            double sum = 0.0;
+            for (int64_t g = at % lanes; g < r; g += lanes)
+                sum += static_cast<double>(G.data[r * G.stride + g]) * static_cast<double>(W.data[g * W.stride + j]);
+            along[at] = sum;
+        });
+        for_each(cuda, p, [=] __device__(int64_t r) {
+            const double right = static_cast<double>(R.data[r * R.stride + j]);
+            double left =
+                (static_cast<double>(diagonal.data[r]) + alpha) * static_cast<double>(W.data[r * W.stride + j]);
+            for (int64_t part = 0; part < parts; ++part) left += down[part * p + r];
+            for (int64_t lane = 0; lane < lanes; ++lane) left += along[r * lanes + lane];
+            out[2 * r] = (left - right) * (left - right);
+            out[2 * r + 1] = right * right;
+        });
+        double residual = 0.0, size = 0.0;
+        const std::vector<double> found = squares.read();
+        for (int64_t r = 0; r < p; ++r) {
+            residual += found[static_cast<std::size_t>(2 * r)];
+            size += found[static_cast<std::size_t>(2 * r + 1)];
+        }
+        if (std::isnan(residual)) return residual;
+        if (residual > 0.0) worst = std::max(worst, std::sqrt(residual / std::max(size, 1e-300)));
+    }
+    return worst;
+}
+
+template <class T>
+void quadratic_errors(const Cuda& cuda, Matrix<const T> G, Matrix<const T> R, Matrix<const T> W, Vector<double> out) {
+    const int64_t p = G.rows, c = R.cols, sets = c > 0 ? W.cols / c : 0;
+    require(G.cols == p && R.rows == p && W.rows == p && W.cols == sets * c && out.size == W.cols,
+            "quadratic_errors: G (p, p), R (p, c), W (p, m c), out (m c) differ");
+    if (W.cols == 0) return;
+    const Buffer<T> product(cuda, p * W.cols);
+    const Matrix<T> all = product.matrix(p, W.cols);
+    symm_lower<T>(cuda, G, W, all);
+    column_sums(
+        cuda, p, W.cols,
+        [=] __device__(int64_t i, int64_t j) {
+            return static_cast<double>(W.data[i * W.stride + j]) *
+                   (static_cast<double>(all.data[i * all.stride + j]) -
+                    2.0 * static_cast<double>(R.data[i * R.stride + j % c]));
+        },
+        out.data);
+}
+
+template void ridge_solve(const Cuda&, Matrix<float>, Vector<const float>, double, Matrix<float>);
+template void ridge_solve(const Cuda&, Matrix<double>, Vector<const double>, double, Matrix<double>);
+template double ridge_residual(const Cuda&, Matrix<const float>, Vector<const float>, double, Matrix<const float>,
+                               Matrix<const float>, Vector<const int64_t>);
+template double ridge_residual(const Cuda&, Matrix<const double>, Vector<const double>, double, Matrix<const double>,
+                               Matrix<const double>, Vector<const int64_t>);
+template void quadratic_errors(const Cuda&, Matrix<const float>, Matrix<const float>, Matrix<const float>,
+                               Vector<double>);
+template void quadratic_errors(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const double>,
+                               Vector<double>);
+
+}  // namespace heschl

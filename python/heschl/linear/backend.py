@@ -1,0 +1,235 @@
+"""Where arrays lie and kernels run: the host, or a GPU (`heschl.linear.cuda`). The same fit goes through either.
+
+Large arrays (features, moments, X'X, weights) stay where they are; what is small (means, counts, scores) is on the
+host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy.linalg import eigh
+
+from heschl import _core
+from heschl.linear.threads import n_threads
+
+Double = NDArray[np.float64]
+Array = Any
+"""NumPy's, or a matrix on a device; float32 or float64, with ``shape``, ``dtype`` and ``len``."""
+
+
+class Backend(Protocol):
+    """What a fit asks of the place that it runs in."""
+
+    @property
+    def name(self) -> str:
+        """As users ask for it: "cpu" or "cuda"."""
+
+    @property
+    def kernels(self) -> Any:
+        """The compiled module."""
+
+    @property
+    def free_memory(self) -> float:
+        """Bytes that are free now."""
+
+    def handle(self) -> Any:
+        """Last argument of every kernel."""
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Memory."""
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Zeros."""
+
+    def put(self, values: NDArray[Any]) -> Array:
+        """The host's array here."""
+
+    def get(self, array: Array) -> NDArray[Any]:
+        """An array from here on the host."""
+
+    def copy(self, array: Array) -> Array:
+        """A copy."""
+
+    def assign(self, target: Array, values: Array) -> None:
+        """Write values into an array of the same shape."""
+
+    def cast(self, array: Array, dtype: DTypeLike) -> Array:
+        """In another precision."""
+
+    def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
+        """Some columns, a copy."""
+
+    def rows(self, array: Array, index: Any) -> Array:
+        """Some rows (indices or a slice)."""
+
+    def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
+        """Some rows and columns, a copy."""
+
+    def side_by_side(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many rows as one."""
+
+    def below(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many columns as one."""
+
+    def corner(self, array: Array, n: int) -> Array:
+        """The first n rows and columns, a view."""
+
+    def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
+        """The first with the others added or (sign -1) taken away: a new array."""
+
+    def diagonal(self, array: Array) -> Array:
+        """A copy of the diagonal."""
+
+    def finite(self, array: Array) -> bool:
+        """Whether there is neither NaN nor infinity."""
+
+    def weighted_sums(self, weights: Double, array: Array) -> Double:
+        """Σ_i weights_i array_ij for each column, in double, on the host."""
+
+    def scaled_rows(self, array: Array, factors: Double) -> Array:
+        """Rows times factors (repeated where there are more rows), a copy."""
+
+    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
+        """The matrix plus a constant for each row and one for each column, in place."""
+
+    def means(self, array: Array, axis: int) -> Double:
+        """Means over rows (0) or columns (1), in double, on the host."""
+
+    def squares(self, array: Array, about: Double | None = None) -> Double:
+        """Σ_i (array_ij - about_j)² for each column, in double, on the host."""
+
+    def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
+        """A b, or aᵀ b."""
+
+    def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
+        """Eigenvalues on the host, and vectors as rows, of a symmetric matrix known by its lower triangle."""
+
+
+class Host:
+    """NumPy's arrays, and the compiled core on them."""
+
+    name = "cpu"
+    kernels: Any = _core
+    free_memory = float("inf")
+
+    def handle(self) -> int:
+        """Threads to use now."""
+        return n_threads()
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Memory."""
+        return np.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Zeros."""
+        return np.zeros(shape, dtype)
+
+    def put(self, values: NDArray[Any]) -> Array:
+        """As it is."""
+        return values
+
+    def get(self, array: Array) -> NDArray[Any]:
+        """As it is."""
+        return np.asarray(array)
+
+    def copy(self, array: Array) -> Array:
+        """A copy."""
+        return array.copy()
+
+    def assign(self, target: Array, values: Array) -> None:
+        """Write values into an array of the same shape."""
+        target[:] = values
+
+    def cast(self, array: Array, dtype: DTypeLike) -> Array:
+        """In another precision."""
+        return array.astype(dtype)
+
+    def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
+        """Some columns, a copy."""
+        return np.ascontiguousarray(array[:, index])
+
+    def rows(self, array: Array, index: Any) -> Array:
+        """Some rows."""
+        return array[index]
+
+    def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
+        """Some rows and columns, a copy."""
+        return array[np.ix_(rows, columns)]
+
+    def side_by_side(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many rows as one."""
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
+
+    def below(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many columns as one."""
+        return np.concatenate(arrays)
+
+    def corner(self, array: Array, n: int) -> Array:
+        """The first n rows and columns, a view."""
+        return array[:n, :n]
+
+    def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
+        """The first with the others added or taken away: a new array."""
+        out = first + sign * others[0] if others else first.copy()
+        for other in others[1:]:
+            out += sign * other
+        return out
+
+    def diagonal(self, array: Array) -> Array:
+        """A copy of the diagonal."""
+        return array.diagonal().copy()
+
+    def finite(self, array: Array) -> bool:
+        """Whether there is neither NaN nor infinity."""
+        return bool(np.isfinite(array).all())
+
+    def weighted_sums(self, weights: Double, array: Array) -> Double:
+        """Σ_i weights_i array_ij for each column."""
+        return np.asarray(weights @ array)
+
+    def scaled_rows(self, array: Array, factors: Double) -> Array:
+        """Rows times factors, a copy."""
+        return array * np.tile(factors, len(array) // len(factors))[:, None].astype(array.dtype)
+
+    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
+        """The matrix plus a constant for each row and one for each column, in place."""
+        array += rows[:, None].astype(array.dtype)
+        array += columns.astype(array.dtype)
+        return array
+
+    def means(self, array: Array, axis: int) -> Double:
+        """Means over rows (0) or columns (1)."""
+        return np.asarray(array.mean(axis=axis, dtype=np.float64))
+
+    def squares(self, array: Array, about: Double | None = None) -> Double:
+        """Σ_i (array_ij - about_j)² for each column."""
+        total = np.zeros(array.shape[1])
+        for start in range(0, len(array), 512):
+            rows = array[start : start + 512] - (0.0 if about is None else about)
+            total += np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
+        return total
+
+    def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
+        """A b, or aᵀ b."""
+        return (a.T if transpose else a) @ b
+
+    def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
+        """Eigenvalues and vectors as rows; the matrix is kept."""
+        values, vectors = eigh(array, lower=True, driver="evd", check_finite=False)
+        return values, vectors.T
+
+
+HOST: Backend = Host()
+
+
+def backend_of(array: Array) -> Backend:
+    """Where an array lies."""
+    if isinstance(array, np.ndarray):
+        return HOST
+    from heschl.linear.cuda import device_of
+
+    return device_of(array)

@@ -1,0 +1,329 @@
+"""The GPU: whether there is one, arrays on it, and the kernels there behind the same names as on the host."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from heschl.checks import InputError, check_choice
+from heschl.linear.backend import Array, Double
+
+# Set, for tests, to run on host memory what would run on a GPU (heschl built with HESCHL_CUDA=EMULATED).
+EMULATE = "HESCHL_EMULATE_CUDA"
+# CUDA's libraries by the names of their interfaces, newest first.
+CUBLAS = ("libcublas.so.13", "libcublas.so.12")
+CUSOLVER = ("libcusolver.so.12", "libcusolver.so.11")
+DL_CUDA = 2
+TF32 = "tf32"
+
+
+@dataclass(frozen=True)
+class CudaStatus:
+    """Whether heschl can use a GPU here, and if not, why.
+
+    Attributes
+    ----------
+    available : bool
+    reason : str
+        What is missing, and what to do; empty where nothing is.
+    devices : tuple of str
+        Names of the GPUs.
+    """
+
+    available: bool
+    reason: str
+    devices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """In words."""
+        return ", ".join(self.devices) if self.available else self.reason
+
+
+def cuda_status() -> CudaStatus:
+    """Whether `device="cuda"` works here, and if not, why; nothing is started but the driver.
+
+    Returns
+    -------
+    CudaStatus
+
+    Examples
+    --------
+    >>> from heschl import cuda_status
+    >>> status = cuda_status()
+    >>> status.available or status.reason != ""
+    True
+    """
+    try:
+        module = _module()
+        devices = tuple(module.device_name(i) for i in range(module.device_count()))
+        if not devices:
+            return CudaStatus(False, "CUDA finds no GPU")
+        module.open_libraries(_candidates("cublas", CUBLAS), _candidates("cusolver", CUSOLVER))
+    except ImportError as error:
+        return CudaStatus(False, str(error))
+    except RuntimeError as error:
+        return CudaStatus(False, f"CUDA cannot be used: {error}")
+    return CudaStatus(True, "", devices)
+
+
+def _module() -> Any:
+    """Give the extension, or raise ImportError with what to do."""
+    name = "heschl._cuda_emulated" if os.environ.get(EMULATE) else "heschl._cuda"
+    if importlib.util.find_spec(name) is None:
+        raise ImportError(
+            f"heschl was built without {name.removeprefix('heschl.')}: "
+            "pip install heschl -C cmake.define.HESCHL_CUDA=ON (needs nvcc) builds it"
+        )
+    return importlib.import_module(name)
+
+
+def _candidates(library: str, names: Sequence[str]) -> list[str]:
+    """Bare names (a copy that torch or cupy has loaded, or the system's), and the wheels' own folders."""
+    spec = importlib.util.find_spec("nvidia")
+    roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec is not None else []
+    folders = [root / folder / "lib" for root in roots for folder in ("cu13", library)]
+    return [*(str(folder / name) for folder in folders for name in names), *names]
+
+
+def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
+    """Give the backend of a GPU; one for the process, with a stream of its own.
+
+    Raises
+    ------
+    InputError
+        Where there is none to use, with the reason.
+    """
+    status = cuda_status()
+    if not status.available:
+        raise InputError("device", '"cuda"', "a GPU that heschl can use", f'{status.reason}. Or use device="cpu".')
+    module = _module()
+    return Device(module, module.Context.of(device, tf32))
+
+
+def check_device(device: Any, dtype: Any = None) -> None:
+    """Refuse a device that is not known, or that cannot be used; and products of 10 bits anywhere but on a GPU."""
+    check_choice("device", device, ("auto", "cpu", "cuda"))
+    if dtype == TF32 and device != "cuda":
+        raise InputError("dtype", f"'tf32' with device={device!r}", "float32 or float64", 'Or use device="cuda".')
+    if device == "cuda":
+        cuda_backend()
+
+
+def device_of(array: Array) -> Device:
+    """Give the backend of an array on a device."""
+    return Device(sys.modules[type(array).__module__], array.context)
+
+
+def on_device(X: Any) -> bool:
+    """Whether an input lies on a GPU: heschl's own array, or a torch, CuPy or other one with DLPack."""
+    if isinstance(X, np.ndarray) or not hasattr(X, "__dlpack_device__"):
+        return False
+    try:
+        return _own(X) or int(X.__dlpack_device__()[0]) == DL_CUDA
+    except (ValueError, BufferError):  # a place that DLPack has no name for
+        return False
+
+
+def _own(X: Any) -> bool:
+    return type(X).__module__ in ("heschl._cuda", "heschl._cuda_emulated")
+
+
+def adopt(name: str, X: Any, backend: Device) -> Array:
+    """Give a device's matrix as heschl's, where it lies; the backend's stream waits for the caller's.
+
+    Raises
+    ------
+    InputError
+        For another number of axes, another type, NaN or infinity.
+    """
+    shape = tuple(X.shape)
+    if len(shape) != 2 or 0 in shape:
+        raise InputError(name, f"an array of shape {shape}", "a matrix (n_frames, n_columns) with at least one of each")
+    found = _adopted(name, X, backend)
+    if not backend.finite(found):
+        raise InputError(name, "NaN or infinity", "finite numbers", "Leave such frames out, or fill them in.")
+    return found
+
+
+def on_host(name: str, X: Any) -> Any:
+    """Give an input that lies on a device as NumPy's array, any other as it is."""
+    if not on_device(X):
+        return X
+    backend = device_of(X) if _own(X) else cuda_backend()
+    return backend.get(_adopted(name, X, backend))
+
+
+def _adopted(name: str, X: Any, backend: Device) -> Array:
+    if _own(X):
+        return X
+    if str(X.dtype).rpartition(".")[2] not in ("float32", "float64"):
+        raise InputError(name, f"numbers of type {X.dtype}", "float32 or float64", "Convert them on the device.")
+    return backend.module.from_dlpack(backend.context, X.__dlpack__(stream=backend.context.stream or None))
+
+
+def in_kind(array: Array, X: Any) -> Any:
+    """A device's array as the library's that X is of; heschl's own where X is that."""
+    if _own(X):
+        return array
+    library = sys.modules[type(X).__module__.partition(".")[0]]
+    return library.from_dlpack(array)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Arrays on a GPU, and the kernels there; see `heschl.linear.backend.Backend`."""
+
+    module: Any
+    context: Any
+
+    @property
+    def name(self) -> str:
+        """As users ask for it."""
+        return "cuda"
+
+    @property
+    def kernels(self) -> Any:
+        """The extension."""
+        return self.module
+
+    @property
+    def free_memory(self) -> int:
+        """Bytes that are free now."""
+        return int(self.context.memory()[0])
+
+    def handle(self) -> Any:
+        """Device and stream."""
+        return self.context
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Memory."""
+        rows, cols = shape if len(shape) == 2 else (shape[0], None)
+        return self.module.empty(self.context, int(rows), None if cols is None else int(cols), np.dtype(dtype).name)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Zeros."""
+        out = self.empty(shape, dtype)
+        self.module.zero(out)
+        return out
+
+    def put(self, values: NDArray[Any]) -> Array:
+        """The host's array here, by way of pinned memory."""
+        return self.module.upload(self.context, values)
+
+    def get(self, array: Array) -> NDArray[Any]:
+        """An array from here on the host."""
+        return np.asarray(array.numpy())
+
+    def copy(self, array: Array) -> Array:
+        """A copy."""
+        return self.cast(array, array.dtype)
+
+    def assign(self, target: Array, values: Array) -> None:
+        """Write values into an array of the same shape."""
+        self.module.assign(target, values)
+
+    def cast(self, array: Array, dtype: DTypeLike) -> Array:
+        """In another precision, a copy."""
+        out = self.empty(array.shape, dtype)
+        self.module.assign(out, array)
+        return out
+
+    def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
+        """Some columns, a copy."""
+        return array.take(None, np.ascontiguousarray(index, dtype=np.int64))
+
+    def rows(self, array: Array, index: Any) -> Array:
+        """Some rows, a copy."""
+        chosen = np.arange(len(array), dtype=np.int64)[index]
+        return array.take(np.ascontiguousarray(chosen), None)
+
+    def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
+        """Some rows and columns, a copy."""
+        return array.take(np.ascontiguousarray(rows, dtype=np.int64), np.ascontiguousarray(columns, dtype=np.int64))
+
+    def side_by_side(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many rows as one."""
+        if len(arrays) == 1:
+            return arrays[0]
+        widths = [array.shape[1] for array in arrays]
+        out = self.empty((len(arrays[0]), sum(widths)), arrays[0].dtype)
+        for array, end, width in zip(arrays, np.cumsum(widths).tolist(), widths, strict=True):
+            self.module.assign(out.part(0, len(array), end - width, width), array)
+        return out
+
+    def below(self, arrays: Sequence[Array]) -> Array:
+        """Matrices of equally many columns as one."""
+        heights = [len(array) for array in arrays]
+        width = arrays[0].shape[1]
+        out = self.empty((sum(heights), width), arrays[0].dtype)
+        for array, end, height in zip(arrays, np.cumsum(heights).tolist(), heights, strict=True):
+            self.module.assign(out.part(end - height, height, 0, width), array)
+        return out
+
+    def corner(self, array: Array, n: int) -> Array:
+        """The first n rows and columns, a view."""
+        return array.part(0, n, 0, n)
+
+    def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
+        """The first with the others added or taken away: a new array."""
+        out = self.copy(first)
+        for other in others:
+            self.module.add(out, other, float(sign))
+        return out
+
+    def diagonal(self, array: Array) -> Array:
+        """A copy of the diagonal."""
+        return array.diagonal()
+
+    def finite(self, array: Array) -> bool:
+        """Whether there is neither NaN nor infinity."""
+        return bool(self.module.all_finite(array))
+
+    def weighted_sums(self, weights: Double, array: Array) -> Double:
+        """Σ_i weights_i array_ij for each column, in double, on the host."""
+        return self.get(self.module.weighted_sums(array, self.put(np.asarray(weights, dtype=np.float64))))
+
+    def scaled_rows(self, array: Array, factors: Double) -> Array:
+        """Rows times factors (repeated where there are more rows), a copy."""
+        out = self.copy(array)
+        self.module.scale_and_shift(out, self.put(np.asarray(factors, dtype=np.float64)), None, None)
+        return out
+
+    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
+        """The matrix plus a constant for each row and one for each column, in place."""
+        down, across = (self.put(np.asarray(part, dtype=np.float64)) for part in (rows, columns))
+        self.module.scale_and_shift(array, None, down, across)
+        return array
+
+    def means(self, array: Array, axis: int) -> Double:
+        """Means over rows (0) or columns (1), in double, on the host."""
+        sums = self.module.weighted_sums(array, None) if axis == 0 else self.module.row_sums(array)
+        return np.asarray(self.get(sums) / array.shape[axis])
+
+    def squares(self, array: Array, about: Double | None = None) -> Double:
+        """Σ_i (array_ij - about_j)² for each column, in double, on the host."""
+        n, c = array.shape
+        sums = self.empty((6, c), np.float64)
+        whole, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
+        shift = self.put(np.tile(np.zeros(c) if about is None else about, (2, 1)))
+        self.module.score_sums(array, array, whole, fold, shift, sums, self.context)
+        return np.asarray(self.get(sums)[2])
+
+    def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
+        """A b, or aᵀ b."""
+        return self.module.product(a, b, transpose)
+
+    def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
+        """Eigenvalues on the host, and vectors as rows; the matrix is kept."""
+        vectors = self.copy(array)
+        values = self.module.eigen_lower(vectors)
+        return self.get(values), vectors

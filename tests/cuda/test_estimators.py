@@ -1,0 +1,195 @@
+"""Estimators on the device give what they give on the CPU; inputs there stay there; nothing leaks."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
+from heschl import lagged_design as design_of
+from heschl.linear import nested_cv, permuted_correlations
+from heschl.linear.cuda import Device, check_device
+from linear.problems import make
+from tolerances import COEFFICIENTS, R2, worst
+
+PROBLEM = make(0, [40, 25, 60, 30, 45, 50, 33, 41, 38, 52], 4, 3, range(-1, 5))
+ALPHAS = [10.0, 100.0, 1000.0]
+
+
+def fitted(device: str, dtype: str, responses: Any = PROBLEM.Y, **how: Any) -> LaggedRidgeCV:
+    model = LaggedRidgeCV(PROBLEM.lags, alphas=ALPHAS, dtype=dtype, device=device, **how)
+    return model.fit(PROBLEM.H.astype(dtype), np.asarray(responses, dtype), segments=PROBLEM.lengths)
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "dual"])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_same_fit(dtype: str, solver: str, standardize: bool, missing: bool) -> None:
+    Y = PROBLEM.Y.copy()
+    if missing:
+        Y[5:9, 1] = Y[70:90, 2] = np.nan
+    how: dict[str, Any] = dict(solver=solver, standardize=standardize, missing="mask", nested=True)
+    expected, found = fitted("cpu", dtype, Y, **how), fitted("cuda", dtype, Y, **how)
+    assert (found.dtype_, found.solver_) == (expected.dtype_, solver)
+    np.testing.assert_array_equal(found.alpha_, expected.alpha_)
+    assert worst(found.coef_, expected.coef_) < COEFFICIENTS[dtype]
+    for name in ("cv_scores_", "cv_pooled_scores_", "test_scores_"):
+        assert np.abs(getattr(found, name) - getattr(expected, name)).max() < R2[dtype], name
+    H = PROBLEM.H.astype(dtype)
+    assert worst(found.predict(H), expected.predict(H)) < COEFFICIENTS[dtype]
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
+    from heschl.linear.segments import make_splits, segment_groups
+    from heschl.linear.solvers import SOLVERS, Work
+
+    Y = np.tile(PROBLEM.Y, 20)
+    groups = segment_groups(None, PROBLEM.bounds, len(Y))
+    n_parts = len(make_splits(5, PROBLEM.bounds, groups, len(Y)).parts)
+    size = Work(len(Y), len(Y), 4, 6, 60, 3, n_parts, 10, 6, False, 8)
+    limit = SOLVERS["cholesky"].n_bytes(size) * 0.99
+    small = fitted("cuda", "float64", Y, solver="cholesky", memory_limit=limit)
+    whole = fitted("cuda", "float64", Y, solver="cholesky")
+    assert worst(small.coef_, whole.coef_) < COEFFICIENTS["float64"]
+
+
+def test_one_penalty_for_all_and_one_given() -> None:
+    for per_target in (True, False):
+        a, b = (fitted(where, "float64", alpha_per_target=per_target, solver="cholesky") for where in ("cpu", "cuda"))
+        np.testing.assert_array_equal(a.alpha_, b.alpha_)
+    a, b = (
+        LaggedRidge([1.0, 5.0, 1.0], PROBLEM.lags, device=where).fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
+        for where in ("cpu", "cuda")
+    )
+    assert worst(b.coef_, a.coef_) < COEFFICIENTS["float64"]
+    assert abs(a.score(PROBLEM.H, PROBLEM.Y) - b.score(PROBLEM.H, PROBLEM.Y)) < R2["float64"]
+
+
+def test_nested_banded_and_several_spaces() -> None:
+    rng = np.random.default_rng(0)
+    n = len(PROBLEM.H)
+    X = FeatureSpaces({"sound": PROBLEM.H, "words": Repeated(rng.standard_normal((n // 3, 2)), [3] * (n // 3))})
+    how: dict[str, Any] = dict(segments=PROBLEM.lengths, lags=PROBLEM.lags, alphas=ALPHAS)
+    a, b = (nested_cv(X, PROBLEM.Y, folds=np.arange(10) % 5, device=where, **how) for where in ("cpu", "cuda"))
+    assert worst(b.r2, a.r2) < R2["float64"] and worst(b.predictions, a.predictions) < COEFFICIENTS["float64"]
+    a, b = (
+        BandedRidgeCV(lags=PROBLEM.lags, alphas=ALPHAS, random_state=0, n_iter=6, device=where).fit(
+            X, PROBLEM.Y, segments=PROBLEM.lengths
+        )
+        for where in ("cpu", "cuda")
+    )
+    assert worst(b.coef_, a.coef_) < COEFFICIENTS["float64"]
+    assert worst(b.r2_split_, a.r2_split_) < R2["float64"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "dependent", "wide", "penalty"])
+def test_cca(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((400, 8)) + 2
+    Y = np.hstack([X[:, :3] + rng.standard_normal((400, 3)), rng.standard_normal((400, 4))])
+    if kind == "dependent":
+        X[:, 7] = X[:, :7].sum(axis=1)
+    if kind == "wide":
+        X = X * 10.0 ** np.linspace(0, 5, 8) @ rng.standard_normal((8, 8))
+    reg = 3.0 if kind == "penalty" else 0.0
+    a, b = (CCA(4, reg=reg, device=where).fit(X, Y) for where in ("cpu", "cuda"))
+    assert worst(b.correlations_, a.correlations_) < 1e-8
+    assert worst(b.x_weights_, a.x_weights_) < 1e-6
+    if kind == "plain":
+        c, d = (
+            permuted_correlations(CCA(2, device=where), X, Y, segments=[40] * 10, n_permutations=20, random_state=0)
+            for where in ("cpu", "cuda")
+        )
+        assert worst(d.null, c.null) < 1e-8
+
+
+def test_cca_grid_with_layers_on_the_device(device: Device) -> None:
+    rng = np.random.default_rng(0)
+    layers = {str(i): rng.standard_normal((300, 5 + i)).astype(np.float32) for i in range(3)}
+    there = {name: device.put(layer) for name, layer in layers.items()}
+    a = cca_grid(layers, layers, n_components=4)
+    b = cca_grid(layers, there, n_components=4, device="cuda")
+    assert np.abs(a.values - b.values).max() < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+def test_data_on_the_device_stay_there(device: Device) -> None:
+    H, Y = device.put(PROBLEM.H), device.put(PROBLEM.Y)
+    model = LaggedRidgeCV(PROBLEM.lags, alphas=ALPHAS, solver="cholesky").fit(H, Y, segments=PROBLEM.lengths)
+    expected = fitted("cpu", "float64")
+    assert worst(model.coef_, expected.coef_) < COEFFICIENTS["float64"]
+    prediction = model.predict(H, segments=PROBLEM.lengths)
+    assert type(prediction) is type(H)
+    assert worst(prediction.numpy(), expected.predict(PROBLEM.H, segments=PROBLEM.lengths)) < 1e-9
+    design = design_of(H, PROBLEM.lags, segments=PROBLEM.lengths)
+    np.testing.assert_array_equal(design.numpy(), design_of(PROBLEM.H, PROBLEM.lags, segments=PROBLEM.lengths))
+    with pytest.raises(InputError, match="X: found NaN or infinity"):
+        model.fit(device.put(np.where(PROBLEM.H > 2, np.nan, PROBLEM.H)), Y)
+    with pytest.raises(InputError, match="X: found an array of shape"):
+        model.fit(device.put(np.ones(5)), np.ones(5))
+
+
+def test_dlpack_both_ways(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    values = np.arange(12.0).reshape(3, 4)
+    tensor = torch.from_dlpack(device.put(values))
+    np.testing.assert_array_equal(tensor.cpu().numpy(), values)
+    back = device.module.from_dlpack(device.context, tensor[:, 1:3].__dlpack__())
+    np.testing.assert_array_equal(back.numpy(), values[:, 1:3])
+    for bad in (tensor.T, tensor.to(torch.int64)):
+        with pytest.raises(ValueError, match="expected"):
+            device.module.from_dlpack(device.context, bad.__dlpack__())
+    capsule = tensor.__dlpack__()
+    device.module.from_dlpack(device.context, capsule)
+    with pytest.raises(ValueError, match="unused"):
+        device.module.from_dlpack(device.context, capsule)
+
+
+def test_nothing_is_left_behind(device: Device) -> None:
+    free = device.free_memory
+    fitted("cuda", "float64", solver="cholesky", nested=True)
+    with pytest.raises(np.linalg.LinAlgError):  # two equal columns
+        model = LaggedRidge(1e-300, range(1), fit_intercept=False, solver="cholesky", device="cuda")
+        model.fit(np.ones((4, 2)), np.arange(4.0))
+    with pytest.raises(MemoryError, match=r"device memory: .* MB asked for, .* MB .* are free"):
+        device.empty((1 << 20, 1 << 20), np.float64)
+    gc.collect()
+    assert device.free_memory == free
+
+
+def test_what_does_not_fit_is_said_before(device: Device) -> None:
+    H = np.random.default_rng(0).standard_normal((3000, 500)).astype(np.float32)
+    with pytest.raises(InputError, match=r"memory_limit: found .* expected at least"):
+        LaggedRidge(1.0, range(60), device="cuda", solver="cholesky", memory_limit=1e9).fit(H, H[:, :1])
+
+
+def test_choices_that_a_device_does_not_know() -> None:
+    with pytest.raises(InputError, match="solver: found 'cg' with device='cuda'"):
+        fitted("cuda", "float64", solver="cg")
+    with pytest.raises(InputError, match="dtype: found 'tf32' with device='cpu'"):
+        LaggedRidge(dtype="tf32", device="cpu").fit(PROBLEM.H, PROBLEM.Y)
+    with pytest.raises(InputError, match="device: found 'gpu'"):
+        check_device("gpu")
+
+
+def test_precision_is_said() -> None:
+    model = fitted_tf32()
+    assert model.dtype_ == "tf32" and model.coef_.dtype == np.float32
+
+
+def fitted_tf32() -> LaggedRidgeCV:
+    model = LaggedRidgeCV(PROBLEM.lags, alphas=[10.0, 100.0, 1e3], dtype="tf32", device="cuda", solver="cholesky")
+    return model.fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
+
+
+def test_a_full_device_says_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heschl.linear.solvers.FREE_SHARE", 1000.0)  # a plan that is wrong
+    H = np.random.default_rng(0).standard_normal((500, 1200)).astype(np.float32)
+    with pytest.raises(MemoryError, match=r"device memory: .* asked for.* with 1 of 1 targets at a time by 'cholesky'"):
+        LaggedRidge(1.0, range(20), device="cuda", solver="cholesky").fit(H, H[:, :1])

@@ -1,0 +1,230 @@
+"""Each kernel on the device against the CPU's, over random shapes, lags, ragged segments, boundaries and dtypes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heschl import _core
+from heschl.linear.cuda import Device, cuda_backend
+from heschl.linear.frames import Frames, Repeated
+from heschl.linear.moments import LaggedMoments
+from heschl.linear.normal import PrecisionError, Reading, normal_equations
+from heschl.linear.ridge import Weights, errors_from_moments, solve, squared_errors
+from heschl.linear.rows import row_ranges, whole
+from heschl.linear.shift import Shift
+from linear.problems import Ragged, make, ragged
+from tolerances import KERNEL, worst
+
+boundaries = st.sampled_from(["zero", "drop", "cross"])
+on_both = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+MOMENTS = [
+    "n_rows", "first_column", "leaving", "entering", "pair_sums", "pair_counts", "cross", "target_sums", "totals",
+    "feature_sums", "extremes", "owner", "room",
+]  # fmt: skip
+
+
+def on_host(value: Any) -> Any:
+    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+
+
+def scale_of(problem: Ragged) -> float:
+    """Size of the sums before anything cancels."""
+    largest = max(np.abs(problem.H).max(), np.abs(problem.Y).max(), 1.0)
+    return float(len(problem.H) * largest**2)
+
+
+def both(problem: Ragged, boundary: str, keep: Any = None) -> tuple[LaggedMoments, LaggedMoments]:
+    device = cuda_backend()
+    X, shift = Frames.of(problem.H), Shift.near_mean(Frames.of(problem.H), problem.Y)
+
+    def of(frames: Frames) -> LaggedMoments:
+        y = frames.backend.put(problem.Y)
+        return LaggedMoments.of_rows(frames, y, problem.bounds, problem.lags, boundary, shift, keep=keep)
+
+    return of(X), of(X.to(device))
+
+
+@on_both
+@given(ragged(), boundaries, st.booleans())
+def test_moments(problem: Ragged, boundary: str, masked: bool) -> None:
+    keep = np.random.default_rng(1).random(len(problem.H)) > 0.3 if masked else None
+    host, there = both(problem, boundary, keep)
+    assert {field.name for field in fields(LaggedMoments)} >= set(MOMENTS)
+    for name in MOMENTS:
+        expected = on_host(getattr(host, name))
+        assert worst(on_host(getattr(there, name)), expected, scale_of(problem)) < 4 * KERNEL[problem.name], name
+
+
+@on_both
+@given(ragged(), boundaries, st.booleans(), st.booleans())
+def test_normal_equations(problem: Ragged, boundary: str, standardize: bool, intercept: bool) -> None:
+    host, there = both(problem, boundary)
+    if host.n_rows == 0:
+        return
+    try:
+        a = normal_equations(host, fit_intercept=intercept, standardize=standardize)
+    except PrecisionError:
+        with pytest.raises(PrecisionError):
+            normal_equations(there, fit_intercept=intercept, standardize=standardize)
+        return
+    b = normal_equations(there, fit_intercept=intercept, standardize=standardize, reading=a.reading)
+    lower = np.tril_indices(len(a.diagonal))
+    size = scale_of(problem) * np.square(a.reading.scale).max(initial=1.0)
+    assert worst(on_host(b.gram)[lower], a.gram[lower], size) < 20 * KERNEL[problem.name]
+    assert worst(on_host(b.diagonal), a.diagonal, size) < 20 * KERNEL[problem.name]
+    assert worst(on_host(b.cross), a.cross, size) < 20 * KERNEL[problem.name]
+    np.testing.assert_allclose(b.column_means, a.column_means, rtol=1e-9, atol=1e-9)
+
+
+def test_moments_of_word_rate_features_and_of_many_blocks(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    words = Repeated(rng.standard_normal((40, 3)), rng.integers(1, 9, 40))
+    n = len(words)
+    ranges = whole(np.array([[0, n // 3], [n // 3, n]]))
+    dense, run = words.expand(), words.run
+    shift = np.full(3, 0.25)
+    for values, given_run in ((dense, None), (words.values, run)):
+        arrays = [np.zeros((15, 3)), np.empty((2, 15)), np.empty((2, 15)), np.zeros((25, 3)), np.zeros(25)]
+        there = [device.put(array) for array in arrays]
+        _core.lagged_moments(dense, None, shift, ranges, -1, 5, *arrays, 1)
+        device.module.lagged_moments(
+            device.put(values), None if given_run is None else device.module.upload(device.context, given_run),
+            device.put(shift), ranges, -1, 5, *there, device.context,
+        )  # fmt: skip
+        for expected, found in zip(arrays, there, strict=True):
+            assert worst(on_host(found), expected) < KERNEL["float64"]
+
+
+@on_both
+@given(ragged(), st.integers(1, 3))
+def test_solutions_errors_and_predictions(problem: Ragged, n_sets: int) -> None:
+    device = cuda_backend()
+    alphas = 10.0 ** np.arange(1, 1 + n_sets)
+    X, y = Frames.of(problem.H), problem.Y
+    if X.dtype == np.float32 and len(y) < 4:
+        return
+    host, there = both(problem, "zero")
+    try:
+        a = normal_equations(host)
+    except PrecisionError:
+        return
+    b = normal_equations(there)
+    mine, theirs = ([solve(each, float(alpha)) for alpha in alphas] for each in (a, b))
+    for expected, found in zip(mine, theirs, strict=True):
+        assert worst(on_host(found), expected, max(1.0, float(np.abs(expected).max()))) < 2e3 * KERNEL[problem.name]
+    # The same weights on both sides, so that what is compared is the kernel that uses them.
+    moved = [device.put(values) for values in mine]
+    size = float(a.target_squares.max()) + 1.0
+    expected, found = errors_from_moments(a, a, mine), errors_from_moments(b, b, moved)
+    assert worst(found, expected, size) < 100 * KERNEL[problem.name]
+    ranges = row_ranges(problem.bounds, problem.lags, "zero", len(y))[0]
+    shift, b0 = np.zeros(X.shape[1], y.dtype), np.full(y.shape[1], 0.5, y.dtype)
+    sets = [Weights(values, shift, b0) for values in mine]
+    expected = squared_errors(sets, X, y, ranges, problem.lags)
+    moved_sets = [Weights(values, shift, b0) for values in moved]
+    found = squared_errors(moved_sets, X.to(device), device.put(y), ranges, problem.lags)
+    assert worst(found, expected, float(expected.max()) + 1.0) < 100 * KERNEL[problem.name]
+    guess = sets[0].predict(X, ranges, problem.lags)
+    assert worst(moved_sets[0].predict(X.to(device), ranges, problem.lags), guess) < 20 * KERNEL[problem.name]
+
+
+@on_both
+@given(ragged(), boundaries)
+def test_design_and_kernel_matrix(problem: Ragged, boundary: str) -> None:
+    device = cuda_backend()
+    X = Frames.of(problem.H)
+    ranges = row_ranges(problem.bounds, problem.lags, boundary, len(X))[0]
+    if len(ranges) == 0:
+        return
+    design = X.design(ranges, problem.lags)
+    np.testing.assert_array_equal(on_host(X.to(device).design(ranges, problem.lags)), design)
+    some = np.ascontiguousarray(ranges[::2])
+    n, m = (int((part[:, 1] - part[:, 0]).sum()) for part in (ranges, some))
+    expected, found = np.empty((n, m), X.dtype), device.empty((n, m), X.dtype)
+    _core.lagged_kernel(problem.H, ranges, problem.H, some, problem.lags[0], len(problem.lags), expected, 1)
+    H = device.put(problem.H)
+    device.module.lagged_kernel(H, ranges, H, some, problem.lags[0], len(problem.lags), found, device.context)
+    assert worst(on_host(found), expected) < KERNEL[problem.name]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scores_whitening_and_singular_values(device: Device, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    Y, P = rng.standard_normal((2, 500, 7)).astype(dtype)
+    bounds, fold = np.array([[0, 100], [120, 300], [300, 500]]), np.array([0, 1, 0])
+    shift = rng.standard_normal((4, 7))
+    expected, found = np.empty((12, 7)), device.empty((12, 7), np.float64)
+    _core.score_sums(Y, P, bounds, fold, shift, expected, 1)
+    device.module.score_sums(device.put(Y), device.put(P), bounds, fold, device.put(shift), found, device.context)
+    assert worst(on_host(found), expected) < KERNEL["float64"]
+    upper = np.triu(rng.standard_normal((7, 7))) + 5 * np.eye(7)
+    for factor in (None, upper):
+        rows, gram = np.empty_like(Y), np.empty((7, 7))
+        _core.whiten_rows(Y, Y.mean(0, dtype=float), np.full(7, 2.0), factor, rows, gram, 1)
+        there, square = device.empty(Y.shape, Y.dtype), device.empty((7, 7), np.float64)
+        device.module.whiten_rows(
+            device.put(Y), device.put(Y.mean(0, dtype=float)), device.put(np.full(7, 2.0)),
+            None if factor is None else device.put(factor), there, square, device.context,
+        )  # fmt: skip
+        assert worst(on_host(there), rows) < KERNEL[dtype]
+        assert worst(on_host(square), gram) < KERNEL[dtype]
+    M, edges = rng.standard_normal((20, 9)), np.array([0, 4, 4, 20])
+    values, vectors = np.empty((3, 3)), np.zeros((9, 9))
+    _core.largest_singular(M, edges, 3, values, vectors, 1)
+    s, v = device.empty((3, 3), np.float64), device.zeros((9, 9), np.float64)
+    device.module.largest_singular(device.put(M), edges, 3, s, v, device.context)
+    assert worst(on_host(s), values) < KERNEL["float64"]
+    assert worst(np.abs(on_host(v)[:3, :4]), np.abs(vectors[:3, :4])) < 1e-9
+
+
+def test_arrays(device: Device) -> None:
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        A, B = rng.standard_normal((2, 300, 5)).astype(dtype)
+        a, b = device.put(A), device.put(B)
+        np.testing.assert_array_equal(on_host(device.side_by_side([a, b])), np.hstack([A, B]))
+        np.testing.assert_array_equal(on_host(device.below([a, b])), np.vstack([A, B]))
+        np.testing.assert_array_equal(on_host(device.summed(a, [b, b], -1)), A - B - B)
+        np.testing.assert_array_equal(on_host(device.columns(a, np.array([3, 1]))), A[:, [3, 1]])
+        np.testing.assert_array_equal(on_host(device.rows(a, slice(2, None, 7))), A[2::7])
+        np.testing.assert_array_equal(on_host(a.part(3, 40, 1, 2)), A[3:43, 1:3])
+        np.testing.assert_array_equal(on_host(device.corner(a, 4)), A[:4, :4])
+        np.testing.assert_array_equal(on_host(device.cast(a, np.float64)), A.astype(float))
+        weights, factors = rng.standard_normal(300), rng.standard_normal(100)
+        assert worst(device.weighted_sums(weights, a), weights @ A) < KERNEL["float64"]
+        assert worst(on_host(device.scaled_rows(a, factors)), A * np.tile(factors, 3)[:, None]) < 1e-6
+        for axis in (0, 1):
+            assert worst(device.means(a, axis), A.mean(axis, dtype=float)) < 1e-12
+        assert worst(device.squares(a, np.ones(5)), ((A.astype(float) - 1) ** 2).sum(0)) < 1e-12
+        assert worst(on_host(device.product(a, b, transpose=True)), A.T @ B) < KERNEL[np.dtype(dtype).name]
+        assert worst(on_host(device.product(a, device.put(B[:5, :3]))), A @ B[:5, :3]) < KERNEL[np.dtype(dtype).name]
+        square = A.T @ A
+        values, vectors = device.eigh(device.put(square))
+        assert worst((on_host(vectors).T * values) @ on_host(vectors), square) < 20 * KERNEL[np.dtype(dtype).name]
+        assert device.finite(a) and not device.finite(device.put(np.full((2, 2), np.inf, dtype)))
+        assert not device.finite(device.put(np.array([[1.0, np.nan]], dtype)))
+
+
+def test_a_recording_of_one_long_segment_goes_in_stretches(device: Device) -> None:
+    # More rows than one stretch of any kernel, blocks of it whose history lies in the neighbours, and negative lags.
+    problem = make(3, [1500], 3, 2, range(-4, 6), "float64", mean=3.0)
+    blocks = np.array([[0, 700], [700, 1500]])
+    X = Frames.of(problem.H)
+    shift = Shift.near_mean(X, problem.Y)
+    found, expected = (
+        LaggedMoments.of_rows(
+            frames, frames.backend.put(problem.Y), blocks[1:], problem.lags, "zero", shift, segments=problem.bounds
+        )
+        for frames in (X.to(device), X)
+    )
+    for name in MOMENTS:
+        assert worst(on_host(getattr(found, name)), on_host(getattr(expected, name))) < KERNEL["float64"], name
+    reading = Reading.of(expected, True)
+    a, b = (normal_equations(each, reading=reading) for each in (expected, found))
+    assert worst(np.tril(on_host(b.gram)), np.tril(a.gram)) < KERNEL["float64"]

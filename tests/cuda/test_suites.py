@@ -1,0 +1,68 @@
+"""The estimators' own suites once more, with the device as their default."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import linear.test_banded
+import linear.test_cca
+import linear.test_estimator
+import linear.test_hard_data
+import linear.test_masks
+import linear.test_nested
+import linear.test_word_rate
+from heschl import CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV, cca_grid
+from heschl.linear import nested_cv
+
+SUITES = [
+    linear.test_banded, linear.test_cca, linear.test_estimator, linear.test_hard_data, linear.test_masks,
+    linear.test_nested, linear.test_word_rate,
+]  # fmt: skip
+
+
+def on_cuda(estimator: type) -> type:
+    """The same class with another default."""
+
+    class OnCuda(estimator):  # type: ignore[misc]
+        def __init__(self, *args: Any, **how: Any) -> None:
+            super().__init__(*args, **{"device": "cuda", **how})
+
+    OnCuda.__init__.__signature__ = inspect.signature(estimator.__init__)  # type: ignore[attr-defined]
+    OnCuda.__name__ = estimator.__name__
+    return OnCuda
+
+
+DEFAULTS = {kind.__name__: on_cuda(kind) for kind in (CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV)} | {
+    "cca_grid": partial(cca_grid, device="cuda"),
+    "nested_cv": partial(nested_cv, device="cuda"),
+}
+# Words of tests that ask for what only the CPU has, or for what a class made here lacks.
+CPU_ONLY = ('"cg"', "pickle", "get_params")
+
+
+def cases_of(suite: ModuleType) -> dict[str, Any]:
+    prefix = f"test_{suite.__name__.rpartition('test_')[2]}__"
+    found = {}
+    for name, value in vars(suite).items():
+        if name.startswith("test_") and not any(word in inspect.getsource(value) for word in CPU_ONLY):
+            found[prefix + name.removeprefix("test_")] = value
+    return found
+
+
+for _suite in SUITES:
+    globals().update(cases_of(_suite))
+
+
+@pytest.fixture(autouse=True)
+def _defaults(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for suite in SUITES:
+        for name, kind in DEFAULTS.items():
+            if hasattr(suite, name):
+                monkeypatch.setattr(suite, name, kind)
+    yield
