@@ -1,0 +1,89 @@
+"""Where there is no GPU everything imports, and says why it cannot be used. These run everywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import heschl
+from heschl import InputError, LaggedRidge, cuda_status
+from heschl.linear import cuda
+from heschl.linear.cuda import EMULATE
+from heschl.linear.solvers import Work, worth_a_gpu
+
+
+@pytest.fixture(autouse=True)
+def _device(monkeypatch: pytest.MonkeyPatch) -> None:  # instead of the folder's: nothing here needs a device
+    monkeypatch.delenv(EMULATE, raising=False)
+
+
+def fail_with(error: Exception) -> Any:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def test_a_build_without_cuda_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    status = cuda_status()
+    assert not status.available and "HESCHL_CUDA=ON" in str(status)
+    with pytest.raises(InputError, match=r'device: found "cuda".*built without _cuda.*device="cpu"'):
+        LaggedRidge(device="cuda").fit(np.ones((5, 1)), np.arange(5.0))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"device_count": fail_with(RuntimeError("no CUDA-capable device is detected"))}, "no CUDA-capable device"),
+        ({"device_count": lambda: 0}, "finds no GPU"),
+        (
+            {
+                "device_count": lambda: 1,
+                "device_name": lambda _: "a card",
+                "open_libraries": fail_with(RuntimeError("a CUDA library could not be opened; tried: x")),
+            },
+            "could not be opened",
+        ),
+    ],
+)
+def test_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], said: str) -> None:
+    monkeypatch.setattr(cuda, "_module", lambda: SimpleNamespace(**parts))
+    assert said in str(cuda_status()) and not cuda_status().available
+
+
+def test_a_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"device_count": lambda: 2, "device_name": "card {}".format, "open_libraries": lambda *_: None}
+    monkeypatch.setattr(cuda, "_module", lambda: SimpleNamespace(**parts))
+    status = cuda_status()
+    assert status.available and str(status) == "card 0, card 1"
+
+
+def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(cuda, "cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True))
+    small = Work(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
+    large = Work(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)
+    assert not worth_a_gpu(small, "auto") and not asked  # small fits do not even ask
+    assert worth_a_gpu(large, "auto") and asked
+    assert not worth_a_gpu(large, "cg")
+
+
+def test_a_build_with_cuda_imports_without_a_gpu() -> None:
+    if importlib.util.find_spec("heschl._cuda") is None:
+        pytest.skip("heschl was built without _cuda")
+    code = "import heschl; print(heschl.cuda_status())"
+    env = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert "CUDA" in done.stdout
+
+
+def test_the_package_says_so_too() -> None:
+    assert isinstance(heschl.cuda_status(), cuda.CudaStatus)
