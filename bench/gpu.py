@@ -112,7 +112,9 @@ class Bench:
             there.context.synchronize()
             taken = (time.perf_counter() - start) / 5
             self.rates[precision] = 2.0 * n**3 / taken
-            self.add(Row(f"product {precision}, {n}", taken, self.rates[precision], note=f"{self.rates[precision]:.3g}/s"))
+            self.add(
+                Row(f"product {precision}, {n}", taken, self.rates[precision], note=f"{self.rates[precision]:.3g}/s")
+            )
         host = np.zeros((16 if self.small else 1 << 15, 1 << 13), np.float32)
         there = self.device.put(host)
         up = self.seconds(lambda: self.device.put(host), 3)
@@ -215,8 +217,12 @@ class Bench:
         few = dict(list(left.items())[:2])
         b_layer = layer(b)
         on_cpu, on_gpu = (self.seconds(lambda d=d: cca_grid(few, {"b": b_layer}, device=d)) for d in ("cpu", "cuda"))
-        note = f"extrapolated from {count} and {2 * count} pairs; two pairs {on_cpu / on_gpu:.1f} × this CPU (target 20)"
-        self.add(Row(f"576 CCA pairs ({a} × {b})", total, target="≤ 180 s", met="yes" if total <= 180 else "no", note=note))
+        note = (
+            f"extrapolated from {count} and {2 * count} pairs; two pairs {on_cpu / on_gpu:.1f} × this CPU (target 20)"
+        )
+        self.add(
+            Row(f"576 CCA pairs ({a} × {b})", total, target="≤ 180 s", met="yes" if total <= 180 else "no", note=note)
+        )
 
     def himalaya(self) -> None:
         """himalaya's RidgeCV on the same card, the design given to it."""

@@ -72,7 +72,14 @@ py::capsule to_dlpack(const DeviceArray<T>& array, std::int32_t device_type) {
         array.data,    device_type, array.cuda->device, array.ndim,    std::is_integral_v<T> ? dl_int : dl_float,
         sizeof(T) * 8, 1,           held->shape,        held->strides, 0};
     held->managed.context = held;
-    held->managed.deleter = [](DlManaged* own) { delete static_cast<Held*>(own->context); };
+    held->managed.deleter = [](DlManaged* own) {
+        auto* const done = static_cast<Held*>(own->context);
+        try {
+            done->array.cuda->synchronize_all();  // its reader's stream may still be at work on it
+        } catch (const Error&) {                  // a broken device has nothing at work
+        }
+        delete done;
+    };
     return py::capsule(&held->managed, "dltensor", [](PyObject* object) {
         if (PyCapsule_IsValid(object, "dltensor") == 0) return;  // used: its new owner deletes it
         auto* const own = static_cast<DlManaged*>(PyCapsule_GetPointer(object, "dltensor"));

@@ -143,6 +143,8 @@ void Cuda::clear(void* memory, std::size_t bytes) const {
 
 void Cuda::synchronize() const { check(cudaStreamSynchronize(state_->stream), "cudaStreamSynchronize"); }
 
+void Cuda::synchronize_all() const { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
+
 void Cuda::memory(std::size_t& free, std::size_t& total) const {
     check(cudaSetDevice(device), "cudaSetDevice");
     synchronize();

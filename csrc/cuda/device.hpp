@@ -38,6 +38,7 @@ class Cuda {
     void copy(void* to, const void* from, std::size_t bytes) const;  // within the device
     void clear(void* memory, std::size_t bytes) const;
     void synchronize() const;
+    void synchronize_all() const;  // other streams of the device, too
     void memory(std::size_t& free, std::size_t& total) const;
     void* stream() const;
     State& state() const { return *state_; }

@@ -56,6 +56,7 @@ void Cuda::copy(void* to, const void* from, std::size_t bytes) const {
 }
 void Cuda::clear(void* memory, std::size_t bytes) const { std::memset(memory, 0, bytes); }
 void Cuda::synchronize() const {}
+void Cuda::synchronize_all() const {}
 void Cuda::memory(std::size_t& free, std::size_t& total) const {
     free = total_bytes - state_->used;
     total = total_bytes;

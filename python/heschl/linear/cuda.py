@@ -137,8 +137,8 @@ def _own(X: Any) -> bool:
     return type(X).__module__ in ("heschl._cuda", "heschl._cuda_emulated")
 
 
-def adopt(name: str, X: Any, backend: Device) -> Array:
-    """Give a device's matrix as heschl's, where it lies; the backend's stream waits for the caller's.
+def adopt(name: str, X: Any) -> Array:
+    """Give a device's matrix as heschl's, where it lies; heschl's stream waits for the caller's.
 
     Raises
     ------
@@ -148,8 +148,8 @@ def adopt(name: str, X: Any, backend: Device) -> Array:
     shape = tuple(X.shape)
     if len(shape) != 2 or 0 in shape:
         raise InputError(name, f"an array of shape {shape}", "a matrix (n_frames, n_columns) with at least one of each")
-    found = _adopted(name, X, backend)
-    if not backend.finite(found):
+    found = _adopted(name, X)
+    if not device_of(found).finite(found):
         raise InputError(name, "NaN or infinity", "finite numbers", "Leave such frames out, or fill them in.")
     return found
 
@@ -158,13 +158,14 @@ def on_host(name: str, X: Any) -> Any:
     """Give an input that lies on a device as NumPy's array, any other as it is."""
     if not on_device(X):
         return X
-    backend = device_of(X) if _own(X) else cuda_backend()
-    return backend.get(_adopted(name, X, backend))
+    found = _adopted(name, X)
+    return device_of(found).get(found)
 
 
-def _adopted(name: str, X: Any, backend: Device) -> Array:
+def _adopted(name: str, X: Any) -> Array:
     if _own(X):
         return X
+    backend = cuda_backend()
     if str(X.dtype).rpartition(".")[2] not in ("float32", "float64"):
         raise InputError(name, f"numbers of type {X.dtype}", "float32 or float64", "Convert them on the device.")
     return backend.module.from_dlpack(backend.context, X.__dlpack__(stream=backend.context.stream or None))

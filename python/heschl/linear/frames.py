@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_matrix
 from heschl.linear.backend import HOST, Array, Backend, backend_of
+from heschl.linear.cuda import adopt, on_device
 from heschl.linear.rows import Ranges, cut_rows, whole
 from heschl.linear.threads import map_threads, worth_threads
 
@@ -194,12 +195,9 @@ class Frames:
         """Frames of a matrix, a `Repeated` or `FeatureSpaces`, as given or in the precision asked for."""
         if isinstance(X, Frames):
             return X if dtype is None else X.astype(dtype)
-        if hasattr(X, "__dlpack_device__") and not isinstance(X, np.ndarray):
-            from heschl.linear.cuda import adopt, cuda_backend, device_of, on_device
-
-            if on_device(X):
-                values = adopt(name, X, device_of(X) if hasattr(X, "context") else cuda_backend())
-                return cls.of_matrix(values).astype(dtype or values.dtype)
+        if on_device(X):
+            values = adopt(name, X)
+            return cls.of_matrix(values).astype(dtype or values.dtype)
         if isinstance(X, FeatureSpaces):
             dtype = X.dtype if dtype is None else dtype
             parts = [cls.of(X[key], dtype, f"{name}[{key!r}]").spaces[0] for key in X]
