@@ -10,7 +10,7 @@ import pytest
 
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
 from heschl import lagged_design as design_of
-from heschl.linear import nested_cv, permuted_correlations
+from heschl.linear import nested_cv, permutation_test, permuted_correlations
 from heschl.linear.cuda import Device, check_device
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, worst
@@ -86,6 +86,26 @@ def test_nested_banded_and_several_spaces() -> None:
     )
     assert worst(b.coef_, a.coef_) < COEFFICIENTS["float64"]
     assert worst(b.r2_split_, a.r2_split_) < R2["float64"]
+
+
+@pytest.mark.parametrize("statistic", ["r2", "r", "pooled_r2"])
+def test_permutations(statistic: str) -> None:
+    how: dict[str, Any] = dict(segments=PROBLEM.lengths, folds=np.arange(10) % 5, lags=PROBLEM.lags, alphas=ALPHAS)
+    a, b = (
+        permutation_test(
+            PROBLEM.H,
+            PROBLEM.Y,
+            null="refit",
+            n_permutations=19,
+            statistic=statistic,
+            random_state=0,
+            device=where,
+            **how,
+        )
+        for where in ("cpu", "cuda")
+    )
+    assert worst(b.observed, a.observed) < R2["float64"] and worst(b.null, a.null) < R2["float64"]
+    np.testing.assert_array_equal(b.p_values, a.p_values)
 
 
 @pytest.mark.parametrize("kind", ["plain", "dependent", "wide", "penalty"])

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix
+from heschl.linear.backend import HOST, Array
+from heschl.linear.cuda import check_device, cuda_backend, on_host
 from heschl.linear.cv import Progress
-from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.frames import Double, Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.nulls import (
@@ -48,6 +50,7 @@ def null_refit(
     n_permutations: int = 1000,
     statistic: str = "r2",
     memory_limit: int = 2 << 30,
+    device: str = "cpu",
     random_state: int | np.random.Generator | None = None,
     progress: Progress | None = None,
 ) -> NullDistribution:
@@ -86,6 +89,8 @@ def null_refit(
         Bytes that permuted responses and their normal equations may take, beside what a fit takes anyway (moments,
         one X'X in each thread). The more, the fewer factorisations.
     random_state : int or numpy.random.Generator, optional
+    device : {"cpu", "cuda"}
+        Where to fit and score.
     progress : callable, optional
         Called with (permutations done, permutations in all), the true alignment counted as one.
 
@@ -110,8 +115,9 @@ def null_refit(
     >>> bool(found.p_values[0] == 0.01), bool(abs(found.null.mean()) < 0.1)
     (True, True)
     """
+    check_device(device)
     features = Frames.of(X)
-    responses = check_matrix("y", y, features.dtype)
+    responses = check_matrix("y", on_host("y", y), features.dtype)
     if len(features) != len(responses):
         raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
     window = check_lags(lags, None, None, None)
@@ -124,11 +130,12 @@ def null_refit(
     permuter = Permuter.of(bounds, fold, groups)
     rng = np.random.default_rng(random_state)
     moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
-    problem = Problem(features, responses, window, standardize=standardize)
+    there = cuda_backend() if device == "cuda" else HOST
+    problem = Problem(features.to(there), responses, window, standardize=standardize)
 
     def scores(at: Problem) -> Double:
         of_fold = [bounds[fold == k] for k in range(len(penalties))]
-        each = zip(of_fold, penalties, at.moments(of_fold), strict=True)
+        each = zip(of_fold, penalties, at.moments(of_fold, there.put(at.y)), strict=True)
         parts = [Fold(at.ranges(rows), alphas, moments) for rows, alphas, moments in each]
         size = _block_size(at, parts, memory_limit)
         return _refit(at, parts, permuter, moves, size, statistic, progress)
@@ -218,10 +225,11 @@ def _refit(
     """Score of every permutation and target, (len(moves), c)."""
     n_folds, c = len(folds), problem.y.shape[1]
     p = problem.n_columns
-    gram, found = np.empty((p, p), problem.y.dtype), np.empty((len(moves), c))
+    b = problem.X.backend
+    gram, found = b.empty((p, p), problem.y.dtype), np.empty((len(moves), c))
     for first in range(0, len(moves), size):
         rows = [permuter.rows(move) for move in moves[first : first + size]]
-        y = np.concatenate([problem.y[row] for row in rows], axis=1)  # permutations are targets side by side
+        y = b.put(np.concatenate([problem.y[row] for row in rows], axis=1))  # permutations are targets side by side
         moments = [permuted_moments(problem.X, y, fold) for fold in folds]
         parts = []
         for k, fold in enumerate(folds):
@@ -243,20 +251,20 @@ def _refit(
     return found
 
 
-def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Float) -> FoldScores:
+def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -> FoldScores:
     """Fit and score a block of permuted responses (n, B · c) in one fold: one factorisation for each λ."""
     alphas, own = np.tile(fold.alphas, y.shape[1] // len(fold.alphas)), row_numbers(fold.ranges)
     sums = np.empty((4, 1, y.shape[1]))
     for alpha in np.unique(alphas):
         targets = np.flatnonzero(alphas == alpha)
         weights = in_units(equations, solve(equations, float(alpha), targets), targets)
-        prediction = weights.predict(problem.X, fold.ranges, problem.lags)
-        part = FoldScores.of(y[np.ix_(own, targets)], prediction, [np.array([[0, len(own)]])])
+        prediction = weights.predict_there(problem.X, fold.ranges, problem.lags)
+        part = FoldScores.of(problem.X.backend.block(y, own, targets), prediction, [np.array([[0, len(own)]])])
         sums[:, :, targets] = part.sst, part.ssp, part.spy, part.sse
     return FoldScores(part.n_rows, *sums)
 
 
-def permuted_moments(X: Frames, y: Float, fold: Fold) -> LaggedMoments:
+def permuted_moments(X: Frames, y: Array, fold: Fold) -> LaggedMoments:
     """Moments of a fold with other responses (n, B · c), several of each target."""
     kept = fold.moments
     shift = Shift(kept.shift.features, np.tile(kept.shift.targets, y.shape[1] // len(kept.shift.targets)))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_choice
+from heschl.linear.cuda import on_host
 from heschl.linear.nested import nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
@@ -26,6 +27,7 @@ def permutation_test(
     standardize: bool = True,
     n_permutations: int = 1000,
     statistic: str = "r2",
+    device: str = "cpu",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
     """Whether a lagged ridge model predicts new stimuli better than chance, for each target.
@@ -51,6 +53,8 @@ def permutation_test(
         are none) and the model is fitted again, at the λ it has; asks for anything that the features say.
     standardize, n_permutations, statistic, random_state
         See `null_scores` and `null_refit`.
+    device : {"cpu", "cuda"}
+        Where models are fitted.
 
     Returns
     -------
@@ -73,11 +77,13 @@ def permutation_test(
     (True, True)
     """
     check_choice("null", null, ("scores", "refit"))
-    nested = nested_cv(X, y, segments=segments, folds=folds, lags=lags, alphas=alphas, standardize=standardize)
+    nested = nested_cv(
+        X, y, segments=segments, folds=folds, lags=lags, alphas=alphas, standardize=standardize, device=device
+    )
     how: dict[str, Any] = {
         "segments": segments, "folds": folds, "n_permutations": n_permutations, "statistic": statistic,
         "random_state": random_state,
     }  # fmt: skip
     if null == "scores":
-        return null_scores(np.asarray(y), nested.predictions, **how)
-    return null_refit(X, y, lags=lags, alphas=nested.alpha, standardize=standardize, **how)
+        return null_scores(np.asarray(on_host("y", y)), nested.predictions, **how)
+    return null_refit(X, y, lags=lags, alphas=nested.alpha, standardize=standardize, device=device, **how)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heschl import _core
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.frames import Double, Float
 from heschl.linear.rows import Bounds, row_numbers
-from heschl.linear.threads import n_threads
 
 # Rows of a fold whose mean is subtracted before anything is summed; it only has to be near the fold's mean.
 SHIFT_ROWS = 64
@@ -40,25 +39,26 @@ class FoldScores:
     sse: Double
 
     @classmethod
-    def of(cls, y: Float, prediction: Float, folds: Sequence[Bounds]) -> FoldScores:
+    def of(cls, y: Array, prediction: Array, folds: Sequence[Bounds]) -> FoldScores:
         """Sums over the rows of each fold.
 
         Parameters
         ----------
         y, prediction : ndarray of shape (n, c)
-            float32 or float64; everything is summed in float64.
+            float32 or float64, on the host or (both in one precision) a device; everything is summed in float64.
         folds : sequence of ndarray of shape (s, 2) or (r, 4), int64
             First row and one past the last row of the segments, or ranges of rows, of each fold.
         """
-        n_folds, c = len(folds), y.shape[1]
-        dtype = np.result_type(y, prediction)
-        y, prediction = y.astype(dtype, copy=False), prediction.astype(dtype, copy=False)
+        n_folds, c, b = len(folds), y.shape[1], backend_of(prediction)
+        if b is HOST:
+            dtype = np.result_type(y, prediction)
+            y, prediction = y.astype(dtype, copy=False), prediction.astype(dtype, copy=False)
         shift = np.stack([_near_mean(side, bounds) for bounds in folds for side in (y, prediction)])
-        sums = np.empty((n_folds * 6, c))
+        there = b.empty((n_folds * 6, c), np.float64)
         fold = np.repeat(np.arange(n_folds), [len(bounds) for bounds in folds])
         bounds = np.ascontiguousarray(np.concatenate(folds)[:, :2], dtype=np.int64)
-        _core.score_sums(y, prediction, bounds, fold, shift, sums, n_threads())
-        sy, sp, syy, spp, syp, sse = sums.reshape(n_folds, 6, c).transpose(1, 0, 2)
+        b.kernels.score_sums(y, prediction, bounds, fold, b.put(shift), there, b.handle())
+        sy, sp, syy, spp, syp, sse = b.get(there).reshape(n_folds, 6, c).transpose(1, 0, 2)
         n = np.array([[float((part[:, 1] - part[:, 0]).sum())] for part in folds])
         mean = np.divide(1.0, n, out=np.zeros_like(n), where=n > 0)
         sst, ssp = (np.maximum(squares - s * s * mean, 0.0) for squares, s in ((syy, sy), (spp, sp)))
@@ -90,12 +90,13 @@ class FoldScores:
         return 1.0 - _divide(np.where(varies, self.sse, 0.0).sum(axis=-2), self.sst.sum(axis=-2))
 
 
-def _near_mean(values: Float, bounds: Bounds) -> Double:
+def _near_mean(values: Array, bounds: Bounds) -> Double:
     """About the mean of some rows, (c,); of a constant exactly its value, so that its deviations are exactly 0."""
     rows = row_numbers(bounds)
     if len(rows) == 0:
         return np.zeros(values.shape[1])
-    some = values[rows[:: max(1, len(rows) // SHIFT_ROWS)]].astype(np.float64)
+    b = backend_of(values)
+    some = b.get(b.rows(values, rows[:: max(1, len(rows) // SHIFT_ROWS)])).astype(np.float64)
     return np.asarray(some[0] + (some - some[0]).mean(axis=0))
 
 
