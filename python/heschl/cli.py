@@ -173,16 +173,19 @@ def simulate(
     """Write the demo's simulated cohort as files, with the study.toml that runs it.
 
     A place to start from: every kind of input file is there to look at. With --paper, a cohort in which the findings of
-    the paper are true, of the paper's size (6 GB, minutes) or a part of it.
+    the paper are true, of the paper's size (5 GB, minutes) or a part of it.
     """
     with _plainly() as console:
-        from heschl.study.simulate import simulate_cohort, simulate_paper
-
         if scale is not None and not paper:
             raise InputError("--scale", "no --paper", "both, or neither", "The demo's cohort has one size.")
-        study = (
-            simulate_paper(out, seed=seed, scale=_fraction(scale or "1")) if paper else simulate_cohort(out, seed=seed)
-        )
+        if paper:
+            from heschl.study.simulate import simulate_paper
+
+            study = simulate_paper(out, seed=seed, scale=_fraction(scale or "1"))
+        else:
+            from heschl.study.simulate import simulate_cohort
+
+            study = simulate_cohort(out, seed=seed)
         console.print(f"next: heschl run {escape(str(study))}", highlight=False, soft_wrap=True)
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from heschl.study.contrasts import contrast_table, paired
 from heschl.study.shared_results import part_scores
-from heschl.study.simulate.paper import REGIONS
 from heschl.study.simulate.paper_latents import KNOWN
+from heschl.study.simulate.paper_responses import REGIONS
 from heschl.study.tables import mean_over_folds
 from heschl.study.truth import Check
 
