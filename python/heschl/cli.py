@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -162,16 +163,38 @@ def demo(
 def simulate(
     out: Annotated[Path, typer.Option(help="Where to write: sounds, words, responses, models, study.toml.")],
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper at its own size: 16 subjects, 4,388 electrodes, 599 sentences.")
+    ] = False,
+    scale: Annotated[
+        str | None, typer.Option(help="With --paper: so much of its size, as 0.05 or 1/20.", show_default="1")
+    ] = None,
 ) -> None:
     """Write the demo's simulated cohort as files, with the study.toml that runs it.
 
-    A place to start from: every kind of input file is there to look at.
+    A place to start from: every kind of input file is there to look at. With --paper, a cohort in which the findings of
+    the paper are true, of the paper's size (5 GB, minutes) or a part of it.
     """
     with _plainly() as console:
-        from heschl.study.simulate import simulate_cohort
+        if scale is not None and not paper:
+            raise InputError("--scale", "no --paper", "both, or neither", "The demo's cohort has one size.")
+        if paper:
+            from heschl.study.simulate import simulate_paper
 
-        study = simulate_cohort(out, seed=seed)
+            study = simulate_paper(out, seed=seed, scale=_fraction(scale or "1"))
+        else:
+            from heschl.study.simulate import simulate_cohort
+
+            study = simulate_cohort(out, seed=seed)
         console.print(f"next: heschl run {escape(str(study))}", highlight=False, soft_wrap=True)
+
+
+def _fraction(text: str) -> Fraction:
+    """Read a number such as 0.05 or 1/20."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise InputError("--scale", repr(text), "a number such as 0.05 or 1/20") from None
 
 
 @app.command()

@@ -58,7 +58,7 @@ def test_everything_is_there(shared_run: Path) -> None:
     row = table.query("subject == 'S2' and electrode == 'loud1' and part == 'speech top'").iloc[0]
     cell = results["shared_r2"].sel(electrode="S2/loud1", part="speech top").mean("fold")
     assert row["r2"] == pytest.approx(float(cell), rel=1e-5)
-    for name in ("shared_parts", "shared_probes", "shared_components", "prediction_similarity", "layer_map"):
+    for name in ("3b_prediction_similarity", "4a_shared_parts", "4b_shared_probes", "shared_components", "layer_map"):
         assert (shared_run / "figures" / f"{name}.png").stat().st_size > 5000
     summary = (shared_run / "summary.md").read_text()
     for words in ("What wav and gpt share", "frames with a word", "training folds", "| speech rest |", "| context |"):

@@ -28,6 +28,7 @@ from heschl.study.config_spaces import (
     Seconds,
     Section,
     Space,
+    WordArrays,
     WordSpace,
 )
 
@@ -180,8 +181,12 @@ class Study(Section):
 
     def _check_shared(self, shared: Shared) -> None:
         """Refuse a [shared] that names what is not there."""
-        kinds = {"speech": ("speech",), "language": ("language",), "semantic": ("words", "language", "surprisal"),
-                 "acoustic": ("mel", "envelope", "speech")}  # fmt: skip
+        kinds = {
+            "speech": ("speech", "frame_arrays"),
+            "language": ("language", "word_arrays"),
+            "semantic": ("words", "language", "surprisal", "word_arrays"),
+            "acoustic": ("mel", "envelope", "speech", "frame_arrays"),
+        }
         for key, possible in kinds.items():
             name = getattr(shared, key)
             fitting = [n for n, space in self.features.items() if space.kind in possible]
@@ -189,7 +194,7 @@ class Study(Section):
                 raise ValueError(f"shared.{key}: a space of [features] of kind {' or '.join(possible)} "
                                  f"({', '.join(fitting) or 'there is none'}), not {name!r}")  # fmt: skip
         language = self.features[shared.language]
-        if isinstance(language, Reading) and language.at != "word":
+        if isinstance(language, Reading | WordArrays) and language.at != "word":
             raise ValueError(f"shared.language: words that last (at = 'word'), not at = {language.at!r}")
 
     def with_words(self) -> list[str]:
@@ -197,7 +202,8 @@ class Study(Section):
         return [
             name
             for name, space in self.features.items()
-            if isinstance(space, Reading | WordSpace) or (isinstance(space, OnsetSpace) and space.of == "words")
+            if isinstance(space, Reading | WordSpace | WordArrays)
+            or (isinstance(space, OnsetSpace) and space.of == "words")
         ]
 
     def with_phones(self) -> list[str]:

@@ -143,8 +143,38 @@ class PhoneSpace(Spoken):
     kind: Literal["phones"]
 
 
+class FrameArrays(Section):
+    """Frames computed elsewhere: ``folder``/NAME.npy for each stimulus, (layers, frames, width) or (frames, width).
+
+    Frame i is centred ``centre`` + i / ``rate`` s after the sound's onset, and is there where the sound reaches to
+    ``width`` + i / ``rate`` s; by default frames tile time. Wav2Vec2's: rate = 50, centre = 0.0125, width = 0.025.
+    """
+
+    kind: Literal["frame_arrays"]
+    folder: str
+    rate: Annotated[float, Field(gt=0, le=MEL_SFREQ)]
+    centre: Annotated[float, Field(ge=0, le=3600)] | None = None
+    width: Annotated[float, Field(gt=0, le=3600)] | None = None
+
+
+class WordArrays(Spoken):
+    """A row for each word, computed elsewhere: ``folder``/NAME.npy, (layers, words, width) or (words, width)."""
+
+    kind: Literal["word_arrays"]
+    folder: str
+
+
 Space = Annotated[
-    MelSpace | EnvelopeSpace | SpeechSpace | LanguageSpace | SurprisalSpace | WordSpace | OnsetSpace | PhoneSpace,
+    MelSpace
+    | EnvelopeSpace
+    | SpeechSpace
+    | LanguageSpace
+    | SurprisalSpace
+    | WordSpace
+    | OnsetSpace
+    | PhoneSpace
+    | FrameArrays
+    | WordArrays,
     Field(discriminator="kind"),
 ]
 
@@ -157,4 +187,6 @@ KINDS: dict[str, type[Section]] = {
     "words": WordSpace,
     "onsets": OnsetSpace,
     "phones": PhoneSpace,
+    "frame_arrays": FrameArrays,
+    "word_arrays": WordArrays,
 }

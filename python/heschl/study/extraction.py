@@ -196,7 +196,7 @@ def extract_features(
 def stored_features(name: str, inputs: Inputs, stored: FeatureSet, grid: FrameGrid) -> Features:
     """Give a space's features as the store has them, whether or not all of the stimuli are there."""
     keys = {
-        stimulus.name: stimulus_key(stored.description.rows, stimulus, inputs.lengths[stimulus.name])
+        stimulus.name: stimulus_key(name, inputs, stored.description.rows, stimulus)
         for stimulus in inputs.stimuli.values()
     }
     return Features(stored, keys, grid, inputs.study.features[name], inputs.stimuli, inputs.lengths)

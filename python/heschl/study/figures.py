@@ -63,11 +63,13 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
 
 
 def all_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
-    """Give the functions that draw these results, by the names of the files."""
+    """Give the functions that draw these results, by the names of the files: the paper's by number, then others."""
     from heschl.study.figures_paper import paper_figures
     from heschl.study.figures_shared import shared_figures
 
-    return {**paper_figures(results), **FIGURES, **shared_figures(results)}
+    found = {**paper_figures(results), **FIGURES, **shared_figures(results)}
+    numbered = sorted(name for name in found if name[0].isdigit())
+    return {name: found[name] for name in dict.fromkeys([*numbered, *found])}
 
 
 def captions(results: xr.Dataset) -> dict[str, str]:

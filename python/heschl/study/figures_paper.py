@@ -176,9 +176,9 @@ def paper_figures(results: xr.Dataset) -> dict[str, Any]:
     """Give the figures of this module that these results have."""
     found: dict[str, Any] = {}
     if results.sizes["space"] > 1:
-        found |= {"models": models_compared, "models_by_electrode": models_against_each_other}
+        found |= {"2a_models": models_compared, "3a_models_by_electrode": models_against_each_other}
     if np.isfinite(results["x"].values.astype(np.float64)).any():
-        found["brain"] = brain_maps
+        found["2b_brain"] = brain_maps
     found["alphas"] = alphas_chosen
     if "word_lag_r" in results:
         found["score_by_lag"] = scores_by_lag

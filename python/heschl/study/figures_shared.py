@@ -134,10 +134,13 @@ def shared_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
     """Give the figures that these results have."""
     if "shared_r2" not in results:
         return {}
-    figures: dict[str, Callable[[Any], Figure]] = {"shared_parts": shared_parts, "shared_components": component_curves}
-    figures["prediction_similarity"] = prediction_similarity
+    figures: dict[str, Callable[[Any], Figure]] = {
+        "3b_prediction_similarity": prediction_similarity,
+        "4a_shared_parts": shared_parts,
+        "shared_components": component_curves,
+    }
     if any(str(part).startswith("probe ") for part in results["part"].values):
-        figures["shared_probes"] = shared_probes
+        figures["4b_shared_probes"] = shared_probes
     if "layer_correlation" in results:
         figures["layer_map"] = layer_map
     return figures

@@ -12,7 +12,7 @@ from typing import Literal
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.study.config import Study, read_study
-from heschl.study.config_spaces import Reading, SpeechSpace, WordSpace
+from heschl.study.config_spaces import FrameArrays, Reading, SpeechSpace, WordArrays, WordSpace
 from heschl.study.transcripts import named_files, read_texts, read_transcripts
 from heschl.timing.audio import duration
 from heschl.timing.validate import refuse, validate
@@ -128,6 +128,7 @@ def load_inputs(path: str | Path) -> Inputs:
         name: Stimulus(name, *sounds[name], words.get(name, ()), phones.get(name, ()), texts.get(name))
         for name in heard
     }
+    _check_arrays(folder, study, stimuli, path)
     for tier, of in (("words", study.with_words()), ("phones", study.with_phones())):
         if of and not any(getattr(stimulus, tier) for stimulus in stimuli.values()):
             raise InputError(
@@ -176,6 +177,24 @@ def _check_model(study_folder: Path, model: str, where: str) -> None:
             "*.safetensors or *.bin beside config.json, or a GGUF file",
             "`model.save_pretrained(folder)` of transformers writes them.",
         )
+
+
+def array_file(folder: Path, space: FrameArrays | WordArrays, stimulus: str) -> Path:
+    """Give the file of a stimulus' features that were computed elsewhere."""
+    return folder / Path(space.folder).expanduser() / f"{stimulus}.npy"
+
+
+def _check_arrays(folder: Path, study: Study, stimuli: Mapping[str, Stimulus], path: Path) -> None:
+    """Refuse a folder of given features that lacks a stimulus."""
+    for name, space in study.features.items():
+        if isinstance(space, FrameArrays | WordArrays):
+            files = [array_file(folder, space, stimulus) for stimulus in stimuli]
+            missing = [file for file in files if not file.is_file()]
+            if missing:
+                raise InputError(
+                    f"{path}: features.{name}.folder", f"no file {missing[0]} (nor {len(missing) - 1} others)",
+                    "NAME.npy for each stimulus that was heard, as numpy.save writes it",
+                )  # fmt: skip
 
 
 def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tuple[Path, float]], dict[str, str]]:

@@ -16,6 +16,7 @@ OF_KIND = {
     "mel": "log mel spectrum", "envelope": "envelope of the sound", "speech": "hidden states of a speech model",
     "language": "hidden states of a language model", "surprisal": "surprisal by a language model",
     "words": "word vectors", "onsets": "onsets", "phones": "phones",
+    "frame_arrays": "features computed elsewhere", "word_arrays": "features computed elsewhere",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.features.store import Description
+from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
-from heschl.linear import Repeated, nested_cv
+from heschl.linear import Repeated, cca_grid, nested_cv
 from heschl.linear.solvers import Work, choose_solver
 from heschl.study.config import Study
+from heschl.study.config_shared import Shared
 from heschl.study.config_spaces import Spoken
 from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs import Inputs, load_inputs
@@ -31,6 +33,8 @@ from heschl.study.targets import FitGroup, fit_groups
 
 TRIAL_OPERATIONS = 4e10
 """Of one trial fit: about a second on two cores."""
+TRIAL_BYTES = 64e6
+"""Written to the disk to see how fast it is."""
 OVERHEAD_BYTES = 600e6
 """Python, NumPy, torch and their libraries."""
 NAME = "plan.json"
@@ -124,7 +128,8 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
     with report.stage("trying this machine", 2.0 * len(spaces)) as advance:
         for i, (name, (key, about)) in enumerate(spaces.items()):
             known = store.find(key)
-            stages.append(_extraction(name, inputs, about, known is not None and len(known.index()) > 0))
+            there = known is not None and len(known.index()) > 0
+            stages.append(_extraction(name, inputs, about, there, store.folder))
             advance(2 * i + 1)
         rate = study_grid(inputs, spaces).rate
         for i, (name, (_, about)) in enumerate(spaces.items()):
@@ -132,6 +137,8 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
             advance(len(spaces) + i + 1)
     if inputs.study.shared is not None:
         stages.append(_shared(inputs.study, stages, spaces))
+        if inputs.study.shared.layer_map:
+            stages.append(_layer_map(inputs.study.shared, groups[0], spaces))
     stages.append(Stage("results, tables, summary, figures", 1, 15.0, 200e6, 20e6, "about the same for every study"))
     found = Plan(tuple(stages), _free_memory(), _free_disk(out))
     _refuse(found, inputs.study)
@@ -169,8 +176,8 @@ def compare_with_plan(out: Path, actual: dict[str, float]) -> list[str]:
     return [f"took {total:.0f} s, foretold {said:.0f} s: {total / max(said, 1e-9):.2f} of it"]
 
 
-def _extraction(name: str, inputs: Inputs, about: Description, there: bool) -> Stage:
-    """Time one stimulus of middle length, and count the others by their lengths."""
+def _extraction(name: str, inputs: Inputs, about: Description, there: bool, folder: Path) -> Stage:
+    """Time one stimulus of middle length, and writing it, and count the others by their lengths."""
     lengths = inputs.lengths
     total = sum(lengths.values())
     rows = total * about.grid.rate if about.grid else sum(len(s.words) + len(s.phones) for s in inputs.stimuli.values())
@@ -181,10 +188,19 @@ def _extraction(name: str, inputs: Inputs, about: Description, there: bool) -> S
     space = open_space(name, inputs)
     middle = sorted(lengths, key=lambda stimulus: lengths[stimulus])[len(lengths) // 2]
     begin = time.perf_counter()
-    for blocks in space.extract([inputs.stimuli[middle]], lengths):
-        for _ in blocks:
-            pass
-    seconds = (time.perf_counter() - begin) * total / lengths[middle]
+    blocks = list(next(iter(space.extract([inputs.stimuli[middle]], lengths))))
+    seconds = time.perf_counter() - begin
+    n_copies = int(min(len(lengths), 1 + TRIAL_BYTES // max(1, sum(block.nbytes for block in blocks))))
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".trial-") as trial:
+        features = FeatureStore(trial).create("trial", about)
+        begin = time.perf_counter()
+        with features.writing() as writer:
+            for copy in range(n_copies):
+                writer.add(str(copy), blocks)
+        seconds += (time.perf_counter() - begin) / n_copies
+    seconds *= total / lengths[middle]
     return Stage(title, len(lengths), seconds, 2 * disk / max(1, len(lengths)) + 1e8, disk, "timed on one stimulus")
 
 
@@ -257,6 +273,30 @@ def _shared(study: Study, stages: Sequence[Stage], spaces: dict[str, tuple[str, 
         f"shared by {shared.speech} and {shared.language}", 8 + 2 * len(shared.sweep), seconds, memory, 1e6,
         "as the layers that it splits",
     )  # fmt: skip
+
+
+def _layer_map(shared: Shared, group: FitGroup, spaces: dict[str, tuple[str, Description]]) -> Stage:
+    """Time one pair of layers of noise, of fewer rows than the study's where these are many."""
+    a, b = (spaces[name][1] for name in (shared.speech, shared.language))
+    n = int(group.lengths.sum())
+    m = min(n, 4 * max(a.width, b.width))
+    rng = np.random.default_rng(0)
+    begin = time.perf_counter()
+    cca_grid(
+        {"0": rng.standard_normal((m, a.width))}, {"0": rng.standard_normal((m, b.width))},
+        n_components=min(shared.n_components, a.width, b.width), standardize=shared.standardize,
+    )  # fmt: skip
+    took = time.perf_counter() - begin
+    shapes = (len(a.layers), a.width), (len(b.layers), b.width)
+    seconds = took * map_operations(*shapes, n) / map_operations((1, a.width), (1, b.width), m)
+    memory = 8.0 * n * (len(a.layers) * a.width + 3 * b.width)
+    return Stage("layers with layers", len(a.layers) * len(b.layers), seconds, memory, 1e6, "timed on one pair")
+
+
+def map_operations(a: tuple[int, int], b: tuple[int, int], n_rows: int) -> float:
+    """Count for two models' (layers, width): whitening each layer, then the product of each pair and its values."""
+    whitened = sum(n * (4.0 * n_rows * width**2 + 10.0 * width**3) for n, width in (a, b))
+    return whitened + a[0] * b[0] * (2.0 * n_rows * a[1] * b[1] + 4.0 * a[1] ** 2 * b[1])
 
 
 def _refuse(plan: Plan, study: Study) -> None:

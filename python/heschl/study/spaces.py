@@ -17,6 +17,7 @@ from heschl.files import digest, digest_code, digest_files
 from heschl.study.config_spaces import (
     MEL_SFREQ,
     EnvelopeSpace,
+    FrameArrays,
     LanguageSpace,
     MelSpace,
     OnsetSpace,
@@ -24,9 +25,11 @@ from heschl.study.config_spaces import (
     Reading,
     SpeechSpace,
     SurprisalSpace,
+    WordArrays,
     WordSpace,
 )
-from heschl.study.inputs import Inputs, Stimulus, model_source
+from heschl.study.given import GivenArrays, given_shape
+from heschl.study.inputs import Inputs, Stimulus, array_file, model_source
 from heschl.timing.audio import read_audio
 from heschl.timing.grid import FrameGrid
 
@@ -111,6 +114,8 @@ def open_space(name: str, inputs: Inputs) -> OpenSpace:
         case PhoneSpace():
             labels = {phone.text for stimulus in inputs.stimuli.values() for phone in stimulus.phones}
             return _Labels("phone", sorted(labels))
+        case FrameArrays() | WordArrays():
+            return GivenArrays(space, inputs)
 
 
 def source_key(name: str, inputs: Inputs) -> str:
@@ -119,17 +124,19 @@ def source_key(name: str, inputs: Inputs) -> str:
     What is done with the features after they are there (where words stand, what silence is) has no part in it.
     """
     space = inputs.study.features[name]
-    aside = {"model", "file", "words", "device", "at", "silence"}
+    aside = {"model", "file", "words", "folder", "device", "at", "silence"}
     settings = [
         space.model_dump(exclude=aside),
         inputs.study.store.dtype,
-        digest_code("features", "study.spaces", "timing.audio"),
+        digest_code("features", "study.spaces", "study.given", "timing.audio"),
     ]
     if isinstance(space, WordSpace):
         files = [inputs.folder / file for file in (space.file, space.words) if file is not None]
         return digest(settings, digest_files(files), sorted(_vocabulary(inputs)))
     if isinstance(space, PhoneSpace):
         return digest(settings, sorted({p.text for stimulus in inputs.stimuli.values() for p in stimulus.phones}))
+    if isinstance(space, FrameArrays | WordArrays):
+        return digest(settings, given_shape(space, inputs))
     if not isinstance(space, SpeechSpace | Reading):
         return digest(settings)
     source = model_source(inputs.folder, space.model)
@@ -140,13 +147,16 @@ def source_key(name: str, inputs: Inputs) -> str:
     return digest(settings, digest_files(file for file in source.iterdir() if file.is_file()))
 
 
-def stimulus_key(rows: Rows, stimulus: Stimulus, length: float) -> str:
-    """Hash what a stimulus' features come from: its words and text, its phones, or its sound and silence after it."""
+def stimulus_key(name: str, inputs: Inputs, rows: Rows, stimulus: Stimulus) -> str:
+    """Hash what a stimulus' features come from: words and text, phones, sound and silence after it, or a given file."""
+    space = inputs.study.features[name]
+    if isinstance(space, FrameArrays | WordArrays):
+        return digest(digest_files([array_file(inputs.folder, space, stimulus.name)]))
     if rows == "word":
         return digest([word.text for word in stimulus.words], stimulus.text)
     if rows == "phone":
         return digest([phone.text for phone in stimulus.phones])
-    return digest(digest_files([stimulus.path]), length)
+    return digest(digest_files([stimulus.path]), inputs.lengths[stimulus.name])
 
 
 def _vocabulary(inputs: Inputs) -> set[str]:

@@ -55,7 +55,7 @@ kind = "words"                  # GloVe's or word2vec's text, or a .npy table wi
 file = "glove.6B.300d.txt"
 oov = "zero"                    # words without a vector: "zero", "mean" or "drop"
 
-# Further kinds: envelope, surprisal, onsets, phones.
+# Further kinds: envelope, surprisal, onsets, phones; computed elsewhere (NAME.npy): frame_arrays, word_arrays.
 
 [encoding]
 tmin = 0.0                      # lags in s, both ends included; positive: the past of the stimulus

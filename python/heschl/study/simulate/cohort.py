@@ -109,12 +109,7 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
     import soundfile
 
     out = Path(out)
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError("--seed", str(seed), f"a whole number from 0 to {MAX_SEED}")
-    if out.exists() and not out.is_dir():
-        raise InputError("--out", f"{out}, which is a file", "a new or an empty folder", "Choose another name.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "truth").is_dir():
-        raise InputError("--out", f"{out}, which is not empty", "a new or an empty folder", "Choose another name.")
+    check_folder(out, seed)
     for folder in ("stimuli", "models", "truth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     # Separate streams: changing one part of the simulation leaves the others as they were.
@@ -179,6 +174,16 @@ def simulate_cohort(out: Path, *, seed: int = 0, n_sentences: int = N_SENTENCES)
         STUDY.format(seed=seed, subjects="\n".join(f'{name} = "{name}.npz"' for name in SUBJECTS)), encoding="utf-8"
     )
     return study
+
+
+def check_folder(out: Path, seed: int) -> None:
+    """Refuse a seed out of range, and a folder that holds something other than an earlier cohort."""
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError("--seed", str(seed), f"a whole number from 0 to {MAX_SEED}")
+    if out.exists() and not out.is_dir():
+        raise InputError("--out", f"{out}, which is a file", "a new or an empty folder", "Choose another name.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "truth").is_dir():
+        raise InputError("--out", f"{out}, which is not empty", "a new or an empty folder", "Choose another name.")
 
 
 def _save(

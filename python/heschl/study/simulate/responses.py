@@ -105,9 +105,9 @@ def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode
     return out
 
 
-def temporal_filter(latency: float) -> Floats:
-    """Gamma-shaped kernel at `SFREQ`, causal, of unit sum, with its peak at `latency` (s)."""
-    t = np.arange(0.0, 0.4, 1 / SFREQ)
+def temporal_filter(latency: float, sfreq: float = SFREQ) -> Floats:
+    """Gamma-shaped kernel over 0.4 s at `sfreq` Hz, causal, of unit sum, with its peak at `latency` (s)."""
+    t = np.arange(round(0.4 * sfreq)) / sfreq
     shape = 8.0  # narrow enough that the peak can be told from its neighbours
     kernel = (t / latency) ** shape * np.exp(shape * (1 - t / latency))
     return np.asarray(kernel / kernel.sum())
