@@ -48,11 +48,23 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what is done already, and what is left.")
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Do only this stage (features, encoding, shared, published, words) or space; may be given again. "
+            "No results are written.",
+            show_default="everything",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(help="Processes to share the work among; pays where fits are many and small.", min=1)
+    ] = 1,
 ) -> None:
     """Run a study: extract features, fit, score, and draw.
 
     All inputs are checked before any work. Finished work is kept in OUT/cache: after an interruption, or with
-    other settings, the same command does only what is missing.
+    other settings, the same command does only what is missing. The same command in several terminals, or in the tasks
+    of an array job on a shared file system, shares the work out.
 
     Writes OUT/report.html (open this first), summary.md, scores.csv, best_layers.csv, contrasts.csv, figures/*.png and
     *.pdf, and results.zarr, which `heschl.open_results` opens as a labelled dataset.
@@ -70,7 +82,9 @@ def run(
                 )
                 console.print(text, highlight=False, soft_wrap=True)
             return
-        folder = run_study(study, out, console=console)
+        folder = run_study(study, out, only=only or (), jobs=jobs, console=console)
+        if only:
+            return
         console.print(
             f"results in {escape(str(folder))}; begin with {escape(str(folder / 'report.html'))}",
             highlight=False,

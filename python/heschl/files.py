@@ -48,6 +48,27 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
+def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bool]:
+    """Hold a lock file for this process; the system lets go of it when the process ends, however it ends.
+
+    Where another process holds it, `wait` is called once and its end waited for; without `wait` False is given at once.
+    Processes on one machine see each other's locks; on several machines they do where the file system carries `flock`
+    (NFS 4 and most cluster file systems do). Where it does not, two may do the same work: files stay whole.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if wait is None:
+                yield False
+                return
+            wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield True
+
+
+@contextmanager
 def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
 
@@ -58,20 +79,14 @@ def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Itera
     InputError
         Where another process holds it, and this one is not to wait.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if wait is None:
-                raise InputError(
-                    str(folder),
-                    "another run at work in this folder",
-                    "one run at a time",
-                    "Wait for it, or give this one another --out.",
-                ) from None
-            wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with claimed(folder / ".lock", wait) as mine:
+        if not mine:
+            raise InputError(
+                str(folder),
+                "another run at work in this folder",
+                "one run at a time",
+                "Wait for it, or give this one another --out.",
+            )
         yield
 
 

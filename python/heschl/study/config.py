@@ -95,6 +95,11 @@ class Encoding(Section):
     folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
     standardize: bool = True
     alpha_per_target: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def decides(self) -> dict[str, Any]:
+        """Give the settings that decide what comes out; the device does not, but for rounding."""
+        return self.model_dump(exclude={"device"})
 
     @model_validator(mode="after")
     def _ordered(self) -> Encoding:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv
-from heschl.study.cache import Cache, save_arrays
+from heschl.study.cache import Cache, Piece, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Advance, Reporter
@@ -146,19 +146,7 @@ def fit_encoding(
     list of GroupFits
         One per group, in their order.
     """
-    fits: list[dict[tuple[str, str], Path]] = [{} for _ in groups]
-    target_keys = [_target_key(group) for group in groups]
-    for space, found in features.items():
-        layers = found.layers
-        features_key = found.key
-        with report.stage(f"encoding {space}", len(layers) * len(groups)) as advance:
-            for i, layer in enumerate(layers):
-                for j, group in enumerate(groups):
-                    before = i * len(groups) + j
-                    key = _fit_key(features_key, i, target_keys[j], settings, rate)
-                    make = partial(_fit, found, i, group, settings, rate, partial(_within, advance, before))
-                    fits[j][space, layer] = cache.get(_piece(space, layer), key, make)
-                    advance(before + 1)
+    fits = fit_layers(groups, features, settings, rate, cache, report)
     return [
         GroupFits(
             group,
@@ -171,6 +159,36 @@ def fit_encoding(
         )
         for group, layers in zip(groups, fits, strict=True)
     ]
+
+
+def fit_layers(
+    groups: Sequence[FitGroup],
+    features: Mapping[str, Features],
+    settings: Encoding,
+    rate: float,
+    cache: Cache,
+    report: Reporter,
+) -> list[dict[tuple[str, str], Path]]:
+    """Fit every layer of every space to every group, or wait for whoever does; give where the fits are, by group."""
+    targets = [_target_key(group) for group in groups]
+    pieces: dict[str, list[Piece]] = {}
+    for space, found in features.items():
+        features_key = found.key
+        with report.stage(f"encoding {space}", len(found.layers) * len(groups)) as advance:
+            pieces[space] = [
+                Piece(
+                    _piece(space, layer), _fit_key(features_key, i, targets[j], settings, rate),
+                    partial(_fit, found, i, group, settings, rate, partial(_within, advance, i * len(groups) + j)),
+                )
+                for i, layer in enumerate(found.layers)
+                for j, group in enumerate(groups)
+            ]  # fmt: skip
+            cache.share(pieces[space], advance)
+    fits: list[dict[tuple[str, str], Path]] = [{} for _ in groups]
+    for space, found in features.items():
+        for at, path in enumerate(cache.paths(pieces[space], report)):
+            fits[at % len(groups)][space, found.layers[at // len(groups)]] = path
+    return fits
 
 
 def fits_done(
@@ -195,7 +213,7 @@ def _target_key(group: FitGroup) -> str:
 
 def _fit_key(features: str, layer: int, targets: str, settings: Encoding, rate: float) -> str:
     code = digest_code("_core", "linear", "study.targets", "study.encoding")
-    return digest(code, features, layer, targets, settings.model_dump(), rate)
+    return digest(code, features, layer, targets, settings.decides(), rate)
 
 
 def _within(advance: Advance, before: int, done: int, total: int) -> None:
@@ -239,6 +257,7 @@ def fit_layer(
             alphas=settings.alpha_grid(),
             standardize=settings.standardize,
             alpha_per_target=settings.alpha_per_target,
+            device=settings.device,
             missing="mask",  # what may be missing was asked when the responses were read
             progress=progress,
         )

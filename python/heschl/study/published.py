@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import joined_cv
-from heschl.study.cache import Cache, save_arrays
+from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter
@@ -54,24 +54,21 @@ def fit_published(
         Where responses are missing: the published code knows no masks.
     """
     code = digest_code("_core", "linear", "study.published")
-    rows = []
-    with report.stage("as published", sum(len(found.layers) for found in features.values())) as advance:
-        done = 0
+    pieces = []
+    with report.stage("as published", sum(len(found.layers) for found in features.values()) * len(groups)) as advance:
         for space, found in features.items():
             for i, layer in enumerate(found.layers):
-                parts = []
                 for group in groups:
                     if not np.isfinite(group.y).all():
                         raise InputError(
                             "preset", "missing responses", "none, with 'chen2024'", "Leave out the preset, or the gaps."
                         )
-                    key = digest(code, found.key, i, group.y, group.segments, encoding.model_dump(), rate)
+                    key = digest(code, found.key, i, group.y, group.segments, encoding.decides(), rate)
                     make = partial(_write, found, i, group, encoding, rate)
-                    with np.load(cache.get(f"published/{space}/{layer}.npz", key, make)) as arrays:
-                        parts.append(arrays["mean_squared_r"])
-                rows.append(np.concatenate(parts))
-                done += 1
-                advance(done)
+                    pieces.append(Piece(f"published/{space}/{layer}.npz", key, make))
+        cache.share(pieces, advance)
+    scores = [load_arrays(path)["mean_squared_r"] for path in cache.paths(pieces, report)]
+    rows = [np.concatenate(scores[at : at + len(groups)]) for at in range(0, len(scores), len(groups))]
     return np.stack(rows)
 
 

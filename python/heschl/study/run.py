@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heschl.files import only_writer
+from heschl.linear.cuda import check_device
 from heschl.study.audit import audit
 from heschl.study.cache import Cache
 from heschl.study.ceilings import add_electrodes, maximum_over_layers
-from heschl.study.encoding import fit_encoding, most_chosen
+from heschl.study.encoding import fit_encoding, fit_layers, most_chosen
 from heschl.study.extraction import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
 from heschl.study.inputs import Inputs, leave_out, load_inputs
@@ -23,6 +24,7 @@ from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
 from heschl.study.shared import fit_shared, layer_map
 from heschl.study.shared_results import add_shared, shared_table
+from heschl.study.sharing import Part, workers
 from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
@@ -30,7 +32,7 @@ from heschl.study.targets import fit_groups
 from heschl.study.word_lags import add_word_lags, fit_word_lags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import xarray as xr
     from rich.console import Console
@@ -41,7 +43,14 @@ if TYPE_CHECKING:
     from heschl.timing.grid import FrameGrid
 
 
-def run_study(path: str | Path, out: str | Path | None = None, *, console: Console | None = None) -> Path:
+def run_study(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    jobs: int = 1,
+    console: Console | None = None,
+) -> Path:
     """Run a study: load, extract, fit, score, and write results, tables, summary and figures.
 
     Everything is checked before any work. Finished features and fits are kept in ``cache`` under ``out``, by
@@ -54,6 +63,10 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
         The study.toml.
     out : str or Path, optional
         Where to write; the folder ``results`` beside the study.toml by default.
+    only : sequence of str
+        Do only these stages ("features", "encoding", "shared", "published", "words") or spaces, and write no results.
+    jobs : int
+        Processes on this machine to share the work among; it pays where fits are many and small.
     console : rich.console.Console, optional
         Where to show progress; nothing is shown without one.
 
@@ -76,15 +89,20 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     cache = Cache(out / "cache")
     with report.stage("inputs", 0):
         inputs = load_inputs(path)
+        part = Part.of(inputs.study, only)
+        check_device(inputs.study.encoding.device)
         store = store_of(inputs.study, inputs.folder, out)
         spaces = look_at_spaces(inputs, store)
         grid = study_grid(inputs, spaces)
         fit_groups(inputs, grid)  # what is wrong with the responses is said before any work
-    with only_writer(out):
-        inputs, features = _extracted(inputs, spaces, grid, store, report)
-        groups = fit_groups(inputs, grid)
-        fits = fit_encoding(groups, features, inputs.study.encoding, grid.rate, cache, report)
-        additions = _beside(inputs, groups, features, fits, grid.rate, cache, report)
+    inputs, features = _extracted(inputs, {name: spaces[name] for name in part.spaces}, grid, store, report)
+    groups = fit_groups(inputs, grid)
+    with workers(Path(path), out, part, jobs if part.stages != ("features",) else 1, report):
+        fits, additions = _fitted(part, inputs, groups, features, grid.rate, cache, report)
+    if not part.whole:
+        _say_what_is_left(path, out, report)
+        return out
+    with only_writer(out, lambda: report.say("another run is writing the results; waiting")):
         with report.stage("results, tables, summary, figures", 0):
             built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
             built = with_statistics(maximum_over_layers(built), inputs.study.seed)
@@ -112,7 +130,36 @@ def run_study(path: str | Path, out: str | Path | None = None, *, console: Conso
     return out
 
 
+def _say_what_is_left(path: str | Path, out: Path, report: Reporter) -> None:
+    """Say how many fits are missing, and which command goes on."""
+    from heschl.study.manifest import manifest
+
+    items = manifest(path, out)
+    missing, fits = sum(item.fits - item.fitted for item in items), sum(item.fits for item in items)
+    report.say(f"{missing} of {fits} fits are missing; heschl run {path} does what is left and writes the results")
+
+
+def _fitted(
+    part: Part,
+    inputs: Inputs,
+    groups: list[FitGroup],
+    features: dict[str, Features],
+    rate: float,
+    cache: Cache,
+    report: Reporter,
+) -> tuple[list[GroupFits], list[Callable[[xr.Dataset], xr.Dataset]]]:
+    """Do the stages of a part that fit something."""
+    settings = inputs.study.encoding
+    if set(part.stages) <= {"features", "encoding"} and not part.whole:
+        if "encoding" in part.stages:
+            fit_layers(groups, features, settings, rate, cache, report)
+        return [], []
+    fits = fit_encoding(groups, features, settings, rate, cache, report)
+    return fits, _beside(part, inputs, groups, features, fits, rate, cache, report)
+
+
 def _beside(
+    part: Part,
     inputs: Inputs,
     groups: list[FitGroup],
     features: dict[str, Features],
@@ -124,14 +171,14 @@ def _beside(
     """Do the analyses asked for beside the encoding; give what each adds to the results."""
     study = inputs.study
     additions: list[Callable[[xr.Dataset], xr.Dataset]] = []
-    if study.shared is not None:
+    if study.shared is not None and "shared" in part.stages:
         shared = fit_shared(fits, features, study.shared, study.encoding, cache, report)
         layers = layer_map(fits[0].group, features, study.shared, cache, report) if study.shared.layer_map else None
         additions.append(partial(add_shared, fits=shared, settings=study.shared, features=features, layers=layers))
-    if study.preset is not None:
+    if study.preset is not None and "published" in part.stages:
         scores = fit_published(groups, features, study.encoding, rate, cache, report)
         additions.append(partial(add_published, scores=scores))
-    if study.word_lags is not None:
+    if study.word_lags is not None and "words" in part.stages:
         chosen = [most_chosen(fit, features) for fit in fits]
         words = fit_word_lags(groups, features, chosen, study.word_lags, study.encoding, rate, cache, report)
         additions.append(partial(add_word_lags, fits=words, settings=study.word_lags))

@@ -27,7 +27,7 @@ from heschl.linear import (
     residual,
 )
 from heschl.linear.shared import level
-from heschl.study.cache import Cache, save_arrays
+from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.config_shared import Shared
 from heschl.study.encoding import GroupFits, LayerFit
@@ -98,28 +98,24 @@ def fit_shared(
     for group_fits in fits:
         split = Split(group_fits, features, settings, encoding)
         key = digest(
-            code, settings.model_dump(), encoding.model_dump(), split.layers, [f.key for f in split.spaces.values()],
+            code, settings.model_dump(), encoding.decides(), split.layers, [f.key for f in split.spaces.values()],
             split.group.y, split.group.segments, split.group.folds,
         )  # fmt: skip
         names = split.part_names()
-        parts: dict[str, dict[str, NDArray[Any]]] = {}
-        with report.stage(f"shared by {settings.speech} and {settings.language}", len(names) + 2) as advance:
-            path = cache.get("shared/correlations.npz", key, split.write_correlations)
-            with np.load(path) as arrays:
-                correlations, held_out = arrays["correlations"], arrays["held_out"]
-            advance(1)
-            for i, name in enumerate(names):
-                path = cache.get(f"shared/{name.replace(' ', '-')}.npz", key, partial(split.write_part, name))
-                with np.load(path) as arrays:
-                    parts[name] = dict(arrays)
-                advance(i + 2)
-            unique = None
-            if len(split.probes()) > 1:
-                path = cache.get("shared/unique.npz", key, split.write_unique)
-                with np.load(path) as arrays:
-                    unique = arrays["unique"]
+        pieces = [Piece("shared/correlations.npz", key, split.write_correlations)]
+        pieces += [
+            Piece(f"shared/{name.replace(' ', '-')}.npz", key, partial(split.write_part, name)) for name in names
+        ]
+        if len(split.probes()) > 1:
+            pieces.append(Piece("shared/unique.npz", key, split.write_unique))
+        with report.stage(f"shared by {settings.speech} and {settings.language}", len(pieces)) as advance:
+            cache.share(pieces, advance)
+        whole, *others = (load_arrays(path) for path in cache.paths(pieces, report))
+        parts = dict(zip(names, others, strict=False))
+        unique = others[-1]["unique"] if len(others) > len(names) else None
         similarity = _similarities(parts, split.group)
-        out.append(SharedFits(split.layer_names(), parts, correlations, held_out, similarity, unique))
+        fitted = SharedFits(split.layer_names(), parts, whole["correlations"], whole["held_out"], similarity, unique)
+        out.append(fitted)
     return out
 
 
@@ -303,11 +299,12 @@ def layer_map(
         return load
 
     key = digest(digest_code("_core", "linear"), a.key, b.key, group.segments, settings.model_dump())
-    with report.stage("layers with layers", len(b.layers)) as advance:
+    kept = cache.path("shared/layer-map", key)
+    with report.stage("layers with layers", len(b.layers)) as advance, cache.alone("shared/layer-map", report):
         found = cca_grid(
             *({name: loader(space, i) for i, name in enumerate(space.layers)} for space in (a, b)),
             n_components=settings.n_components, pca=settings.principal_components(), standardize=settings.standardize,
-            resume=cache.path("shared/layer-map", key), progress=lambda done, _: advance(done),
+            resume=kept, progress=lambda done, _: advance(done),
         )  # fmt: skip
     return np.asarray(found)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv_learned
-from heschl.study.cache import Cache, save_arrays
+from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.config_shared import WordLags
 from heschl.study.extraction import Features
@@ -84,20 +84,20 @@ def fit_word_lags(
     for group, own in zip(groups, layers, strict=True):
         onsets, ends = word_rows(features, group)
         y = lagged_responses(group.y, group.lengths, onsets, settings, rate)
-        r2, r = [], []
+        pieces = []
         with report.stage("words at lags", len(settings.spaces)) as advance:
-            for i, space in enumerate(settings.spaces):
+            for space in settings.spaces:
                 found = features[space]
                 key = digest(
-                    code, found.key, own[space], settings.model_dump(), encoding.model_dump(), group.y, group.segments,
+                    code, found.key, own[space], settings.model_dump(), encoding.decides(), group.y, group.segments,
                     group.folds,
                 )  # fmt: skip
                 make = partial(_write, found, own[space], group, (onsets, ends), y, settings, encoding)
-                with np.load(cache.get(f"words/{space}.npz", key, make)) as arrays:
-                    r2.append(arrays["r2"])
-                    r.append(arrays["r"])
-                advance(i + 1)
-        out.append(WordLagFits(np.stack(r2), np.stack(r), len(onsets)))
+                pieces.append(Piece(f"words/{space}.npz", key, make))
+            cache.share(pieces, advance)
+        found_arrays = [load_arrays(path) for path in cache.paths(pieces, report)]
+        r2, r = (np.stack([arrays[name] for arrays in found_arrays]) for name in ("r2", "r"))
+        out.append(WordLagFits(r2, r, len(onsets)))
     return out
 
 

@@ -1,0 +1,125 @@
+"""Several processes at one study, parts of it, and pieces that others hold."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import heschl.study.encoding as encoding
+from heschl.checks import InputError
+from heschl.cli import app
+from heschl.files import claimed
+from heschl.study import open_results, run_study
+from heschl.study.cache import Cache, Piece
+from heschl.study.config import read_study
+from heschl.study.manifest import manifest
+from heschl.study.progress import Reporter
+from heschl.study.sharing import Part
+
+COMMAND = [sys.executable, "-m", "heschl", "run"]
+
+
+def assert_same(found: Path, expected: Path) -> None:
+    a, b = open_results(found).load(), open_results(expected).load()
+    assert set(a) == set(b)
+    for name in a:
+        if a[name].dtype.kind == "f":
+            np.testing.assert_allclose(a[name], b[name], rtol=1e-6, atol=1e-6, err_msg=str(name))
+        else:
+            xr.testing.assert_equal(a[name], b[name])
+
+
+def test_pieces_that_others_hold_are_left_and_then_waited_for(tmp_path: Path) -> None:
+    cache, made = Cache(tmp_path), []
+
+    def piece(name: str) -> Piece:
+        def make(path: Path) -> None:
+            made.append(name)
+            path.write_text(name)
+
+        return Piece(f"{name}.txt", "key", make)
+
+    pieces, there = [piece(name) for name in "abc"], []
+    with claimed(cache._lock(cache.path("b.txt", "key"))) as mine:
+        assert mine
+        cache.share(pieces, there.append)
+    assert made == ["a", "c"] and there == [1, 1, 2]
+    paths = cache.paths(pieces, Reporter(None))  # the other has ended without making it
+    assert made == ["a", "c", "b"] and [path.read_text() for path in paths] == ["a", "b", "c"]
+    cache.share(pieces, there.append)
+    assert made == ["a", "c", "b"]
+
+
+def test_two_runs_at_once_and_one_killed(own_cohort: Path, whole_run: Path) -> None:
+    out = own_cohort.parent / "results"
+    runs = [subprocess.Popen([*COMMAND, str(own_cohort)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    deadline = time.monotonic() + 120
+    while not list((out / "cache").rglob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runs[0].kill()  # -9: what it had in hand is another's to do
+    said = [run.communicate()[0] for run in runs[1:]]
+    assert [run.returncode for run in runs[1:]] == [0, 0], said
+    assert_same(out, whole_run)
+
+
+def test_jobs(own_cohort: Path, whole_run: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(own_cohort), "--jobs", "2"])
+    assert done.exit_code == 0, done.output
+    assert "ended early" not in done.output
+    assert_same(own_cohort.parent / "results", whole_run)
+    with pytest.raises(InputError, match="jobs: found 0"):
+        run_study(own_cohort, jobs=0)
+
+
+def test_a_worker_that_fails_leaves_its_work_to_others(
+    own_cohort: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(Reporter, "say", lambda self, text: lines.append(text))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    run_study(own_cohort, jobs=3)
+    assert any("2 of 2 workers ended early" in line for line in lines)
+    assert_same(own_cohort.parent / "results", whole_run)
+
+
+def test_only_some_of_it(own_cohort: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = CliRunner().invoke(app, ["run", str(own_cohort), "--only", "mel", "--only", "gpt"])
+    assert done.exit_code == 0, done.output
+    assert f"4 of 8 fits are missing; heschl run {own_cohort} does what is left" in done.output.replace("\n", "")
+    assert [(item.space, item.extracted, item.fitted) for item in manifest(own_cohort)] == [
+        ("mel", 8, 1), ("wav", 0, 0), ("gpt", 8, 3), ("static", 0, 0),
+    ]  # fmt: skip
+    assert not (own_cohort.parent / "results" / "results.zarr").exists()
+    monkeypatch.setattr(encoding, "fit_layer", lambda *_, **__: pytest.fail("features alone were asked for"))
+    run_study(own_cohort, only=["features"])
+    assert all(item.extracted == 8 for item in manifest(own_cohort))
+    monkeypatch.undo()
+    assert_same(run_study(own_cohort), whole_run)
+    for unknown in ("mell", "shared"):  # this study has no [shared]
+        with pytest.raises(InputError, match=f"only: found '{unknown}'; expected stages .features, encoding"):
+            run_study(own_cohort, only=["mel", unknown])
+
+
+def test_what_a_part_is(own_cohort: Path) -> None:
+    study = read_study(own_cohort)
+    assert Part.of(study, []) == Part(("features", "encoding"), ("mel", "wav", "gpt", "static"), True)
+    assert Part.of(study, ["wav", "encoding"]) == Part(("encoding",), ("wav",), False)
+
+
+def test_the_device_of_a_study(own_cohort: Path) -> None:
+    run_study(own_cohort)
+    text = own_cohort.read_text()
+    own_cohort.write_text(text.replace("[encoding]", '[encoding]\ndevice = "cpu"'))
+    assert all(item.fitted == item.fits for item in manifest(own_cohort))  # results do not depend on it
+    own_cohort.write_text(text.replace("[encoding]", '[encoding]\ndevice = "cuda"'))
+    if "HESCHL_EMULATE_CUDA" not in os.environ:
+        with pytest.raises(InputError, match='device: found "cuda"'):
+            run_study(own_cohort)
