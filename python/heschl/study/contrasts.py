@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.study.mixed import mixed_model
 from heschl.study.resampling import hierarchical_bootstrap, sign_flip_p_values
+from heschl.study.statistics import false_discovery_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +37,10 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int 
         A row per pair: ``first``, ``second``, ``n`` (electrodes with both scores), ``difference`` (mean of first −
         second), ``dz`` (mean over standard deviation of differences); ``t``, ``p`` and ``p_bonferroni`` of the paired t
         test over electrodes, as in the paper; ``low``, ``high`` and ``p_bootstrap`` of a hierarchical bootstrap of
-        subjects and electrodes within them (95 %, two-sided), and ``subjects``. Electrodes of one subject are not
-        independent: the t test takes them to be.
+        subjects and electrodes within them (95 %, two-sided), and ``subjects``; ``mixed``, ``mixed_low``,
+        ``mixed_high`` and ``p_mixed`` of a linear mixed model with an offset for each subject, ``mixed_note`` why there
+        is none or what to know of it (`heschl.study.mixed`); ``q_mixed`` and ``q_bootstrap``, their p adjusted for the
+        false discovery rate over pairs. Electrodes of one subject are not independent: the t test takes them to be.
     """
     import pandas as pd
 
@@ -52,19 +56,38 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int 
         )
     table = pd.DataFrame(rows, columns=["first", "second", *PAIRED])
     table["p_bonferroni"] = np.minimum(1.0, table["p"].to_numpy() * max(1, len(pairs)))
+    for name in ("bootstrap", "mixed"):
+        table[f"q_{name}"] = false_discovery_rate(table[f"p_{name}"].to_numpy(dtype=np.float64))
     return table
 
 
-PAIRED = ("n", "subjects", "difference", "dz", "t", "p", "low", "high", "p_bootstrap", "p_bonferroni")
+MIXED = ("mixed", "mixed_low", "mixed_high", "p_mixed")
+PAIRED = (
+    "n",
+    "subjects",
+    "difference",
+    "dz",
+    "t",
+    "p",
+    "low",
+    "high",
+    "p_bootstrap",
+    "p_bonferroni",
+    *MIXED,
+    "mixed_note",
+)
 
 
-def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[str, float]:
+def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[str, Any]:
     """Compare two scores of the same electrodes; keys as in `contrast_table`, NaN where there is too little."""
     from scipy.stats import ttest_rel
 
     difference = a - b
     n = len(difference)
-    out: dict[str, float] = dict.fromkeys(PAIRED, np.nan) | {"n": n, "subjects": len(np.unique(subjects))}
+    out: dict[str, Any] = dict.fromkeys(PAIRED, np.nan) | {"n": n, "subjects": len(np.unique(subjects))}
+    found_mixed = mixed_model(difference, subjects)
+    out |= dict(zip(MIXED, (found_mixed.estimate, found_mixed.low, found_mixed.high, found_mixed.p), strict=True))
+    out["mixed_note"] = found_mixed.note
     if n:
         out["difference"] = float(difference.mean())
     if n < 2 or not np.ptp(difference) > 0:

@@ -93,7 +93,8 @@ def _scores(results: xr.Dataset, study: Study) -> str:
         "electrodes, and sign flips of stimuli with the maximum statistic. Spaces were compared by paired t tests over "
         "electrodes with Bonferroni's correction, and by a hierarchical bootstrap of subjects and of electrodes "
         "within them "
-        "(95 % intervals)."
+        "(95 % intervals) and a linear mixed model with a random intercept for each subject (restricted maximum "
+        "likelihood, Student's t with one degree of freedom less than subjects)."
     )
     if "ceiling_r2" in results:
         n = int(results["ceiling_reliable"].sum())

@@ -90,8 +90,9 @@ def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
         _table(
             "contrasts", "Spaces against each other", contrast_table(results),
             "Mean difference of R² over electrodes; t, p and p_bonferroni as published (electrodes taken as "
-            "independent); low, "
-            "high and p_bootstrap by a hierarchical bootstrap of subjects and electrodes.",
+            "independent); low, high and p_bootstrap by a hierarchical bootstrap of subjects and electrodes; mixed, "
+            "its interval and p_mixed by a linear mixed model with an offset for each subject; q: p adjusted for the "
+            "false discovery rate over pairs.",
         ),
         _table("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
         _table("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),

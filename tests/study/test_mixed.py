@@ -1,0 +1,80 @@
+"""The mixed model of differences within subjects: against statsmodels' formulas, and where a t test is too sure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from heschl.study.contrasts import contrast_table
+from heschl.study.mixed import mixed_model
+
+SUBJECTS = np.repeat(np.arange(8), 20)
+
+
+def null_cohort(seed: int) -> np.ndarray:
+    """Two models that are equally good, but not in each single subject."""
+    rng = np.random.default_rng(seed)
+    return 0.01 * (rng.standard_normal(8)[SUBJECTS] + rng.standard_normal(len(SUBJECTS)))
+
+
+def test_where_electrodes_of_a_subject_agree_the_t_test_is_too_sure_and_the_mixed_model_is_not() -> None:
+    cohorts = [null_cohort(seed) for seed in range(100)]
+    by_electrodes = sum(ttest_1samp(cohort, 0.0).pvalue < 0.05 for cohort in cohorts)
+    mixed = sum(mixed_model(cohort, SUBJECTS).p < 0.05 for cohort in cohorts)
+    assert by_electrodes > 30  # of 100, where 5 are due
+    assert mixed <= 11  # more in one series of a hundred in a hundred
+    found = [mixed_model(cohort + 0.05, SUBJECTS) for cohort in cohorts[:20]]
+    assert all(each.p < 0.05 for each in found)
+    assert sum(each.low < 0.05 < each.high for each in found) >= 16
+
+
+def test_the_estimate_is_that_of_a_formula() -> None:
+    formulas = pytest.importorskip("statsmodels.formula.api")
+    rng = np.random.default_rng(1)
+    subjects = np.repeat(np.array(["a", "b", "c", "d", "e"]), [3, 9, 5, 7, 4])
+    difference = rng.standard_normal(5)[np.unique(subjects, return_inverse=True)[1]] + rng.standard_normal(28)
+    frame = pd.DataFrame({"d": difference, "s": subjects})
+    expected = formulas.mixedlm("d ~ 1", frame, groups=frame["s"]).fit()
+    found = mixed_model(difference, subjects)
+    assert found.estimate == pytest.approx(expected.fe_params.iloc[0], rel=1e-3)
+    error = (found.high - found.low) / 2 / 2.776445  # Student's quantile with four degrees of freedom
+    assert error == pytest.approx(expected.bse_fe.iloc[0], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("difference", "subjects", "note"),
+    [
+        (np.arange(10.0), np.repeat([0, 1], 5), "2 subjects, fewer than 3"),
+        (np.zeros(0), np.zeros(0), "0 subjects"),
+        (np.ones(9), np.repeat([0, 1, 2], 3), "do not vary"),
+        (np.arange(5.0), np.arange(5), "one electrode for each subject"),
+    ],
+)
+def test_what_cannot_be_fitted_is_said(difference: np.ndarray, subjects: np.ndarray, note: str) -> None:
+    found = mixed_model(difference, subjects)
+    assert np.isnan(found.p) and np.isnan(found.estimate) and note in found.note
+
+
+def test_no_variance_between_subjects_is_said() -> None:
+    # Subjects whose means are all equal: the model finds none, and its mean is the plain one.
+    within = np.tile(np.array([-1.0, 0.0, 1.0, 2.0]), 5)
+    found = mixed_model(within, np.repeat(np.arange(5), 4))
+    assert found.note == "no variance between subjects was found"
+    assert found.estimate == pytest.approx(0.5)
+
+
+def test_contrasts_hold_it() -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    own = 0.1 * rng.random((2, 40, 1)) + np.array([0.0, 0.02])[:, None, None]
+    results = xr.Dataset(
+        {"best_r2": (("space", "electrode", "fold"), own)},
+        coords={"space": ["a", "b"], "subject": ("electrode", np.repeat(["S1", "S2", "S3", "S4"], 10))},
+    )
+    row = contrast_table(results).iloc[0]
+    difference = (own[0] - own[1])[:, 0]
+    assert row["mixed"] == pytest.approx(mixed_model(difference, np.repeat(np.arange(4), 10)).estimate)
+    assert row["q_mixed"] == row["p_mixed"] and isinstance(row["mixed_note"], str)
