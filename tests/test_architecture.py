@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "ecog": {"timing", "linear"},
     "study": {"features", "timing", "ecog", "linear"},
     "cli": {"study"},
+    "__main__": {"cli"},
 }
 
 

@@ -16,12 +16,15 @@ from typer.testing import CliRunner
 
 import heschl
 from heschl.cli import app
+from heschl.ecog import Responses
+from heschl.ecog.ceiling import noise_ceiling
 from heschl.study.audit import audit
 from heschl.study.contrasts import contrast_table, familywise_p_values, paired
 from heschl.study.inputs import load_inputs
 from heschl.study.methods import methods_text
+from heschl.study.published import fft_resampled
 from heschl.study.run import run_study
-from heschl.study.targets import fit_groups
+from heschl.study.targets import fit_groups, on_grid
 from heschl.timing.grid import FrameGrid
 
 
@@ -154,6 +157,43 @@ def test_results_come_by_the_first_name() -> None:
         _ = heschl.close_results
     with pytest.raises(heschl.InputError, match="no results"):
         heschl.open_results("nowhere")
+
+
+def test_responses_are_resampled_by_fft_as_published() -> None:
+    rng = np.random.default_rng(0)
+    grid, times = FrameGrid.from_rate(50.0), -0.2 + np.arange(160) / 100  # to 1.4 s
+    values = rng.standard_normal((160, 2))
+    found = fft_resampled(values, times, grid.times(60))  # 1.2 s
+    expected = np.fft.irfft(np.fft.rfft(values[20:140], axis=0)[:31], 60, axis=0) / 2  # half of the frequencies
+    assert found.shape == (60, 2)
+    # The highest frequency, which both rates share out differently, aside.
+    a, b = (np.fft.rfft(each, axis=0)[:30] for each in (found, expected))
+    np.testing.assert_allclose(a, b, atol=1e-9)
+    slow = np.sin(2 * np.pi * 5 * times[:, None])
+    known = np.sin(2 * np.pi * 5 * (grid.times(60) - 0.01))  # frames get the value at their begin
+    assert np.abs(fft_resampled(slow, times, grid.times(60))[:, 0] - known).max() < 0.05
+
+
+def test_the_ceiling_is_that_of_the_responses_as_analysed(own_cohort: Path) -> None:
+    inputs = load_inputs(own_cohort)
+    grid, rng = FrameGrid.from_rate(50.0), np.random.default_rng(0)
+    names = tuple(sorted(inputs.stimuli)) * 4
+    sizes = [int(200 * inputs.stimuli[name].duration) for name in names]
+    drive = {name: rng.standard_normal(400).cumsum() for name in inputs.stimuli}
+    signals = [drive[name][:size, None] - drive[name][:size].mean() for name, size in zip(names, sizes, strict=True)]
+    noises = [8.0 * rng.standard_normal((size, 1)) for size in sizes]
+
+    def subject(trials: list[np.ndarray]) -> Responses:
+        return Responses("S1", ("e1",), 200.0, 0.0, names, tuple(trials))
+
+    def variance(trials: list[np.ndarray]) -> float:
+        return float(np.concatenate(on_grid(subject(trials), inputs, grid).trials).var())
+
+    whole = subject([signal + noise for signal, noise in zip(signals, noises, strict=True)])
+    found = noise_ceiling(on_grid(whole, inputs, grid)).loc["e1", "r2"]
+    truth = 1 / (1 + variance(noises) / variance(signals) / 4)
+    raw = noise_ceiling(whole).loc["e1", "r2"]
+    assert abs(found - truth) < 0.08 and found > raw + 0.05  # most of the noise is above the grid's frequencies
 
 
 def test_the_published_way_beside_the_sound_one(own_cohort: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.ecog.ceiling import noise_ceiling
 from heschl.study.inputs import Inputs
-from heschl.study.targets import FitGroup
+from heschl.study.targets import FitGroup, on_grid
+from heschl.timing.grid import FrameGrid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,13 +21,14 @@ COLUMNS = ("r2", "low", "high", "reliable")
 UNKNOWN = {"reliable": False}
 
 
-def add_electrodes(results: xr.Dataset, inputs: Inputs, groups: Sequence[FitGroup]) -> xr.Dataset:
+def add_electrodes(results: xr.Dataset, inputs: Inputs, groups: Sequence[FitGroup], grid: FrameGrid) -> xr.Dataset:
     """Give the results with where each electrode is, its noise ceiling, and its scores over that.
 
     Adds coordinates ``region`` ("" where unknown), ``x``, ``y``, ``z`` (m; NaN), and, where stimuli were repeated,
     ``ceiling_r2``, ``ceiling_low``, ``ceiling_high`` (95 %), ``ceiling_reliable`` (electrode), ``normalised_r2``
     (space, electrode): R² over the ceiling, NaN where that is not reliably above 0. Electrodes of a subject without
-    repeats have no ceiling; ``attrs["ceilings"]`` says why.
+    repeats have no ceiling; ``attrs["ceilings"]`` says why. The ceiling is that of the responses as they are analysed,
+    at the frames of the grid.
     """
     subjects = {subject.subject: subject for subject in inputs.subjects}
     of = "mean" if inputs.study.responses.repeats == "average" else "single"
@@ -34,7 +36,7 @@ def add_electrodes(results: xr.Dataset, inputs: Inputs, groups: Sequence[FitGrou
     why: list[str] = []
     for name, subject in subjects.items():
         try:
-            ceilings[name] = noise_ceiling(subject, of=of, random_state=inputs.study.seed)
+            ceilings[name] = noise_ceiling(on_grid(subject, inputs, grid), of=of, random_state=inputs.study.seed)
         except InputError as error:
             why.append(f"{name}: {error.found}")
     pairs = [(s, e) for group in groups for s, e in zip(group.subjects, group.electrodes, strict=True)]

@@ -19,7 +19,7 @@ from heschl.study.figures import write_figures
 from heschl.study.inputs import Inputs, leave_out, load_inputs
 from heschl.study.plan import compare_with_plan
 from heschl.study.progress import Reporter
-from heschl.study.published import add_published, fit_published, published_table
+from heschl.study.published import add_published, fft_resampled, fit_published, published_table
 from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
 from heschl.study.shared import fit_shared, layer_map
@@ -98,13 +98,13 @@ def run_study(
     inputs, features = _extracted(inputs, {name: spaces[name] for name in part.spaces}, grid, store, report)
     groups = fit_groups(inputs, grid)
     with workers(Path(path), out, part, jobs if part.stages != ("features",) else 1, report):
-        fits, additions = _fitted(part, inputs, groups, features, grid.rate, cache, report)
+        fits, additions = _fitted(part, inputs, groups, features, grid, cache, report)
     if not part.whole:
         _say_what_is_left(path, out, report)
         return out
     with only_writer(out, lambda: report.say("another run is writing the results; waiting")):
         with report.stage("results, tables, summary, figures", 0):
-            built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups)
+            built = add_electrodes(build_results(inputs, grid, features, fits), inputs, groups, grid)
             built = with_statistics(maximum_over_layers(built), inputs.study.seed)
             for add in additions:
                 built = add(built)
@@ -144,7 +144,7 @@ def _fitted(
     inputs: Inputs,
     groups: list[FitGroup],
     features: dict[str, Features],
-    rate: float,
+    grid: FrameGrid,
     cache: Cache,
     report: Reporter,
 ) -> tuple[list[GroupFits], list[Callable[[xr.Dataset], xr.Dataset]]]:
@@ -152,10 +152,10 @@ def _fitted(
     settings = inputs.study.encoding
     if set(part.stages) <= {"features", "encoding"} and not part.whole:
         if "encoding" in part.stages:
-            fit_layers(groups, features, settings, rate, cache, report)
+            fit_layers(groups, features, settings, grid.rate, cache, report)
         return [], []
-    fits = fit_encoding(groups, features, settings, rate, cache, report)
-    return fits, _beside(part, inputs, groups, features, fits, rate, cache, report)
+    fits = fit_encoding(groups, features, settings, grid.rate, cache, report)
+    return fits, _beside(part, inputs, groups, features, fits, grid, cache, report)
 
 
 def _beside(
@@ -164,7 +164,7 @@ def _beside(
     groups: list[FitGroup],
     features: dict[str, Features],
     fits: list[GroupFits],
-    rate: float,
+    grid: FrameGrid,
     cache: Cache,
     report: Reporter,
 ) -> list[Callable[[xr.Dataset], xr.Dataset]]:
@@ -176,11 +176,12 @@ def _beside(
         layers = layer_map(fits[0].group, features, study.shared, cache, report) if study.shared.layer_map else None
         additions.append(partial(add_shared, fits=shared, settings=study.shared, features=features, layers=layers))
     if study.preset is not None and "published" in part.stages:
-        scores = fit_published(groups, features, study.encoding, rate, cache, report)
+        by_fft = fit_groups(inputs, grid, fft_resampled)
+        scores = fit_published(by_fft, features, study.encoding, grid.rate, cache, report)
         additions.append(partial(add_published, scores=scores))
     if study.word_lags is not None and "words" in part.stages:
         chosen = [most_chosen(fit, features) for fit in fits]
-        words = fit_word_lags(groups, features, chosen, study.word_lags, study.encoding, rate, cache, report)
+        words = fit_word_lags(groups, features, chosen, study.word_lags, study.encoding, grid.rate, cache, report)
         additions.append(partial(add_word_lags, fits=words, settings=study.word_lags))
     return additions
 

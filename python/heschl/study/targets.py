@@ -7,7 +7,8 @@ side: the features are then gone through once for all of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,11 @@ class FitGroup:
         return self.segments[at][0], rows[at]
 
 
-def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
+Resample = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], NDArray[Any]]
+"""Brings a trial (n, c) from its times to others, s."""
+
+
+def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known) -> list[FitGroup]:
     """Bring all responses onto the grid and put together the subjects who share their segments.
 
     Parameters
@@ -98,6 +103,8 @@ def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
         The study.
     grid : FrameGrid
         The study's frames.
+    resample : callable
+        What brings a trial onto them.
 
     Returns
     -------
@@ -112,7 +119,7 @@ def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
     study = inputs.study
     found: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
     for subject in inputs.subjects:
-        segments, y = _on_grid(subject, inputs, grid)
+        segments, y = _segments(subject, inputs, grid, resample)
         found[segments].append((subject, y))
     groups = []
     for segments, members in found.items():
@@ -143,10 +150,9 @@ def fit_groups(inputs: Inputs, grid: FrameGrid) -> list[FitGroup]:
     return groups
 
 
-def _on_grid(subject: Responses, inputs: Inputs, grid: FrameGrid) -> tuple[Segments, NDArray[np.float32]]:
-    """Give a subject's segments, by stimulus in sorted order, and their frames joined."""
-    responses = inputs.study.responses
-    trials: dict[str, list[NDArray[Any]]] = defaultdict(list)
+def on_grid(subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known) -> Responses:
+    """Give a subject's trials as they are analysed: at the grid's frames, as long as the study takes them."""
+    responses, trials = inputs.study.responses, []
     for i, name in enumerate(subject.stimuli):
         end = subject.covered(i)
         if responses.tail == "crop":
@@ -159,11 +165,22 @@ def _on_grid(subject: Responses, inputs: Inputs, grid: FrameGrid) -> tuple[Segme
                 f"at least one frame of the grid ({grid.rate:g} Hz)",
                 "Leave this trial out.",
             )
-        trials[name].append(resample_known(subject.trials[i], subject.times(i), grid.times(n_frames)))
+        trials.append(resample(subject.trials[i], subject.times(i), grid.times(n_frames)))
+    return replace(subject, sfreq=grid.rate, onset=float(grid.times(1)[0]), trials=tuple(trials))
+
+
+def _segments(
+    subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample
+) -> tuple[Segments, NDArray[np.float32]]:
+    """Give a subject's segments, by stimulus in sorted order, and their frames joined."""
+    trials: dict[str, list[NDArray[Any]]] = defaultdict(list)
+    analysed = on_grid(subject, inputs, grid, resample)
+    for name, trial in zip(analysed.stimuli, analysed.trials, strict=True):
+        trials[name].append(trial)
     segments, rows = [], []
     for name in sorted(trials):
         repeats = trials[name]
-        if responses.repeats == "average":
+        if inputs.study.responses.repeats == "average":
             shortest = min(len(trial) for trial in repeats)
             repeats = [_mean_of_known(np.stack([trial[:shortest] for trial in repeats]))]
         segments += [(name, len(trial)) for trial in repeats]
