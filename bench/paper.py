@@ -9,7 +9,7 @@ The very functions of `heschl run`: features from the store, `fit_layer` (nested
 all electrodes of all subjects at once, `cca_grid` for a pair of layers. Only complete layers count as measured: one of
 each space first, from the narrowest on, then the others, as long as the next would end within the budget. A space of
 which no layer was measured is extrapolated by the count of operations of the solver that it gets, at the rate of the
-costliest layer that was.
+costliest layer that was. Where all layers were, and time is left, the whole study is run and its findings are judged.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from heschl.features.store import FeatureStore
 from heschl.linear import Repeated, cca_grid
 from heschl.linear.shared import level
 from heschl.linear.solvers import Work, choose_solver
+from heschl.study import open_results, run_study
 from heschl.study.config import Encoding
 from heschl.study.encoding import fit_layer
 from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
@@ -42,8 +43,10 @@ from heschl.study.plan import map_operations
 from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows
 from heschl.study.simulate import simulate_paper
+from heschl.study.simulate.paper_truth import judge_paper
 from heschl.study.targets import FitGroup, fit_groups
 
+STUDY_OVER_ENCODING = 4.0  # of the seconds of all layers, at most: encoding again, [shared], results
 MEASURED, SCALED, COUNTED = "measured", "extrapolated from its own items", "extrapolated by operations"
 
 
@@ -117,6 +120,15 @@ def measure(folder: Path, scale: Fraction, budget: float) -> tuple[list[Row], di
     work = {name: work_of(found, group, encoding, grid.rate) for name, found in features.items()}
     taken = encode(features, group, encoding, grid.rate, work, until)
     rows += encoding_rows(features, work, taken)
+    complete = all(len(taken[name]) == len(found.layers) for name, found in features.items())
+    findings = "not judged: not all layers were measured"
+    if complete and time.perf_counter() + STUDY_OVER_ENCODING * sum(map(sum, taken.values())) < until:
+        out, seconds = timed(lambda: run_study(path))
+        rows.append(Row("the whole study, features in the store", 1, 1, seconds, MEASURED))
+        checks = judge_paper(folder, open_results(out).load())
+        missed = [check.what for check in checks if not check.passed]
+        findings = f"{len(checks) - len(missed)} of {len(checks)} planted findings made{': not ' if missed else ''}"
+        findings += "; ".join(missed)
     n_layers = sum(len(found.layers) for found in features.values())
     plain = {name: operations(replace(own, n_sets=encoding.folds)) / operations(own) for name, own in work.items()}
     plain_seconds = sum(
@@ -128,6 +140,7 @@ def measure(folder: Path, scale: Fraction, budget: float) -> tuple[list[Row], di
         "alphas": len(encoding.alpha_grid()), "lags": len(encoding.lags(grid.rate)), "cross_validation": "nested",
         "canonical_correlations": pair, "layers_measured": sum(map(len, taken.values())),
         "plain_seconds": plain_seconds,
+        "findings": findings,
     }  # fmt: skip
     return rows, facts
 
@@ -242,7 +255,8 @@ def table(rows: list[Row], facts: Mapping[str, Any]) -> str:
         f"{done / total:.0%} of it measured: {total / 3600:,.1f} hours |",
         f"| the same by plain cross-validation, {facts['folds']} training sets a layer | {facts['layers']} | 0 | | "
         f"{facts['plain_seconds']:,.0f} | {COUNTED}: {facts['plain_seconds'] / 3600:,.1f} hours |",
-        "\nNot in the table: the parts of [shared], results, tables and figures. Peak memory: above libraries.",
+        f"\nFindings: {facts['findings']}. The parts of [shared], results and figures are in the table with the whole "
+        "study alone. Peak memory: above libraries.",
     ]
     return "\n".join(lines)
 

@@ -163,7 +163,7 @@ def test_similarity_of_predictions() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        ('speech = "wav"', 'speech = "mel"', r"shared.speech.*kind speech \(wav\), not 'mel'"),
+        ('speech = "wav"', 'speech = "mel"', r"shared.speech.*kind speech or frame_arrays \(wav\), not 'mel'"),
         ('speech = "wav"', 'speech = "gpt"', "another space than speech"),
         ('language = "gpt"', 'language = "static"', "shared.language"),
         ('semantic = "static"', 'semantic = "mel"', "shared.semantic.*words or language"),
