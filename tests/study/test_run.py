@@ -217,7 +217,7 @@ def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_pat
         process = subprocess.Popen(
             [sys.executable, "-c", "from heschl.cli import main; main()", "run", str(study)], stdout=subprocess.DEVNULL
         )
-        time.sleep(chance.uniform(2, 7))
+        time.sleep(chance.uniform(1.5, 5))
         process.kill()
         process.wait()
     run_study(study)

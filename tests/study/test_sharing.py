@@ -60,13 +60,13 @@ def test_pieces_that_others_hold_are_left_and_then_waited_for(tmp_path: Path) ->
 
 def test_two_runs_at_once_and_one_killed(own_cohort: Path, whole_run: Path) -> None:
     out = own_cohort.parent / "results"
-    runs = [subprocess.Popen([*COMMAND, str(own_cohort)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    runs = [subprocess.Popen([*COMMAND, str(own_cohort)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     deadline = time.monotonic() + 120
     while not list((out / "cache").rglob("*.npz")) and time.monotonic() < deadline:
         time.sleep(0.05)
     runs[0].kill()  # -9: what it had in hand is another's to do
-    said = [run.communicate()[0] for run in runs[1:]]
-    assert [run.returncode for run in runs[1:]] == [0, 0], said
+    said = runs[1].communicate()[0]
+    assert runs[1].returncode == 0, said
     assert_same(out, whole_run)
 
 

@@ -64,6 +64,7 @@ alphas = { low = 1e1, high = 1e7, n = 13 }   # ridge penalties, scikit-learn's s
 folds = 5                       # of whole stimuli: outer folds score, inner folds choose penalty and layer
 standardize = true              # z-score features on the training rows
 alpha_per_target = true
+device = "auto"                 # "cpu", "cuda"; "auto": a GPU where there is one and the fits are large enough
 
 [controls]
 shuffle = true                  # the same with each stimulus' response replaced by another's
