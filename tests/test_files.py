@@ -34,7 +34,9 @@ def test_what_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]) -
 
     with pytest.raises(error):
         Cache(tmp_path).get("piece", "a", make)
-    assert list(tmp_path.iterdir()) == []
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.parent.name for path in left] == [".locks"] and left[0].stat().st_size == 0
+    assert Cache(tmp_path).get("piece", "a", lambda path: path.write_text("whole")).read_text() == "whole"
 
 
 def test_what_a_killed_process_left_does_no_harm(tmp_path: Path) -> None:
