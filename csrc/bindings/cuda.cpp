@@ -16,9 +16,14 @@ using Release = py::gil_scoped_release;
 using Index = std::optional<Array<int64_t>>;
 
 #ifdef HESCHL_EMULATED
-constexpr bool emulated = true;
+constexpr bool is_emulated = true;
+void bind_emulation(py::module_& m) {  // for tests
+    m.def("fail", emulated::fail, py::arg("function"), py::arg("status"), py::arg("skipped"));
+    m.def("alive", emulated::alive);
+}
 #else
-constexpr bool emulated = false;
+constexpr bool is_emulated = false;
+void bind_emulation(py::module_&) {}
 #endif
 
 // One for each device and precision, never let go: at the end of the process the driver may be gone before it.
@@ -120,9 +125,9 @@ void bind_array(py::module_& m, const char* name) {
                  return out;
              })
         .def("__dlpack_device__",
-             [](const A& a) { return py::make_tuple(emulated ? dl_host : dl_cuda, a.cuda->device); })
+             [](const A& a) { return py::make_tuple(is_emulated ? dl_host : dl_cuda, a.cuda->device); })
         .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs&) {
-            return to_dlpack<T>(a, emulated ? dl_host : dl_cuda);
+            return to_dlpack<T>(a, is_emulated ? dl_host : dl_cuda);
         });
     m.def("upload", upload<T>, py::arg("context"), strict("values"));
     m.def("zero", [](const A& a) {
@@ -188,7 +193,8 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     using namespace heschl::bindings;
     m.doc() = "heschl's kernels on a GPU; see csrc/include/heschl/cuda.hpp.";
     py::register_local_exception_translator(translate);
-    m.attr("emulated") = emulated;
+    m.attr("emulated") = is_emulated;
+    bind_emulation(m);
     m.def("open_libraries", open_libraries, py::arg("cublas"), py::arg("cusolver"));
     m.def("device_count", device_count);
     m.def("device_name", device_name);

@@ -148,10 +148,14 @@ void Cuda::synchronize_all() const { check(cudaDeviceSynchronize(), "cudaDeviceS
 void Cuda::memory(std::size_t& free, std::size_t& total) const {
     check(cudaSetDevice(device), "cudaSetDevice");
     synchronize();
-    cudaMemPool_t pool = nullptr;
-    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
-    check(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");  // what the pool keeps unused is free
     check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    // What the pool keeps and nothing uses is free.
+    cudaMemPool_t pool = nullptr;
+    std::uint64_t kept = 0, used = 0;
+    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &kept), "cudaMemPoolGetAttribute");
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
+    free += static_cast<std::size_t>(kept - used);
 }
 
 int device_count() {

@@ -1,6 +1,6 @@
 // The GPU as a kernel sees it: memory, products, factorisations, and a function run for each of many indices.
-// Two bodies stand behind it: device.cpp with libraries.cpp (CUDA), and emulated.cpp (the same on host memory, with
-// SciPy's BLAS, so that every kernel is run and tested on machines without a GPU).
+// For tests on machines without a GPU all of csrc/cuda is built as plain C++ on emulated/: CUDA's interface, and that
+// of its libraries, on host memory.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,9 @@
 #include <cuda_runtime.h>
 #else
 #define __device__  // code for the device is plain C++ where nothing but the host runs it
+#endif
+#ifdef HESCHL_EMULATED
+#include "emulated/runtime.hpp"
 #endif
 
 namespace heschl {
@@ -74,9 +77,11 @@ void for_each(const Cuda& cuda, int64_t count, const Body& body) {
     const auto blocks = static_cast<unsigned>(std::min(most, (count + threads - 1) / threads));
     run_each<<<blocks, threads, 0, static_cast<cudaStream_t>(cuda.stream())>>>(count, body);
     check_launch();
-#else
-    (void)cuda;
-    for (int64_t i = 0; i < count; ++i) body(i);
+#elif defined(HESCHL_EMULATED)
+    emulated::launch(cuda.stream(), [=] {
+        for (int64_t i = 0; i < count; ++i) body(i);
+    });
+    check_launch();
 #endif
 }
 

@@ -46,6 +46,7 @@ def test_a_build_without_cuda_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
         ({"device_count": lambda: 0}, "finds no GPU"),
         (
             {
+                "emulated": False,
                 "device_count": lambda: 1,
                 "device_name": lambda _: "a card",
                 "open_libraries": fail_with(RuntimeError("a CUDA library could not be opened; tried: x")),
@@ -60,7 +61,12 @@ def test_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, parts: dict[str, An
 
 
 def test_a_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = {"device_count": lambda: 2, "device_name": "card {}".format, "open_libraries": lambda *_: None}
+    parts = {
+        "emulated": False,
+        "device_count": lambda: 2,
+        "device_name": "card {}".format,
+        "open_libraries": lambda *_: None,
+    }
     monkeypatch.setattr(cuda, "_module", lambda: SimpleNamespace(**parts))
     status = cuda_status()
     assert status.available and str(status) == "card 0, card 1"

@@ -67,7 +67,7 @@ def cuda_status() -> CudaStatus:
         devices = tuple(module.device_name(i) for i in range(module.device_count()))
         if not devices:
             return CudaStatus(False, "CUDA finds no GPU")
-        module.open_libraries(_candidates("cublas", CUBLAS), _candidates("cusolver", CUSOLVER))
+        module.open_libraries(_candidates(module, "cublas", CUBLAS), _candidates(module, "cusolver", CUSOLVER))
     except ImportError as error:
         return CudaStatus(False, str(error))
     except RuntimeError as error:
@@ -86,8 +86,10 @@ def _module() -> Any:
     return importlib.import_module(name)
 
 
-def _candidates(library: str, names: Sequence[str]) -> list[str]:
+def _candidates(module: Any, library: str, names: Sequence[str]) -> list[str]:
     """Bare names (a copy that torch or cupy has loaded, or the system's), and the wheels' own folders."""
+    if module.emulated:
+        return [module.__file__]  # it brings what stands for them
     spec = importlib.util.find_spec("nvidia")
     roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec is not None else []
     folders = [root / folder / "lib" for root in roots for folder in ("cu13", library)]

@@ -1,0 +1,266 @@
+// The functions of cuBLAS and cuSOLVER that libraries.hpp names, by SciPy's BLAS and LAPACK: the same column-major
+// arguments go to the same routines, so that what device.cpp makes of its row-major views is tested. libraries.cpp
+// finds them in this extension as it finds the real ones in NVIDIA's.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "../../bindings/blas.hpp"
+#include "runtime.hpp"
+
+namespace heschl::emulated {
+namespace {
+
+constexpr int success = 0, invalid_value = 7, not_supported = 15;
+constexpr std::size_t host_work_bytes = 24;
+
+struct Handle {
+    void* stream = nullptr;
+};
+
+template <class T>
+const BlasTable<T>& blas() {
+    return bindings::scipy_blas().blas<T>();
+}
+
+int as_int(std::int64_t size) { return static_cast<int>(size); }
+char transposed(int op) { return op == 0 ? 'N' : 'T'; }
+char triangle(int fill) { return fill == 0 ? 'L' : 'U'; }
+
+// Leading dimensions as the libraries ask for them.
+bool fits(std::int64_t leading, std::int64_t rows) { return rows >= 0 && leading >= std::max<std::int64_t>(1, rows); }
+
+int queue(const char* function, void* handle, std::function<void()> work) {
+    if (const int status = failure(function); status != 0) return status;
+    launch(static_cast<Handle*>(handle)->stream, std::move(work));
+    return success;
+}
+
+int create(const char* function, void** handle) {
+    if (const int status = failure(function); status != 0) return status;
+    bindings::scipy_blas();  // found now, under Python's lock
+    *handle = new Handle;
+    count_handle(1);
+    return success;
+}
+
+int destroy(const char* function, void* handle) {
+    if (const int status = failure(function); status != 0) return status;
+    delete static_cast<Handle*>(handle);
+    count_handle(-1);
+    return success;
+}
+
+int set_stream(const char* function, void* handle, void* stream) {
+    if (const int status = failure(function); status != 0) return status;
+    static_cast<Handle*>(handle)->stream = stream;
+    return success;
+}
+
+template <class T>
+void product(int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
+             const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+    char ta = transposed(op_a), tb = transposed(op_b);
+    int rows = as_int(m), cols = as_int(n), inner = as_int(k), la = as_int(lda), lb = as_int(ldb), lc = as_int(ldc);
+    blas<T>().gemm(&ta, &tb, &rows, &cols, &inner, &alpha, const_cast<T*>(a), &la, const_cast<T*>(b), &lb, &beta, c,
+                   &lc);
+}
+
+template <class T>
+int gemm_batched(const char* function, void* handle, int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                 const T* alpha, const T* a, std::int64_t lda, long long step_a, const T* b, std::int64_t ldb,
+                 long long step_b, const T* beta, T* c, std::int64_t ldc, long long step_c, std::int64_t count) {
+    if (!fits(lda, op_a == 0 ? m : k) || !fits(ldb, op_b == 0 ? k : n) || !fits(ldc, m) || n < 0 || count < 0)
+        return invalid_value;
+    const T by = *alpha, keep = *beta;
+    return queue(function, handle, [=] {
+        for (std::int64_t i = 0; i < count; ++i)
+            product<T>(op_a, op_b, m, n, k, by, a + i * step_a, lda, b + i * step_b, ldb, keep, c + i * step_c, ldc);
+    });
+}
+
+template <class T>
+int syrk(const char* function, void* handle, int fill, int op, std::int64_t n, std::int64_t k, const T* alpha,
+         const T* a, std::int64_t lda, const T* beta, T* c, std::int64_t ldc) {
+    if (!fits(lda, op == 0 ? n : k) || !fits(ldc, n) || k < 0) return invalid_value;
+    T by = *alpha, keep = *beta;
+    return queue(function, handle, [=]() mutable {
+        char uplo = triangle(fill), trans = transposed(op);
+        int rows = as_int(n), inner = as_int(k), la = as_int(lda), lc = as_int(ldc);
+        blas<T>().syrk(&uplo, &trans, &rows, &inner, &by, const_cast<T*>(a), &la, &keep, c, &lc);
+    });
+}
+
+// The whole of a symmetric matrix (n, n) from one triangle of it.
+template <class T>
+std::vector<T> mirrored(int fill, std::int64_t n, const T* a, std::int64_t lda) {
+    std::vector<T> whole(static_cast<std::size_t>(n * n));
+    for (std::int64_t col = 0; col < n; ++col)
+        for (std::int64_t row = 0; row < n; ++row)
+            whole[col * n + row] = (fill == 0) == (row >= col) ? a[col * lda + row] : a[row * lda + col];
+    return whole;
+}
+
+template <class T>
+int symm(const char* function, void* handle, int side, int fill, std::int64_t m, std::int64_t n, const T* alpha,
+         const T* a, std::int64_t lda, const T* b, std::int64_t ldb, const T* beta, T* c, std::int64_t ldc) {
+    const std::int64_t size = side == 0 ? m : n;
+    if (!fits(lda, size) || !fits(ldb, m) || !fits(ldc, m) || n < 0) return invalid_value;
+    const T by = *alpha, keep = *beta;
+    return queue(function, handle, [=] {
+        const std::vector<T> whole = mirrored(fill, size, a, lda);
+        if (side == 0)
+            product<T>(0, 0, m, n, m, by, whole.data(), size, b, ldb, keep, c, ldc);
+        else
+            product<T>(0, 0, m, n, n, by, b, ldb, whole.data(), size, keep, c, ldc);
+    });
+}
+
+template <class T>
+int trsm(const char* function, void* handle, int side, int fill, int op, int diagonal, std::int64_t m, std::int64_t n,
+         const T* alpha, const T* a, std::int64_t lda, T* b, std::int64_t ldb) {
+    if (!fits(lda, side == 0 ? m : n) || !fits(ldb, m) || n < 0) return invalid_value;
+    T by = *alpha;
+    return queue(function, handle, [=]() mutable {
+        char where = side == 0 ? 'L' : 'R', uplo = triangle(fill), trans = transposed(op);
+        char unit = diagonal == 0 ? 'N' : 'U';
+        int rows = as_int(m), cols = as_int(n), la = as_int(lda), lb = as_int(ldb);
+        blas<T>().trsm(&where, &uplo, &trans, &unit, &rows, &cols, &by, const_cast<T*>(a), &la, b, &lb);
+    });
+}
+
+// f(T()) for the type of cudaDataType: CUDA_R_32F or CUDA_R_64F.
+template <class Use>
+int with_type(int type, const Use& use) {
+    if (type == 0) return use(float{});
+    if (type == 1) return use(double{});
+    return not_supported;
+}
+
+int sizes(const char* function, std::int64_t n, std::int64_t lda, std::size_t numbers, std::size_t* on_device,
+          std::size_t* on_host) {
+    if (const int status = failure(function); status != 0) return status;
+    if (!fits(lda, n)) return invalid_value;
+    *on_device = numbers * sizeof(double);
+    *on_host = host_work_bytes;
+    return success;
+}
+
+// Work space as small as it was asked for is written to, so that a size that is too small is found.
+void use_work(void* on_device, std::size_t device_bytes, void* on_host, std::size_t host_bytes) {
+    std::memset(on_device, 0xFF, device_bytes);
+    std::memset(on_host, 0xFF, host_bytes);
+}
+
+template <class T>
+void eigen(bool vectors, int fill, std::int64_t n, T* a, std::int64_t lda, T* values, int* info) {
+    std::vector<T> whole = mirrored(fill, n, a, lda), found(static_cast<std::size_t>(vectors ? n * n : 0));
+    try {
+        largest_eigen(bindings::scipy_blas(), Matrix<T>{whole.data(), n, n, n}, n, values,
+                      vectors ? Matrix<T>{found.data(), n, n, n} : Matrix<T>{});
+        *info = 0;
+    } catch (const Error&) {
+        *info = 1;
+    }
+    for (std::int64_t col = 0; vectors && col < n; ++col) std::copy_n(found.data() + col * n, n, a + col * lda);
+}
+
+}  // namespace
+}  // namespace heschl::emulated
+
+using namespace heschl::emulated;
+using Int = std::int64_t;
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+int cublasCreate_v2(void** handle) { return create(__func__, handle); }
+int cublasDestroy_v2(void* handle) { return destroy(__func__, handle); }
+int cublasSetStream_v2(void* handle, void* stream) { return set_stream(__func__, handle, stream); }
+int cublasSetMathMode(void*, int) { return failure(__func__); }
+int cusolverDnCreate(void** handle) { return create(__func__, handle); }
+int cusolverDnDestroy(void* handle) { return destroy(__func__, handle); }
+int cusolverDnSetStream(void* handle, void* stream) { return set_stream(__func__, handle, stream); }
+int cusolverDnCreateParams(void** handle) { return create(__func__, handle); }
+int cusolverDnDestroyParams(void* handle) { return destroy(__func__, handle); }
+
+int cublasSgemm_v2_64(void* h, int ta, int tb, Int m, Int n, Int k, const float* alpha, const float* a, Int lda,
+                      const float* b, Int ldb, const float* beta, float* c, Int ldc) {
+    return gemm_batched<float>(__func__, h, ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+int cublasDgemm_v2_64(void* h, int ta, int tb, Int m, Int n, Int k, const double* alpha, const double* a, Int lda,
+                      const double* b, Int ldb, const double* beta, double* c, Int ldc) {
+    return gemm_batched<double>(__func__, h, ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+int cublasSgemmStridedBatched_64(void* h, int ta, int tb, Int m, Int n, Int k, const float* alpha, const float* a,
+                                 Int lda, long long step_a, const float* b, Int ldb, long long step_b,
+                                 const float* beta, float* c, Int ldc, long long step_c, Int count) {
+    return gemm_batched<float>(__func__, h, ta, tb, m, n, k, alpha, a, lda, step_a, b, ldb, step_b, beta, c, ldc,
+                               step_c, count);
+}
+int cublasDgemmStridedBatched_64(void* h, int ta, int tb, Int m, Int n, Int k, const double* alpha, const double* a,
+                                 Int lda, long long step_a, const double* b, Int ldb, long long step_b,
+                                 const double* beta, double* c, Int ldc, long long step_c, Int count) {
+    return gemm_batched<double>(__func__, h, ta, tb, m, n, k, alpha, a, lda, step_a, b, ldb, step_b, beta, c, ldc,
+                                step_c, count);
+}
+int cublasSsyrk_v2_64(void* h, int fill, int op, Int n, Int k, const float* alpha, const float* a, Int lda,
+                      const float* beta, float* c, Int ldc) {
+    return syrk<float>(__func__, h, fill, op, n, k, alpha, a, lda, beta, c, ldc);
+}
+int cublasDsyrk_v2_64(void* h, int fill, int op, Int n, Int k, const double* alpha, const double* a, Int lda,
+                      const double* beta, double* c, Int ldc) {
+    return syrk<double>(__func__, h, fill, op, n, k, alpha, a, lda, beta, c, ldc);
+}
+int cublasSsymm_v2_64(void* h, int side, int fill, Int m, Int n, const float* alpha, const float* a, Int lda,
+                      const float* b, Int ldb, const float* beta, float* c, Int ldc) {
+    return symm<float>(__func__, h, side, fill, m, n, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+int cublasDsymm_v2_64(void* h, int side, int fill, Int m, Int n, const double* alpha, const double* a, Int lda,
+                      const double* b, Int ldb, const double* beta, double* c, Int ldc) {
+    return symm<double>(__func__, h, side, fill, m, n, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+int cublasStrsm_v2_64(void* h, int side, int fill, int op, int diagonal, Int m, Int n, const float* alpha,
+                      const float* a, Int lda, float* b, Int ldb) {
+    return trsm<float>(__func__, h, side, fill, op, diagonal, m, n, alpha, a, lda, b, ldb);
+}
+int cublasDtrsm_v2_64(void* h, int side, int fill, int op, int diagonal, Int m, Int n, const double* alpha,
+                      const double* a, Int lda, double* b, Int ldb) {
+    return trsm<double>(__func__, h, side, fill, op, diagonal, m, n, alpha, a, lda, b, ldb);
+}
+
+int cusolverDnXpotrf_bufferSize(void*, void*, int, Int n, int, const void*, Int lda, int, std::size_t* on_device,
+                                std::size_t* on_host) {
+    return sizes(__func__, n, lda, static_cast<std::size_t>(n), on_device, on_host);
+}
+int cusolverDnXpotrf(void* h, void*, int fill, Int n, int type, void* a, Int lda, int, void* on_device,
+                     std::size_t device_bytes, void* on_host, std::size_t host_bytes, int* info) {
+    if (!fits(lda, n) || device_bytes < sizeof(double) * n || host_bytes < host_work_bytes) return invalid_value;
+    return with_type(type, [&](auto one) {
+        using T = decltype(one);
+        return queue("cusolverDnXpotrf", h, [=] {
+            use_work(on_device, device_bytes, on_host, host_bytes);
+            char uplo = triangle(fill);
+            int size = as_int(n), la = as_int(lda);
+            blas<T>().potrf(&uplo, &size, static_cast<T*>(a), &la, info);
+        });
+    });
+}
+int cusolverDnXsyevd_bufferSize(void*, void*, int, int, Int n, int, const void*, Int lda, int, const void*, int,
+                                std::size_t* on_device, std::size_t* on_host) {
+    return sizes(__func__, n, lda, static_cast<std::size_t>(2 * n), on_device, on_host);
+}
+int cusolverDnXsyevd(void* h, void*, int job, int fill, Int n, int type, void* a, Int lda, int, void* values, int,
+                     void* on_device, std::size_t device_bytes, void* on_host, std::size_t host_bytes, int* info) {
+    if (!fits(lda, n) || device_bytes < 2 * sizeof(double) * n || host_bytes < host_work_bytes) return invalid_value;
+    return with_type(type, [&](auto one) {
+        using T = decltype(one);
+        return queue("cusolverDnXsyevd", h, [=] {
+            use_work(on_device, device_bytes, on_host, host_bytes);
+            eigen<T>(job == 1, fill, n, static_cast<T*>(a), lda, static_cast<T*>(values), info);
+        });
+    });
+}
+
+}  // extern "C"
+#pragma GCC visibility pop

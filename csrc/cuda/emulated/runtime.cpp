@@ -1,0 +1,291 @@
+// Streams are queues of work that wait until somebody does: a reader that forgets to synchronise finds NaN, a staging
+// block that is filled again too early is copied wrong. Device memory is as small as a device's, and NaN when new.
+#include "runtime.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+
+struct CUstream_st {
+    std::deque<std::function<void()>> waiting;
+    std::uint64_t issued = 0, done = 0;
+};
+
+struct CUevent_st {
+    CUstream_st* stream = nullptr;  // or none: never recorded, done
+    std::uint64_t after = 0;
+};
+
+namespace heschl::emulated {
+namespace {
+
+constexpr std::size_t total_bytes = std::size_t{2} << 30;
+
+struct Failure {
+    int status, skipped;
+};
+
+struct Runtime {
+    std::recursive_mutex lock;
+    std::set<CUstream_st*> streams;
+    std::set<CUevent_st*> events;
+    std::set<void*> pinned;
+    std::map<const char*, std::size_t> memory;
+    std::map<std::string, Failure> failures;
+    std::size_t used = 0;
+    int handles = 0;
+};
+
+Runtime& runtime() {
+    static auto* const only = new Runtime;
+    return *only;
+}
+
+using Guard = std::lock_guard<std::recursive_mutex>;
+
+void run(CUstream_st& stream, std::uint64_t until) {
+    while (stream.done < until) {
+        const std::function<void()> work = std::move(stream.waiting.front());
+        stream.waiting.pop_front();
+        ++stream.done;
+        work();
+    }
+}
+
+void run(CUstream_st& stream) { run(stream, stream.issued); }
+
+// body() under the lock, or the failure that a test has asked for.
+template <class Body>
+cudaError_t call(const char* function, const Body& body) {
+    const Guard guard(runtime().lock);
+    if (const int status = failure(function); status != 0) return static_cast<cudaError_t>(status);
+    return body();
+}
+
+}  // namespace
+
+void launch(void* stream, std::function<void()> work) {
+    const Guard guard(runtime().lock);
+    auto* const own = static_cast<CUstream_st*>(stream);
+    own->waiting.push_back(std::move(work));
+    ++own->issued;
+}
+
+int failure(const std::string& function) {
+    const Guard guard(runtime().lock);
+    const auto found = runtime().failures.find(function);
+    if (found == runtime().failures.end() || found->second.skipped-- > 0) return 0;
+    const int status = found->second.status;
+    runtime().failures.erase(found);
+    return status;
+}
+
+void fail(const std::string& function, int status, int skipped) {
+    const Guard guard(runtime().lock);
+    runtime().failures[function] = {status, skipped};
+}
+
+int alive() {
+    Runtime& all = runtime();
+    const Guard guard(all.lock);
+    for (CUstream_st* stream : all.streams) run(*stream);
+    return static_cast<int>(all.memory.size() + all.pinned.size() + all.streams.size() + all.events.size()) +
+           all.handles;
+}
+
+void count_handle(int change) {
+    const Guard guard(runtime().lock);
+    runtime().handles += change;
+}
+
+bool allocated(const void* memory, std::size_t bytes) {
+    const Guard guard(runtime().lock);
+    const auto* const from = static_cast<const char*>(memory);
+    auto next = runtime().memory.upper_bound(from);
+    if (next == runtime().memory.begin()) return false;
+    --next;
+    return from + bytes <= next->first + next->second;
+}
+
+}  // namespace heschl::emulated
+
+using namespace heschl::emulated;
+
+const char* cudaGetErrorString(cudaError_t status) {
+    switch (status) {
+        case cudaErrorInvalidValue:
+            return "invalid argument";
+        case cudaErrorMemoryAllocation:
+            return "out of memory";
+        default:
+            return "an emulated failure";
+    }
+}
+
+cudaError_t cudaGetLastError() {
+    return call("cudaGetLastError", [] { return cudaSuccess; });
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+    return call("cudaGetDeviceCount", [=] { return *count = 1, cudaSuccess; });
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+    return call("cudaGetDeviceProperties", [=] {
+        std::strcpy(properties->name, "host memory, emulating a GPU");
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaSetDevice(int device) {
+    return call("cudaSetDevice", [=] { return device == 0 ? cudaSuccess : cudaErrorInvalidValue; });
+}
+
+cudaError_t cudaDeviceSynchronize() {
+    return call("cudaDeviceSynchronize", [] {
+        for (CUstream_st* stream : runtime().streams) run(*stream);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+    return call("cudaMemGetInfo", [=] {
+        *free = total_bytes - runtime().used;
+        *total = total_bytes;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+    return call("cudaStreamCreateWithFlags",
+                [=] { return runtime().streams.insert(*stream = new CUstream_st), cudaSuccess; });
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    return call("cudaStreamDestroy", [=] {
+        if (runtime().streams.erase(stream) == 0) return cudaErrorInvalidResourceHandle;
+        run(*stream);
+        for (CUevent_st* event : runtime().events)
+            if (event->stream == stream) event->stream = nullptr;
+        delete stream;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    return call("cudaStreamSynchronize", [=] { return run(*stream), cudaSuccess; });
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    return call("cudaStreamWaitEvent", [=] {
+        const CUevent_st seen = *event;
+        launch(stream, [=] {
+            if (seen.stream != nullptr && runtime().streams.count(seen.stream) > 0) run(*seen.stream, seen.after);
+        });
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+    return call("cudaEventCreateWithFlags",
+                [=] { return runtime().events.insert(*event = new CUevent_st), cudaSuccess; });
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    return call("cudaEventDestroy", [=] {
+        if (runtime().events.erase(event) == 0) return cudaErrorInvalidResourceHandle;
+        delete event;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    return call("cudaEventRecord", [=] {
+        *event = {stream, stream->issued};
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    return call("cudaEventSynchronize", [=] {
+        if (event->stream != nullptr) run(*event->stream, event->after);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+    return call("cudaMallocHost", [=] { return runtime().pinned.insert(*memory = std::malloc(bytes)), cudaSuccess; });
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+    return call("cudaFreeHost", [=] {
+        if (runtime().pinned.erase(memory) == 0) return cudaErrorInvalidValue;
+        std::free(memory);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t stream) {
+    return call("cudaMallocAsync", [=] {
+        Runtime& all = runtime();
+        if (bytes > total_bytes - all.used) run(*stream);  // what was freed there can be had again
+        if (bytes > total_bytes - all.used) return cudaErrorMemoryAllocation;
+        *memory = std::malloc(bytes);
+        std::memset(*memory, 0xFF, bytes);
+        all.memory[static_cast<char*>(*memory)] = bytes;
+        all.used += bytes;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+    return call("cudaFreeAsync", [=] {
+        if (runtime().memory.count(static_cast<char*>(memory)) == 0) return cudaErrorInvalidValue;
+        launch(stream, [=] {
+            const auto found = runtime().memory.find(static_cast<char*>(memory));
+            runtime().used -= found->second;
+            runtime().memory.erase(found);
+            std::free(memory);
+        });
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    return call("cudaMemcpyAsync", [=] {
+        if (bytes == 0) return cudaSuccess;
+        if (kind == cudaMemcpyHostToDevice && !allocated(to, bytes)) return cudaErrorInvalidValue;
+        launch(stream, [=] { std::memcpy(to, from, bytes); });
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+    return call("cudaMemsetAsync", [=] {
+        if (bytes > 0 && !allocated(memory, bytes)) return cudaErrorInvalidValue;
+        launch(stream, [=] { std::memset(memory, value, bytes); });
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
+    return call("cudaDeviceGetDefaultMemPool", [=] { return *pool = nullptr, cudaSuccess; });
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
+    return call("cudaMemPoolSetAttribute", [] { return cudaSuccess; });
+}
+
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value) {
+    return call("cudaMemPoolGetAttribute", [=] {
+        *static_cast<std::uint64_t*>(value) = runtime().used;  // nothing is held back: reserved is used
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
+    return call("cudaMemPoolTrimTo", [] { return cudaSuccess; });
+}

@@ -1,0 +1,27 @@
+// What the emulated libraries and the tests need of the emulated runtime beyond CUDA's own interface.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cuda_runtime.h"
+
+namespace heschl::emulated {
+
+// Puts work at the end of a stream. It is done as late as CUDA allows: when somebody waits for it.
+void launch(void* stream, std::function<void()> work);
+
+// 0, or the status that a test has asked the function of this name to fail with.
+int failure(const std::string& function);
+
+// The call after `skipped` more ones of the function fails with this status, and that one alone.
+void fail(const std::string& function, int status, int skipped);
+
+// Device memory blocks, pinned blocks, streams, events and library handles that exist.
+int alive();
+void count_handle(int change);
+
+// Whether all of [memory, memory + bytes) is device memory that is allocated.
+bool allocated(const void* memory, std::size_t bytes);
+
+}  // namespace heschl::emulated

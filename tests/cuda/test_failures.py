@@ -1,0 +1,133 @@
+"""Every call into CUDA that fails is an error that names it, leaves nothing behind, and spoils no later fit.
+
+On the emulation alone: a GPU does not fail on demand.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heschl import LaggedRidgeCV, cca_grid
+from heschl.linear.cuda import Device
+from linear.problems import make
+from tolerances import COEFFICIENTS, worst
+
+PROBLEM = make(0, [40, 25, 60, 30, 45, 50], 4, 3, range(-1, 5))
+OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
+# Of the runtime, of cuBLAS and of cuSOLVER: what a fit calls, with how often before.
+OF_A_FIT = {
+    "cudaSetDevice": (0, 9), "cudaMallocAsync": (0, 3, 40), "cudaMemcpyAsync": (0, 5, 30), "cudaMemsetAsync": (0, 4),
+    "cudaEventSynchronize": (0, 7), "cudaEventRecord": (0, 7), "cudaStreamSynchronize": (0, 6),
+    "cudaGetLastError": (0, 20, 60), "cudaMemGetInfo": (0,), "cudaMemPoolGetAttribute": (0, 1),
+    "cudaDeviceGetDefaultMemPool": (0,), "cublasDgemmStridedBatched_64": (0, 1), "cublasDsyrk_v2_64": (0, 1),
+    "cublasDsymm_v2_64": (0,), "cublasDtrsm_v2_64": (0, 1), "cusolverDnXpotrf_bufferSize": (0,),
+    "cusolverDnXpotrf": (0, 2),
+}  # fmt: skip
+SAID = {
+    "cudaGetLastError": "a kernel could not be launched",
+    "cublasDgemmStridedBatched_64": "cublas gemmStridedBatched failed",
+    "cublasDsyrk_v2_64": "cublas syrk failed", "cublasDsymm_v2_64": "cublas symm failed",
+    "cublasDtrsm_v2_64": "cublas trsm failed",
+}  # fmt: skip
+OF_A_START = [
+    "cudaSetDevice", "cudaStreamCreateWithFlags", "cudaMallocHost", "cudaEventCreateWithFlags", "cublasCreate_v2",
+    "cublasSetStream_v2", "cublasSetMathMode", "cusolverDnCreate", "cusolverDnSetStream", "cusolverDnCreateParams",
+    "cudaDeviceGetDefaultMemPool", "cudaMemPoolSetAttribute",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _emulated(device: Device) -> None:
+    if not device.module.emulated:
+        pytest.skip("a GPU does not fail on demand")
+
+
+def fit() -> Any:
+    model = LaggedRidgeCV(PROBLEM.lags, alphas=[10.0, 100.0, 1000.0], cv=3, solver="cholesky", device="cuda")
+    return model.fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths).coef_
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+@pytest.mark.parametrize(("function", "skipped"), [(name, k) for name, ks in OF_A_FIT.items() for k in ks])
+def test_a_call_of_a_fit_fails(device: Device, function: str, skipped: int) -> None:
+    expected = fit()
+    gc.collect()
+    before = device.module.alive()
+    device.module.fail(function, ILLEGAL_ADDRESS, skipped)
+    with pytest.raises(RuntimeError, match=SAID.get(function, function)):
+        fit()
+    gc.collect()
+    assert device.module.alive() == before
+    assert worst(fit(), expected) < COEFFICIENTS["float64"]
+
+
+def test_out_of_memory_in_the_middle_of_a_fit(device: Device) -> None:
+    fit()
+    gc.collect()
+    before = device.module.alive()
+    device.module.fail("cudaMallocAsync", OUT_OF_MEMORY, 25)
+    with pytest.raises(MemoryError, match=r"device memory: .* a smaller memory_limit takes fewer"):
+        fit()
+    gc.collect()
+    assert device.module.alive() == before
+
+
+def test_an_eigendecomposition_that_fails(device: Device) -> None:
+    rng = np.random.default_rng(0)
+    layers = {str(i): rng.standard_normal((50, 4)) for i in range(2)}
+    device.module.fail("cusolverDnXsyevd", 6, 0)
+    with pytest.raises(RuntimeError, match="cusolverDnXsyevd failed with status 6"):
+        cca_grid(layers, layers, device="cuda")
+
+
+def test_a_device_that_does_not_start() -> None:
+    code = f"""
+from heschl.linear import cuda
+module = cuda._module()
+assert cuda.cuda_status().available and module.alive() == 0
+for function in {OF_A_START!r}:
+    module.fail(function, 700, 0)
+    try:
+        module.Context.of(0, True)
+    except RuntimeError as error:
+        print(error)
+    else:
+        raise AssertionError(function)
+    assert module.alive() == 0, function
+context = module.Context.of(0, True)
+for function in ("cudaGetDeviceCount", "cudaGetDeviceProperties"):
+    module.fail(function, 100, 0)
+    assert function in str(cuda.cuda_status()), function
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ.copy())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("an emulated failure") + done.stdout.count("failed with status 700") == len(OF_A_START)
+
+
+@pytest.mark.parametrize(
+    ("cublas", "said"),
+    [
+        ([], "could not be opened"),
+        (["libnone.so.13"], "libnone.so.13"),
+        (["libm.so.6"], "has no function cublasCreate"),
+    ],
+)
+def test_libraries_that_are_not_there(cublas: list[str], said: str) -> None:
+    code = f"""
+from heschl.linear import cuda
+module = cuda._module()
+try:
+    module.Context.of(0, False)
+except RuntimeError as error:
+    assert "not open" in str(error)
+module.open_libraries({cublas!r}, [])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ.copy())
+    assert done.returncode == 1 and said in done.stderr, done.stderr
