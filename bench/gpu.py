@@ -224,6 +224,22 @@ class Bench:
             Row(f"576 CCA pairs ({a} × {b})", total, target="≤ 180 s", met="yes" if total <= 180 else "no", note=note)
         )
 
+    def singular_values(self) -> None:
+        """The 50 largest of many products of whitened sides: all in one call, and one by one."""
+        from heschl.linear.whitening import largest_singular_values
+
+        for count, rows, cols in ((576, 50, 300), (12, 768, 1600)) if not self.small else ((5, 4, 6),):
+            M = self.rng.standard_normal((count * rows, cols))
+            there, k = self.device.put(M), min(50, rows)
+            edges = rows * np.arange(count + 1)
+            each = [there.part(i * rows, rows, 0, cols) for i in range(count)]
+            found = largest_singular_values(there, edges, k)
+            assert np.allclose(found[-1], np.linalg.svd(M[-rows:], compute_uv=False)[:k], rtol=1e-9)
+            together = self.seconds(lambda there=there, edges=edges, k=k: largest_singular_values(there, edges, k), 3)
+            apart = self.seconds(lambda each=each, e=edges[:2], k=k: [largest_singular_values(m, e, k) for m in each])
+            note = f"one by one {apart:.3g} s"
+            self.add(Row(f"{k} singular values of {count} matrices {rows} × {cols}", together, note=note))
+
     def himalaya(self) -> None:
         """himalaya's RidgeCV on the same card, the design given to it."""
         import himalaya.backend
@@ -273,6 +289,7 @@ class Bench:
             Row("himalaya", float("nan"), note="not reached: himalaya is not installed")
         )
         self.run("CCA", self.cca, 60)
+        self.run("singular values", self.singular_values, 30)
         self.run("speech layer, tf32", lambda: self.layer("speech layer", 768, 5.0, "tf32"), 30)
         self.grid()
 

@@ -46,28 +46,37 @@ void largest_singular(const Cuda& cuda, Matrix<const double> M, Vector<const int
     require(!vectors || (vectors.rows == count * k && vectors.cols >= std::min(M.rows, M.cols)),
             "largest_singular: expected vectors (matrices * k, the smaller side)");
     for (int64_t b = 0; b < count; ++b) require(edges[b] <= edges[b + 1], "largest_singular: edges must ascend");
-    for (int64_t b = 0; b < count; ++b) {
-        const Matrix<const double> own{M.row(edges[b]), edges[b + 1] - edges[b], M.cols, M.stride};
-        const int64_t size = std::min(own.rows, own.cols), found = std::min(k, size);
-        double* out = values.row(b);
-        cuda.clear(out, static_cast<std::size_t>(k) * sizeof(double));
+    const auto smaller = [&](int64_t b) { return std::min(edges[b + 1] - edges[b], M.cols); };
+    for (int64_t b = 0, next = 0; b < count; b = next) {
+        // Neighbours of one size are decomposed together, as many as take 256 MB.
+        const int64_t size = smaller(b), found = std::min(k, size);
+        const int64_t most = std::max<int64_t>(1, (int64_t{256} << 20) / (std::max<int64_t>(1, size * size) * 8));
+        for (next = b + 1; next < count && next - b < most && smaller(next) == size;) ++next;
+        const int64_t together = next - b;
+        for (int64_t i = 0; i < together; ++i)
+            cuda.clear(values.row(b + i), static_cast<std::size_t>(k) * sizeof(double));
         if (found == 0) continue;
-        const Buffer<double> gram(cuda, size * size), squares(cuda, size);
-        const Matrix<double> square = gram.matrix(size, size);
-        if (own.rows <= own.cols)
-            syrk_rows_lower<double>(cuda, 1.0, own, 0.0, square);
-        else
-            syrk_lower<double>(cuda, 1.0, own, 0.0, square);
-        eigen_lower(cuda, square, static_cast<bool>(vectors), squares.data());
-        const double* rising = squares.data();
-        for_each(cuda, found, [=] __device__(int64_t i) {
-            const double value = rising[size - 1 - i];
-            out[i] = value > 0.0 ? std::sqrt(value) : 0.0;
+        const Buffer<double> grams(cuda, together * size * size), squares(cuda, together * size);
+        for (int64_t i = 0; i < together; ++i) {
+            const Matrix<const double> own{M.row(edges[b + i]), edges[b + i + 1] - edges[b + i], M.cols, M.stride};
+            const Matrix<double> square{grams.data() + i * size * size, size, size, size};
+            if (own.rows <= own.cols)
+                syrk_rows_lower<double>(cuda, 1.0, own, 0.0, square);
+            else
+                syrk_lower<double>(cuda, 1.0, own, 0.0, square);
+        }
+        eigen_lower(cuda, grams.matrix(together * size, size), static_cast<bool>(vectors), squares.data());
+        const double *rising = squares.data(), *rows = grams.data();
+        const Matrix<double> out{values.row(b), together, found, values.stride};
+        for_each(cuda, together * found, [=] __device__(int64_t at) {
+            const double value = rising[at / found * size + size - 1 - at % found];
+            out.data[at / found * out.stride + at % found] = value > 0.0 ? std::sqrt(value) : 0.0;
         });
         if (!vectors) continue;
-        const Matrix<double> target{vectors.row(b * k), found, size, vectors.stride};
-        for_each(cuda, found * size, [=] __device__(int64_t at) {
-            target.data[at / size * target.stride + at % size] = square.data[(size - 1 - at / size) * size + at % size];
+        const Matrix<double> target{vectors.row(b * k), together * k, size, vectors.stride};
+        for_each(cuda, together * found * size, [=] __device__(int64_t at) {
+            const int64_t i = at / (found * size), which = at / size % found, j = at % size;
+            target.data[(i * k + which) * target.stride + j] = rows[((i + 1) * size - 1 - which) * size + j];
         });
     }
 }

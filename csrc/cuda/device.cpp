@@ -274,21 +274,34 @@ void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values) {
     const Libraries& found = libraries();
     Cuda::State& state = cuda.state();
     constexpr int type = data_type<T>();
+    const int job = vectors ? 1 : 0;
+    const int64_t n = a.cols, count = a.rows / n;
+    const bool together = count > 1 && found.syev_batched != nullptr && a.stride == n;
     std::size_t on_device = 0, on_host = 0;
-    check_library(found.syevd_size(state.solver, state.parameters, vectors ? 1 : 0, upper, a.rows, type, a.data,
-                                   a.stride, type, values, type, &on_device, &on_host),
-                  "cusolverDnXsyevd_bufferSize");
+    check_library(together ? found.syev_batched_size(state.solver, state.parameters, job, upper, n, type, a.data,
+                                                     a.stride, type, values, type, &on_device, &on_host, count)
+                           : found.syevd_size(state.solver, state.parameters, job, upper, n, type, a.data, a.stride,
+                                              type, values, type, &on_device, &on_host),
+                  "cuSOLVER's size of an eigendecomposition");
     const Buffer<char> work(cuda, static_cast<int64_t>(on_device));
     std::vector<char> host_work(on_host);
-    const Buffer<int> info(cuda, 1);
-    {
+    const Buffer<int> info(cuda, count);
+    if (together) {
         const std::lock_guard<std::mutex> guard(state.lock);
         check_library(
-            found.syevd(state.solver, state.parameters, vectors ? 1 : 0, upper, a.rows, type, a.data, a.stride, type,
-                        values, type, work.data(), on_device, host_work.data(), on_host, info.data()),
+            found.syev_batched(state.solver, state.parameters, job, upper, n, type, a.data, a.stride, type, values,
+                               type, work.data(), on_device, host_work.data(), on_host, info.data(), count),
+            "cusolverDnXsyevBatched");
+    }
+    for (int64_t i = 0; !together && i < count; ++i) {
+        const std::lock_guard<std::mutex> guard(state.lock);
+        check_library(
+            found.syevd(state.solver, state.parameters, job, upper, n, type, a.row(i * n), a.stride, type,
+                        values + i * n, type, work.data(), on_device, host_work.data(), on_host, info.data() + i),
             "cusolverDnXsyevd");
     }
-    if (info.read()[0] != 0) throw Error(ErrorKind::not_definite, "an eigendecomposition did not converge");
+    for (const int failed : info.read())
+        if (failed != 0) throw Error(ErrorKind::not_definite, "an eigendecomposition did not converge");
 }
 
 template void gemm(const Cuda&, bool, bool, float, Matrix<const float>, Matrix<const float>, float, Matrix<float>);

@@ -167,7 +167,8 @@ void solve_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
 template <class T>
 void divide_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
 
-// Eigenvalues, rising, of the symmetric matrix whose lower triangle is in A; its rows become the vectors, or are lost.
+// Eigenvalues, rising, of symmetric matrices (n, n) whose lower triangles lie in the stack A (count * n, n); their rows
+// become the vectors, or are lost. `values` holds count * n. All in one call where cuSOLVER has one for that.
 template <class T>
 void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values);
 

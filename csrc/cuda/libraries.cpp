@@ -28,8 +28,13 @@ void* open_first(const std::vector<std::string>& candidates) {
 }
 
 template <class Function>
-void look_up(void* library, const std::string& name, Function& out) {
+void look_up_if_there(void* library, const std::string& name, Function& out) {
     out = reinterpret_cast<Function>(dlsym(library, name.c_str()));
+}
+
+template <class Function>
+void look_up(void* library, const std::string& name, Function& out) {
+    look_up_if_there(library, name, out);
     if (out == nullptr) throw Error(ErrorKind::device, "the CUDA library that was found has no function " + name);
 }
 
@@ -64,6 +69,8 @@ void open_libraries(const std::vector<std::string>& cublas, const std::vector<st
     look_up(solver, "cusolverDnXpotrf", found->potrf);
     look_up(solver, "cusolverDnXsyevd_bufferSize", found->syevd_size);
     look_up(solver, "cusolverDnXsyevd", found->syevd);
+    look_up_if_there(solver, "cusolverDnXsyevBatched_bufferSize", found->syev_batched_size);
+    look_up_if_there(solver, "cusolverDnXsyevBatched", found->syev_batched);
     opened() = std::move(found);
 }
 

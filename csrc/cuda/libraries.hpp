@@ -42,6 +42,11 @@ struct Libraries {
                       std::size_t*, std::size_t*) = nullptr;
     int (*syevd)(Handle, Handle, int, int, std::int64_t, int, void*, std::int64_t, int, void*, int, void*, std::size_t,
                  void*, std::size_t, int*) = nullptr;
+    // Since CUDA 12.6.2; none in older ones.
+    int (*syev_batched_size)(Handle, Handle, int, int, std::int64_t, int, const void*, std::int64_t, int, const void*,
+                             int, std::size_t*, std::size_t*, std::int64_t) = nullptr;
+    int (*syev_batched)(Handle, Handle, int, int, std::int64_t, int, void*, std::int64_t, int, void*, int, void*,
+                        std::size_t, void*, std::size_t, int*, std::int64_t) = nullptr;
 };
 
 // Opens each library from the first candidate (a path, or a bare name for the loader's own search) that has it; a copy

@@ -15,5 +15,14 @@ def test_the_benchmark_runs_on_tiny_problems() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ.copy())
     table = done.stdout[done.stdout.index("| case |") :]
     assert "Error" not in table, table
-    for case in ("product float64", "host to device", "moments", "speech layer", "language layer", "CCA pairs", "grid"):
+    for case in (
+        "product float64",
+        "host to device",
+        "moments",
+        "speech layer",
+        "language layer",
+        "CCA pairs",
+        "singular values",
+        "grid",
+    ):
         assert case in table, table

@@ -79,11 +79,12 @@ def test_out_of_memory_in_the_middle_of_a_fit(device: Device) -> None:
     assert device.module.alive() == before
 
 
-def test_an_eigendecomposition_that_fails(device: Device) -> None:
+@pytest.mark.parametrize(("function", "n_layers"), [("cusolverDnXsyevd", 1), ("cusolverDnXsyevBatched", 2)])
+def test_an_eigendecomposition_that_fails(device: Device, function: str, n_layers: int) -> None:
     rng = np.random.default_rng(0)
-    layers = {str(i): rng.standard_normal((50, 4)) for i in range(2)}
-    device.module.fail("cusolverDnXsyevd", 6, 0)
-    with pytest.raises(RuntimeError, match="cusolverDnXsyevd failed with status 6"):
+    layers = {str(i): rng.standard_normal((50, 4)) for i in range(n_layers)}
+    device.module.fail(function, 6, 0)
+    with pytest.raises(RuntimeError, match=f"{function} failed with status 6"):
         cca_grid(layers, layers, device="cuda")
 
 

@@ -183,6 +183,19 @@ def test_scores_whitening_and_singular_values(device: Device, dtype: str) -> Non
     assert worst(np.abs(on_host(v)[:3, :4]), np.abs(vectors[:3, :4])) < 1e-9
 
 
+def test_singular_values_of_neighbours_of_one_size_together(device: Device) -> None:
+    rng = np.random.default_rng(0)
+    sizes, k = [4, 4, 4, 12, 20, 3, 3, 0], 5
+    edges = np.cumsum([0, *sizes])
+    M = rng.standard_normal((edges[-1], 9))
+    values, vectors = np.empty((len(sizes), k)), np.zeros((len(sizes) * k, 9))
+    _core.largest_singular(M, edges, k, values, vectors, 1)
+    s, v = device.empty(values.shape, np.float64), device.zeros(vectors.shape, np.float64)
+    device.module.largest_singular(device.put(M), edges, k, s, v, device.context)
+    assert worst(on_host(s), values) < KERNEL["float64"]
+    assert worst(np.abs(on_host(v)), np.abs(vectors)) < 1e-9
+
+
 def test_arrays(device: Device) -> None:
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):

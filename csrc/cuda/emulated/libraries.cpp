@@ -165,6 +165,23 @@ void eigen(bool vectors, int fill, std::int64_t n, T* a, std::int64_t lda, T* va
     for (std::int64_t col = 0; vectors && col < n; ++col) std::copy_n(found.data() + col * n, n, a + col * lda);
 }
 
+// `count` of them, each n columns of `a` after the one before.
+int eigen_batched(const char* function, void* handle, int job, int fill, std::int64_t n, int type, void* a,
+                  std::int64_t lda, void* values, void* on_device, std::size_t device_bytes, void* on_host,
+                  std::size_t host_bytes, int* info, std::int64_t count) {
+    const auto least = 2 * sizeof(double) * static_cast<std::size_t>(n * count);
+    if (!fits(lda, n) || device_bytes < least || host_bytes < host_work_bytes) return invalid_value;
+    return with_type(type, [&](auto one) {
+        using T = decltype(one);
+        return queue(function, handle, [=] {
+            use_work(on_device, device_bytes, on_host, host_bytes);
+            for (std::int64_t i = 0; i < count; ++i)
+                eigen<T>(job == 1, fill, n, static_cast<T*>(a) + i * n * lda, lda, static_cast<T*>(values) + i * n,
+                         info + i);
+        });
+    });
+}
+
 }  // namespace
 }  // namespace heschl::emulated
 
@@ -246,20 +263,24 @@ int cusolverDnXpotrf(void* h, void*, int fill, Int n, int type, void* a, Int lda
         });
     });
 }
+int cusolverDnXsyevBatched_bufferSize(void*, void*, int, int, Int n, int, const void*, Int lda, int, const void*, int,
+                                      std::size_t* on_device, std::size_t* on_host, Int count) {
+    return sizes(__func__, n, lda, static_cast<std::size_t>(2 * n * count), on_device, on_host);
+}
+int cusolverDnXsyevBatched(void* h, void*, int job, int fill, Int n, int type, void* a, Int lda, int, void* values, int,
+                           void* on_device, std::size_t device_bytes, void* on_host, std::size_t host_bytes, int* info,
+                           Int count) {
+    return eigen_batched(__func__, h, job, fill, n, type, a, lda, values, on_device, device_bytes, on_host, host_bytes,
+                         info, count);
+}
 int cusolverDnXsyevd_bufferSize(void*, void*, int, int, Int n, int, const void*, Int lda, int, const void*, int,
                                 std::size_t* on_device, std::size_t* on_host) {
     return sizes(__func__, n, lda, static_cast<std::size_t>(2 * n), on_device, on_host);
 }
 int cusolverDnXsyevd(void* h, void*, int job, int fill, Int n, int type, void* a, Int lda, int, void* values, int,
                      void* on_device, std::size_t device_bytes, void* on_host, std::size_t host_bytes, int* info) {
-    if (!fits(lda, n) || device_bytes < 2 * sizeof(double) * n || host_bytes < host_work_bytes) return invalid_value;
-    return with_type(type, [&](auto one) {
-        using T = decltype(one);
-        return queue("cusolverDnXsyevd", h, [=] {
-            use_work(on_device, device_bytes, on_host, host_bytes);
-            eigen<T>(job == 1, fill, n, static_cast<T*>(a), lda, static_cast<T*>(values), info);
-        });
-    });
+    return eigen_batched(__func__, h, job, fill, n, type, a, lda, values, on_device, device_bytes, on_host, host_bytes,
+                         info, 1);
 }
 
 }  // extern "C"

@@ -21,6 +21,9 @@ from heschl.linear.whitening import Double, cross, largest_singular_values, whit
 if TYPE_CHECKING:
     from heschl.linear.cca import CCA
 
+# Products of permuted sides whose singular values are found together, by threads or in one call on a GPU.
+TOGETHER_BYTES = 32 << 20
+
 
 def held_out_correlations(
     model: CCA,
@@ -156,13 +159,19 @@ def permuted_correlations(
     permuter = Permuter.of(bounds, np.zeros(len(bounds), dtype=np.int64), names)
     rng = np.random.default_rng(random_state)
     null = np.empty(n_permutations)
+    size = a.shape[1]
+    together = max(1, TOGETHER_BYTES // (8 * size * b.shape[1]))
     with one_blas_thread():
-        for i in range(n_permutations):
-            other = there.rows(b, permuter.rows(permuter.draw(rng)))
-            moved = cross(a, other) if there is HOST else there.product(a, other, transpose=True)
-            null[i] = largest_singular_values(moved, np.array([0, len(moved)]), 1)[0, 0]
+        for first in range(0, n_permutations, together):
+            products = []
+            for _ in range(first, min(first + together, n_permutations)):
+                other = there.rows(b, permuter.rows(permuter.draw(rng)))
+                products.append(cross(a, other) if there is HOST else there.product(a, other, transpose=True))
+            edges = size * np.arange(len(products) + 1)
+            last = first + len(products)
+            null[first:last] = largest_singular_values(there.below(products), edges, 1)[:, 0]
             if progress is not None:
-                progress(i + 1, n_permutations)
+                progress(last, n_permutations)
     # The rounding of a tie counts as one.
     reached = (null[:, None] >= observed * (1 - 1e-12)).sum(axis=0)
     return PermutedCorrelations(observed, (1 + reached) / (1 + n_permutations), null)
