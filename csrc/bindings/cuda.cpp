@@ -124,11 +124,8 @@ void bind_array(py::module_& m, const char* name) {
                  take<T>(*a.cuda, {a.data, a.rows, 1, a.stride + 1}, nullptr, nullptr, out.view());
                  return out;
              })
-        .def("__dlpack_device__",
-             [](const A& a) { return py::make_tuple(is_emulated ? dl_host : dl_cuda, a.cuda->device); })
-        .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs&) {
-            return to_dlpack<T>(a, is_emulated ? dl_host : dl_cuda);
-        });
+        .def("__dlpack_device__", [](const A& a) { return py::make_tuple(dl_here, a.cuda->device); })
+        .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs&) { return to_dlpack<T>(a); });
     m.def("upload", upload<T>, py::arg("context"), strict("values"));
     m.def("zero", [](const A& a) {
         require(a.contiguous(), "expected a contiguous array");

@@ -22,13 +22,27 @@ struct DlManaged {
 };
 
 constexpr std::int32_t dl_host = 1, dl_cuda = 2;
+#ifdef HESCHL_EMULATED
+constexpr std::int32_t dl_here = dl_host;
+#else
+constexpr std::int32_t dl_here = dl_cuda;
+#endif
 constexpr std::uint8_t dl_int = 0, dl_float = 2;
+
+// Waits for all work of the device, this stream's and others'. A broken device has nothing at work.
+inline void finish(const Cuda& cuda) noexcept {
+    try {
+        cuda.synchronize_all();
+    } catch (const Error&) {
+    }
+}
 
 // An array on the memory of a capsule, which is used up; rows must be contiguous.
 template <class T>
 DeviceArray<T> adopt(const std::shared_ptr<Cuda>& cuda, DlManaged* managed) {
     const DlTensor& tensor = managed->tensor;
-    const std::shared_ptr<void> owner(managed, [](void* pointer) {
+    const std::shared_ptr<void> owner(managed, [cuda](void* pointer) {
+        finish(*cuda);  // what reads it here: its library may hand the memory out again at once
         auto* const own = static_cast<DlManaged*>(pointer);
         if (own->deleter) own->deleter(own);
     });
@@ -50,6 +64,10 @@ inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsu
     const DlTensor& tensor = managed->tensor;
     require(tensor.ndim == 1 || tensor.ndim == 2, "expected a 1-D or 2-D array");
     require(tensor.type_lanes == 1, "expected plain numbers");
+    require(tensor.device_type == dl_here && tensor.device_id == cuda->device,
+            ("expected an array on GPU " + std::to_string(cuda->device) +
+             ", where heschl works: move it there, or let CUDA_VISIBLE_DEVICES name its GPU alone")
+                .c_str());
     const bool single = tensor.type_code == dl_float && tensor.type_bits == 32;
     const bool twice = tensor.type_code == dl_float && tensor.type_bits == 64;
     require(single || twice, "expected float32 or float64");
@@ -59,7 +77,7 @@ inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsu
 }
 
 template <class T>
-py::capsule to_dlpack(const DeviceArray<T>& array, std::int32_t device_type) {
+py::capsule to_dlpack(const DeviceArray<T>& array) {
     struct Held {
         DlManaged managed;
         DeviceArray<T> array;
@@ -69,15 +87,12 @@ py::capsule to_dlpack(const DeviceArray<T>& array, std::int32_t device_type) {
     auto* const held = new Held{{}, array, {array.rows, array.cols}, {array.stride, 1}};
     if (array.ndim == 1) held->strides[0] = 1;
     held->managed.tensor = {
-        array.data,    device_type, array.cuda->device, array.ndim,    std::is_integral_v<T> ? dl_int : dl_float,
-        sizeof(T) * 8, 1,           held->shape,        held->strides, 0};
+        array.data,    dl_here, array.cuda->device, array.ndim,    std::is_integral_v<T> ? dl_int : dl_float,
+        sizeof(T) * 8, 1,       held->shape,        held->strides, 0};
     held->managed.context = held;
     held->managed.deleter = [](DlManaged* own) {
         auto* const done = static_cast<Held*>(own->context);
-        try {
-            done->array.cuda->synchronize_all();  // its reader's stream may still be at work on it
-        } catch (const Error&) {                  // a broken device has nothing at work
-        }
+        finish(*done->array.cuda);  // its reader's stream may still be at work on it
         delete done;
     };
     return py::capsule(&held->managed, "dltensor", [](PyObject* object) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
     Y = np.tile(PROBLEM.Y, 20)
     groups = segment_groups(None, PROBLEM.bounds, len(Y))
     n_parts = len(make_splits(5, PROBLEM.bounds, groups, len(Y)).parts)
-    size = Work(len(Y), len(Y), 4, 6, 60, 3, n_parts, 10, 6, False, 8)
+    size = Work(len(Y), len(Y), 4, 6, 60, 3, n_parts, 10, 6, False, 8, "cuda")
     limit = SOLVERS["cholesky"].n_bytes(size) * 0.99
     small = fitted("cuda", "float64", Y, solver="cholesky", memory_limit=limit)
     whole = fitted("cuda", "float64", Y, solver="cholesky")
@@ -169,6 +170,29 @@ def test_dlpack_both_ways(device: Device) -> None:
     device.module.from_dlpack(device.context, capsule)
     with pytest.raises(ValueError, match="unused"):
         device.module.from_dlpack(device.context, capsule)
+
+
+def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_dlpack(device.put(np.arange(12.0).reshape(3, 4))).clone()
+    own = device.module.from_dlpack(device.context, tensor.__dlpack__())
+    copy = device.copy(own)
+    del own
+    gc.collect()
+    tensor.zero_()  # what its library may do from now on
+    np.testing.assert_array_equal(copy.numpy(), np.arange(12.0).reshape(3, 4))
+
+
+def test_arrays_of_another_gpu_are_refused(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    capsule = torch.from_dlpack(device.put(np.ones((3, 4)))).__dlpack__()
+    address = ctypes.pythonapi.PyCapsule_GetPointer
+    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    device_id = ctypes.c_int32.from_address(address(capsule, b"dltensor") + 12)
+    device_id.value = 1
+    with pytest.raises(ValueError, match=r"expected an array on GPU 0, .* CUDA_VISIBLE_DEVICES"):
+        device.module.from_dlpack(device.context, capsule)
+    device_id.value = 0
 
 
 def test_nothing_is_left_behind(device: Device) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ import heschl
 from heschl import InputError, LaggedRidge, cuda_status
 from heschl.linear import cuda
 from heschl.linear.cuda import EMULATE
-from heschl.linear.solvers import Work, worth_a_gpu
+from heschl.linear.solvers import Work, choose_solver, worth_a_gpu
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +81,10 @@ def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) 
     assert not worth_a_gpu(small, "auto") and not asked  # small fits do not even ask
     assert worth_a_gpu(large, "auto") and asked
     assert not worth_a_gpu(large, "cg")
+    # Where products are two orders of magnitude faster an eigendecomposition does not pay for ten λ.
+    narrow = replace(large, n_features=64, n_alphas=100)
+    assert choose_solver(narrow, "auto", None)[0].name == "eigh"
+    assert choose_solver(replace(narrow, device="cuda"), "auto", None)[0].name == "cholesky"
 
 
 def test_a_build_with_cuda_imports_without_a_gpu() -> None:

@@ -150,9 +150,9 @@ def in_blocks(
     """
     size = Work.of(problem, parts, n_sets, n_alphas)
     backend = how.backend(size, problem)
-    problem = replace(problem, X=problem.X.to(backend))
+    problem, size = replace(problem, X=problem.X.to(backend)), replace(size, device=backend.name)
     limit, left_out = memory_limit(backend, how.memory_limit), left_out and backend is HOST
-    method, block = choose_solver(size, how.solver, limit, left_out=left_out, device=backend.name)
+    method, block = choose_solver(size, how.solver, limit, left_out=left_out)
     if how.small_in_float64 and method.operations(size) < SMALL:
         problem = problem.in_float64()
     try:
@@ -163,7 +163,7 @@ def in_blocks(
             raise
     problem, limit = problem.in_float64(), memory_limit(backend, how.memory_limit)
     size = replace(size, itemsize=8)
-    method, block = choose_solver(size, how.solver, limit, left_out=left_out, device=backend.name)
+    method, block = choose_solver(size, how.solver, limit, left_out=left_out)
     return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
 
 

@@ -23,7 +23,9 @@ from heschl.linear.threads import n_threads
 
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
-EIGH_OPERATIONS = 7.5  # p³ each, in such units: 12 to 18 Cholesky factorisations
+# p³ each, in such units. On two CPU cores 12 to 18 Cholesky factorisations; on a GPU products are two orders of
+# magnitude faster, a reduction to tridiagonal form, bound by memory, one (a guess until bench/gpu.py measures it).
+EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
 # The closed form with p × p matrices loses digits where a group is nearly fitted by itself; float32 is then repeated in
 # float64, at twice the price.
 FLOAT32_LEFT_OUT = 3.0
@@ -57,6 +59,8 @@ class Work:
         Whether features are read anew in each of them.
     itemsize : int
         Bytes of a number.
+    device : str
+        "cpu" or "cuda": where it is to be done.
     """
 
     n_rows: int
@@ -70,6 +74,7 @@ class Work:
     n_sets: int
     standardize: bool
     itemsize: int
+    device: str = "cpu"
 
     @classmethod
     def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> Work:
@@ -105,13 +110,18 @@ def _moment_bytes(work: Work) -> float:
     return float(kept * work.itemsize + min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES)
 
 
-def _workers(work: Work) -> int:
-    return min(n_threads(), work.n_sets) if work.n_columns <= Primal.SMALL else 1
+def _workers(work: Work, size: float, small: int, items: int) -> int:
+    """Training sets, or λ, of p × p or n × n matrices that are solved side by side, by threads."""
+    return min(n_threads(), items) if size <= small and work.device == "cpu" else 1
+
+
+def _primal_workers(work: Work) -> int:
+    return _workers(work, work.n_columns, Primal.SMALL, work.n_sets)
 
 
 def _grams(work: Work) -> float:
     """X'X of a training set, and of its test set where that is how it is scored."""
-    return _workers(work) * (2 if work.n_columns < work.n_rows / work.n_parts else 1)
+    return _primal_workers(work) * (2 if work.n_columns < work.n_rows / work.n_parts else 1)
 
 
 def _cholesky_operations(work: Work) -> float:
@@ -127,12 +137,12 @@ def _cholesky_bytes(work: Work) -> float:
 def _eigh_operations(work: Work) -> float:
     p, c = float(work.n_columns), work.n_targets
     each = 2 * p * p * c + work.test_operations
-    return _moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS + work.n_alphas * each)
+    return _moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS[work.device] + work.n_alphas * each)
 
 
 def _eigh_bytes(work: Work) -> float:
     # X'X, its copy that becomes the vectors, and LAPACK's work space of two more
-    return _moment_bytes(work) + (_grams(work) + 3 * _workers(work)) * work.n_columns**2 * work.itemsize
+    return _moment_bytes(work) + (_grams(work) + 3 * _primal_workers(work)) * work.n_columns**2 * work.itemsize
 
 
 def _kernel_operations(work: Work) -> float:
@@ -150,7 +160,7 @@ def _dual_operations(work: Work) -> float:
 
 def _dual_bytes(work: Work) -> float:
     n, c = work.n_rows, work.n_targets
-    workers = min(n_threads(), work.n_sets) if n <= Dual.SMALL else 1
+    workers = _workers(work, n, Dual.SMALL, work.n_sets)
     squares = (0 if work.standardize else 1) + 2.5 * workers
     return float((squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize)
 
@@ -166,7 +176,7 @@ def _left_out_primal_operations(work: Work) -> float:
 
 def _left_out_primal_bytes(work: Work) -> float:
     whole, size = replace(work, n_parts=1), work.n_rows / work.n_parts
-    workers = min(n_threads(), work.n_alphas) if work.n_columns <= Primal.SMALL else 1
+    workers = _workers(work, work.n_columns, Primal.SMALL, work.n_alphas)
     own = work.n_columns**2 + 2 * size * work.n_columns + 2 * size * size
     return _moment_bytes(whole) + workers * own * work.itemsize
 
@@ -182,7 +192,7 @@ def _left_out_dual_operations(work: Work) -> float:
 
 def _left_out_dual_bytes(work: Work) -> float:
     n, c, size = work.n_rows, work.n_targets, work.n_rows / work.n_parts
-    workers = min(n_threads(), work.n_alphas) if n <= Dual.SMALL else 1
+    workers = _workers(work, n, Dual.SMALL, work.n_alphas)
     loadings = n * c * work.n_alphas if c * work.n_alphas <= n else 0
     own = n * n + n * max(size, 256) + size * size + 3 * n * c
     once = 3 * n * n + 4 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c
@@ -253,17 +263,18 @@ def worth_a_gpu(work: Work, solver: str) -> bool:
     The rates are guesses on the side of the CPU until they are measured (`bench/gpu.py`).
     """
     methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
-    least = min((method.operations(work) for method in methods), default=0.0)
-    if least / CPU_RATE < GPU_START + least / GPU_RATE:
+    here, there = (
+        min((method.operations(replace(work, device=device)) for method in methods), default=0.0)
+        for device in ("cpu", "cuda")
+    )
+    if here / CPU_RATE < GPU_START + there / GPU_RATE:
         return False
     from heschl.linear.cuda import cuda_status
 
     return cuda_status().available
 
 
-def choose_solver(
-    work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False, device: str = "cpu"
-) -> tuple[Method, int]:
+def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too.
@@ -275,10 +286,10 @@ def choose_solver(
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
     methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
-    methods = [m for m in methods if solver in ("auto", m.name) and (device == "cpu" or m.on_device)]
+    methods = [m for m in methods if solver in ("auto", m.name) and (work.device == "cpu" or m.on_device)]
     if not methods:
         there = [m.name for m in SOLVERS.values() if m.on_device]
-        raise InputError("solver", f"{solver!r} with device={device!r}", f'"auto" or one of {there}')
+        raise InputError("solver", f"{solver!r} with device={work.device!r}", f'"auto" or one of {there}')
     blocks = {m: _largest_block(m, work, memory_limit) for m in methods}
     possible = [m for m in methods if blocks[m] > 0]
     if not possible:
