@@ -130,6 +130,27 @@ def test_cca(kind: str) -> None:
         assert worst(d.null, c.null) < 1e-8
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cca_of_rows_on_the_device(device: Device, dtype: str) -> None:
+    rng = np.random.default_rng(2)
+    X, Y = rng.standard_normal((2, 300, 5)).astype(dtype) + 2
+    Y[:, :2] += X[:, :2]
+    x, y = device.put(X), device.put(Y)
+    how: dict[str, Any] = dict(segments=[30] * 10)
+    a, b, c = CCA(3, cv=3).fit(X, Y, **how), CCA(3, cv=3).fit(x, y, **how), CCA(3, cv=3).fit(X, y, **how)
+    for found in (b, c):
+        assert worst(found.correlations_, a.correlations_) < 1e-9
+        assert worst(found.cv_correlations_, a.cv_correlations_) < 1e-9
+    for part in ("top", "rest", "all"):
+        there = b.transform(x, part=part)
+        assert type(there) is type(device.zeros((1, 1), np.float64))
+        assert worst(there.numpy(), b.transform(X, part=part)) < 1e-9
+    for found, expected in zip(b.split_features(x), a.split_features(X), strict=True):
+        assert worst(found, expected) < 1e-6
+    with pytest.raises(InputError, match="X: found 4 features"):
+        b.transform(device.put(X[:, :4]))
+
+
 def test_cca_grid_with_layers_on_the_device(device: Device) -> None:
     rng = np.random.default_rng(0)
     layers = {str(i): rng.standard_normal((300, 5 + i)).astype(np.float32) for i in range(3)}

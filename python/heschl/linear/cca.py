@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.backend import HOST
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.cca_inference import held_out_correlations
-from heschl.linear.cuda import check_device, cuda_backend
+from heschl.linear.cuda import adopt, check_device, cuda_backend, in_kind, on_device, on_host
 from heschl.linear.threads import one_blas_thread
 from heschl.linear.whitening import Double, Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
@@ -49,7 +49,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     cv : None or int
         Folds of whole segments, for correlations on rows that had no part in finding the variates.
     device : {"cpu", "cuda"}
-        Where the products with the rows are made; the small matrices between them stay on the CPU.
+        Where the products with the rows are made; rows that lie on a GPU stay there, and so do their variates, which
+        come as arrays of the same library. The small matrices between them stay on the CPU.
 
     Attributes
     ----------
@@ -123,15 +124,16 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_device(self.device)
         x, y = self._check(X, Y)
-        where = cuda_backend() if self.device == "cuda" else HOST
+        there = [backend_of(side) for side in (x, y) if backend_of(side) is not HOST]
+        where = there[0] if there else cuda_backend() if self.device == "cuda" else HOST
         a, b = (
-            whiten(name, where.put(side), reg=reg, **self.cut())
+            whiten(name, where.put(side) if backend_of(side) is HOST else side, reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
         )
         with one_blas_thread():
             self._finish(a, b, where.get(product(a, b)), len(x))
         if self.cv is not None:
-            self.cv_correlations_ = held_out_correlations(self, x, y, segments=segments, groups=groups, cv=self.cv)
+            self.cv_correlations_ = held_out_correlations(self, X, Y, segments=segments, groups=groups, cv=self.cv)
         return self
 
     def fit_moments(self, moments: LaggedMoments, x: Columns, y: Columns) -> CCA:
@@ -231,8 +233,9 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def split_features(self, X: ArrayLike) -> tuple[Double, Double]:
         """Split features into what the canonical variates carry and what is left: both (n, d), their sum X."""
         check_is_fitted(self)
-        shared = self.transform(X) @ self.x_loadings_ + self.x_mean_
-        return shared, np.asarray(X, dtype=np.float64) - shared
+        values = np.asarray(on_host("X", X), dtype=np.float64)
+        shared = self.transform(values) @ self.x_loadings_ + self.x_mean_
+        return shared, values - shared
 
     def _weights(self, side: str, part: str) -> Double:
         top = getattr(self, f"{side}_weights_")
@@ -241,10 +244,10 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rest = getattr(self, f"{side}_rest_weights_")
         return np.asarray(rest) if part == "rest" else np.concatenate([top, rest], axis=1)
 
-    def _check(self, X: ArrayLike, Y: ArrayLike) -> tuple[Double, Double]:
+    def _check(self, X: Any, Y: Any) -> tuple[Array, Array]:
         check_parameters(self.n_components, self.rank_tol, self.pca)
         self.penalties()
-        x, y = check_matrix("X", X, np.float64), check_matrix("Y", Y, np.float64)
+        x, y = _matrix("X", X), _matrix("Y", Y)
         if len(x) != len(y) or len(x) < 2:
             raise InputError("Y", f"{len(y)} rows", f"{len(x)}, as many as X, and two or more")
         return x, y
@@ -288,12 +291,23 @@ def _complement(back: Double, top: Double, n: int) -> Double:
         return np.asarray(back @ whole[:, top.shape[1] :] * np.sqrt(n))
 
 
-def _apply(name: str, X: ArrayLike, mean: Double, weights: Double) -> Double:
-    values = check_matrix(name, X, np.float64)
+def _matrix(name: str, X: Any) -> Array:
+    """Checked rows in float64, where they lie."""
+    if not on_device(X):
+        return check_matrix(name, X, np.float64)
+    values = adopt(name, X)
+    return values if values.dtype == np.float64 else backend_of(values).cast(values, np.float64)
+
+
+def _apply(name: str, X: Any, mean: Double, weights: Double) -> Any:
+    values = _matrix(name, X)
     if values.shape[1] != len(mean):
         raise InputError(name, f"{values.shape[1]} features", f"{len(mean)}, as in the fit")
-    with one_blas_thread():
-        return np.asarray((values - mean) @ weights)
+    b = backend_of(values)
+    if b is HOST:
+        with one_blas_thread():
+            return np.asarray((values - mean) @ weights)
+    return in_kind(b.product(b.shifted(b.copy(values), np.zeros(len(values)), -mean), b.put(weights)), X)
 
 
 def check_parameters(n_components: int, rank_tol: float, pca: float | int | None) -> None:

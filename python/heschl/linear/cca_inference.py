@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import check_matrix
 from heschl.linear.backend import HOST
-from heschl.linear.cuda import cuda_backend
+from heschl.linear.cuda import cuda_backend, on_host
 from heschl.linear.nulls import check_count
 from heschl.linear.nulls_refit import Permuter
 from heschl.linear.segments import group_folds, segment_bounds, segment_groups
@@ -62,7 +62,7 @@ def held_out_correlations(
     """
     from sklearn.base import clone
 
-    x, y = check_matrix("X", X, np.float64), check_matrix("Y", Y, np.float64)
+    x, y = (check_matrix(name, on_host(name, side), np.float64) for name, side in (("X", X), ("Y", Y)))
     bounds = segment_bounds(segments, len(x))
     names = segment_groups(groups, bounds, len(x))
     fold = np.repeat(group_folds(names, bounds[:, 1] - bounds[:, 0], cv), bounds[:, 1] - bounds[:, 0])
@@ -149,7 +149,7 @@ def permuted_correlations(
     observed = clone(model).set_params(cv=None).fit(X, Y).correlations_
     there = cuda_backend() if model.device == "cuda" else HOST
     sides = [
-        whiten(name, there.put(check_matrix(name, side, np.float64)), reg=reg, **model.cut())
+        whiten(name, there.put(check_matrix(name, on_host(name, side), np.float64)), reg=reg, **model.cut())
         for name, side, reg in zip(("X", "Y"), (X, Y), model.penalties(), strict=True)
     ]
     # Columns of both as they enter the product.
