@@ -202,6 +202,7 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
         .def_property_readonly("stream",
                                [](const Cuda& cuda) { return reinterpret_cast<std::uintptr_t>(cuda.stream()); })
         .def("synchronize", &Cuda::synchronize, py::call_guard<Release>())
+        .def("trim", &Cuda::trim, py::call_guard<Release>())
         .def("memory", [](const Cuda& cuda) {
             std::size_t free = 0, total = 0;
             cuda.memory(free, total);

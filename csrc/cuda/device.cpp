@@ -75,7 +75,7 @@ Cuda::Cuda(int ordinal, bool use_tf32) : device(ordinal), tf32(use_tf32), state_
     check_library(found.solver_create(&state_->solver), "cusolverDnCreate");
     check_library(found.solver_set_stream(state_->solver, state_->stream), "cusolverDnSetStream");
     check_library(found.solver_create_params(&state_->parameters), "cusolverDnCreateParams");
-    // Freed memory stays with the pool for the next step of the same fit.
+    // Freed memory stays with the pool for the next step of the same fit; `trim` gives it back after the last.
     cudaMemPool_t pool = nullptr;
     check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
     std::uint64_t keep = ~std::uint64_t{0};
@@ -156,6 +156,14 @@ void Cuda::memory(std::size_t& free, std::size_t& total) const {
     check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &kept), "cudaMemPoolGetAttribute");
     check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
     free += static_cast<std::size_t>(kept - used);
+}
+
+void Cuda::trim() const {
+    constexpr std::size_t little = std::size_t{256} << 20;
+    synchronize();
+    cudaMemPool_t pool = nullptr;
+    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+    check(cudaMemPoolTrimTo(pool, little), "cudaMemPoolTrimTo");
 }
 
 int device_count() {

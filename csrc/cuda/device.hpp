@@ -43,6 +43,7 @@ class Cuda {
     void synchronize() const;
     void synchronize_all() const;  // other streams of the device, too
     void memory(std::size_t& free, std::size_t& total) const;
+    void trim() const;  // freed memory that is held for the next step goes back to the device, but for a little
     void* stream() const;
     State& state() const { return *state_; }
 

@@ -39,6 +39,9 @@ class Backend(Protocol):
     def handle(self) -> Any:
         """Last argument of every kernel."""
 
+    def settle(self) -> None:
+        """A fit is done: memory that it held from step to step is others' again."""
+
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Memory."""
 
@@ -119,6 +122,9 @@ class Host:
     def handle(self) -> int:
         """Threads to use now."""
         return n_threads()
+
+    def settle(self) -> None:
+        """Nothing: the host's allocator does."""
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Memory."""

@@ -207,6 +207,10 @@ class Device:
         """Device and stream."""
         return self.context
 
+    def settle(self) -> None:
+        """A fit is done: give what its pool of memory holds back to the device."""
+        self.context.trim()
+
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Memory."""
         rows, cols = shape if len(shape) == 2 else (shape[0], None)

@@ -155,16 +155,18 @@ def in_blocks(
     method, block = choose_solver(size, how.solver, limit, left_out=left_out)
     if how.small_in_float64 and method.operations(size) < SMALL:
         problem = problem.in_float64()
+    found = None
     try:
-        precision = "tf32" if how.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
-        return _blocks(problem, parts, method, block, work), method.name, precision
+        found = _blocks(problem, parts, method, block, work)
     except PrecisionError:
         if problem.y.dtype == np.float64:
             raise
-    problem, limit = problem.in_float64(), memory_limit(backend, how.memory_limit)
-    size = replace(size, itemsize=8)
-    method, block = choose_solver(size, how.solver, limit, left_out=left_out)
-    return _blocks(problem, parts, method, block, work), method.name, str(problem.y.dtype)
+    if found is None:  # out of the handler, which holds the memory of what failed
+        problem, limit = problem.in_float64(), memory_limit(backend, how.memory_limit)
+        method, block = choose_solver(replace(size, itemsize=8), how.solver, limit, left_out=left_out)
+        found = _blocks(problem, parts, method, block, work)
+    backend.settle()
+    return found, method.name, "tf32" if how.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
 
 
 def _blocks(
