@@ -177,9 +177,9 @@ void bind_ridge(py::module_& m) {
 
     m.def(
         "lagged_sse",
-        [](const A& H, const A& Y, const A& h_shift, const I& ranges, int64_t first, int64_t count, const A& W,
-           const A& intercept, D& sse, Handle handle) {
-            const auto h = frames_of<T>(H, Runs{});
+        [](const A& H, const Runs& run, const A& Y, const A& h_shift, const I& ranges, int64_t first, int64_t count,
+           const A& W, const A& intercept, D& sse, Handle handle) {
+            const auto h = frames_of<T>(H, run);
             const auto y = in2<T>(Y), w = in2<T>(W);
             const auto shift = in1<T>(h_shift), b = in1<T>(intercept);
             const auto rows = ranges_of(ranges, h.count);
@@ -187,8 +187,8 @@ void bind_ridge(py::module_& m) {
             Release unlocked;
             lagged_sse<T>(Device::context(handle), h, y, shift, rows, lags_of(first, count), w, b, out);
         },
-        strict("H"), strict("Y"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
-        strict("W"), strict("intercept"), strict("sse"), py::arg("device"));
+        strict("H"), strict("run"), strict("Y"), strict("h_shift"), strict("ranges"), py::arg("first_lag"),
+        py::arg("n_lags"), strict("W"), strict("intercept"), strict("sse"), py::arg("device"));
 }
 
 }  // namespace heschl::bindings

@@ -79,7 +79,6 @@ void lagged_sse(const Cpu& cpu, Frames<T> H, Matrix<const T> Y, Vector<const T> 
     require(Y.rows == H.count && W.cols == sets * c && sse.size == W.cols && intercept.size == W.cols,
             "lagged_sse: W must be (p, m c), intercept and sse (m c) for Y (n, c)");
     require(W.rows == lags.count * H.cols() && h_shift.size == H.cols(), "lagged_sse: W must be (n_lags * d, m c)");
-    require(H.run == nullptr, "lagged_sse: expects dense features");
     std::fill_n(sse.data, sse.size, 0.0);
     predict_rows(
         cpu, H, h_shift, ranges, lags, W, [&](int64_t, const std::vector<Row>& rows, Matrix<const T> prediction) {

@@ -111,6 +111,7 @@ def lagged_predict(
 ) -> None: ...
 def lagged_sse(
     H: _Float,
+    run: _Run,
     Y: _Float,
     h_shift: _Float,
     ranges: _Int,

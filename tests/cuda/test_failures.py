@@ -26,9 +26,9 @@ OF_A_FIT = {
     "cudaSetDevice": (0, 9), "cudaMallocAsync": (0, 3, 40), "cudaMemcpyAsync": (0, 5, 30), "cudaMemsetAsync": (0, 4),
     "cudaEventSynchronize": (0, 7), "cudaEventRecord": (0, 7), "cudaStreamSynchronize": (0, 6),
     "cudaGetLastError": (0, 20, 60), "cudaMemGetInfo": (0,), "cudaMemPoolGetAttribute": (0, 1),
-    "cudaMemPoolTrimTo": (0,), "cudaDeviceGetDefaultMemPool": (0,), "cublasDgemmStridedBatched_64": (0, 1), "cublasDsyrk_v2_64": (0, 1),
-    "cublasDsymm_v2_64": (0,), "cublasDtrsm_v2_64": (0, 1), "cusolverDnXpotrf_bufferSize": (0,),
-    "cusolverDnXpotrf": (0, 2),
+    "cudaMemPoolTrimTo": (0,), "cudaDeviceGetDefaultMemPool": (0,), "cublasDgemmStridedBatched_64": (0, 1),
+    "cublasDsyrk_v2_64": (0, 1), "cublasDsymm_v2_64": (0,), "cublasDtrsm_v2_64": (0, 1),
+    "cusolverDnXpotrf_bufferSize": (0,), "cusolverDnXpotrf": (0, 2),
 }  # fmt: skip
 SAID = {
     "cudaGetLastError": "a kernel could not be launched",

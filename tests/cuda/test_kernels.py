@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from heschl.linear.frames import Frames, Repeated
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import PrecisionError, Reading, normal_equations
 from heschl.linear.ridge import Weights, errors_from_moments, solve, squared_errors
-from heschl.linear.rows import row_ranges, whole
+from heschl.linear.rows import row_ranges
 from heschl.linear.shift import Shift
 from linear.problems import Ragged, make, ragged
+from linear.test_word_rate import expanded, mixed
 from tolerances import KERNEL, worst
 
 boundaries = st.sampled_from(["zero", "drop", "cross"])
@@ -82,23 +83,35 @@ def test_normal_equations(problem: Ragged, boundary: str, standardize: bool, int
     np.testing.assert_allclose(b.column_means, a.column_means, rtol=1e-9, atol=1e-9)
 
 
-def test_moments_of_word_rate_features_and_of_many_blocks(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+@on_both
+@given(mixed(), boundaries)
+def test_word_rate_features_are_read_through_their_runs(case: tuple[Ragged, Any], boundary: str) -> None:
+    problem, given_X = case
+    device, X, dense = cuda_backend(), Frames.of(given_X), Frames.of(expanded(given_X))
+    there, y = X.to(device), device.put(problem.Y)
+    assert len(there) == len(X) and len(there.spaces) == 1
+    if isinstance(given_X, Repeated):
+        assert len(there.spaces[0].values) == len(given_X.values)  # a row for each word
+    shift = Shift.near_mean(dense, problem.Y)
+    expected = LaggedMoments.of_rows(dense, problem.Y, problem.bounds, problem.lags, boundary, shift)
+    found = LaggedMoments.of_rows(there, y, problem.bounds, problem.lags, boundary, shift)
+    for name in MOMENTS:
+        assert worst(on_host(getattr(found, name)), on_host(getattr(expected, name)), scale_of(problem)) < (
+            4 * KERNEL[problem.name]
+        ), name
     rng = np.random.default_rng(0)
-    words = Repeated(rng.standard_normal((40, 3)), rng.integers(1, 9, 40))
-    n = len(words)
-    ranges = whole(np.array([[0, n // 3], [n // 3, n]]))
-    dense, run = words.expand(), words.run
-    shift = np.full(3, 0.25)
-    for values, given_run in ((dense, None), (words.values, run)):
-        arrays = [np.zeros((15, 3)), np.empty((2, 15)), np.empty((2, 15)), np.zeros((25, 3)), np.zeros(25)]
-        there = [device.put(array) for array in arrays]
-        _core.lagged_moments(dense, None, shift, ranges, -1, 5, *arrays, 1)
-        device.module.lagged_moments(
-            device.put(values), None if given_run is None else device.module.upload(device.context, given_run),
-            device.put(shift), ranges, -1, 5, *there, device.context,
-        )  # fmt: skip
-        for expected, found in zip(arrays, there, strict=True):
-            assert worst(on_host(found), expected) < KERNEL["float64"]
+    d, c = X.shape[1], problem.Y.shape[1]
+    values, b0 = rng.standard_normal((len(problem.lags) * d, c)).astype(problem.name), np.ones(c, problem.name)
+    weights = Weights(values, shift.features, b0)
+    ranges = row_ranges(problem.bounds[::2], problem.lags, boundary, len(X))[0]
+    guess = weights.predict(dense, ranges, problem.lags)
+    size = max(1.0, float(np.abs(guess).max(initial=0.0)))
+    assert worst(weights.predict(there, ranges, problem.lags), guess, size) < 4 * KERNEL[problem.name]
+    errors = squared_errors([weights], dense, problem.Y, ranges, problem.lags)
+    moved = squared_errors([replace(weights, values=device.put(values))], there, y, ranges, problem.lags)
+    assert worst(moved, errors, float(errors.max(initial=1.0))) < 20 * KERNEL[problem.name]
+    design = there.design(ranges, problem.lags)
+    np.testing.assert_array_equal(on_host(design), dense.design(ranges, problem.lags))
 
 
 @on_both

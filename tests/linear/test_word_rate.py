@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from heschl import InputError, LaggedRidgeCV, lagged_design
+from heschl import InputError, LaggedRidgeCV, _core, lagged_design
 from heschl.linear import FeatureSpaces, LaggedMoments, Repeated, nested_cv
 from heschl.linear.frames import Frames
 from heschl.linear.ridge import Weights
@@ -82,6 +82,17 @@ def test_prediction_and_design(case: tuple[Ragged, Any], boundary: str) -> None:
     np.testing.assert_array_equal(
         Frames.of(X).design(ranges, problem.lags), Frames.of(expanded(X)).design(ranges, problem.lags)
     )
+
+
+def test_squared_errors_of_runs_and_of_frames() -> None:
+    problem, X = make(1, [40, 25, 60], 3, 4, range(-1, 4), "float64"), words(125, 3, 0, "float64")
+    rng = np.random.default_rng(0)
+    ranges, _ = row_ranges(problem.bounds, problem.lags, "zero", 125)
+    W, shift, intercept = rng.standard_normal((15, 4)), rng.standard_normal(3), rng.standard_normal(4)
+    a, b = np.empty(4), np.empty(4)
+    for values, run, out in ((X.values, X.run, a), (X.expand(), None, b)):
+        _core.lagged_sse(values, run, problem.Y, shift, ranges, -1, 5, W, intercept, out, 1)
+    assert worst(a, b) < KERNEL["float64"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -150,7 +150,9 @@ def in_blocks(
     """
     size = Work.of(problem, parts, n_sets, n_alphas)
     backend = how.backend(size, problem)
-    problem, size = replace(problem, X=problem.X.to(backend)), replace(size, device=backend.name)
+    problem = replace(problem, X=problem.X.to(backend))
+    if backend is not HOST:  # kernels there read words through their runs: products are of frames
+        size = replace(size, device=backend.name, n_products=size.n_rows)
     limit, left_out = memory_limit(backend, how.memory_limit), left_out and backend is HOST
     method, block = choose_solver(size, how.solver, limit, left_out=left_out)
     if how.small_in_float64 and method.operations(size) < SMALL:

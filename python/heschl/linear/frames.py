@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -172,9 +172,15 @@ class FeatureSpaces(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class _Space:
-    values: Float  # (n, d), or (m, d) with runs
+    values: Array  # (n, d), or (m, d) with runs
     run: NDArray[np.int64] | None  # (n,)
     columns: slice
+    run_there: Array | None = None  # the same on the device where the values lie
+
+    @property
+    def index(self) -> Array | None:
+        """Runs as kernels take them."""
+        return self.run if self.run_there is None else self.run_there
 
     @property
     def n_columns(self) -> int:
@@ -220,7 +226,7 @@ class Frames:
         if np.dtype(dtype) == self.dtype:
             return self
         b = self.backend
-        return Frames(tuple(_Space(b.cast(s.values, dtype), s.run, s.columns) for s in self.spaces))
+        return Frames(tuple(replace(s, values=b.cast(s.values, dtype)) for s in self.spaces))
 
     @property
     def backend(self) -> Backend:
@@ -228,10 +234,14 @@ class Frames:
         return backend_of(self.spaces[0].values)
 
     def to(self, backend: Backend) -> Frames:
-        """The same frames elsewhere; on a device all spaces are one matrix at the rate of frames."""
+        """The same frames elsewhere. On a device several spaces become one matrix, at the rate of frames."""
         if backend.name == self.backend.name:
             return self
         parts = [backend.put(np.ascontiguousarray(space.values)) for space in self.spaces]
+        if len(parts) == 1:
+            run = self.spaces[0].run
+            there = None if run is None else backend.put(run)
+            return Frames((replace(self.spaces[0], values=parts[0], run_there=there),))
         frames = [
             part if s.run is None else backend.block(part, s.run, np.arange(s.n_columns))
             for part, s in zip(parts, self.spaces, strict=True)
@@ -256,7 +266,7 @@ class Frames:
             own = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
             if own.size:
                 values = self.backend.columns(s.values, own)
-                out.append(_Space(values, s.run, slice(start, start + own.size)))
+                out.append(replace(s, values=values, columns=slice(start, start + own.size)))
                 start += own.size
         return Frames(tuple(out))
 
@@ -279,7 +289,7 @@ class Frames:
             if len(self.spaces) > 1:
                 edges = [np.empty((len(edge), w * space.n_columns), self.dtype) for edge in edges]
             b.kernels.lagged_moments(
-                space.values, space.run, b.put(shift[space.columns]), ranges, lags[0], w, block, *edges, part, own,
+                space.values, space.index, b.put(shift[space.columns]), ranges, lags[0], w, block, *edges, part, own,
                 b.handle(),
             )  # fmt: skip
             counts, sums[:, space.columns] = b.get(own), b.get(part)
@@ -293,7 +303,7 @@ class Frames:
                     continue
                 block = np.zeros((w * space.n_columns, other.n_columns), self.dtype)
                 b.kernels.lagged_pair(
-                    space.values, space.run, shift[space.columns], other.values, other.run, shift[other.columns],
+                    space.values, space.index, shift[space.columns], other.values, other.index, shift[other.columns],
                     ranges, lags[0], w, block, b.handle(),
                 )  # fmt: skip
                 self._scatter(column, block, space, other, w)
@@ -312,7 +322,7 @@ class Frames:
             part = cross if len(self.spaces) == 1 else np.zeros((w * space.n_columns, c), self.dtype)
             own_sums, own_totals = b.zeros((w, c), np.float64), b.zeros((2, c), np.float64)
             b.kernels.lagged_targets(
-                space.values, space.run, b.put(shift[space.columns]), y, b.put(y_shift), ranges, lags[0], w, part,
+                space.values, space.index, b.put(shift[space.columns]), y, b.put(y_shift), ranges, lags[0], w, part,
                 own_sums, own_totals, b.handle(),
             )  # fmt: skip
             target_sums, totals = b.get(own_sums), b.get(own_totals)
@@ -330,7 +340,7 @@ class Frames:
                 b.empty((2 * len(bounds), space.n_columns), self.dtype),
             )
             b.kernels.feature_statistics(
-                space.values, space.run, b.put(shift[space.columns]), whole(bounds), part, ends, b.handle()
+                space.values, space.index, b.put(shift[space.columns]), whole(bounds), part, ends, b.handle()
             )
             sums[:, space.columns] = b.get(part)
             extremes[:, :, space.columns] = b.get(ends).reshape(len(bounds), 2, space.n_columns)
@@ -345,7 +355,7 @@ class Frames:
         for space in self.spaces:
             part = X if len(self.spaces) == 1 else np.empty((n_rows, w * space.n_columns), self.dtype)
             b.kernels.lagged_design(
-                space.values, space.run, b.put(shift[space.columns]), ranges, lags[0], w, part, b.handle()
+                space.values, space.index, b.put(shift[space.columns]), ranges, lags[0], w, part, b.handle()
             )
             if len(self.spaces) > 1:
                 X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, space.n_columns)
@@ -357,8 +367,9 @@ class Frames:
         if b is not HOST:
             out = b.zeros((n_rows, values.shape[1]), self.dtype)
             b.kernels.lagged_predict(
-                self.spaces[0].values, None, b.put(shift), ranges, lags[0], len(lags), values, out, b.handle()
-            )
+                self.spaces[0].values, self.spaces[0].index, b.put(shift), ranges, lags[0], len(lags), values, out,
+                b.handle(),
+            )  # fmt: skip
             return b.shifted(out, np.zeros(n_rows), intercept.astype(np.float64))
         out = np.empty((n_rows, values.shape[1]), self.dtype)
         out[:] = intercept
@@ -378,7 +389,7 @@ class Frames:
             target = out[ends[at - 1] if at else 0 : ends[at]]
             for space, weights in zip(self.spaces, own, strict=True):
                 b.kernels.lagged_predict(
-                    space.values, space.run, shift[space.columns], pieces[at], lags[0], len(lags), weights, target,
+                    space.values, space.index, shift[space.columns], pieces[at], lags[0], len(lags), weights, target,
                     b.handle(),
                 )  # fmt: skip
 
