@@ -14,7 +14,7 @@ void whiten_rows(const Cuda& cuda, Matrix<const T> X, Vector<const double> mean,
     require(gram.rows == d && gram.cols == d, "whiten_rows: expected gram (d, d)");
     require(!U || (U.rows == d && U.cols == d), "whiten_rows: expected U (d, d)");
     require(!Q || (Q.rows == n && Q.cols == d), "whiten_rows: expected Q (n, d)");
-    const int64_t height = std::max<int64_t>(64, (int64_t{256} << 20) / (d * int64_t{sizeof(double)}));
+    const int64_t height = std::max<int64_t>(64, block_bytes / (d * int64_t{sizeof(double)}));
     const Buffer<double> rows(cuda, std::min(height, n) * d);
     for (int64_t from = 0; from < n; from += height) {
         const int64_t count = std::min(height, n - from);
@@ -48,9 +48,9 @@ void largest_singular(const Cuda& cuda, Matrix<const double> M, Vector<const int
     for (int64_t b = 0; b < count; ++b) require(edges[b] <= edges[b + 1], "largest_singular: edges must ascend");
     const auto smaller = [&](int64_t b) { return std::min(edges[b + 1] - edges[b], M.cols); };
     for (int64_t b = 0, next = 0; b < count; b = next) {
-        // Neighbours of one size are decomposed together, as many as take 256 MB.
+        // Neighbours of one size are decomposed together, as many as take block_bytes.
         const int64_t size = smaller(b), found = std::min(k, size);
-        const int64_t most = std::max<int64_t>(1, (int64_t{256} << 20) / (std::max<int64_t>(1, size * size) * 8));
+        const int64_t most = std::max<int64_t>(1, block_bytes / (std::max<int64_t>(1, size * size) * 8));
         for (next = b + 1; next < count && next - b < most && smaller(next) == size;) ++next;
         const int64_t together = next - b;
         for (int64_t i = 0; i < together; ++i)

@@ -23,6 +23,13 @@
 
 namespace heschl {
 
+// What blocks of rows, of products, of Gram matrices take at a time; tests on the emulation have several of them, too.
+#ifdef HESCHL_EMULATED
+constexpr int64_t block_bytes = int64_t{1} << 12;
+#else
+constexpr int64_t block_bytes = int64_t{256} << 20;
+#endif
+
 // A device, a stream on it, and what the libraries need to work there. Threads may share it: all work is in the order
 // of the one stream, and what is not (staging memory, library handles) is used by one at a time.
 class Cuda {

@@ -19,8 +19,8 @@ void lagged_kernel(const Cuda& cuda, Matrix<const T> A, Ranges a, Matrix<const T
     const std::vector<int64_t> rows_a = row_table(a);
     const Buffer<int64_t> table_b(cuda, row_table(b));
     const int64_t *in_b = table_b.data(), cols = K.cols, n_lags = lags.count, first_lag = lags.first;
-    // Rows of K at a time: their products with all frames of B take at most 256 MB.
-    const int64_t height = std::max<int64_t>(64, (int64_t{256} << 20) / (std::max<int64_t>(1, B.rows) * sizeof(T)));
+    // Rows of K at a time: their products with all frames of B take at most block_bytes.
+    const int64_t height = std::max<int64_t>(64, block_bytes / (std::max<int64_t>(1, B.rows) * sizeof(T)));
     for (int64_t from = 0; from < K.rows; from += height) {
         const int64_t count = std::min(height, K.rows - from);
         const std::vector<int64_t> own(rows_a.begin() + 3 * from, rows_a.begin() + 3 * (from + count));

@@ -67,10 +67,10 @@ void for_each_layout(Ranges ranges, Lags lags, int64_t capacity, const Use& use)
     flush();
 }
 
-// Rows of a layout that take at most 256 MB.
+// Rows of a layout that take at most block_bytes.
 template <class T>
 int64_t layout_rows(Lags lags, int64_t widest) {
-    const int64_t fit = (int64_t{256} << 20) / (std::max<int64_t>(1, widest) * int64_t{sizeof(T)});
+    const int64_t fit = block_bytes / (std::max<int64_t>(1, widest) * int64_t{sizeof(T)});
     return std::max(fit, 4 * lags.count);
 }
 
