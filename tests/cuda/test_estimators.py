@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import pickle
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+import elsewhere
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
 from heschl import lagged_design as design_of
 from heschl.linear import nested_cv, permutation_test, permuted_correlations
@@ -175,6 +179,55 @@ def test_data_on_the_device_stay_there(device: Device) -> None:
         model.fit(device.put(np.where(PROBLEM.H > 2, np.nan, PROBLEM.H)), Y)
     with pytest.raises(InputError, match="X: found an array of shape"):
         model.fit(device.put(np.ones(5)), np.ones(5))
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("solver", ["cholesky", "dual"])
+def test_results_in_kind(dtype: str, solver: str) -> None:
+    H, Y = PROBLEM.H.astype(dtype), PROBLEM.Y.astype(dtype)
+    how: dict[str, Any] = dict(segments=PROBLEM.lengths)
+    model = LaggedRidgeCV(PROBLEM.lags, alphas=ALPHAS, solver=solver, dtype=dtype)
+    expected = clone(model).fit(H, Y, **how)
+    X, y = elsewhere.tensor(H), elsewhere.tensor(Y)
+    elsewhere.STREAMS.clear()
+    model.fit(X, y, **how)
+    assert elsewhere.STREAMS and all(isinstance(stream, int) and stream > 2 for stream in elsewhere.STREAMS)
+    for name in ("coef_", "intercept_"):
+        found = getattr(model, name)
+        assert isinstance(found, elsewhere.Tensor) and str(found.dtype) == f"elsewhere.{dtype}"
+        assert worst(found.numpy(), getattr(expected, name)) < COEFFICIENTS[dtype], name
+    assert isinstance(model.alpha_, np.ndarray) and not isinstance(model._weights.values, np.ndarray)
+    prediction = model.predict(X, **how)
+    assert isinstance(prediction, elsewhere.Tensor)
+    assert worst(prediction.numpy(), expected.predict(H, **how)) < COEFFICIENTS[dtype]
+    assert worst(model.predict(H, **how), expected.predict(H, **how)) < COEFFICIENTS[dtype]
+    assert abs(model.score(X, y, **how) - expected.score(H, Y, **how)) < R2[dtype]
+    one = clone(model).fit(X, Y[:, 0], **how)  # responses from the host, without an axis for targets
+    assert one.coef_.shape == expected.coef_.shape[1:] and one.intercept_.shape == ()
+    copy = deepcopy(model)
+    assert isinstance(copy._weights.values, np.ndarray)
+    assert worst(copy.predict(X, **how).numpy(), prediction.numpy()) < COEFFICIENTS[dtype]
+
+
+def test_a_model_fitted_on_the_device_can_be_pickled(device: Device) -> None:
+    H, Y = device.put(PROBLEM.H), device.put(PROBLEM.Y)
+    model = LaggedRidge(10.0, PROBLEM.lags).fit(H, Y, segments=PROBLEM.lengths)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.coef_, model.coef_)
+    assert worst(again.predict(PROBLEM.H), model.predict(H).numpy()) < 1e-12
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+def test_missing_responses_on_the_device() -> None:
+    Y = PROBLEM.Y.copy()
+    Y[5:9, 1] = Y[70:90, 2] = np.nan
+    how: dict[str, Any] = dict(alphas=ALPHAS, missing="mask", solver="cholesky")
+    expected = LaggedRidgeCV(PROBLEM.lags, **how).fit(PROBLEM.H, Y, segments=PROBLEM.lengths)
+    found = LaggedRidgeCV(PROBLEM.lags, **how).fit(
+        elsewhere.tensor(PROBLEM.H), elsewhere.tensor(Y), segments=PROBLEM.lengths
+    )
+    assert worst(found.coef_.numpy(), expected.coef_) < COEFFICIENTS["float64"]
 
 
 def test_dlpack_both_ways(device: Device) -> None:

@@ -21,8 +21,8 @@ from heschl.checks import (
     check_responses,
     check_same_length,
 )
-from heschl.linear.backend import backend_of
-from heschl.linear.cuda import TF32, check_device, cuda_backend, in_kind, on_device, on_host
+from heschl.linear.backend import HOST, backend_of
+from heschl.linear.cuda import TF32, as_kind, check_device, cuda_backend, in_kind, on_device, on_host, placed
 from heschl.linear.engine import Fit, How
 from heschl.linear.frames import Float, Frames
 from heschl.linear.problem import Problem
@@ -42,6 +42,7 @@ class Data:
     bounds: Bounds  # (s, 2) segments
     groups: NDArray[Any]  # (s,) stimulus of each
     single: bool  # y came without an axis for targets
+    X: Any  # as given
 
 
 class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -77,8 +78,9 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             check_same_length("groups", labels.size, n, "X")
         bounds = segment_bounds(segments, n, labels)
         self.n_features_in_ = features.shape[1]
-        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize)
-        return Data(problem, bounds, segment_groups(labels, bounds, n), single)
+        there = None if features.backend is HOST else placed(y, features.spaces[0].values)
+        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize, there=there)
+        return Data(problem, bounds, segment_groups(labels, bounds, n), single, X)
 
     def _dtype(self) -> DTypeLike | None:
         if self.dtype is None:
@@ -100,7 +102,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         """Fitted attributes. The weights as fitted stay beside them: prediction loses nothing to their units."""
         problem, dtype = data.problem, data.problem.X.dtype
         lags, d = problem.lags, problem.X.shape[1]
-        self._weights, self._single = fit.weights, data.single
+        self._weights, self._single = fit.weights.on(problem.X.backend), data.single
         self.lags_ = np.asarray(lags)
         self.dtype_, self.solver_ = fit.dtype, fit.solver
         self.feature_mean_ = fit.weights.shift.astype(dtype)
@@ -109,6 +111,13 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         intercept = (fit.weights.intercept - np.einsum("cfk,f->c", coef, shift)).astype(dtype)
         self.coef_ = np.ascontiguousarray(coef[0] if data.single else coef, dtype=dtype)
         self.intercept_ = intercept[0] if data.single else intercept
+        if on_device(data.X):
+            self.coef_, self.intercept_ = (as_kind(values, data.X) for values in (self.coef_, self.intercept_))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies, which hold no memory of a device but what attributes of other libraries do."""
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"_weights": state["_weights"].on(HOST)} if "_weights" in state else state
 
     def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
         """Predicted responses, without a design.
@@ -122,7 +131,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         Returns
         -------
         ndarray of shape (n_frames,) or (n_frames, n_targets)
-            In the precision of `coef_`; a torch tensor where X is one, on the GPU where X is there. With
+            In the precision of X in the fit; a torch tensor where X is one, on the GPU where X is there. With
             boundary="drop" frames without full history are predicted as if it were 0; `score` leaves them out.
         """
         check_is_fitted(self)
@@ -135,7 +144,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
         _check_feature_names(self, X, reset=False)
         weights: Weights = self._weights
-        features = Frames.of(X, self.coef_.dtype).astype(weights.values.dtype)
+        dtype = self.feature_mean_.dtype
+        features = Frames.of(X, dtype).astype(weights.values.dtype)
         d, expected = features.shape[1], self.n_features_in_
         if d != expected:
             raise InputError(
@@ -148,7 +158,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         if self.device == "cuda":
             features = features.to(cuda_backend(tf32=self.dtype == TF32))
         prediction, b = weights.predict_there(features, ranges, self._lags), features.backend
-        return prediction if prediction.dtype == self.coef_.dtype else b.cast(prediction, self.coef_.dtype), bounds
+        return prediction if prediction.dtype == dtype else b.cast(prediction, dtype), bounds
 
     @property
     def _lags(self) -> range:

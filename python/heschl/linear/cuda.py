@@ -173,6 +173,22 @@ def _adopted(name: str, X: Any) -> Array:
     return backend.module.from_dlpack(backend.context, X.__dlpack__(stream=backend.context.stream or None))
 
 
+def placed(y: Any, like: Array) -> Array | None:
+    """Give responses (n, c) that lie on a device, in the precision of `like` there; None for any others."""
+    if not on_device(y) or len(y.shape) != 2 or not on_device(like):
+        return None
+    found = _adopted("y", y)
+    return found if found.dtype == like.dtype else device_of(found).cast(found, like.dtype)
+
+
+def as_kind(values: NDArray[Any], X: Any) -> Any:
+    """Give the host's array as one of the library that X is of, on its device; heschl's own have two axes at most."""
+    if _own(X):
+        return values
+    flat = cuda_backend().put(np.ascontiguousarray(values).reshape(1, -1))
+    return in_kind(flat, X).reshape(values.shape)
+
+
 def in_kind(array: Array, X: Any) -> Any:
     """A device's array as the library's that X is of; heschl's own where X is that."""
     if _own(X):

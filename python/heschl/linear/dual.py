@@ -45,7 +45,8 @@ class Dual:
                 sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
                 refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
             whole = _in_order(np.concatenate(self.ranges))
-            self.features = self.backend.put(H)
+            dense = problem.X.dense
+            self.features = self.backend.put(H) if dense is None else dense
             self.kernel = _kernel(self.backend, self.features, whole, whole, problem.lags)
             self.position = np.empty(len(H), dtype=np.int64)  # of a frame's row in it
             self.position[row_numbers(whole)] = np.arange(len(self.kernel))

@@ -62,7 +62,8 @@ class LaggedRidge(LaggedModel):
     Attributes
     ----------
     coef_ : ndarray of shape (n_targets, n_features, n_lags)
-        Weights in the units of X and y; the first axis is dropped where y is 1-D.
+        Weights in the units of X and y; the first axis is dropped where y is 1-D. Where X is an array on a GPU (torch,
+        CuPy), `coef_` and `intercept_` are arrays there of the same library; all other attributes are NumPy's.
     intercept_ : ndarray of shape (n_targets,), or float
         Prediction where all features, at all lags, are 0.
     lags_ : ndarray of shape (n_lags,)

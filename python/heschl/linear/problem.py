@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST
+from heschl.linear.backend import HOST, Array
 from heschl.linear.frames import Float, Frames
 from heschl.linear.masks import mask_groups, masked_moments
 from heschl.linear.moments import LaggedMoments
@@ -22,7 +22,8 @@ class Problem:
 
     `segments` (S, 2) are given where the parts that a fit is cut into are blocks of them and not whole segments.
     `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
-    features of each part over all rows, for `moments` to take away from.
+    features of each part over all rows, for `moments` to take away from. `there` are the responses where the features
+    are, if they came from there.
     """
 
     X: Frames  # (n, d)
@@ -34,6 +35,12 @@ class Problem:
     segments: Bounds | None = None
     keep: NDArray[np.bool_] | None = None
     features: Sequence[LaggedMoments] | None = None
+    there: Array | None = None
+
+    @property
+    def placed(self) -> Array:
+        """The responses (n, c) where the features are."""
+        return self.X.backend.put(self.y) if self.there is None else self.there
 
     @property
     def n_columns(self) -> int:
@@ -47,11 +54,14 @@ class Problem:
 
     def in_float64(self) -> Problem:
         """The same in double precision."""
-        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64), features=None)
+        there = None if self.there is None else self.X.backend.cast(self.there, np.float64)
+        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64), features=None, there=there)
 
     def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
         """The same for some of the responses."""
-        return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
+        some = np.arange(self.y.shape[1])[targets]
+        there = None if self.there is None else self.X.backend.columns(self.there, some)
+        return replace(self, y=np.ascontiguousarray(self.y[:, targets]), there=there)
 
     def by_mask(self, parts: Sequence[Bounds]) -> list[tuple[NDArray[np.int64], Problem]]:
         """The problem, or where responses are missing (NaN) one for each group of targets that lack the same rows."""
@@ -59,7 +69,7 @@ class Problem:
         if len(groups) == 1 and groups[0][1].all():
             return [(groups[0][0], self)]
         whole = len(groups) > 1 and self.X.backend is HOST  # on a device a pass over the data costs next to nothing
-        features = replace(self, y=self.y[:, :0]).moments(parts) if whole else None
+        features = replace(self, y=self.y[:, :0], there=None).moments(parts) if whole else None
         return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
     def ranges(self, bounds: Bounds) -> Ranges:

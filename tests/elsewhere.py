@@ -1,0 +1,44 @@
+"""Stands for torch or CuPy with arrays on the device: DLPack in both directions, and little else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.linear.cuda import DL_CUDA, cuda_backend
+
+STREAMS: list[Any] = []  # that consumers asked the producer to be ready on
+
+
+class Tensor:
+    def __init__(self, array: Any, shape: tuple[int, ...] | None = None) -> None:
+        self.array = array
+        self.shape = tuple(array.shape) if shape is None else shape
+        self.dtype = f"elsewhere.{np.dtype(array.dtype).name}"
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return DL_CUDA, 0
+
+    def __dlpack__(self, stream: Any = None) -> Any:
+        STREAMS.append(stream)
+        return self.array.__dlpack__()
+
+    def reshape(self, shape: tuple[int, ...]) -> Tensor:
+        return Tensor(self.array, shape)
+
+    def __deepcopy__(self, _: Any) -> Tensor:
+        return Tensor(cuda_backend().copy(self.array), self.shape)
+
+    def numpy(self) -> NDArray[Any]:
+        return np.asarray(self.array.numpy().reshape(self.shape))
+
+
+def tensor(values: NDArray[Any]) -> Tensor:
+    return Tensor(cuda_backend().put(values))
+
+
+def from_dlpack(array: Any) -> Tensor:
+    backend = cuda_backend()
+    return Tensor(backend.module.from_dlpack(backend.context, array.__dlpack__()))
