@@ -210,6 +210,16 @@ def test_results_in_kind(dtype: str, solver: str) -> None:
     assert worst(copy.predict(X, **how).numpy(), prediction.numpy()) < COEFFICIENTS[dtype]
 
 
+def test_tf32_where_the_data_are() -> None:
+    X, y = elsewhere.tensor(PROBLEM.H.astype("f4")), elsewhere.tensor(PROBLEM.Y.astype("f4"))
+    model = LaggedRidge(100.0, PROBLEM.lags, dtype="tf32", device="cuda", solver="cholesky")
+    model.fit(X, y, segments=PROBLEM.lengths)
+    assert model.dtype_ == "tf32"
+    expected = clone(model).set_params(dtype="float32").fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
+    assert worst(model.coef_.numpy(), expected.coef_) < COEFFICIENTS["float32"]
+    assert worst(model.predict(X).numpy(), expected.predict(PROBLEM.H)) < COEFFICIENTS["float32"]
+
+
 def test_a_model_fitted_on_the_device_can_be_pickled(device: Device) -> None:
     H, Y = device.put(PROBLEM.H), device.put(PROBLEM.Y)
     model = LaggedRidge(10.0, PROBLEM.lags).fit(H, Y, segments=PROBLEM.lengths)

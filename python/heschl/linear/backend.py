@@ -48,8 +48,8 @@ class Backend(Protocol):
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Zeros."""
 
-    def put(self, values: NDArray[Any]) -> Array:
-        """The host's array here."""
+    def put(self, values: Array) -> Array:
+        """The host's array here, or this device's in another context."""
 
     def get(self, array: Array) -> NDArray[Any]:
         """An array from here on the host."""
@@ -134,7 +134,7 @@ class Host:
         """Zeros."""
         return np.zeros(shape, dtype)
 
-    def put(self, values: NDArray[Any]) -> Array:
+    def put(self, values: Array) -> Array:
         """As it is."""
         return values
 

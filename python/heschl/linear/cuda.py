@@ -238,9 +238,11 @@ class Device:
         self.module.zero(out)
         return out
 
-    def put(self, values: NDArray[Any]) -> Array:
-        """The host's array here, by way of pinned memory."""
-        return self.module.upload(self.context, values)
+    def put(self, values: Array) -> Array:
+        """The host's array here, by way of pinned memory; one that lies here for this stream to work on."""
+        if isinstance(values, np.ndarray):
+            return self.module.upload(self.context, np.ascontiguousarray(values))
+        return values if values.context is self.context else self.module.from_dlpack(self.context, values.__dlpack__())
 
     def get(self, array: Array) -> NDArray[Any]:
         """An array from here on the host."""

@@ -56,9 +56,9 @@ class How:
 
     def backend(self, work: Work, problem: Problem) -> Backend:
         """Where to compute: as asked; with "auto" where the data lie, or a GPU where it pays (`worth_a_gpu`)."""
-        if problem.X.backend is not HOST:
-            return problem.X.backend
-        if self.device == "cpu" or (self.device == "auto" and not worth_a_gpu(work, self.solver)):
+        if problem.X.backend is HOST and (
+            self.device == "cpu" or (self.device == "auto" and not worth_a_gpu(work, self.solver))
+        ):
             return HOST
         from heschl.linear.cuda import cuda_backend
 

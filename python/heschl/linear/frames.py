@@ -235,9 +235,9 @@ class Frames:
 
     def to(self, backend: Backend) -> Frames:
         """The same frames elsewhere. On a device several spaces become one matrix, at the rate of frames."""
-        if backend.name == self.backend.name:
+        if backend == self.backend:
             return self
-        parts = [backend.put(np.ascontiguousarray(space.values)) for space in self.spaces]
+        parts = [backend.put(space.values) for space in self.spaces]
         if len(parts) == 1:
             run = self.spaces[0].run
             there = None if run is None else backend.put(run)

@@ -40,7 +40,7 @@ class Problem:
     @property
     def placed(self) -> Array:
         """The responses (n, c) where the features are."""
-        return self.X.backend.put(self.y) if self.there is None else self.there
+        return self.X.backend.put(self.y if self.there is None else self.there)
 
     @property
     def n_columns(self) -> int:

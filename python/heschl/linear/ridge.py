@@ -38,7 +38,9 @@ class Weights:
     def on(self, backend: Backend) -> Weights:
         """The same with the values elsewhere."""
         own = backend_of(self.values)
-        return self if own.name == backend.name else replace(self, values=backend.put(own.get(self.values)))
+        if own == backend:
+            return self
+        return replace(self, values=own.get(self.values) if backend is HOST else backend.put(self.values))
 
 
 def squared_errors(sets: Sequence[Weights], X: Frames, y: Float, ranges: Ranges, lags: range) -> Double:
