@@ -167,6 +167,12 @@ void bind_algebra(py::module_& m) {
         Release unlocked;
         return all_finite<T>(*values.cuda, values.read());
     });
+    m.def("circular_sums", [](const A& y, const A& p, const Array<int64_t>& units, const D& out) {
+        const Matrix<const int64_t> own = in2<int64_t>(units);
+        require(own.cols == 2, "expected units (u, 2)");
+        Release unlocked;
+        circular_sums<T>(*y.cuda, y.read(), p.read(), own, out.view());
+    });
     m.def("product", [](const A& a, const A& b, bool transpose_a) {
         require((transpose_a ? a.rows : a.cols) == b.rows, "product: inner sizes differ");
         auto out = new_array<T>(a.cuda, transpose_a ? a.cols : a.rows, b.cols, 2);
@@ -220,6 +226,17 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     m.def("from_dlpack", from_dlpack, py::arg("context"), py::arg("capsule"));
     bind_algebra<float>(m);
     bind_algebra<double>(m);
+    m.def("gathered_sums", [](const DeviceArray<double>& sums, const Array<int64_t>& rows, const Array<int64_t>& first,
+                              const DeviceArray<double>& out) {
+        const Matrix<const int64_t> places = in2<int64_t>(rows);
+        const Vector<const int64_t> edges = in1<int64_t>(first);
+        require(edges.size >= 1 && edges[0] == 0 && edges[edges.size - 1] == places.cols,
+                "expected folds of all units");
+        for (int64_t i = 0; i < places.rows * places.cols; ++i)
+            require(places.data[i] >= 0 && places.data[i] < sums.rows, "expected rows of the sums");
+        Release unlocked;
+        gathered_sums(*sums.cuda, sums.read(), places, edges, out.view());
+    });
     bind_ridge<OnCuda, float>(m);
     bind_ridge<OnCuda, double>(m);
     bind_dual_scores_cca<OnCuda, float>(m);

@@ -96,6 +96,44 @@ bool all_finite(const Cuda& cuda, Matrix<const T> values) {
     return true;
 }
 
+template <class T>
+void circular_sums(const Cuda& cuda, Matrix<const T> y, Matrix<const T> p, Matrix<const int64_t> units,
+                   Matrix<double> out) {
+    const int64_t n = y.rows, c = y.cols;
+    require(p.rows == n && p.cols == c && out.rows == n && out.cols == c, "circular_sums: y, p and out must be (n, c)");
+    std::vector<int64_t> own;  // of each row: start and length of its unit
+    for (int64_t u = 0; u < units.rows; ++u)
+        for (int64_t s = 0; s < units.row(u)[1]; ++s) own.insert(own.end(), {units.row(u)[0], units.row(u)[1]});
+    require(static_cast<int64_t>(own.size()) == 2 * n, "circular_sums: units must cover all rows");
+    const Buffer<int64_t> table(cuda, own);
+    const int64_t* unit = table.data();
+    for_each(cuda, n * c, [=] __device__(int64_t at) {
+        const int64_t row = at / c, j = at % c, start = unit[2 * row], length = unit[2 * row + 1], s = row - start;
+        double sum = 0.0;
+        for (int64_t t = 0; t < length; ++t) {
+            const int64_t from = t < s ? t - s + length : t - s;
+            sum += static_cast<double>(y.data[(start + from) * y.stride + j]) *
+                   static_cast<double>(p.data[(start + t) * p.stride + j]);
+        }
+        out.data[row * out.stride + j] = sum;
+    });
+}
+
+void gathered_sums(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows, Vector<const int64_t> first,
+                   Matrix<double> out) {
+    const int64_t folds = first.size - 1, c = sums.cols;
+    require(out.rows == rows.rows * folds && out.cols == c, "gathered_sums: out must be (m * K, c)");
+    const Buffer<int64_t> edges(cuda, std::vector<int64_t>(first.data, first.data + first.size));
+    const Buffer<int64_t> places(cuda, std::vector<int64_t>(rows.data, rows.data + rows.rows * rows.cols));
+    const int64_t *edge = edges.data(), *place = places.data(), units = rows.cols;
+    for_each(cuda, out.rows * c, [=] __device__(int64_t at) {
+        const int64_t i = at / c / folds, k = at / c % folds, j = at % c;
+        double sum = 0.0;
+        for (int64_t u = edge[k]; u < edge[k + 1]; ++u) sum += sums.data[place[i * units + u] * sums.stride + j];
+        out.data[at / c * out.stride + j] = sum;
+    });
+}
+
 template void take(const Cuda&, Matrix<const float>, const int64_t*, const int64_t*, Matrix<float>);
 template void take(const Cuda&, Matrix<const double>, const int64_t*, const int64_t*, Matrix<double>);
 template void take(const Cuda&, Matrix<const int64_t>, const int64_t*, const int64_t*, Matrix<int64_t>);
@@ -115,5 +153,9 @@ template void row_sums(const Cuda&, Matrix<const float>, Vector<double>);
 template void row_sums(const Cuda&, Matrix<const double>, Vector<double>);
 template bool all_finite(const Cuda&, Matrix<const float>);
 template bool all_finite(const Cuda&, Matrix<const double>);
+template void circular_sums(const Cuda&, Matrix<const float>, Matrix<const float>, Matrix<const int64_t>,
+                            Matrix<double>);
+template void circular_sums(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const int64_t>,
+                            Matrix<double>);
 
 }  // namespace heschl

@@ -33,4 +33,15 @@ void row_sums(const Cuda& cuda, Matrix<const T> values, Vector<double> out);
 template <class T>
 bool all_finite(const Cuda& cuda, Matrix<const T> values);
 
+// Row start + s of out: sum over the frames t of a unit of y(t - s) p(t), circularly, in double; units are rows
+// [start, start + length) and cover all of them. Directly: length operations each, no transform.
+template <class T>
+void circular_sums(const Cuda& cuda, Matrix<const T> y, Matrix<const T> p, Matrix<const int64_t> units,
+                   Matrix<double> out);
+
+// Row i * K + k of out: sum over the units u of fold k, first(k) <= u < first(k + 1), of row rows(i, u) of sums.
+// `units`, `rows` and `first` lie on the host.
+void gathered_sums(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows, Vector<const int64_t> first,
+                   Matrix<double> out);
+
 }  // namespace heschl

@@ -15,7 +15,7 @@ from sklearn.base import clone
 import elsewhere
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
 from heschl import lagged_design as design_of
-from heschl.linear import nested_cv, permutation_test, permuted_correlations
+from heschl.linear import nested_cv, null_scores, permutation_test, permuted_correlations
 from heschl.linear.cuda import Device, check_device
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, worst
@@ -111,6 +111,32 @@ def test_permutations(statistic: str) -> None:
     )
     assert worst(b.observed, a.observed) < R2["float64"] and worst(b.null, a.null) < R2["float64"]
     np.testing.assert_array_equal(b.p_values, a.p_values)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("statistic", ["r2", "r", "pooled_r2"])
+@pytest.mark.parametrize("runs", [None, np.arange(10) // 2])
+def test_nulls_of_shifted_responses(device: Device, dtype: str, statistic: str, runs: Any) -> None:
+    rng = np.random.default_rng(0)
+    y = (PROBLEM.Y + 3).astype(dtype)
+    predictions = (y + rng.standard_normal(y.shape)).astype(dtype)
+    folds = np.array([2, 2, 0, 0, 1, 1, 2, 2, 0, 0])
+    how: dict[str, Any] = dict(
+        segments=PROBLEM.lengths, folds=folds, runs=runs, n_permutations=40, statistic=statistic, random_state=1
+    )
+    expected = null_scores(y, predictions, **how)
+    for found in (
+        null_scores(y, predictions, device="cuda", **how),
+        null_scores(elsewhere.tensor(y), elsewhere.tensor(predictions), **how),
+    ):
+        assert worst(found.observed, expected.observed) < R2[dtype] and worst(found.null, expected.null) < R2[dtype]
+        np.testing.assert_array_equal(found.p_values, expected.p_values)
+    how |= dict(lags=PROBLEM.lags, alphas=ALPHAS)
+    a, b = (
+        permutation_test(PROBLEM.H, y, device=where, **{k: v for k, v in how.items() if k != "runs"})
+        for where in ("cpu", "cuda")
+    )
+    assert worst(b.null, a.null) < R2[dtype]
 
 
 @pytest.mark.parametrize("kind", ["plain", "dependent", "wide", "penalty"])

@@ -10,14 +10,18 @@ says every score of every permutation. `heschl.linear.nulls_refit.null_refit` fi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_matrix
+from heschl.linear.backend import HOST, Array
+from heschl.linear.cuda import adopt, check_device, cuda_backend, device_of, on_device, on_host
 from heschl.linear.frames import Double, Float
 from heschl.linear.rows import Bounds
 from heschl.linear.scores import FoldScores, nanmean
@@ -86,6 +90,7 @@ def null_scores(
     n_permutations: int = 1000,
     statistic: str = "r2",
     min_shift: int = 0,
+    device: str = "cpu",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
     """Null distribution of the scores of fixed predictions: responses circularly shifted within segments or runs.
@@ -122,6 +127,9 @@ def null_scores(
         alignment, at which an effect is still seen as far as the predictions are autocorrelated. The null then lies
         lower, but finds too much unless `min_shift` is small beside the segments: at a coefficient of 0.9, 18 % below
         0.05 where 15 of 60 frames are left out either way, 6 % where 21 of 400.
+    device : {"cpu", "cuda"}
+        Where to sum; predictions that lie on a GPU stay there. There all shifts of a segment are summed directly, with
+        operations that grow with the square of its length: for sentences and stories, not for hours in one segment.
     random_state : int or numpy.random.Generator, optional
 
     Returns
@@ -150,8 +158,10 @@ def null_scores(
     >>> bool(found.p_values[0] == 0.01), found.null.shape
     (True, (99, 2))
     """
-    predicted = check_matrix("predictions", predictions)
-    responses = check_matrix("y", y, predicted.dtype)
+    check_device(device)
+    there = on_device(predictions)
+    predicted = adopt("predictions", predictions) if there else check_matrix("predictions", predictions)
+    responses = check_matrix("y", on_host("y", y), predicted.dtype)
     if responses.shape != predicted.shape:
         raise InputError("y", f"an array of shape {responses.shape}", f"{predicted.shape}, as predicted")
     check_choice("statistic", statistic, STATISTICS)
@@ -175,13 +185,19 @@ def null_scores(
 
     order = np.argsort(fold, kind="stable")
     units, fold, shifts = units[order], fold[order], shifts[:, order]
-    observed = FoldScores.of(responses, predicted, [units[fold == k] for k in range(int(fold[-1]) + 1)])
+    b = device_of(predicted) if there else cuda_backend() if device == "cuda" else HOST
+    y_there, p_there = b.put(responses), b.put(predicted)
+    observed = FoldScores.of(y_there, p_there, [units[fold == k] for k in range(int(fold[-1]) + 1)])
     null = np.empty((n_permutations, responses.shape[1]))
-    n_block = max(1, BLOCK_BYTES // (len(responses) * (8 + 8 * responses.itemsize)))
+    n_block = max(1, BLOCK_BYTES // (len(responses) * (8 + 8 * responses.itemsize))) if b is HOST else len(null.T)
     for first in range(0, responses.shape[1], n_block):
         block = slice(first, first + n_block)
         scores = observed.targets(block)
-        for some, change in _changes(responses[:, block], predicted[:, block], units, fold, shifts):
+        if b is HOST:
+            changes = _changes(responses[:, block], predicted[:, block], units, fold, shifts)
+        else:
+            changes = _changes_there(y_there, p_there, units, fold, shifts)
+        for some, change in changes:
             shifted = replace(scores, spy=scores.spy + change, sse=scores.sse - 2.0 * change)
             null[some, block] = summary(shifted, statistic)
     return NullDistribution.of(statistic, summary(observed, statistic), null)
@@ -208,6 +224,34 @@ def _changes(
     for begin in range(0, len(shifts), n_some):
         some = slice(begin, begin + n_some)
         yield some, np.add.reduceat(sums.take(starts + shifts[some], axis=0), first, axis=1) - unshifted
+
+
+def _changes_there(
+    y: Array, prediction: Array, units: Bounds, fold: Integers, shifts: Integers
+) -> Iterator[tuple[slice, Double]]:
+    """The same of all targets, on a device."""
+    b: Any = device_of(y)
+    lengths, c = units[:, 1] - units[:, 0], y.shape[1]
+    starts, first = np.cumsum(lengths) - lengths, np.searchsorted(fold, np.arange(fold[-1] + 2))
+    edges = np.append(starts, lengths.sum())[first]
+    both = [b.rows(side, np.concatenate([np.arange(*unit) for unit in units])) for side in (y, prediction)]
+    for begin, end in itertools.pairwise(edges.tolist()):
+        for side in both:  # about the mean of each fold: see `_centred`
+            part = side.part(begin, end - begin, 0, c)
+            b.shifted(part, np.zeros(end - begin), -b.means(part, 0))
+    sums = b.empty((len(y), c), np.float64)
+    b.module.circular_sums(*both, np.stack([starts, lengths], axis=1), sums)
+
+    def of(rows: Integers) -> Double:
+        out = b.empty((len(rows) * (len(first) - 1), c), np.float64)
+        b.module.gathered_sums(sums, np.ascontiguousarray(rows), first, out)
+        return np.asarray(b.get(out).reshape(len(rows), -1, c))
+
+    unshifted = of(starts[None])
+    n_some = max(1, BLOCK_BYTES // (8 * (len(first) - 1) * c))
+    for begin in range(0, len(shifts), n_some):
+        some = slice(begin, begin + n_some)
+        yield some, of(starts + shifts[some]) - unshifted
 
 
 def _centred(values: Float, starts: Integers) -> Float:

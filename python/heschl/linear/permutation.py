@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_choice
-from heschl.linear.cuda import on_host
 from heschl.linear.nested import nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
@@ -54,7 +53,7 @@ def permutation_test(
     standardize, n_permutations, statistic, random_state
         See `null_scores` and `null_refit`.
     device : {"cpu", "cuda"}
-        Where models are fitted.
+        Where models are fitted and nulls computed.
 
     Returns
     -------
@@ -82,8 +81,8 @@ def permutation_test(
     )
     how: dict[str, Any] = {
         "segments": segments, "folds": folds, "n_permutations": n_permutations, "statistic": statistic,
-        "random_state": random_state,
+        "random_state": random_state, "device": device,
     }  # fmt: skip
     if null == "scores":
-        return null_scores(np.asarray(on_host("y", y)), nested.predictions, **how)
-    return null_refit(X, y, lags=lags, alphas=nested.alpha, standardize=standardize, device=device, **how)
+        return null_scores(y, nested.predictions, **how)
+    return null_refit(X, y, lags=lags, alphas=nested.alpha, standardize=standardize, **how)
