@@ -193,8 +193,8 @@ def in_kind(array: Array, X: Any) -> Any:
     """A device's array as the library's that X is of; heschl's own where X is that."""
     if _own(X):
         return array
-    library = sys.modules[type(X).__module__.partition(".")[0]]
-    return library.from_dlpack(array)
+    library = type(X).__module__.partition(".")[0]
+    return importlib.import_module({"jaxlib": "jax.numpy"}.get(library, library)).from_dlpack(array)
 
 
 @dataclass(frozen=True)
