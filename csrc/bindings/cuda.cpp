@@ -45,12 +45,10 @@ DeviceArray<T> upload(const Context& cuda, const Array<T>& given) {
     const int ndim = static_cast<int>(given.ndim());
     require(ndim == 1 || ndim == 2, "expected a 1-D or 2-D array");
     const py::array_t<T, py::array::c_style> whole = given;  // a copy only where rows are apart
-    auto out = new_array<T>(cuda, whole.shape(0), ndim == 2 ? whole.shape(1) : 1, ndim);
+    const int64_t rows = whole.shape(0), cols = ndim == 2 ? whole.shape(1) : 1;
     const T* const source = whole.data();
-    const auto bytes = static_cast<std::size_t>(whole.size()) * sizeof(T);
     Release unlocked;
-    cuda->copy_in(out.data, source, bytes);
-    return out;
+    return owned<T>(cuda, cuda->upload(source, static_cast<std::size_t>(rows * cols) * sizeof(T)), rows, cols, ndim);
 }
 
 template <class T>

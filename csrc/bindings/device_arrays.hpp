@@ -22,10 +22,15 @@ struct DeviceArray {
 };
 
 template <class T>
+DeviceArray<T> owned(const std::shared_ptr<Cuda>& cuda, void* memory, int64_t rows, int64_t cols, int ndim) {
+    std::shared_ptr<void> owner(memory, [cuda](void* own) { cuda->release(own); });
+    return {cuda, owner, static_cast<T*>(memory), rows, cols, cols, ndim};
+}
+
+template <class T>
 DeviceArray<T> new_array(const std::shared_ptr<Cuda>& cuda, int64_t rows, int64_t cols, int ndim) {
     const auto bytes = static_cast<std::size_t>(std::max<int64_t>(1, rows * cols)) * sizeof(T);
-    std::shared_ptr<void> owner(cuda->allocate(bytes), [cuda](void* memory) { cuda->release(memory); });
-    return {cuda, owner, static_cast<T*>(owner.get()), rows, cols, cols, ndim};
+    return owned<T>(cuda, cuda->allocate(bytes), rows, cols, ndim);
 }
 
 template <class T>

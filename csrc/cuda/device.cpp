@@ -40,23 +40,56 @@ const CublasTable<T>& table() {
         return libraries().double_;
 }
 
+// Two pinned blocks: while one travels the other is filled.
+struct Staging {
+    void* block[2] = {nullptr, nullptr};
+    cudaEvent_t gone[2] = {nullptr, nullptr};
+    std::mutex lock;
+
+    ~Staging() {
+        for (int i = 0; i < 2; ++i) {
+            if (block[i]) cudaFreeHost(block[i]);
+            if (gone[i]) cudaEventDestroy(gone[i]);
+        }
+    }
+
+    void create() {
+        for (int i = 0; i < 2; ++i) {
+            check(cudaMallocHost(&block[i], staging_bytes), "cudaMallocHost");
+            check(cudaEventCreateWithFlags(&gone[i], cudaEventDisableTiming), "cudaEventCreate");
+        }
+    }
+
+    // The caller holds the lock.
+    void send(void* to, const void* host, std::size_t bytes, cudaStream_t stream) const {
+        auto* const target = static_cast<char*>(to);
+        const auto* const source = static_cast<const char*>(host);
+        int turn = 0;
+        for (std::size_t at = 0; at < bytes; at += staging_bytes, turn ^= 1) {
+            const std::size_t count = std::min(staging_bytes, bytes - at);
+            check(cudaEventSynchronize(gone[turn]), "cudaEventSynchronize");
+            std::memcpy(block[turn], source + at, count);
+            check(cudaMemcpyAsync(target + at, block[turn], count, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+            check(cudaEventRecord(gone[turn], stream), "cudaEventRecord");
+        }
+    }
+};
+
 }  // namespace
 
 struct Cuda::State {
-    cudaStream_t stream = nullptr;
+    cudaStream_t stream = nullptr, uploads = nullptr;
+    cudaEvent_t arrived = nullptr;
+    Staging in_order, ahead;  // for copies on either stream
     Handle blas = nullptr, solver = nullptr, parameters = nullptr;
-    void* staging[2] = {nullptr, nullptr};  // pinned
-    cudaEvent_t staged[2] = {nullptr, nullptr};
-    std::mutex lock;  // of all of these
+    std::mutex lock;  // of the handles
 
     ~State() {
         if (blas) libraries().blas_destroy(blas);
         if (parameters) libraries().solver_destroy_params(parameters);
         if (solver) libraries().solver_destroy(solver);
-        for (int i = 0; i < 2; ++i) {
-            if (staging[i]) cudaFreeHost(staging[i]);
-            if (staged[i]) cudaEventDestroy(staged[i]);
-        }
+        if (arrived) cudaEventDestroy(arrived);
+        if (uploads) cudaStreamDestroy(uploads);
         if (stream) cudaStreamDestroy(stream);
     }
 };
@@ -64,11 +97,11 @@ struct Cuda::State {
 Cuda::Cuda(int ordinal, bool use_tf32) : device(ordinal), tf32(use_tf32), state_(std::make_unique<State>()) {
     const Libraries& found = libraries();
     check(cudaSetDevice(device), "cudaSetDevice");
-    check(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking), "cudaStreamCreate");
-    for (int i = 0; i < 2; ++i) {
-        check(cudaMallocHost(&state_->staging[i], staging_bytes), "cudaMallocHost");
-        check(cudaEventCreateWithFlags(&state_->staged[i], cudaEventDisableTiming), "cudaEventCreate");
-    }
+    for (cudaStream_t* stream : {&state_->stream, &state_->uploads})
+        check(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    check(cudaEventCreateWithFlags(&state_->arrived, cudaEventDisableTiming), "cudaEventCreate");
+    state_->in_order.create();
+    state_->ahead.create();
     check_library(found.blas_create(&state_->blas), "cublasCreate");
     check_library(found.blas_set_stream(state_->blas, state_->stream), "cublasSetStream");
     if (tf32) check_library(found.blas_set_math_mode(state_->blas, tf32_math), "cublasSetMathMode");
@@ -86,14 +119,14 @@ Cuda::~Cuda() = default;
 
 void* Cuda::stream() const { return state_->stream; }
 
-void* Cuda::allocate(std::size_t bytes) const {
+static void* allocate_on(const Cuda& cuda, std::size_t bytes, cudaStream_t stream) {
     void* memory = nullptr;
-    check(cudaSetDevice(device), "cudaSetDevice");  // the calling thread may have another one
-    const cudaError_t status = cudaMallocAsync(&memory, bytes, state_->stream);
+    check(cudaSetDevice(cuda.device), "cudaSetDevice");  // the calling thread may have another one
+    const cudaError_t status = cudaMallocAsync(&memory, bytes, stream);
     if (status == cudaErrorMemoryAllocation) {
         cudaGetLastError();  // it is dealt with here, and must not meet the next launch
         std::size_t free = 0, total = 0;
-        this->memory(free, total);
+        cuda.memory(free, total);
         throw Error(ErrorKind::out_of_memory, "device memory: " + std::to_string(bytes >> 20) + " MB asked for, " +
                                                   std::to_string(free >> 20) + " MB of " + std::to_string(total >> 20) +
                                                   " MB are free");
@@ -102,34 +135,39 @@ void* Cuda::allocate(std::size_t bytes) const {
     return memory;
 }
 
+void* Cuda::allocate(std::size_t bytes) const { return allocate_on(*this, bytes, state_->stream); }
+
+void* Cuda::upload(const void* host, std::size_t bytes) const {
+    const std::lock_guard<std::mutex> guard(state_->ahead.lock);
+    void* const memory = allocate_on(*this, std::max<std::size_t>(bytes, 1), state_->uploads);
+    try {
+        state_->ahead.send(memory, host, bytes, state_->uploads);
+        check(cudaEventRecord(state_->arrived, state_->uploads), "cudaEventRecord");
+        check(cudaStreamWaitEvent(state_->stream, state_->arrived, 0), "cudaStreamWaitEvent");
+    } catch (const Error&) {
+        cudaFreeAsync(memory, state_->uploads);
+        throw;
+    }
+    return memory;
+}
+
 void Cuda::release(void* memory) const noexcept { cudaFreeAsync(memory, state_->stream); }
 
 void Cuda::copy_in(void* to, const void* host, std::size_t bytes) const {
-    // Through two pinned blocks: while one travels the other is filled.
-    auto* const target = static_cast<char*>(to);
-    const auto* const source = static_cast<const char*>(host);
-    const std::lock_guard<std::mutex> guard(state_->lock);
-    int turn = 0;
-    for (std::size_t at = 0; at < bytes; at += staging_bytes, turn ^= 1) {
-        const std::size_t count = std::min(staging_bytes, bytes - at);
-        check(cudaEventSynchronize(state_->staged[turn]), "cudaEventSynchronize");
-        std::memcpy(state_->staging[turn], source + at, count);
-        check(cudaMemcpyAsync(target + at, state_->staging[turn], count, cudaMemcpyHostToDevice, state_->stream),
-              "cudaMemcpyAsync");
-        check(cudaEventRecord(state_->staged[turn], state_->stream), "cudaEventRecord");
-    }
+    const std::lock_guard<std::mutex> guard(state_->in_order.lock);
+    state_->in_order.send(to, host, bytes, state_->stream);
 }
 
 void Cuda::copy_out(void* host, const void* from, std::size_t bytes) const {
     auto* const target = static_cast<char*>(host);
     const auto* const source = static_cast<const char*>(from);
-    const std::lock_guard<std::mutex> guard(state_->lock);
+    const std::lock_guard<std::mutex> guard(state_->in_order.lock);
+    void* const block = state_->in_order.block[0];
     for (std::size_t at = 0; at < bytes; at += staging_bytes) {
         const std::size_t count = std::min(staging_bytes, bytes - at);
-        check(cudaMemcpyAsync(state_->staging[0], source + at, count, cudaMemcpyDeviceToHost, state_->stream),
-              "cudaMemcpyAsync");
+        check(cudaMemcpyAsync(block, source + at, count, cudaMemcpyDeviceToHost, state_->stream), "cudaMemcpyAsync");
         synchronize();
-        std::memcpy(target + at, state_->staging[0], count);
+        std::memcpy(target + at, block, count);
     }
 }
 

@@ -42,8 +42,10 @@ class Cuda {
     Cuda& operator=(const Cuda&) = delete;
 
     void* allocate(std::size_t bytes) const;  // throws Error(out_of_memory)
+    // Memory filled from the host on a stream of its own, while this one works; what comes after here sees it filled.
+    void* upload(const void* host, std::size_t bytes) const;
     void release(void* memory) const noexcept;
-    void copy_in(void* to, const void* host, std::size_t bytes) const;  // done with `host` on return
+    void copy_in(void* to, const void* host, std::size_t bytes) const;  // in order; done with `host` on return
     void copy_out(void* host, const void* from, std::size_t bytes) const;
     void copy(void* to, const void* from, std::size_t bytes) const;  // within the device
     void clear(void* memory, std::size_t bytes) const;

@@ -89,9 +89,9 @@ def test_the_data_are_passed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     real = Problem.moments
 
-    def counted(self: Problem, parts: Any, y: Any) -> Any:
+    def counted(self: Problem, parts: Any) -> Any:
         calls.append(self.X.shape)
-        return real(self, parts, y)
+        return real(self, parts)
 
     monkeypatch.setattr(Problem, "moments", counted)
     problem = data(1)

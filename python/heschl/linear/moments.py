@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
-from heschl.linear.backend import HOST, backend_of
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.frames import Double, Float, Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.reading import chunks, fingerprints
-from heschl.linear.rows import BOUNDARIES, Bounds, row_ranges
+from heschl.linear.rows import BOUNDARIES, Bounds, Ranges, row_ranges
 from heschl.linear.segments import fold_members, segment_bounds
 from heschl.linear.select import Margins, selected
 from heschl.linear.shift import Shift, about
@@ -211,6 +211,12 @@ class LaggedMoments:
             else None,
             **row_sums(X, y, ranges, owner, lags, shift),
         )
+
+    def with_targets(self, X: Frames, y: Array, ranges: Ranges, shift: Float) -> LaggedMoments:
+        """The same with responses (n, c) of the same rows, about `shift` (c,); X'X stays as it is."""
+        cross, target_sums, totals = X.targets(y, ranges, self.lags, self.shift.features, shift)
+        shifts = Shift(self.shift.features, shift)
+        return replace(self, shift=shifts, cross=cross, target_sums=target_sums, totals=totals)
 
     def update(
         self, X: Any, y: ArrayLike | None = None, *, segments: ArrayLike | None = None, ids: ArrayLike | None = None

@@ -9,7 +9,7 @@ much of it for responses, factorising once a block costs less than a fifth of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,6 @@ from heschl.linear.ridge import in_units, solve
 from heschl.linear.rows import Bounds, Ranges, row_numbers
 from heschl.linear.scores import FoldScores
 from heschl.linear.segments import fold_numbers, segment_bounds
-from heschl.linear.shift import Shift
 
 
 def null_refit(
@@ -135,7 +134,7 @@ def null_refit(
 
     def scores(at: Problem) -> Double:
         of_fold = [bounds[fold == k] for k in range(len(penalties))]
-        each = zip(of_fold, penalties, at.moments(of_fold, there.put(at.y)), strict=True)
+        each = zip(of_fold, penalties, at.gathered(of_fold)[1], strict=True)
         parts = [Fold(at.ranges(rows), alphas, moments) for rows, alphas, moments in each]
         size = _block_size(at, parts, memory_limit)
         return _refit(at, parts, permuter, moves, size, statistic, progress)
@@ -266,10 +265,8 @@ def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -
 
 def permuted_moments(X: Frames, y: Array, fold: Fold) -> LaggedMoments:
     """Moments of a fold with other responses (n, B · c), several of each target."""
-    kept = fold.moments
-    shift = Shift(kept.shift.features, np.tile(kept.shift.targets, y.shape[1] // len(kept.shift.targets)))
-    cross, target_sums, totals = X.targets(y, fold.ranges, kept.lags, shift.features, shift.targets)
-    return replace(kept, shift=shift, cross=cross, target_sums=target_sums, totals=totals)
+    shift = fold.moments.shift.targets
+    return fold.moments.with_targets(X, y, fold.ranges, np.tile(shift, y.shape[1] // len(shift)))
 
 
 def _block_size(problem: Problem, folds: list[Fold], memory_limit: int) -> int:

@@ -48,8 +48,7 @@ class Primal:
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem
         self.parts = list(parts)
-        self.y = problem.placed
-        self.moments = problem.moments(parts, self.y)
+        self.y, self.moments = problem.gathered(parts)
         self.side_by_side = problem.n_columns <= self.SMALL and _worth_threads(problem)
         self.bands: Double | None = None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,15 +78,26 @@ class Problem:
         """Rows of the design in some segments."""
         return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep, self.segments)[0]
 
-    def moments(self, parts: Sequence[Bounds], y: Float | None = None) -> list[LaggedMoments]:
-        """Moments of each part, in one pass over the data; `y` are the responses where the features are."""
+    def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
+        """Moments of each part, in one pass over the data, on the host."""
         if self.keep is not None and self.features is not None and self.keep.mean() > 0.5:
             return masked_moments(self.X, self.y, self.keep, parts, self.segments, self.features)
+        return self._of_rows(parts, self.y, Shift.near_mean(self.X, self.y))
+
+    def gathered(self, parts: Sequence[Bounds]) -> tuple[Array, list[LaggedMoments]]:
+        """The responses where the features are, and the moments of each part."""
+        b = self.X.backend
+        if b is HOST:
+            return self.y, self.moments(parts)
         shift = Shift.near_mean(self.X, self.y)
-        responses = self.y if y is None else y
-        return [
-            LaggedMoments.of_rows(
-                self.X, responses, part, self.lags, self.boundary, shift, keep=self.keep, segments=self.segments
-            )
-            for part in parts
-        ]
+        with ThreadPoolExecutor(1) as pool:  # responses travel while X'X is summed
+            arriving = pool.submit(lambda: self.placed)
+            none = Shift(shift.features, shift.targets[:0])
+            features = self._of_rows(parts, b.empty((len(self.y), 0), self.y.dtype), none)
+            y = arriving.result()
+        both = zip(features, parts, strict=True)
+        return y, [part.with_targets(self.X, y, self.ranges(bounds), shift.targets) for part, bounds in both]
+
+    def _of_rows(self, parts: Sequence[Bounds], y: Array, shift: Shift) -> list[LaggedMoments]:
+        how: dict[str, Any] = {"keep": self.keep, "segments": self.segments}
+        return [LaggedMoments.of_rows(self.X, y, part, self.lags, self.boundary, shift, **how) for part in parts]
