@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,23 @@ class Bench:
         self.add(Row("host to device", up, host.nbytes / up, note=f"{host.nbytes / up / 1e9:.3g} GB/s"))
         rate = 2 * host.nbytes / copied
         self.add(Row("copy within the device", copied, rate, note=f"{rate / 1e9:.4g} GB/s, read and written"))
+
+    def factorisations(self) -> None:
+        """One λ by Cholesky, and an eigendecomposition, in products of as many operations: for the cost model."""
+        for p, with_eigh in ((2_560, True), (15_360, False)) if not self.small else ((40, True),):
+            gram = self.device.empty((p, p), np.float32)
+            A = self.device.put(self.rng.standard_normal((p // 4, p)).astype(np.float32))
+            self.device.assign(gram, self.device.product(A, A, transpose=True))
+            diagonal, cross = self.device.diagonal(gram), self.device.zeros((p, 1), np.float32)
+            solve = partial(self.device.kernels.ridge_solve, gram, diagonal, float(p), cross, self.device.handle())
+            solve()
+            taken = self.seconds(solve, 3)
+            slowness = taken * self.rates["float32"] / (p**3 / 3)
+            self.add(Row(f"Cholesky, p = {p}", taken, note=f"{slowness:.3g} × its operations as products"))
+            if with_eigh:
+                taken = self.seconds(lambda g=gram: self.device.eigh(g))
+                cubes = taken * self.rates["float32"] / p**3
+                self.add(Row(f"eigendecomposition, p = {p}", taken, note=f"{cubes:.3g} p³ operations as products"))
 
     def data(self, d: int, c: int, n: int = 58_943) -> tuple[Any, Any, list[int]]:
         """Features that correlate in time, and responses that some of them drive."""
@@ -281,6 +299,7 @@ class Bench:
     def all(self) -> None:
         """Every case, the ones asked for most first."""
         self.run("ceilings", self.ceilings, 5)
+        self.run("factorisations", self.factorisations, 10)
         for d in (768, 1600):
             self.run(f"moments, d = {d}", lambda d=d: self.moments(d), 15)
         self.run("speech layer", lambda: self.layer("speech layer", 768, 5.0), 30)

@@ -17,6 +17,8 @@ def test_the_benchmark_runs_on_tiny_problems() -> None:
     assert "Error" not in table, table
     for case in (
         "product float64",
+        "Cholesky",
+        "eigendecomposition",
         "host to device",
         "moments",
         "speech layer",
