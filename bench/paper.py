@@ -36,10 +36,10 @@ from heschl.linear.shared import level
 from heschl.linear.solvers import Work, choose_solver
 from heschl.study import open_results, run_study
 from heschl.study.config import Encoding
+from heschl.study.costs import map_operations
 from heschl.study.encoding import fit_layer
 from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs
-from heschl.study.plan import map_operations
 from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows
 from heschl.study.simulate import simulate_paper

@@ -17,7 +17,7 @@ import heschl
 from heschl import InputError, LaggedRidge, cuda_status
 from heschl.linear import cuda
 from heschl.linear.cuda import EMULATE
-from heschl.linear.solvers import Work, choose_solver, worth_a_gpu
+from heschl.linear.solvers import Work, choose_solver, place
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,10 @@ def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cuda, "cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True))
     small = Work(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
     large = Work(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)
-    assert not worth_a_gpu(small, "auto") and not asked  # small fits do not even ask
-    assert worth_a_gpu(large, "auto") and asked
-    assert not worth_a_gpu(large, "cg")
+    assert place("auto", small, "auto") == "cpu" and not asked  # small fits do not even ask
+    assert place("auto", large, "auto") == "cuda" and asked
+    assert place("auto", large, "cg") == place("cpu", large, "auto") == "cpu"
+    assert place("cuda", small, "auto") == "cuda"
     # Where products are two orders of magnitude faster an eigendecomposition does not pay for ten λ.
     narrow = replace(large, n_features=64, n_alphas=100)
     assert choose_solver(narrow, "auto", None)[0].name == "eigh"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 
 from heschl import CCA, InputError
+from heschl.linear.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
 from heschl.study import shared as stage
 from heschl.study.config import read_study
@@ -33,8 +36,6 @@ def with_shared(study: Path, extra: str = "", text: str = SHARED) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import shutil
-
     folder = tmp_path_factory.mktemp("shared") / "cohort"
     shutil.copytree(cohort.parent, folder, ignore=shutil.ignore_patterns("results"))
     return run_study(with_shared(folder / "study.toml"))
@@ -63,6 +64,32 @@ def test_everything_is_there(shared_run: Path) -> None:
     summary = (shared_run / "summary.md").read_text()
     for words in ("What wav and gpt share", "frames with a word", "training folds", "| speech rest |", "| context |"):
         assert words in summary
+
+
+@pytest.mark.skipif(importlib.util.find_spec("heschl._cuda_emulated") is None, reason="built without its emulation")
+def test_all_of_a_study_on_a_gpu(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for device in ("cpu", "cuda"):
+        folder = tmp_path / device
+        shutil.copytree(cohort.parent, folder, ignore=shutil.ignore_patterns("results"))
+        text = (folder / "study.toml").read_text().replace("[encoding]", f'[encoding]\ndevice = "{device}"')
+        lags = '[word_lags]\nspaces = ["static"]\ntmin = -0.1\ntmax = 0.2\nstep = 0.1\nwindow = 0.1\n'
+        (folder / "study.toml").write_text('preset = "chen2024"\n' + text + SHARED + lags)
+        if device == "cuda":
+            monkeypatch.setenv(EMULATE, "1")
+        used: list[str] = []
+        put = Device.put
+
+        def counted(self: Device, values: Any, used: list[str] = used, put: Any = put) -> Any:
+            used.append(self.name)
+            return put(self, values)
+
+        monkeypatch.setattr(Device, "put", counted)
+        found[device] = open_results(run_study(folder / "study.toml"))
+        assert bool(used) == (device == "cuda")
+    for name in ("r2", "shared_r2", "layer_correlation", "canonical_correlation", "published_r2", "word_lag_r2"):
+        a, b = (found[device][name].values for device in ("cpu", "cuda"))
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=2e-3, err_msg=name)
 
 
 def test_parts_are_the_layers_they_say(shared_run: Path) -> None:

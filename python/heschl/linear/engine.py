@@ -20,7 +20,7 @@ from heschl.linear.ridge import Weights
 from heschl.linear.rows import Bounds
 from heschl.linear.scores import Variation
 from heschl.linear.segments import Splits
-from heschl.linear.solvers import Method, Work, choose_solver, memory_limit, worth_a_gpu
+from heschl.linear.solvers import Method, Work, choose_solver, memory_limit, place
 from heschl.linear.threads import map_threads, one_blas_thread
 
 Result = TypeVar("Result")
@@ -55,10 +55,8 @@ class How:
     tf32: bool = False
 
     def backend(self, work: Work, problem: Problem) -> Backend:
-        """Where to compute: as asked; with "auto" where the data lie, or a GPU where it pays (`worth_a_gpu`)."""
-        if problem.X.backend is HOST and (
-            self.device == "cpu" or (self.device == "auto" and not worth_a_gpu(work, self.solver))
-        ):
+        """Where to compute: where the data lie, if that is a GPU; else as asked (`heschl.linear.solvers.place`)."""
+        if problem.X.backend is HOST and place(self.device, work, self.solver) == "cpu":
             return HOST
         from heschl.linear.cuda import cuda_backend
 

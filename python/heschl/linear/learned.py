@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
+from heschl.linear.cuda import check_device
 from heschl.linear.cv import Progress
 from heschl.linear.engine import How
 from heschl.linear.frames import Frames
@@ -34,6 +35,7 @@ def nested_cv_learned(
     missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, NestedScores]:
     """Score lagged ridge models of features that a function learns from each outer fold's training rows.
@@ -48,7 +50,7 @@ def nested_cv_learned(
         learn(k, train) gives, for outer fold k, names and functions without arguments that give features (n_frames, d)
         of all rows, learned from the rows where `train` (n_frames,) is true. The same names for every fold.
     y : array-like of shape (n_frames, n_targets)
-    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, missing, solver, memory_limit
+    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, missing, solver, memory_limit, device
         As in `nested_cv`.
     progress : callable, optional
         Called with (models done, models in all) after each fold of each name, once their number is known.
@@ -74,6 +76,7 @@ def nested_cv_learned(
     >>> bool((found["first component"].r2 > 0.9).all())
     True
     """
+    check_device(device)
     responses, _ = check_responses(y, len(np.asarray(y)), np.result_type(np.asarray(y), np.float32), missing)
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_choice("boundary", boundary, BOUNDARIES)
@@ -81,7 +84,7 @@ def nested_cv_learned(
     bounds = segment_bounds(segments, n)
     members = fold_members(folds, len(bounds), least=3)
     parts = [bounds[inside] for inside in members]
-    how = How(solver, memory_limit, False)
+    how = How(solver, memory_limit, False, device)
     scores: dict[str, list[NestedScores]] = {}
     for k, part in enumerate(parts):
         train = np.ones(n, dtype=bool)

@@ -257,21 +257,31 @@ def memory_limit(backend: Backend, given: float | None) -> float | None:
     return free if given is None else min(given, free)
 
 
-def worth_a_gpu(work: Work, solver: str) -> bool:
+def pays_on_gpu(here: float, there: float | None = None) -> bool:
     """Whether there is a GPU, and it saves more time than it takes to get there.
 
-    The rates are guesses on the side of the CPU until they are measured (`bench/gpu.py`).
+    Operations on the CPU, and on the GPU where they are others. The rates are guesses on the side of the CPU until they
+    are measured (`bench/gpu.py`).
     """
+    if here / CPU_RATE < GPU_START + (here if there is None else there) / GPU_RATE:
+        return False
+    from heschl.linear.cuda import cuda_status
+
+    return cuda_status().available
+
+
+def place(device: str, work: Work, solver: str) -> str:
+    """Give "cpu" or "cuda": as asked for, with "auto" a GPU where it pays."""
+    return "cuda" if device == "cuda" or (device == "auto" and _worth_a_gpu(work, solver)) else "cpu"
+
+
+def _worth_a_gpu(work: Work, solver: str) -> bool:
     methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
     here, there = (
         min((method.operations(replace(work, device=device)) for method in methods), default=0.0)
         for device in ("cpu", "cuda")
     )
-    if here / CPU_RATE < GPU_START + there / GPU_RATE:
-        return False
-    from heschl.linear.cuda import cuda_status
-
-    return cuda_status().available
+    return pays_on_gpu(here, there)
 
 
 def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:

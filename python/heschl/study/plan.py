@@ -20,10 +20,10 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
 from heschl.linear import Repeated, cca_grid, nested_cv
-from heschl.linear.solvers import Work, choose_solver
+from heschl.linear.solvers import Work, choose_solver, place
 from heschl.study.config import Study
-from heschl.study.config_shared import Shared
 from heschl.study.config_spaces import Spoken
+from heschl.study.costs import device_of_pairs, map_operations
 from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs import Inputs, load_inputs
 from heschl.study.progress import Reporter
@@ -138,7 +138,7 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
     if inputs.study.shared is not None:
         stages.append(_shared(inputs.study, stages, spaces))
         if inputs.study.shared.layer_map:
-            stages.append(_layer_map(inputs.study.shared, groups[0], spaces))
+            stages.append(_layer_map(inputs.study, groups[0], spaces))
     stages.append(Stage("results, tables, summary, figures", 1, 15.0, 200e6, 20e6, "about the same for every study"))
     found = Plan(tuple(stages), _free_memory(), _free_disk(out))
     _refuse(found, inputs.study)
@@ -217,12 +217,14 @@ def _encoding(name: str, inputs: Inputs, about: Description, groups: Sequence[Fi
             n, min(runs, n), about.width, n_lags, c, len(alphas), folds, len(group.segments), folds * (folds + 1) // 2,
             settings.standardize, 4,
         )  # fmt: skip
+        work = replace(work, device=place(settings.device, work, "auto"))
         method, block = choose_solver(work, "auto", None)
         solvers.add(method.name)
         operations = method.operations(work)
-        memory = max(memory, method.n_bytes(replace(work, n_targets=block)) + 4.0 * n * (2 * about.width + 4 * c))
+        fit = method.n_bytes(replace(work, n_targets=block)) if work.device == "cpu" else 0.0
+        memory = max(memory, fit + 4.0 * n * (2 * about.width + 4 * c))
         share = min(1.0, TRIAL_OPERATIONS / operations)
-        seconds += _trial(group, about.width, n_lags, alphas, settings.standardize, spoken, share)
+        seconds += _trial(group, about.width, n_lags, alphas, settings.standardize, spoken, share, work.device)
     n_fits = len(about.layers) * len(groups)
     disk = n_fits * groups[0].targets.shape[1] * (8.0 * len(groups[0].stimuli) + 40 * settings.folds)
     how = f"{' and '.join(sorted(solvers))}: fewest operations by count"
@@ -230,7 +232,14 @@ def _encoding(name: str, inputs: Inputs, about: Description, groups: Sequence[Fi
 
 
 def _trial(
-    group: FitGroup, width: int, n_lags: int, alphas: np.ndarray, standardize: bool, spoken: bool, share: float
+    group: FitGroup,
+    width: int,
+    n_lags: int,
+    alphas: np.ndarray,
+    standardize: bool,
+    spoken: bool,
+    share: float,
+    device: str,
 ) -> float:
     """Seconds of one fit of noise: of the study's shape, with fewer targets and λ where a whole one would take long."""
     n_targets = max(1, round(group.targets.shape[1] * min(1.0, 2 * share)))
@@ -248,7 +257,7 @@ def _trial(
     begin = time.perf_counter()
     nested_cv(
         X, rng.standard_normal((n, n_targets), dtype=np.float32), segments=group.lengths, folds=group.folds,
-        lags=range(n_lags), alphas=alphas[:n_alphas], standardize=standardize,
+        lags=range(n_lags), alphas=alphas[:n_alphas], standardize=standardize, device=device,
     )  # fmt: skip
     took = time.perf_counter() - begin
     # What was timed against what was asked for, by the leading terms: columns squared, λ, targets.
@@ -275,28 +284,25 @@ def _shared(study: Study, stages: Sequence[Stage], spaces: dict[str, tuple[str, 
     )  # fmt: skip
 
 
-def _layer_map(shared: Shared, group: FitGroup, spaces: dict[str, tuple[str, Description]]) -> Stage:
+def _layer_map(study: Study, group: FitGroup, spaces: dict[str, tuple[str, Description]]) -> Stage:
     """Time one pair of layers of noise, of fewer rows than the study's where these are many."""
+    shared = study.shared
+    assert shared is not None, "asked for"
     a, b = (spaces[name][1] for name in (shared.speech, shared.language))
     n = int(group.lengths.sum())
     m = min(n, 4 * max(a.width, b.width))
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((m, side.width)) for side in (a, b))
+    shapes = (len(a.layers), a.width), (len(b.layers), b.width)
+    device = device_of_pairs(study.encoding.device, *shapes, n)
     took = 0.0
     for _ in range(2):  # the first one loads libraries
         begin = time.perf_counter()
-        cca_grid({"0": x}, {"0": y}, n_components=min(shared.n_components, a.width, b.width))
+        cca_grid({"0": x}, {"0": y}, n_components=min(shared.n_components, a.width, b.width), device=device)
         took = time.perf_counter() - begin
-    shapes = (len(a.layers), a.width), (len(b.layers), b.width)
     seconds = took * map_operations(*shapes, n) / map_operations((1, a.width), (1, b.width), m)
     memory = 8.0 * n * (len(a.layers) * a.width + 3 * b.width)
     return Stage("layers with layers", len(a.layers) * len(b.layers), seconds, memory, 1e6, "timed on one pair")
-
-
-def map_operations(a: tuple[int, int], b: tuple[int, int], n_rows: int) -> float:
-    """Count for two models' (layers, width): whitening each layer, then the product of each pair and its values."""
-    whitened = sum(n * (4.0 * n_rows * width**2 + 10.0 * width**3) for n, width in (a, b))
-    return whitened + a[0] * b[0] * (2.0 * n_rows * a[1] * b[1] + 4.0 * a[1] ** 2 * b[1])
 
 
 def _refuse(plan: Plan, study: Study) -> None:

@@ -103,7 +103,11 @@ def fit_published(
 
 def _write(found: Features, layer: int, group: FitGroup, encoding: Encoding, rate: float, path: Path) -> None:
     scores = joined_cv(
-        found.layer(layer, group.segments), group.y, lags=encoding.lags(rate), standardize=encoding.standardize
+        found.layer(layer, group.segments),
+        group.y,
+        lags=encoding.lags(rate),
+        standardize=encoding.standardize,
+        device=encoding.device,
     )
     save_arrays(path, {"mean_squared_r": scores.mean_squared_r})
 

@@ -173,7 +173,9 @@ def _beside(
     additions: list[Callable[[xr.Dataset], xr.Dataset]] = []
     if study.shared is not None and "shared" in part.stages:
         shared = fit_shared(fits, features, study.shared, study.encoding, cache, report)
-        layers = layer_map(fits[0].group, features, study.shared, cache, report) if study.shared.layer_map else None
+        device, layers = study.encoding.device, None
+        if study.shared.layer_map:
+            layers = layer_map(fits[0].group, features, study.shared, cache, report, device)
         additions.append(partial(add_shared, fits=shared, settings=study.shared, features=features, layers=layers))
     if study.preset is not None and "published" in part.stages:
         by_fft = fit_groups(inputs, grid, fft_resampled)

@@ -30,6 +30,7 @@ from heschl.linear.shared import level
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.config_shared import Shared
+from heschl.study.costs import device_of_pairs
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter
@@ -135,7 +136,11 @@ class Split:
             reg=settings.reg,
             pca=settings.principal_components(),
             standardize=settings.standardize,
-        )
+            device=device_of_pairs(
+                encoding.device, (1, _width(features[settings.speech])), (1, _width(features[settings.language])),
+                len(self.row_fold),
+            ),
+        )  # fmt: skip
         self.load = lru_cache(maxsize=4)(self._load)
         self.parts = lru_cache(maxsize=None)(self._parts)
 
@@ -167,6 +172,7 @@ class Split:
             standardize=self.encoding.standardize,
             alpha_per_target=self.encoding.alpha_per_target,
             missing="mask",
+            device=self.encoding.device,
         )[name]
         arrays = {field: getattr(scores, field) for field in KEPT}
         if name.endswith("layer"):
@@ -197,7 +203,7 @@ class Split:
                 model = BandedRidgeCV(
                     alphas=self.encoding.alpha_grid()[::2], n_iter=WEIGHTINGS, lags=self.encoding.lags(self.rate),
                     cv=self.encoding.folds - 1, standardize=True, missing="mask", random_state=0,
-                    alpha_per_target=self.encoding.alpha_per_target,
+                    alpha_per_target=self.encoding.alpha_per_target, device=self.encoding.device,
                 )  # fmt: skip
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table of parts says it
@@ -276,6 +282,10 @@ class Split:
         return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
 
 
+def _width(space: Features) -> int:
+    return space.stored.description.width
+
+
 def _index(layers: Sequence[str], name: str, space: str) -> int:
     if name not in layers:
         raise InputError("shared.layers", repr(name), f"a layer of {space}: {', '.join(layers)}")
@@ -283,7 +293,12 @@ def _index(layers: Sequence[str], name: str, space: str) -> int:
 
 
 def layer_map(
-    group: FitGroup, features: Mapping[str, Features], settings: Shared, cache: Cache, report: Reporter
+    group: FitGroup,
+    features: Mapping[str, Features],
+    settings: Shared,
+    cache: Cache,
+    report: Reporter,
+    device: str,
 ) -> NDArray[np.float64]:
     """Correlate every speech layer with every language layer, over all stimuli: (layers, layers, components)."""
     a, b = features[settings.speech], features[settings.language]
@@ -299,12 +314,14 @@ def layer_map(
         return load
 
     key = digest(digest_code("_core", "linear"), a.key, b.key, group.segments, settings.model_dump())
+    shapes = [(len(space.layers), _width(space)) for space in (a, b)]
     kept = cache.path("shared/layer-map", key)
     with report.stage("layers with layers", len(b.layers)) as advance, cache.alone("shared/layer-map", report):
         found = cca_grid(
             *({name: loader(space, i) for i, name in enumerate(space.layers)} for space in (a, b)),
             n_components=settings.n_components, pca=settings.principal_components(), standardize=settings.standardize,
-            resume=kept, progress=lambda done, _: advance(done),
+            device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=kept,
+            progress=lambda done, _: advance(done),
         )  # fmt: skip
     return np.asarray(found)
 

@@ -183,7 +183,7 @@ def _write(
 
     scores = nested_cv_learned(
         learn, y[:, usable], segments=lengths, folds=folds, lags=range(1), alphas=encoding.alpha_grid(),
-        standardize=False, missing="mask",
+        standardize=False, missing="mask", device=encoding.device,
     )["words"]  # fmt: skip
     n_lags, c = len(settings.lags()), group.y.shape[1]
     out = {}
