@@ -81,11 +81,12 @@ struct Cuda::State {
     cudaStream_t stream = nullptr, uploads = nullptr;
     cudaEvent_t arrived = nullptr;
     Staging in_order, ahead;  // for copies on either stream
-    Handle blas = nullptr, solver = nullptr, parameters = nullptr;
+    Handle blas = nullptr, products = nullptr, solver = nullptr, parameters = nullptr;
     std::mutex lock;  // of the handles
 
     ~State() {
         if (blas) libraries().blas_destroy(blas);
+        if (products) libraries().blas_destroy(products);
         if (parameters) libraries().solver_destroy_params(parameters);
         if (solver) libraries().solver_destroy(solver);
         if (arrived) cudaEventDestroy(arrived);
@@ -102,9 +103,12 @@ Cuda::Cuda(int ordinal, bool use_tf32) : device(ordinal), tf32(use_tf32), state_
     check(cudaEventCreateWithFlags(&state_->arrived, cudaEventDisableTiming), "cudaEventCreate");
     state_->in_order.create();
     state_->ahead.create();
-    check_library(found.blas_create(&state_->blas), "cublasCreate");
-    check_library(found.blas_set_stream(state_->blas, state_->stream), "cublasSetStream");
-    if (tf32) check_library(found.blas_set_math_mode(state_->blas, tf32_math), "cublasSetMathMode");
+    for (Handle* handle : {&state_->blas, &state_->products}) {
+        check_library(found.blas_create(handle), "cublasCreate");
+        check_library(found.blas_set_stream(*handle, state_->stream), "cublasSetStream");
+    }
+    // Products with data alone: a solve so rounded would miss its equations, errors from moments would cancel.
+    if (tf32) check_library(found.blas_set_math_mode(state_->products, tf32_math), "cublasSetMathMode");
     check_library(found.solver_create(&state_->solver), "cusolverDnCreate");
     check_library(found.solver_set_stream(state_->solver, state_->stream), "cusolverDnSetStream");
     check_library(found.solver_create_params(&state_->parameters), "cusolverDnCreateParams");
@@ -225,7 +229,7 @@ void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<
           Matrix<T> c) {
     if (c.rows == 0 || c.cols == 0) return;
     const std::lock_guard<std::mutex> guard(cuda.state().lock);
-    check_library(table<T>().gemm(cuda.state().blas, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    check_library(table<T>().gemm(cuda.state().products, op(transpose_b), op(transpose_a), c.cols, c.rows,
                                   transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, a.data, a.stride, &beta,
                                   c.data, c.stride),
                   "cublas gemm");
@@ -236,7 +240,7 @@ void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, 
                  Matrix<const T> b, T beta, Matrix<T> c, int64_t c_step, int64_t count) {
     if (c.rows == 0 || c.cols == 0 || count == 0) return;
     const std::lock_guard<std::mutex> guard(cuda.state().lock);
-    check_library(table<T>().gemm_batched(cuda.state().blas, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    check_library(table<T>().gemm_batched(cuda.state().products, op(transpose_b), op(transpose_a), c.cols, c.rows,
                                           transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, 0, a.data, a.stride,
                                           a_step, &beta, c.data, c.stride, c_step, count),
                   "cublas gemmStridedBatched");

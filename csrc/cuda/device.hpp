@@ -57,7 +57,7 @@ class Cuda {
     State& state() const { return *state_; }
 
     const int device;
-    const bool tf32;  // float32 products of 10-bit mantissas
+    const bool tf32;  // float32 products with data (gemm) of 10-bit mantissas; sums and solves stay as they are
 
  private:
     std::unique_ptr<State> state_;

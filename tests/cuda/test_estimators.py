@@ -18,7 +18,7 @@ from heschl import lagged_design as design_of
 from heschl.linear import nested_cv, null_scores, permutation_test, permuted_correlations
 from heschl.linear.cuda import Device, check_device
 from linear.problems import make
-from tolerances import COEFFICIENTS, R2, worst
+from tolerances import COEFFICIENTS, KERNEL, R2, TF32, worst
 
 PROBLEM = make(0, [40, 25, 60, 30, 45, 50, 33, 41, 38, 52], 4, 3, range(-1, 5))
 ALPHAS = [10.0, 100.0, 1000.0]
@@ -242,8 +242,9 @@ def test_tf32_where_the_data_are() -> None:
     model.fit(X, y, segments=PROBLEM.lengths)
     assert model.dtype_ == "tf32"
     expected = clone(model).set_params(dtype="float32").fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
-    assert worst(model.coef_.numpy(), expected.coef_) < COEFFICIENTS["float32"]
-    assert worst(model.predict(X).numpy(), expected.predict(PROBLEM.H)) < COEFFICIENTS["float32"]
+    # Products of 10 bits: seen in the weights, and no more than that; the solve keeps to float32's residual.
+    assert KERNEL["float32"] < worst(model.coef_.numpy(), expected.coef_) < TF32
+    assert worst(model.predict(X).numpy(), expected.predict(PROBLEM.H)) < TF32
 
 
 def test_a_model_fitted_on_the_device_can_be_pickled(device: Device) -> None:

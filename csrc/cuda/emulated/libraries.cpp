@@ -2,6 +2,8 @@
 // arguments go to the same routines, so that what device.cpp makes of its row-major views is tested. libraries.cpp
 // finds them in this extension as it finds the real ones in NVIDIA's.
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -16,6 +18,7 @@ constexpr std::size_t host_work_bytes = 24;
 
 struct Handle {
     void* stream = nullptr;
+    bool tf32 = false;
 };
 
 template <class T>
@@ -66,6 +69,17 @@ void product(int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k,
                    &lc);
 }
 
+// A column-major matrix as the tensor cores read it: float32 to the nearest of 10 bits after the point.
+std::vector<float> in_tf32(const float* a, std::int64_t rows, std::int64_t cols, std::int64_t lda) {
+    std::vector<float> out;
+    for (std::int64_t col = 0; col < cols; ++col)
+        for (std::int64_t row = 0; row < rows; ++row) {
+            auto bits = std::bit_cast<std::uint32_t>(a[col * lda + row]);
+            out.push_back(std::bit_cast<float>((bits + 0x1000U) & ~0x1FFFU));
+        }
+    return out;
+}
+
 template <class T>
 int gemm_batched(const char* function, void* handle, int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k,
                  const T* alpha, const T* a, std::int64_t lda, long long step_a, const T* b, std::int64_t ldb,
@@ -73,9 +87,21 @@ int gemm_batched(const char* function, void* handle, int op_a, int op_b, std::in
     if (!fits(lda, op_a == 0 ? m : k) || !fits(ldb, op_b == 0 ? k : n) || !fits(ldc, m) || n < 0 || count < 0)
         return invalid_value;
     const T by = *alpha, keep = *beta;
+    const bool tf32 = static_cast<Handle*>(handle)->tf32;
     return queue(function, handle, [=] {
-        for (std::int64_t i = 0; i < count; ++i)
-            product<T>(op_a, op_b, m, n, k, by, a + i * step_a, lda, b + i * step_b, ldb, keep, c + i * step_c, ldc);
+        for (std::int64_t i = 0; i < count; ++i) {
+            const T *left = a + i * step_a, *right = b + i * step_b;
+            if constexpr (sizeof(T) == sizeof(float)) {
+                if (tf32) {
+                    const auto x = in_tf32(left, op_a == 0 ? m : k, op_a == 0 ? k : m, lda);
+                    const auto y = in_tf32(right, op_b == 0 ? k : n, op_b == 0 ? n : k, ldb);
+                    product<T>(op_a, op_b, m, n, k, by, x.data(), std::max<std::int64_t>(1, op_a == 0 ? m : k),
+                               y.data(), std::max<std::int64_t>(1, op_b == 0 ? k : n), keep, c + i * step_c, ldc);
+                    continue;
+                }
+            }
+            product<T>(op_a, op_b, m, n, k, by, left, lda, right, ldb, keep, c + i * step_c, ldc);
+        }
     });
 }
 
@@ -194,7 +220,10 @@ extern "C" {
 int cublasCreate_v2(void** handle) { return create(__func__, handle); }
 int cublasDestroy_v2(void* handle) { return destroy(__func__, handle); }
 int cublasSetStream_v2(void* handle, void* stream) { return set_stream(__func__, handle, stream); }
-int cublasSetMathMode(void*, int) { return failure(__func__); }
+int cublasSetMathMode(void* handle, int mode) {
+    static_cast<Handle*>(handle)->tf32 = mode == 3;
+    return failure(__func__);
+}
 int cusolverDnCreate(void** handle) { return create(__func__, handle); }
 int cusolverDnDestroy(void* handle) { return destroy(__func__, handle); }
 int cusolverDnSetStream(void* handle, void* stream) { return set_stream(__func__, handle, stream); }
