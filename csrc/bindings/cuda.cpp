@@ -20,6 +20,13 @@ constexpr bool is_emulated = true;
 void bind_emulation(py::module_& m) {  // for tests
     m.def("fail", emulated::fail, py::arg("function"), py::arg("status"), py::arg("skipped"));
     m.def("alive", emulated::alive);
+    m.def("peak", emulated::peak);
+    m.def("set_device", [](int device) { cudaSetDevice(device); });
+    m.def("current_device", [] {
+        int device = 0;
+        cudaGetDevice(&device);
+        return device;
+    });
 }
 #else
 constexpr bool is_emulated = false;
@@ -123,7 +130,14 @@ void bind_array(py::module_& m, const char* name) {
                  return out;
              })
         .def("__dlpack_device__", [](const A& a) { return py::make_tuple(dl_here, a.cuda->device); })
-        .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs&) { return to_dlpack<T>(a); });
+        .def("__dlpack__", [](const A& a, const py::args&, const py::kwargs& how) {
+            const auto asked = [&](const char* name) { return how.contains(name) && !how[name].is_none(); };
+            if (asked("copy") && how["copy"].cast<bool>()) throw py::buffer_error("heschl gives no copies by DLPack");
+            const auto here = std::make_pair(dl_here, a.cuda->device);
+            if (asked("dl_device") && how["dl_device"].cast<std::pair<int, int>>() != here)
+                throw py::buffer_error("heschl gives arrays by DLPack where they are; .numpy() copies one to the host");
+            return to_dlpack<T>(a);
+        });
     m.def("upload", upload<T>, py::arg("context"), strict("values"));
     m.def("zero", [](const A& a) {
         require(a.contiguous(), "expected a contiguous array");
@@ -206,6 +220,7 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
         .def_property_readonly("stream",
                                [](const Cuda& cuda) { return reinterpret_cast<std::uintptr_t>(cuda.stream()); })
         .def("synchronize", &Cuda::synchronize, py::call_guard<Release>())
+        .def("in_use", &Cuda::in_use, py::call_guard<Release>())
         .def("trim", &Cuda::trim, py::call_guard<Release>())
         .def("memory", [](const Cuda& cuda) {
             std::size_t free = 0, total = 0;

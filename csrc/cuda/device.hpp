@@ -52,6 +52,7 @@ class Cuda {
     void synchronize() const;
     void synchronize_all() const;  // other streams of the device, too
     void memory(std::size_t& free, std::size_t& total) const;
+    std::size_t in_use() const;  // bytes of this device that are allocated here
     void trim() const;  // freed memory that is held for the next step goes back to the device, but for a little
     void* stream() const;
     State& state() const { return *state_; }
@@ -61,6 +62,18 @@ class Cuda {
 
  private:
     std::unique_ptr<State> state_;
+};
+
+// Makes the device the calling thread's current one, as CUDA asks of whoever uses its streams, for as long as it lives.
+class OnDevice {
+ public:
+    explicit OnDevice(const Cuda& cuda);
+    ~OnDevice();
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+    int before_ = 0;
 };
 
 // How many devices there are; throws Error(device) with the driver's reason where none can be had. And their names.
@@ -82,6 +95,7 @@ __global__ void run_each(int64_t count, Body body) {
 template <class Body>
 void for_each(const Cuda& cuda, int64_t count, const Body& body) {
     if (count <= 0) return;
+    const OnDevice here(cuda);
 #ifdef __CUDACC__
     constexpr int64_t threads = 256, most = int64_t{1} << 20;
     const auto blocks = static_cast<unsigned>(std::min(most, (count + threads - 1) / threads));

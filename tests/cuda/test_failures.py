@@ -23,10 +23,11 @@ PROBLEM = make(0, [40, 25, 60, 30, 45, 50], 4, 3, range(-1, 5))
 OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
 # Of the runtime, of cuBLAS and of cuSOLVER: what a fit calls, with how often before.
 OF_A_FIT = {
-    "cudaSetDevice": (0, 9), "cudaMallocAsync": (0, 3, 40), "cudaMemcpyAsync": (0, 5, 30), "cudaMemsetAsync": (0, 4),
-    "cudaEventSynchronize": (0, 7), "cudaEventRecord": (0, 7), "cudaStreamSynchronize": (0, 6),
+    "cudaGetDevice": (0, 30), "cudaMallocFromPoolAsync": (0, 3, 40), "cudaMemcpyAsync": (0, 5, 30),
+    "cudaMemsetAsync": (0, 4),
+    "cudaEventSynchronize": (0, 7), "cudaEventRecord": (0, 7), "cudaStreamSynchronize": (0, 1),
     "cudaGetLastError": (0, 20, 60), "cudaMemGetInfo": (0,), "cudaMemPoolGetAttribute": (0, 1),
-    "cudaMemPoolTrimTo": (0,), "cudaDeviceGetDefaultMemPool": (0,), "cublasDgemmStridedBatched_64": (0, 1),
+    "cudaMemPoolTrimTo": (0,), "cublasDgemmStridedBatched_64": (0, 1),
     "cublasDsyrk_v2_64": (0, 1), "cublasDsymm_v2_64": (0,), "cublasDtrsm_v2_64": (0, 1),
     "cusolverDnXpotrf_bufferSize": (0,), "cusolverDnXpotrf": (0, 2),
 }  # fmt: skip
@@ -37,9 +38,10 @@ SAID = {
     "cublasDtrsm_v2_64": "cublas trsm failed",
 }  # fmt: skip
 OF_A_START = [
-    "cudaSetDevice", "cudaStreamCreateWithFlags", "cudaMallocHost", "cudaEventCreateWithFlags", "cublasCreate_v2",
+    "cudaGetDevice", "cudaDeviceGetAttribute", "cudaStreamCreateWithFlags", "cudaMallocHost",
+    "cudaEventCreateWithFlags", "cublasCreate_v2",
     "cublasSetStream_v2", "cublasSetMathMode", "cusolverDnCreate", "cusolverDnSetStream", "cusolverDnCreateParams",
-    "cudaDeviceGetDefaultMemPool", "cudaMemPoolSetAttribute",
+    "cudaMemPoolCreate", "cudaMemPoolSetAttribute",
 ]  # fmt: skip
 
 
@@ -72,11 +74,28 @@ def test_out_of_memory_in_the_middle_of_a_fit(device: Device) -> None:
     fit()
     gc.collect()
     before = device.module.alive()
-    device.module.fail("cudaMallocAsync", OUT_OF_MEMORY, 25)
+    device.module.fail("cudaMallocFromPoolAsync", OUT_OF_MEMORY, 25)
     with pytest.raises(MemoryError, match=r"device memory: .* a smaller memory_limit takes fewer"):
         fit()
     gc.collect()
     assert device.module.alive() == before
+
+
+@pytest.mark.parametrize(("function", "status"), [("cublasDtrsm_v2_64", 3), ("cusolverDnXpotrf", 2)])
+def test_a_library_without_memory_is_a_memory_error(device: Device, function: str, status: int) -> None:
+    device.module.fail(function, status, 0)
+    with pytest.raises(MemoryError, match=r"device memory: .* a smaller memory_limit takes fewer"):
+        fit()
+
+
+def test_the_callers_current_device_is_left_as_it_is(device: Device) -> None:
+    expected = fit()
+    try:
+        device.module.set_device(1)  # as torch.cuda.set_device(1) does
+        assert worst(fit(), expected) < COEFFICIENTS["float64"]  # launches on a stream of another GPU would fail
+        assert device.module.current_device() == 1
+    finally:
+        device.module.set_device(0)
 
 
 @pytest.mark.parametrize(("function", "n_layers"), [("cusolverDnXsyevd", 1), ("cusolverDnXsyevBatched", 2)])

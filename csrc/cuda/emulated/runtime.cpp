@@ -2,16 +2,23 @@
 // block that is filled again too early is copied wrong. Device memory is as small as a device's, and NaN when new.
 #include "runtime.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 struct CUstream_st {
+    int device = 0;
     std::deque<std::function<void()>> waiting;
     std::uint64_t issued = 0, done = 0;
+};
+
+struct CUmemPoolHandle_st {
+    std::size_t used = 0;
 };
 
 struct CUevent_st {
@@ -24,6 +31,11 @@ namespace {
 
 constexpr std::size_t total_bytes = std::size_t{2} << 30;
 
+struct Block {
+    std::size_t bytes;
+    CUmemPoolHandle_st* pool;
+};
+
 struct Failure {
     int status, skipped;
 };
@@ -32,12 +44,16 @@ struct Runtime {
     std::recursive_mutex lock;
     std::set<CUstream_st*> streams;
     std::set<CUevent_st*> events;
+    std::set<CUmemPoolHandle_st*> pools;
     std::set<void*> pinned;
-    std::map<const char*, std::size_t> memory;
+    std::map<const char*, Block> memory;
     std::map<std::string, Failure> failures;
-    std::size_t used = 0;
+    std::size_t used = 0, held = 0, peak = 0;
     int handles = 0;
 };
+
+thread_local int current_device = 0;
+thread_local cudaError_t last_error = cudaSuccess;
 
 Runtime& runtime() {
     static auto* const only = new Runtime;
@@ -70,6 +86,10 @@ cudaError_t call(const char* function, const Body& body) {
 void launch(void* stream, std::function<void()> work) {
     const Guard guard(runtime().lock);
     auto* const own = static_cast<CUstream_st*>(stream);
+    if (own->device != current_device) {
+        last_error = cudaErrorInvalidResourceHandle;
+        return;
+    }
     own->waiting.push_back(std::move(work));
     ++own->issued;
 }
@@ -88,12 +108,17 @@ void fail(const std::string& function, int status, int skipped) {
     runtime().failures[function] = {status, skipped};
 }
 
+std::size_t peak() {
+    const Guard guard(runtime().lock);
+    return std::exchange(runtime().peak, runtime().held);
+}
+
 int alive() {
     Runtime& all = runtime();
     const Guard guard(all.lock);
     for (CUstream_st* stream : all.streams) run(*stream);
-    return static_cast<int>(all.memory.size() + all.pinned.size() + all.streams.size() + all.events.size()) +
-           all.handles;
+    const auto blocks = all.memory.size() + all.pinned.size() + all.pools.size();
+    return static_cast<int>(blocks + all.streams.size() + all.events.size()) + all.handles;
 }
 
 void count_handle(int change) {
@@ -107,7 +132,7 @@ bool allocated(const void* memory, std::size_t bytes) {
     auto next = runtime().memory.upper_bound(from);
     if (next == runtime().memory.begin()) return false;
     --next;
-    return from + bytes <= next->first + next->second;
+    return from + bytes <= next->first + next->second.bytes;
 }
 
 }  // namespace heschl::emulated
@@ -126,7 +151,7 @@ const char* cudaGetErrorString(cudaError_t status) {
 }
 
 cudaError_t cudaGetLastError() {
-    return call("cudaGetLastError", [] { return cudaSuccess; });
+    return call("cudaGetLastError", [] { return std::exchange(last_error, cudaSuccess); });
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
@@ -141,7 +166,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 
 cudaError_t cudaSetDevice(int device) {
-    return call("cudaSetDevice", [=] { return device == 0 ? cudaSuccess : cudaErrorInvalidValue; });
+    return call("cudaSetDevice", [=] { return current_device = device, cudaSuccess; });
+}
+
+cudaError_t cudaGetDevice(int* device) {
+    return call("cudaGetDevice", [=] { return *device = current_device, cudaSuccess; });
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+    return call("cudaDeviceGetAttribute", [=] { return *value = 1, cudaSuccess; });
 }
 
 cudaError_t cudaDeviceSynchronize() {
@@ -161,7 +194,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     return call("cudaStreamCreateWithFlags",
-                [=] { return runtime().streams.insert(*stream = new CUstream_st), cudaSuccess; });
+                [=] { return runtime().streams.insert(*stream = new CUstream_st{current_device}), cudaSuccess; });
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
@@ -228,25 +261,31 @@ cudaError_t cudaFreeHost(void* memory) {
     });
 }
 
-cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t stream) {
-    return call("cudaMallocAsync", [=] {
+cudaError_t cudaMallocFromPoolAsync(void** memory, std::size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+    return call("cudaMallocFromPoolAsync", [=] {
         Runtime& all = runtime();
         if (bytes > total_bytes - all.used) run(*stream);  // what was freed there can be had again
         if (bytes > total_bytes - all.used) return cudaErrorMemoryAllocation;
         *memory = std::malloc(bytes);
         std::memset(*memory, 0xFF, bytes);
-        all.memory[static_cast<char*>(*memory)] = bytes;
+        all.memory[static_cast<char*>(*memory)] = {bytes, pool};
+        pool->used += bytes;
         all.used += bytes;
+        all.held += bytes;
+        all.peak = std::max(all.peak, all.held);
         return cudaSuccess;
     });
 }
 
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
     return call("cudaFreeAsync", [=] {
-        if (runtime().memory.count(static_cast<char*>(memory)) == 0) return cudaErrorInvalidValue;
+        const auto known = runtime().memory.find(static_cast<char*>(memory));
+        if (known == runtime().memory.end()) return cudaErrorInvalidValue;
+        runtime().held -= known->second.bytes;
+        known->second.pool->used -= known->second.bytes;
         launch(stream, [=] {
             const auto found = runtime().memory.find(static_cast<char*>(memory));
-            runtime().used -= found->second;
+            runtime().used -= found->second.bytes;
             runtime().memory.erase(found);
             std::free(memory);
         });
@@ -271,17 +310,26 @@ cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStre
     });
 }
 
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
-    return call("cudaDeviceGetDefaultMemPool", [=] { return *pool = nullptr, cudaSuccess; });
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) {
+    return call("cudaMemPoolCreate",
+                [=] { return runtime().pools.insert(*pool = new CUmemPoolHandle_st), cudaSuccess; });
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+    return call("cudaMemPoolDestroy", [=] {
+        if (runtime().pools.erase(pool) == 0) return cudaErrorInvalidValue;
+        delete pool;
+        return cudaSuccess;
+    });
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
     return call("cudaMemPoolSetAttribute", [] { return cudaSuccess; });
 }
 
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value) {
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void* value) {
     return call("cudaMemPoolGetAttribute", [=] {
-        *static_cast<std::uint64_t*>(value) = runtime().used;  // nothing is held back: reserved is used
+        *static_cast<std::uint64_t*>(value) = pool->used;  // nothing is held back: reserved is used
         return cudaSuccess;
     });
 }

@@ -8,7 +8,8 @@
 
 namespace heschl::emulated {
 
-// Puts work at the end of a stream. It is done as late as CUDA allows: when somebody waits for it.
+// Puts work at the end of a stream. It is done as late as CUDA allows: when somebody waits for it. Fails, as on a GPU
+// the next cudaGetLastError tells, where the calling thread's current device is not the stream's.
 void launch(void* stream, std::function<void()> work);
 
 // 0, or the status that a test has asked the function of this name to fail with.
@@ -16,6 +17,9 @@ int failure(const std::string& function);
 
 // The call after `skipped` more ones of the function fails with this status, and that one alone.
 void fail(const std::string& function, int status, int skipped);
+
+// Most device memory that was in use at a time since the last call, as a pool sees it: freed when its stream is told.
+std::size_t peak();
 
 // Device memory blocks, pinned blocks, streams, events and library handles that exist.
 int alive();
