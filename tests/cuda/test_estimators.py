@@ -17,6 +17,7 @@ from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, L
 from heschl import lagged_design as design_of
 from heschl.linear import nested_cv, null_scores, permutation_test, permuted_correlations
 from heschl.linear.cuda import Device, check_device
+from heschl.linear.solvers import DEVICE_BLOCKS, FREE_SHARE, SOLVERS, Work, choose_solver
 from linear.problems import make
 from tolerances import COEFFICIENTS, KERNEL, R2, TF32, worst
 
@@ -52,7 +53,6 @@ def test_the_same_fit(dtype: str, solver: str, standardize: bool, missing: bool)
 @pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
 def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
     from heschl.linear.segments import make_splits, segment_groups
-    from heschl.linear.solvers import SOLVERS, Work
 
     Y = np.tile(PROBLEM.Y, 20)
     groups = segment_groups(None, PROBLEM.bounds, len(Y))
@@ -62,6 +62,38 @@ def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
     small = fitted("cuda", "float64", Y, solver="cholesky", memory_limit=limit)
     whole = fitted("cuda", "float64", Y, solver="cholesky")
     assert worst(small.coef_, whole.coef_) < COEFFICIENTS["float64"]
+
+
+@pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "dual"])
+@pytest.mark.parametrize(("n", "d", "w", "c"), [(3000, 24, 10, 300), (600, 100, 20, 10), (1000, 60, 20, 20)])
+def test_no_more_memory_than_planned(device: Device, dtype: str, solver: str, n: int, d: int, w: int, c: int) -> None:
+    if not device.module.emulated:
+        pytest.skip("counted on the emulation")
+    rng = np.random.default_rng(0)
+    lengths = [100] * (n // 100)
+    H, Y = rng.standard_normal((n, d)).astype(dtype), rng.standard_normal((n, c)).astype(dtype)
+    model = LaggedRidgeCV(range(w), alphas=np.logspace(1, 4, 10), cv=5, solver=solver, device="cuda", dtype=dtype)
+    gc.collect()
+    device.module.alive()  # work that waits is done: what was freed is free
+    device.module.peak()
+    before = device.module.peak()
+    model.fit(H, Y, segments=lengths)
+    taken = device.module.peak() - before - H.nbytes - Y.nbytes
+    work = Work(n, n, d, w, c, 10, 5, len(lengths), 6, False, H.itemsize, "cuda")
+    planned = SOLVERS[solver].n_bytes(work) - DEVICE_BLOCKS  # which are next to nothing here
+    assert taken < planned
+    if solver == "dual":  # the others plan with stacks of weights that problems as small as these do not fill
+        assert taken > planned / 2
+
+
+def test_what_takes_a_card_of_24_gigabytes_and_of_80() -> None:
+    """One layer of GPT-2 XL, p = 32,000, and 822 electrodes; targets in blocks on the smaller card, if need be."""
+    work = Work(58_943, 58_943, 1_600, 20, 822, 10, 5, 599, 6, True, 4, "cuda")
+    for gigabytes, least in ((24, 400), (80, 822)):
+        method, block = choose_solver(work, "cholesky", FREE_SHARE * gigabytes * 1e9)
+        assert method.name == "cholesky" and block >= least
 
 
 def test_one_penalty_for_all_and_one_given() -> None:

@@ -75,9 +75,15 @@ def cuda_status() -> CudaStatus:
     return CudaStatus(True, "", devices)
 
 
+def _name() -> str:
+    return "heschl._cuda_emulated" if os.environ.get(EMULATE) else "heschl._cuda"
+
+
 def _module() -> Any:
     """Give the extension, or raise ImportError with what to do."""
-    name = "heschl._cuda_emulated" if os.environ.get(EMULATE) else "heschl._cuda"
+    name = _name()
+    if name in sys.modules:
+        return sys.modules[name]
     if importlib.util.find_spec(name) is None:
         raise ImportError(
             f"heschl was built without {name.removeprefix('heschl.')}: "
@@ -96,17 +102,22 @@ def _candidates(module: Any, library: str, names: Sequence[str]) -> list[str]:
     return [*(str(folder / name) for folder in folders for name in names), *names]
 
 
+_READY: set[str] = set()  # modules whose libraries are open
+
+
 def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
-    """Give the backend of a GPU; one for the process, with a stream of its own.
+    """Give the backend of a GPU, the first of those that CUDA_VISIBLE_DEVICES shows; it has a stream of its own.
 
     Raises
     ------
     InputError
         Where there is none to use, with the reason.
     """
-    status = cuda_status()
-    if not status.available:
-        raise InputError("device", '"cuda"', "a GPU that heschl can use", f'{status.reason}. Or use device="cpu".')
+    if _name() not in _READY:
+        status = cuda_status()
+        if not status.available:
+            raise InputError("device", '"cuda"', "a GPU that heschl can use", f'{status.reason}. Or use device="cpu".')
+        _READY.add(_name())
     module = _module()
     return Device(module, module.Context.of(device, tf32))
 

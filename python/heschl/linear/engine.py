@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST, Backend
+from heschl.linear.backend import HOST, Backend, backend_of
 from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
 from heschl.linear.frames import Double
 from heschl.linear.leave_out import LeaveOut, leaves_one_out, merged
@@ -210,11 +210,17 @@ def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integer
 
 def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:
     """Weights of all targets from those of some each."""
-    first = parts[0][1]
+    first, b = parts[0][1], backend_of(parts[0][1].values)
     if len(parts) == 1:
         return first.on(HOST)
-    values = np.empty((len(first.values), n_targets), first.values.dtype)
-    intercept = np.empty(n_targets, first.values.dtype)
+    intercept = np.empty(n_targets, first.intercept.dtype)
     for targets, weights in parts:
-        values[:, targets], intercept[targets] = weights.on(HOST).values, weights.intercept
+        intercept[targets] = weights.intercept
+    if b is not HOST:  # put in order there, and fetched in one piece
+        order = np.argsort(np.concatenate([targets for targets, _ in parts]))
+        values = b.get(b.columns(b.side_by_side([weights.values for _, weights in parts]), order))
+        return Weights(values, first.shift, intercept)
+    values = np.empty((len(first.values), n_targets), first.values.dtype)
+    for targets, weights in parts:
+        values[:, targets] = weights.values
     return Weights(values, first.shift, intercept)

@@ -83,6 +83,8 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
         raise np.linalg.LinAlgError(f"{error}; alpha = {alpha:g} is too small beside X'X") from error
     if single:
         refuse_residual(equations, alpha, values, targets)
+    elif b is not HOST and not b.finite(values):  # a pivot of exactly 0 may pass there
+        raise np.linalg.LinAlgError(f"X'X + alpha I is singular; alpha = {alpha:g} is too small beside X'X")
     return values
 
 

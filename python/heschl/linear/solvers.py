@@ -33,6 +33,8 @@ CG_SLOWNESS = 2.2
 CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
 # "auto" goes to a GPU where that saves time by these operations per second, and seconds to get there.
 CPU_RATE, GPU_RATE, GPU_START = 1e11, 1e13, 1.0
+# Rows, products and matrices that kernels on a device hold at a time beside what is counted (csrc/cuda/device.hpp).
+DEVICE_BLOCKS = 3 * (256 << 20)
 # Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
 FREE_SHARE = 0.85
 # "auto" takes a solver that is not exact where all others cost so many times as much.
@@ -107,7 +109,12 @@ def _moment_bytes(work: Work) -> float:
     p, c = work.n_columns, work.n_targets
     # ... and the block's own responses, with what scoring makes of them
     kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c + 3 * work.n_rows * c
-    return float(kept * work.itemsize + min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES)
+    stacked = min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES
+    return float(kept * work.itemsize + stacked + _blocks(work))
+
+
+def _blocks(work: Work) -> float:
+    return DEVICE_BLOCKS if work.device == "cuda" else 0.0
 
 
 def _workers(work: Work, size: float, small: int, items: int) -> int:
@@ -162,7 +169,9 @@ def _dual_bytes(work: Work) -> float:
     n, c = work.n_rows, work.n_targets
     workers = _workers(work, n, Dual.SMALL, work.n_sets)
     squares = (0 if work.standardize else 1) + 2.5 * workers
-    return float((squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize)
+    return _blocks(work) + float(
+        (squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize
+    )
 
 
 def _left_out_primal_operations(work: Work) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,7 +103,8 @@ def whiten(
     plain = reg == 0 and pca is None
     scale = norm[varies] / np.sqrt(n) if plain or standardize else np.ones(int(varies.sum()))
     part = X if varies.all() else b.columns(X, np.flatnonzero(varies))
-    with one_blas_thread():
+    # On the host threads share the rows, each with a BLAS thread of its own; a device leaves it small matrices alone.
+    with one_blas_thread() if b is HOST else nullcontext():
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
         if found is None or not plain:
             found = _by_singular_values(part, mean[varies], scale, found, reg, rank_tol, pca)
