@@ -25,6 +25,9 @@ class Tensor:
         STREAMS.append(stream)
         return self.array.__dlpack__()
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def reshape(self, shape: tuple[int, ...]) -> Tensor:
         return Tensor(self.array, shape)
 
@@ -40,5 +43,6 @@ def tensor(values: NDArray[Any]) -> Tensor:
 
 
 def from_dlpack(array: Any) -> Tensor:
-    backend = cuda_backend()
-    return Tensor(backend.module.from_dlpack(backend.context, array.__dlpack__()))
+    backend, shape = cuda_backend(), tuple(array.shape)
+    flat = array.reshape((shape[0], int(np.prod(shape[1:])))) if len(shape) == 3 else array
+    return Tensor(backend.module.from_dlpack(backend.context, flat.__dlpack__()), shape)

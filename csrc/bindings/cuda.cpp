@@ -1,5 +1,6 @@
 // heschl._cuda: the kernels on the GPU, and the arrays they take. Built for CUDA, or (for tests) on host memory.
 #include <map>
+#include <numeric>
 
 #include "../cuda/arrays.hpp"
 #include "../cuda/libraries.hpp"
@@ -42,9 +43,19 @@ Context context_of(int device, bool tf32) {
 }
 
 template <class T>
-py::tuple shape_of(const DeviceArray<T>& array) {
-    if (array.ndim == 1) return py::make_tuple(array.rows);
-    return py::make_tuple(array.rows, array.cols);
+DeviceArray<T> reshaped(const DeviceArray<T>& array, const std::vector<int64_t>& shape) {
+    const auto product = [](auto first, auto end) {
+        return std::accumulate(first, end, int64_t{1}, std::multiplies());
+    };
+    require(array.contiguous() && !shape.empty() && shape.size() <= 3, "expected a contiguous array and 1 to 3 sizes");
+    require(std::ranges::all_of(shape, [](int64_t size) { return size > 0; }), "expected sizes above 0");
+    require(product(shape.begin(), shape.end()) == array.rows * array.cols, "expected a shape of as many numbers");
+    DeviceArray<T> out = array;
+    out.ndim = static_cast<int>(shape.size());
+    out.rows = shape[0];
+    out.cols = out.stride = product(shape.begin() + 1, shape.end());
+    out.last = shape.back();
+    return out;
 }
 
 template <class T>
@@ -68,9 +79,7 @@ DeviceArray<T> packed(const DeviceArray<T>& array) {
 
 template <class T>
 Array<T> download(const DeviceArray<T>& array) {
-    std::vector<py::ssize_t> shape{array.rows};
-    if (array.ndim == 2) shape.push_back(array.cols);
-    Array<T> out(shape);
+    Array<T> out(array.shape());
     T* const target = out.mutable_data();
     Release unlocked;
     const DeviceArray<T> whole = packed(array);
@@ -90,6 +99,7 @@ DeviceArray<T> taken(const DeviceArray<T>& array, const Index& rows, const Index
     const std::vector<int64_t> down = checked(rows, array.rows), across = checked(cols, array.cols);
     const int64_t n_rows = rows ? static_cast<int64_t>(down.size()) : array.rows;
     const int64_t n_cols = cols ? static_cast<int64_t>(across.size()) : array.cols;
+    require(array.ndim <= 2, "expected a 1-D or 2-D array");
     Release unlocked;
     auto out = new_array<T>(array.cuda, n_rows, n_cols, array.ndim);
     const Buffer<int64_t> row_index(*array.cuda, down), col_index(*array.cuda, across);
@@ -102,7 +112,7 @@ template <class T>
 void bind_array(py::module_& m, const char* name) {
     using A = DeviceArray<T>;
     py::class_<A>(m, name)
-        .def_property_readonly("shape", shape_of<T>)
+        .def_property_readonly("shape", [](const A& a) { return py::tuple(py::cast(a.shape())); })
         .def_property_readonly("ndim", [](const A& a) { return a.ndim; })
         .def_property_readonly("size", [](const A& a) { return a.rows * a.cols; })
         .def_property_readonly("dtype", [](const A&) { return py::dtype::of<T>(); })
@@ -110,10 +120,12 @@ void bind_array(py::module_& m, const char* name) {
         .def("__len__", [](const A& a) { return a.rows; })
         .def("numpy", download<T>)
         .def("take", taken<T>, strict("rows"), strict("cols"))
+        .def("reshape", reshaped<T>, py::arg("shape"))  // a view
         .def(
             "part",  // a view of some rows and columns
             [](const A& a, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-                require(0 <= row && 0 <= rows && row + rows <= a.rows && 0 <= col && 0 <= cols && col + cols <= a.cols,
+                require(a.ndim <= 2 && 0 <= row && 0 <= rows && row + rows <= a.rows && 0 <= col && 0 <= cols &&
+                            col + cols <= a.cols,
                         "expected a part of the array");
                 A out = a;
                 out.data = a.data + row * a.stride + col;
@@ -158,6 +170,21 @@ void bind_algebra(py::module_& m) {
         require(target.rows == values.rows && target.cols == values.cols, "assign: two arrays of one shape");
         convert<double, T>(*target.cuda, values.read(), target.view());
     });
+    m.def("set_columns", [](const A& target, const Array<int64_t>& cols, const A& values) {
+        const Vector<const int64_t> index = in1<int64_t>(cols);
+        require(target.rows == values.rows && index.size == values.cols,
+                "set_columns: as many rows, an index a column");
+        for (int64_t j = 0; j < index.size; ++j)
+            require(index[j] >= 0 && index[j] < target.cols, "expected indices within the array");
+        const Buffer<int64_t> there(*target.cuda, std::vector<int64_t>(index.data, index.data + index.size));
+        set_columns<T>(*target.cuda, values.read(), there.data(), target.view());
+    });
+    m.def("by_target", [](const A& values, int64_t n_lags) {
+        require(n_lags > 0 && values.rows % n_lags == 0, "by_target: as many rows for each lag");
+        const auto out = new_array<T>(values.cuda, values.cols, values.rows, 2);
+        by_target<T>(*values.cuda, values.read(), n_lags, out.view());
+        return reshaped(out, {values.cols, values.rows / n_lags, n_lags});
+    });
     m.def("add", [](const A& target, const A& values, double factor) {
         add<T>(*target.cuda, static_cast<T>(factor), values.read(), target.view());
     });
@@ -175,15 +202,24 @@ void bind_algebra(py::module_& m) {
         row_sums<T>(*values.cuda, values.read(), out1(out));
         return out;
     });
+    // `shifts` (r, 3) lies on the host: begin, length and shift of each row.
+    m.def("shifted_products", [](const A& y, const A& prediction, const Array<int64_t>& shifts) {
+        const Matrix<const int64_t> given = in2<int64_t>(shifts);
+        require(y.rows == prediction.rows && given.cols == 3 && given.stride == 3,
+                "shifted_products: y and prediction of as many rows, shifts a contiguous (r, 3) array");
+        for (int64_t i = 0; i < given.rows; ++i)
+            require(0 <= given.row(i)[0] && given.row(i)[0] + given.row(i)[1] <= y.rows && 0 <= given.row(i)[2] &&
+                        given.row(i)[2] < given.row(i)[1],
+                    "expected stretches within the rows, and shifts within stretches");
+        auto out = new_array<double>(y.cuda, given.rows, y.cols, 2);
+        Release unlocked;
+        const Buffer<int64_t> there(*y.cuda, std::vector<int64_t>(given.data, given.data + 3 * given.rows));
+        shifted_products<T>(*y.cuda, y.read(), prediction.read(), there.read(given.rows, 3), out.view());
+        return out;
+    });
     m.def("all_finite", [](const A& values) {
         Release unlocked;
         return all_finite<T>(*values.cuda, values.read());
-    });
-    m.def("circular_sums", [](const A& y, const A& p, const Array<int64_t>& units, const D& out) {
-        const Matrix<const int64_t> own = in2<int64_t>(units);
-        require(own.cols == 2, "expected units (u, 2)");
-        Release unlocked;
-        circular_sums<T>(*y.cuda, y.read(), p.read(), own, out.view());
     });
     m.def("product", [](const A& a, const A& b, bool transpose_a) {
         require((transpose_a ? a.rows : a.cols) == b.rows, "product: inner sizes differ");
@@ -198,6 +234,23 @@ void bind_algebra(py::module_& m) {
         eigen_lower<T>(*matrix.cuda, matrix.view(), true, values.data);
         return values;
     });
+}
+
+// `rows` (m, U), rows of `sums`, and `first` (K + 1), from 0 to U, lie on the host.
+DeviceArray<double> grouped(const DeviceArray<double>& sums, const Array<int64_t>& rows, const Array<int64_t>& first) {
+    const Matrix<const int64_t> index = in2<int64_t>(rows);
+    const Vector<const int64_t> starts = in1<int64_t>(first);
+    require(starts.size >= 1 && starts[0] == 0 && starts[starts.size - 1] == index.cols && index.stride == index.cols,
+            "sums_of_groups: rows a contiguous (m, U) array, first from 0 to U");
+    for (int64_t k = 1; k < starts.size; ++k) require(starts[k - 1] <= starts[k], "expected groups in order");
+    const std::vector<int64_t> all(index.data, index.data + index.rows * index.cols);
+    for (const int64_t row : all) require(row >= 0 && row < sums.rows, "expected indices within the array");
+    auto out = new_array<double>(sums.cuda, index.rows * (starts.size - 1), sums.cols, 2);
+    Release unlocked;
+    const Buffer<int64_t> there(*sums.cuda, all), edges(*sums.cuda, {starts.data, starts.data + starts.size});
+    sums_of_groups(*sums.cuda, sums.read(), there.read(index.rows, index.cols), {edges.data(), starts.size},
+                   out.view());
+    return out;
 }
 
 }  // namespace
@@ -239,17 +292,7 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     m.def("from_dlpack", from_dlpack, py::arg("context"), py::arg("capsule"));
     bind_algebra<float>(m);
     bind_algebra<double>(m);
-    m.def("gathered_sums", [](const DeviceArray<double>& sums, const Array<int64_t>& rows, const Array<int64_t>& first,
-                              const DeviceArray<double>& out) {
-        const Matrix<const int64_t> places = in2<int64_t>(rows);
-        const Vector<const int64_t> edges = in1<int64_t>(first);
-        require(edges.size >= 1 && edges[0] == 0 && edges[edges.size - 1] == places.cols,
-                "expected folds of all units");
-        for (int64_t i = 0; i < places.rows * places.cols; ++i)
-            require(places.data[i] >= 0 && places.data[i] < sums.rows, "expected rows of the sums");
-        Release unlocked;
-        gathered_sums(*sums.cuda, sums.read(), places, edges, out.view());
-    });
+    m.def("sums_of_groups", grouped);
     bind_ridge<OnCuda, float>(m);
     bind_ridge<OnCuda, double>(m);
     bind_dual_scores_cca<OnCuda, float>(m);

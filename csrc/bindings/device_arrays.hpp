@@ -7,7 +7,8 @@
 
 namespace heschl::bindings {
 
-// (rows, cols), or (rows) with one column and one dimension. Rows lie `stride` elements apart.
+// (rows, cols); (rows) with one column and one dimension; or, to be read and handed on but not computed with,
+// (rows, cols / last, last) with three. Rows lie `stride` elements apart.
 template <class T>
 struct DeviceArray {
     std::shared_ptr<Cuda> cuda;
@@ -15,7 +16,13 @@ struct DeviceArray {
     T* data = nullptr;
     int64_t rows = 0, cols = 1, stride = 1;
     int ndim = 2;
+    int64_t last = 1;
 
+    std::vector<int64_t> shape() const {
+        if (ndim == 1) return {rows};
+        if (ndim == 2) return {rows, cols};
+        return {rows, cols / last, last};
+    }
     Matrix<T> view() const { return {data, rows, cols, stride}; }
     Matrix<const T> read() const { return {data, rows, cols, stride}; }
     bool contiguous() const { return stride == cols || rows <= 1; }

@@ -81,11 +81,12 @@ py::capsule to_dlpack(const DeviceArray<T>& array) {
     struct Held {
         DlManaged managed;
         DeviceArray<T> array;
-        int64_t shape[2], strides[2];
+        int64_t shape[3], strides[3];
     };
     array.cuda->synchronize();  // whoever reads it need not know our stream
-    auto* const held = new Held{{}, array, {array.rows, array.cols}, {array.stride, 1}};
-    if (array.ndim == 1) held->strides[0] = 1;
+    auto* const held =
+        new Held{{}, array, {}, {array.ndim == 1 ? 1 : array.stride, array.ndim == 2 ? 1 : array.last, 1}};
+    std::ranges::copy(array.shape(), held->shape);
     held->managed.tensor = {
         array.data,    dl_here, array.cuda->device, array.ndim,    std::is_integral_v<T> ? dl_int : dl_float,
         sizeof(T) * 8, 1,       held->shape,        held->strides, 0};

@@ -12,6 +12,23 @@ void take(const Cuda& cuda, Matrix<const T> in, const int64_t* rows, const int64
     });
 }
 
+template <class T>
+void set_columns(const Cuda& cuda, Matrix<const T> in, const int64_t* cols, Matrix<T> out) {
+    for_each(cuda, in.rows * in.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / in.cols, j = at % in.cols;
+        out.data[i * out.stride + cols[j]] = in.data[i * in.stride + j];
+    });
+}
+
+template <class T>
+void by_target(const Cuda& cuda, Matrix<const T> in, int64_t n_lags, Matrix<T> out) {
+    const int64_t d = in.rows / n_lags;
+    for_each(cuda, in.rows * in.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / in.cols, j = at % in.cols;
+        out.data[j * out.stride + i % d * n_lags + i / d] = in.data[i * in.stride + j];
+    });
+}
+
 template <class From, class To>
 void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out) {
     for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
@@ -81,6 +98,40 @@ void row_sums(const Cuda& cuda, Matrix<const T> values, Vector<double> out) {
 }
 
 template <class T>
+void shifted_products(const Cuda& cuda, Matrix<const T> y, Matrix<const T> prediction, Matrix<const int64_t> shifts,
+                      Matrix<double> out) {
+    require(y.cols == out.cols && prediction.cols == out.cols && shifts.rows == out.rows && shifts.cols == 3,
+            "shifted_products: y and prediction (n, c), shifts (r, 3), out (r, c)");
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        const int64_t* own = shifts.data + i * shifts.stride;
+        const int64_t length = own[1], shift = own[2];
+        const T *actual = y.data + own[0] * y.stride + j, *guess = prediction.data + own[0] * prediction.stride + j;
+        double sum = 0.0;
+        for (int64_t t = 0; t < shift; ++t)  // what a shift moves past the end comes in at the begin
+            sum += static_cast<double>(actual[(t - shift + length) * y.stride]) *
+                   static_cast<double>(guess[t * prediction.stride]);
+        for (int64_t t = shift; t < length; ++t)
+            sum +=
+                static_cast<double>(actual[(t - shift) * y.stride]) * static_cast<double>(guess[t * prediction.stride]);
+        out.data[i * out.stride + j] = sum;
+    });
+}
+
+void sums_of_groups(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows,
+                    Vector<const int64_t> first, Matrix<double> out) {
+    const int64_t groups = first.size - 1, *starts = first.data;
+    require(sums.cols == out.cols && groups * rows.rows == out.rows, "sums_of_groups: sums (r, c), out (m K, c)");
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols, k = i % groups;
+        const int64_t* own = rows.data + i / groups * rows.stride;
+        double sum = 0.0;
+        for (int64_t u = starts[k]; u < starts[k + 1]; ++u) sum += sums.data[own[u] * sums.stride + j];
+        out.data[i * out.stride + j] = sum;
+    });
+}
+
+template <class T>
 bool all_finite(const Cuda& cuda, Matrix<const T> values) {
     // x - x is 0 for a finite x alone, and NaN added to a sum stays.
     const Buffer<double> sums(cuda, values.cols);
@@ -96,47 +147,13 @@ bool all_finite(const Cuda& cuda, Matrix<const T> values) {
     return true;
 }
 
-template <class T>
-void circular_sums(const Cuda& cuda, Matrix<const T> y, Matrix<const T> p, Matrix<const int64_t> units,
-                   Matrix<double> out) {
-    const int64_t n = y.rows, c = y.cols;
-    require(p.rows == n && p.cols == c && out.rows == n && out.cols == c, "circular_sums: y, p and out must be (n, c)");
-    std::vector<int64_t> own;  // of each row: start and length of its unit
-    for (int64_t u = 0; u < units.rows; ++u)
-        for (int64_t s = 0; s < units.row(u)[1]; ++s) own.insert(own.end(), {units.row(u)[0], units.row(u)[1]});
-    require(static_cast<int64_t>(own.size()) == 2 * n, "circular_sums: units must cover all rows");
-    const Buffer<int64_t> table(cuda, own);
-    const int64_t* unit = table.data();
-    for_each(cuda, n * c, [=] __device__(int64_t at) {
-        const int64_t row = at / c, j = at % c, start = unit[2 * row], length = unit[2 * row + 1], s = row - start;
-        double sum = 0.0;
-        for (int64_t t = 0; t < length; ++t) {
-            const int64_t from = t < s ? t - s + length : t - s;
-            sum += static_cast<double>(y.data[(start + from) * y.stride + j]) *
-                   static_cast<double>(p.data[(start + t) * p.stride + j]);
-        }
-        out.data[row * out.stride + j] = sum;
-    });
-}
-
-void gathered_sums(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows, Vector<const int64_t> first,
-                   Matrix<double> out) {
-    const int64_t folds = first.size - 1, c = sums.cols;
-    require(out.rows == rows.rows * folds && out.cols == c, "gathered_sums: out must be (m * K, c)");
-    const Buffer<int64_t> edges(cuda, std::vector<int64_t>(first.data, first.data + first.size));
-    const Buffer<int64_t> places(cuda, std::vector<int64_t>(rows.data, rows.data + rows.rows * rows.cols));
-    const int64_t *edge = edges.data(), *place = places.data(), units = rows.cols;
-    for_each(cuda, out.rows * c, [=] __device__(int64_t at) {
-        const int64_t i = at / c / folds, k = at / c % folds, j = at % c;
-        double sum = 0.0;
-        for (int64_t u = edge[k]; u < edge[k + 1]; ++u) sum += sums.data[place[i * units + u] * sums.stride + j];
-        out.data[at / c * out.stride + j] = sum;
-    });
-}
-
 template void take(const Cuda&, Matrix<const float>, const int64_t*, const int64_t*, Matrix<float>);
 template void take(const Cuda&, Matrix<const double>, const int64_t*, const int64_t*, Matrix<double>);
 template void take(const Cuda&, Matrix<const int64_t>, const int64_t*, const int64_t*, Matrix<int64_t>);
+template void set_columns(const Cuda&, Matrix<const float>, const int64_t*, Matrix<float>);
+template void set_columns(const Cuda&, Matrix<const double>, const int64_t*, Matrix<double>);
+template void by_target(const Cuda&, Matrix<const float>, int64_t, Matrix<float>);
+template void by_target(const Cuda&, Matrix<const double>, int64_t, Matrix<double>);
 template void convert(const Cuda&, Matrix<const float>, Matrix<float>);
 template void convert(const Cuda&, Matrix<const float>, Matrix<double>);
 template void convert(const Cuda&, Matrix<const double>, Matrix<float>);
@@ -151,11 +168,11 @@ template void weighted_sums(const Cuda&, Matrix<const float>, Vector<const doubl
 template void weighted_sums(const Cuda&, Matrix<const double>, Vector<const double>, Vector<double>);
 template void row_sums(const Cuda&, Matrix<const float>, Vector<double>);
 template void row_sums(const Cuda&, Matrix<const double>, Vector<double>);
+template void shifted_products(const Cuda&, Matrix<const float>, Matrix<const float>, Matrix<const int64_t>,
+                               Matrix<double>);
+template void shifted_products(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const int64_t>,
+                               Matrix<double>);
 template bool all_finite(const Cuda&, Matrix<const float>);
 template bool all_finite(const Cuda&, Matrix<const double>);
-template void circular_sums(const Cuda&, Matrix<const float>, Matrix<const float>, Matrix<const int64_t>,
-                            Matrix<double>);
-template void circular_sums(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const int64_t>,
-                            Matrix<double>);
 
 }  // namespace heschl

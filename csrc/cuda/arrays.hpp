@@ -9,6 +9,14 @@ namespace heschl {
 template <class T>
 void take(const Cuda& cuda, Matrix<const T> in, const int64_t* rows, const int64_t* cols, Matrix<T> out);
 
+// out[:, cols[j]] = in[:, j].
+template <class T>
+void set_columns(const Cuda& cuda, Matrix<const T> in, const int64_t* cols, Matrix<T> out);
+
+// out[j, f * n_lags + k] = in[k * d + f, j]: weights (n_lags * d, c) as each target has them.
+template <class T>
+void by_target(const Cuda& cuda, Matrix<const T> in, int64_t n_lags, Matrix<T> out);
+
 // out = values, in the other's precision where they differ.
 template <class From, class To>
 void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out);
@@ -30,18 +38,18 @@ void weighted_sums(const Cuda& cuda, Matrix<const T> values, Vector<const double
 template <class T>
 void row_sums(const Cuda& cuda, Matrix<const T> values, Vector<double> out);
 
+// out[i, j] = sum over t in [0, length) of y[begin + (t - shift) mod length, j] * prediction[begin + t, j], in double:
+// row i of `shifts` (on the device) is begin, length and shift, 0 <= shift < length.
+template <class T>
+void shifted_products(const Cuda& cuda, Matrix<const T> y, Matrix<const T> prediction, Matrix<const int64_t> shifts,
+                      Matrix<double> out);
+
+// out[i * K + k, j] = sum over u in [first[k], first[k + 1]) of sums[rows[i, u], j], K = first.size - 1; rows and first
+// are on the device.
+void sums_of_groups(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows,
+                    Vector<const int64_t> first, Matrix<double> out);
+
 template <class T>
 bool all_finite(const Cuda& cuda, Matrix<const T> values);
-
-// Row start + s of out: sum over the frames t of a unit of y(t - s) p(t), circularly, in double; units are rows
-// [start, start + length) and cover all of them. Directly: length operations each, no transform.
-template <class T>
-void circular_sums(const Cuda& cuda, Matrix<const T> y, Matrix<const T> p, Matrix<const int64_t> units,
-                   Matrix<double> out);
-
-// Row i * K + k of out: sum over the units u of fold k, first(k) <= u < first(k + 1), of row rows(i, u) of sums.
-// `units`, `rows` and `first` lie on the host.
-void gathered_sums(const Cuda& cuda, Matrix<const double> sums, Matrix<const int64_t> rows, Vector<const int64_t> first,
-                   Matrix<double> out);
 
 }  // namespace heschl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields, replace
 from typing import Any
 
@@ -254,3 +255,25 @@ def test_a_recording_of_one_long_segment_goes_in_stretches(device: Device) -> No
     reading = Reading.of(expected, True)
     a, b = (normal_equations(each, reading=reading) for each in (expected, found))
     assert worst(np.tril(on_host(b.gram)), np.tril(a.gram)) < KERNEL["float64"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shifted_products_and_their_sums(device: Device, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    Y, P = rng.standard_normal((2, 40, 3)).astype(dtype)
+    shifts = np.array([[0, 7, 0], [0, 7, 6], [7, 1, 0], [8, 32, 1], [8, 32, 17], [0, 40, 39]])
+    sums = device.module.shifted_products(device.put(Y), device.put(P), shifts)
+    expected = np.array(
+        [(np.roll(Y[a : a + n].astype(float), s, axis=0) * P[a : a + n]).sum(0) for a, n, s in shifts.tolist()]
+    )
+    assert worst(on_host(sums), expected) < KERNEL["float64"]
+    rows, first = np.array([[0, 2, 3], [1, 2, 4], [5, 5, 5]]), np.array([0, 1, 1, 3])
+    found = device.module.sums_of_groups(sums, rows, first)
+    groups = [expected[row[a:b]].sum(0) for row in rows for a, b in itertools.pairwise(first)]
+    assert worst(on_host(found), np.array(groups)) < KERNEL["float64"]
+    for bad in ([[0, 41, 0]], [[0, 7, 7]], [[-1, 7, 0]], [[0, 7]]):
+        with pytest.raises(ValueError, match="shift"):
+            device.module.shifted_products(device.put(Y), device.put(P), np.array(bad))
+    for bad_rows, bad_first in (([[6]], [0, 1]), ([[0]], [0, 2]), ([[0, 1]], [0, 2, 1, 2])):
+        with pytest.raises(ValueError, match=r"expected|sums_of_groups"):
+            device.module.sums_of_groups(sums, np.array(bad_rows), np.array(bad_first))

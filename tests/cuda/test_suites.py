@@ -16,13 +16,14 @@ import linear.test_estimator
 import linear.test_hard_data
 import linear.test_masks
 import linear.test_nested
+import linear.test_nulls
 import linear.test_word_rate
 from heschl import CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV, cca_grid
-from heschl.linear import nested_cv
+from heschl.linear import nested_cv, null_scores
 
 SUITES = [
     linear.test_banded, linear.test_cca, linear.test_estimator, linear.test_hard_data, linear.test_masks,
-    linear.test_nested, linear.test_word_rate,
+    linear.test_nested, linear.test_nulls, linear.test_word_rate,
 ]  # fmt: skip
 
 
@@ -41,6 +42,7 @@ def on_cuda(estimator: type) -> type:
 DEFAULTS = {kind.__name__: on_cuda(kind) for kind in (CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV)} | {
     "cca_grid": partial(cca_grid, device="cuda"),
     "nested_cv": partial(nested_cv, device="cuda"),
+    "null_scores": partial(null_scores, device="cuda"),
 }
 # Words of tests that ask for what only the CPU has, or for what a class made here lacks.
 CPU_ONLY = ('"cg"', "pickle", "get_params")

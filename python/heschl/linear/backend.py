@@ -66,6 +66,12 @@ class Backend(Protocol):
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
         """Some columns, a copy."""
 
+    def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
+        """Write some columns."""
+
+    def by_target(self, values: Array, n_lags: int) -> Array:
+        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+
     def rows(self, array: Array, index: Any) -> Array:
         """Some rows (indices or a slice)."""
 
@@ -157,6 +163,14 @@ class Host:
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
         """Some columns, a copy."""
         return np.ascontiguousarray(array[:, index])
+
+    def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
+        """Write some columns."""
+        target[:, index] = values
+
+    def by_target(self, values: Array, n_lags: int) -> Array:
+        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+        return np.ascontiguousarray(values.reshape(n_lags, -1, values.shape[1]).transpose(2, 1, 0))
 
     def rows(self, array: Array, index: Any) -> Array:
         """Some rows."""

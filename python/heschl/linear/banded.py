@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from heschl.linear.backend import HOST
 from heschl.linear.cv import FoldErrors
+from heschl.linear.engine import joined
 from heschl.linear.frames import Double
 from heschl.linear.primal import STACKED_BYTES, Primal
 from heschl.linear.ridge import Weights
@@ -147,13 +148,8 @@ def fit_chosen(
         banded = solver.banded(spaces.bands(candidates.gammas[candidates.which[candidate]]))
         return targets, banded.train(parts, scratch).weights(float(candidates.alphas[candidate]), targets)
 
-    found = list(map_threads(at, np.unique(chosen).tolist(), solver.scratch, small=solver.side_by_side))
-    first = found[0][1]
-    values = np.empty((len(first.values), len(chosen)), first.values.dtype)
-    intercept = np.empty(len(chosen), first.values.dtype)
-    for targets, weights in found:
-        values[:, targets], intercept[targets] = weights.on(HOST).values, weights.intercept
-    return Weights(values, first.shift, intercept)
+    found = map_threads(at, np.unique(chosen).tolist(), solver.scratch, small=solver.side_by_side)
+    return joined(list(found), len(chosen))
 
 
 def split_r2(
@@ -169,7 +165,7 @@ def split_r2(
     sst = np.stack([variation.sst for variation in _variations(solver, splits)])
     sums = np.empty((len(splits.test), len(spaces.names), len(chosen)))
     for split in range(len(splits.test)):
-        weights = fit_chosen(solver, splits.train[split], spaces, candidates, chosen)
+        weights = fit_chosen(solver, splits.train[split], spaces, candidates, chosen).on(HOST)
         sums[split] = _product_sums(solver, splits, split, spaces, weights)
     if not pooled:
         return nanmean(sums / sst[:, None], axis=0)

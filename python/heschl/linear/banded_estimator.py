@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_alphas, check_choice
+from heschl.linear.backend import HOST
 from heschl.linear.banded import Candidates, Spaces, choose, fit_chosen, search, split_r2
 from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning
@@ -86,7 +87,7 @@ class BandedRidgeCV(LaggedModel):
         Cross-validated R² at the chosen penalties, shared out among the spaces by the product measure: sums to their
         `cv_scores_`. Optimistic as these are: the same folds chose.
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
-        See `LaggedRidge`.
+        See `LaggedRidge`. All others are NumPy arrays wherever X lies.
 
     Raises
     ------
@@ -225,7 +226,8 @@ class BandedRidgeCV(LaggedModel):
         def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double]:
             everything = range(len(splits.parts))
             weights = fit_chosen(solver, everything, spaces, candidates, chosen[targets])
-            return weights, split_r2(solver, splits, spaces, candidates, chosen[targets], pooled)
+            shares = split_r2(solver, splits, spaces, candidates, chosen[targets], pooled)
+            return weights if len(targets) == c else weights.on(HOST), shares
 
         fitted, dtype = self._in_blocks(task, fits_of)
         shares = np.empty((len(spaces.names), c))

@@ -22,7 +22,7 @@ from heschl.checks import (
     check_same_length,
 )
 from heschl.linear.backend import HOST, backend_of
-from heschl.linear.cuda import TF32, as_kind, check_device, cuda_backend, in_kind, on_device, on_host, placed
+from heschl.linear.cuda import TF32, check_device, cuda_backend, in_kind, on_device, on_host, responses_there
 from heschl.linear.engine import Fit, How
 from heschl.linear.frames import Float, Frames
 from heschl.linear.problem import Problem
@@ -78,8 +78,10 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             check_same_length("groups", labels.size, n, "X")
         bounds = segment_bounds(segments, n, labels)
         self.n_features_in_ = features.shape[1]
-        there = None if features.backend is HOST else placed(y, features.spaces[0].values)
-        problem = Problem(features, responses, lags, self.boundary, self.fit_intercept, self.standardize, there=there)
+        problem = Problem(
+            features, responses, lags, self.boundary, self.fit_intercept, self.standardize,
+            there=responses_there(y, features.dtype),
+        )  # fmt: skip
         return Data(problem, bounds, segment_groups(labels, bounds, n), single, X)
 
     def _dtype(self) -> DTypeLike | None:
@@ -99,25 +101,33 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return How(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
 
     def _keep(self, fit: Fit, data: Data) -> None:
-        """Fitted attributes. The weights as fitted stay beside them: prediction loses nothing to their units."""
-        problem, dtype = data.problem, data.problem.X.dtype
-        lags, d = problem.lags, problem.X.shape[1]
-        self._weights, self._single = fit.weights.on(problem.X.backend), data.single
-        self.lags_ = np.asarray(lags)
+        """Fitted attributes; beside them, where X lies, the weights as fitted: predictions lose nothing to units."""
+        problem = data.problem
+        self._single = data.single
+        self.lags_ = np.asarray(problem.lags)
         self.dtype_, self.solver_ = fit.dtype, fit.solver
-        self.feature_mean_ = fit.weights.shift.astype(dtype)
-        coef = fit.weights.values.reshape(len(lags), d, -1).transpose(2, 1, 0)
-        shift = fit.weights.shift.astype(np.float64)
-        intercept = (fit.weights.intercept - np.einsum("cfk,f->c", coef, shift)).astype(dtype)
-        self.coef_ = np.ascontiguousarray(coef[0] if data.single else coef, dtype=dtype)
-        self.intercept_ = intercept[0] if data.single else intercept
-        if on_device(data.X):
-            self.coef_, self.intercept_ = (as_kind(values, data.X) for values in (self.coef_, self.intercept_))
+        self.feature_mean_ = fit.weights.shift.astype(problem.X.dtype)
+        self._weights = fit.weights.on(problem.X.backend)
+        self.coef_, self.intercept_ = self._coefficients(self._weights, data.X)
+
+    def _coefficients(self, weights: Weights, X: Any) -> tuple[Any, Any]:
+        """`coef_` and `intercept_` of weights, as X's kind of array where X lies on a device."""
+        coef, intercept = weights.coefficients(len(self.lags_), self.feature_mean_.dtype)
+        if self._single:
+            coef = coef.reshape(coef.shape[1:])
+        if not on_device(X):
+            return coef, intercept[0] if self._single else intercept
+        there = float(intercept[0]) if self._single else in_kind(backend_of(coef).put(intercept), X)
+        return in_kind(coef, X), there
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickles and copies, which hold no memory of a device but what attributes of other libraries do."""
-        state: dict[str, Any] = super().__getstate__()
-        return state | {"_weights": state["_weights"].on(HOST)} if "_weights" in state else state
+        """What is pickled or copied: of a model on a device one on the host, to be read where there is none."""
+        state = dict(super().__getstate__())
+        if "_weights" in state:
+            state["_weights"] = self._weights.on(HOST)
+            if state["_weights"] is not self._weights:
+                state["coef_"], state["intercept_"] = self._coefficients(state["_weights"], None)
+        return state
 
     def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
         """Predicted responses, without a design.
@@ -136,10 +146,11 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         """
         check_is_fitted(self)
         prediction = self._predict(X, segments)[0]
+        if self._single:
+            prediction = prediction.reshape((len(prediction),))
         if on_device(X):
             return in_kind(prediction, X)
-        prediction = backend_of(prediction).get(prediction)
-        return _like(prediction[:, 0] if self._single else prediction, X)
+        return _like(backend_of(prediction).get(prediction), X)
 
     def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
         _check_feature_names(self, X, reset=False)

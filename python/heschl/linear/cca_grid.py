@@ -86,8 +86,7 @@ def cca_grid(
         nonlocal n
         where = f"{side}[{name!r}]"
         given = layer() if callable(layer) else layer
-        X = Frames.of(given, name=where).to(there).dense
-        assert X is not None
+        X = Frames.of(given, name=where).to(there).expanded()
         n = len(X) if n is None else n
         if len(X) != n:
             raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")

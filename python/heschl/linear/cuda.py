@@ -175,6 +175,15 @@ def on_host(name: str, X: Any) -> Any:
     return device_of(found).get(found)
 
 
+def responses_there(y: Any, dtype: DTypeLike) -> Array | None:
+    """Give responses that lie on a device as heschl's matrix (n, c) of a type, where they lie; None of any others."""
+    if not on_device(y):
+        return None
+    found = _adopted("y", y)
+    found = found.reshape((len(found), 1)) if found.ndim == 1 else found
+    return found if found.dtype == dtype else device_of(found).cast(found, dtype)
+
+
 def _adopted(name: str, X: Any) -> Array:
     if _own(X):
         return X
@@ -182,22 +191,6 @@ def _adopted(name: str, X: Any) -> Array:
     if str(X.dtype).rpartition(".")[2] not in ("float32", "float64"):
         raise InputError(name, f"numbers of type {X.dtype}", "float32 or float64", "Convert them on the device.")
     return backend.module.from_dlpack(backend.context, X.__dlpack__(stream=backend.context.stream or None))
-
-
-def placed(y: Any, like: Array) -> Array | None:
-    """Give responses (n, c) that lie on a device, in the precision of `like` there; None for any others."""
-    if not on_device(y) or len(y.shape) != 2 or not on_device(like):
-        return None
-    found = _adopted("y", y)
-    return found if found.dtype == like.dtype else device_of(found).cast(found, like.dtype)
-
-
-def as_kind(values: NDArray[Any], X: Any) -> Any:
-    """Give the host's array as one of the library that X is of, on its device; heschl's own have two axes at most."""
-    if _own(X):
-        return values
-    flat = cuda_backend().put(np.ascontiguousarray(values).reshape(1, -1))
-    return in_kind(flat, X).reshape(values.shape)
 
 
 def in_kind(array: Array, X: Any) -> Any:
@@ -276,6 +269,14 @@ class Device:
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
         """Some columns, a copy."""
         return array.take(None, np.ascontiguousarray(index, dtype=np.int64))
+
+    def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
+        """Write some columns."""
+        self.module.set_columns(target, np.ascontiguousarray(index, dtype=np.int64), values)
+
+    def by_target(self, values: Array, n_lags: int) -> Array:
+        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+        return self.module.by_target(values, n_lags)
 
     def rows(self, array: Array, index: Any) -> Array:
         """Some rows, a copy."""

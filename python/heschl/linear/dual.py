@@ -37,16 +37,15 @@ class Dual:
         self.sizes = [int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.ranges]
         self.backend = problem.X.backend
         self.side_by_side = self.backend is HOST and sum(self.sizes) <= self.SMALL
-        H = problem.X.rows(slice(None))
-        self.H = H
+        features = problem.X.expanded()  # X X' is a product of frames with frames
+        self.H = H = self.backend.get(features)
         if not problem.standardize:
             if H.dtype == np.float32:
                 mean = H.mean(axis=0, dtype=np.float64)
                 sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
                 refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
             whole = _in_order(np.concatenate(self.ranges))
-            dense = problem.X.dense
-            self.features = self.backend.put(H) if dense is None else dense
+            self.features = features
             self.kernel = _kernel(self.backend, self.features, whole, whole, problem.lags)
             self.position = np.empty(len(H), dtype=np.int64)  # of a frame's row in it
             self.position[row_numbers(whole)] = np.arange(len(self.kernel))

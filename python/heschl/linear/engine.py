@@ -104,7 +104,7 @@ def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, pe
             scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
-        return scores, _final(solver, range(len(parts)), alphas, choose(scores)) if complete else None
+        return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
 
     found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how, left_out=left_out)
     scores = PathScores(*np.full((2, len(alphas), c), np.nan))
@@ -121,10 +121,11 @@ def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen:
     """Fit every target at its own, given penalty."""
 
     def block(_: Problem, solver: Solver, targets: Integers) -> Weights:
-        return _final(solver, range(len(parts)), alphas, chosen[targets])
+        return _final(solver, range(len(parts)), alphas, chosen[targets], c)
 
+    c = problem.y.shape[1]
     found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, how)
-    return Fit(joined(found, problem.y.shape[1]), None, chosen, method, dtype)
+    return Fit(joined(found, c), None, chosen, method, dtype)
 
 
 def in_blocks(
@@ -195,10 +196,11 @@ def _blocks(
     return out
 
 
-def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers) -> Weights:
-    """Weights of each target at its own penalty, from all parts."""
+def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers, n_targets: int) -> Weights:
+    """Weights of each target at its own penalty, from all parts; of a block of targets on the host, if not of all."""
     if not solver.side_by_side:
-        return joined(list(solve_chosen(solver, parts, alphas, chosen, solver.scratch())), len(chosen))
+        weights = joined(list(solve_chosen(solver, parts, alphas, chosen, solver.scratch())), len(chosen))
+        return weights if len(chosen) == n_targets else weights.on(HOST)
 
     def at(a: int, scratch: Any) -> tuple[Integers, Weights]:
         targets = np.flatnonzero(chosen == a)
@@ -209,18 +211,14 @@ def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integer
 
 
 def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:
-    """Weights of all targets from those of some each."""
-    first, b = parts[0][1], backend_of(parts[0][1].values)
+    """Weights of all targets from those of some each, where they lie."""
+    first = parts[0][1]
     if len(parts) == 1:
-        return first.on(HOST)
-    intercept = np.empty(n_targets, first.intercept.dtype)
+        return first
+    b = backend_of(first.values)
+    values = b.empty((len(first.values), n_targets), first.values.dtype)
+    intercept = np.empty(n_targets, first.values.dtype)
     for targets, weights in parts:
+        b.set_columns(values, targets, weights.values)
         intercept[targets] = weights.intercept
-    if b is not HOST:  # put in order there, and fetched in one piece
-        order = np.argsort(np.concatenate([targets for targets, _ in parts]))
-        values = b.get(b.columns(b.side_by_side([weights.values for _, weights in parts]), order))
-        return Weights(values, first.shift, intercept)
-    values = np.empty((len(first.values), n_targets), first.values.dtype)
-    for targets, weights in parts:
-        values[:, targets] = weights.values
     return Weights(values, first.shift, intercept)

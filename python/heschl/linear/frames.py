@@ -234,9 +234,15 @@ class Frames:
         return backend_of(self.spaces[0].values)
 
     def to(self, backend: Backend) -> Frames:
-        """The same frames elsewhere. On a device several spaces become one matrix, at the rate of frames."""
+        """The same frames elsewhere. On a device several spaces become one matrix, at the rate of frames.
+
+        Moments of pairs of spaces, each at its own rate, are the host's: a device is faster in one product.
+        """
         if backend == self.backend:
             return self
+        if backend is HOST:
+            get = self.backend.get
+            return Frames(tuple(replace(s, values=get(s.values), run_there=None) for s in self.spaces))
         parts = [backend.put(space.values) for space in self.spaces]
         if len(parts) == 1:
             run = self.spaces[0].run
@@ -247,6 +253,11 @@ class Frames:
             for part, s in zip(parts, self.spaces, strict=True)
         ]
         return Frames.of_matrix(backend.side_by_side(frames))
+
+    def expanded(self) -> Array:
+        """The matrix (n, d) that these stand for, where they lie."""
+        b = self.backend
+        return b.side_by_side([s.values if s.run is None else b.rows(s.values, s.run) for s in self.spaces])
 
     @property
     def dense(self) -> Float | None:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.backend import HOST
-from heschl.linear.cuda import check_device, on_host, placed
+from heschl.linear.cuda import check_device, on_host, responses_there
 from heschl.linear.cv import FoldErrors, Progress, Solver, at_edge, choose_alpha, solve_chosen
 from heschl.linear.engine import How, in_blocks
 from heschl.linear.frames import Double, Float, Frames
@@ -134,7 +133,7 @@ def nested_cv(
     check_choice("boundary", boundary, BOUNDARIES)
     bounds = segment_bounds(segments, len(features))
     parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
-    there = None if features.backend is HOST else placed(y, features.spaces[0].values)
+    there = responses_there(y, features.dtype)
     problem = Problem(features, responses, frames, boundary, True, standardize, there=there)
     return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False, device))
 

@@ -2,16 +2,15 @@
 
 Frames depend on their neighbours, so they must not be shuffled. `null_scores` keeps the out-of-fold predictions and
 shifts the responses against them, circularly, each segment (or run) by its own random number of frames. All shifts of
-a segment come from one FFT; a permutation is then a gather and a sum. The squares of either side do not change under a
-shift that stays in its fold, so
+a segment come from one FFT (on a device those that were drawn, from plain sums); a permutation is then a gather and a
+sum. The squares of either side do not change under a shift that stays in its fold, so
     SSE = SSE_observed - 2 (C - C_observed),    C = Σ y(t - shift) prediction(t),
 says every score of every permutation. `heschl.linear.nulls_refit.null_refit` fits the model again to each permutation.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,18 +19,19 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.backend import HOST, Array
-from heschl.linear.cuda import adopt, check_device, cuda_backend, device_of, on_device, on_host
+from heschl.linear.backend import HOST, Array, Backend, backend_of
+from heschl.linear.cuda import adopt, check_device, cuda_backend, on_device
 from heschl.linear.frames import Double, Float
-from heschl.linear.rows import Bounds
+from heschl.linear.rows import Bounds, row_numbers
 from heschl.linear.scores import FoldScores, nanmean
 from heschl.linear.segments import fold_numbers, segment_bounds
+from heschl.linear.solvers import memory_limit
 from heschl.linear.threads import n_threads
 
 Integers = NDArray[np.int64]
 
 STATISTICS = ("r2", "pooled_r2", "r")
-# Working memory of one block of targets, and of one gather of permutations in it.
+# Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.
 BLOCK_BYTES = 128 << 20
 GATHER_BYTES = 4 << 20
 
@@ -128,8 +128,7 @@ def null_scores(
         lower, but finds too much unless `min_shift` is small beside the segments: at a coefficient of 0.9, 18 % below
         0.05 where 15 of 60 frames are left out either way, 6 % where 21 of 400.
     device : {"cpu", "cuda"}
-        Where to sum; predictions that lie on a GPU stay there. There all shifts of a segment are summed directly, with
-        operations that grow with the square of its length: for sentences and stories, not for hours in one segment.
+        Where to compute; where y or the predictions lie on the device, it is done there.
     random_state : int or numpy.random.Generator, optional
 
     Returns
@@ -159,9 +158,8 @@ def null_scores(
     (True, (99, 2))
     """
     check_device(device)
-    there = on_device(predictions)
-    predicted = adopt("predictions", predictions) if there else check_matrix("predictions", predictions)
-    responses = check_matrix("y", on_host("y", y), predicted.dtype)
+    predicted, responses = _in_one_place(device, predictions, y)
+    b = backend_of(predicted)
     if responses.shape != predicted.shape:
         raise InputError("y", f"an array of shape {responses.shape}", f"{predicted.shape}, as predicted")
     check_choice("statistic", statistic, STATISTICS)
@@ -185,19 +183,14 @@ def null_scores(
 
     order = np.argsort(fold, kind="stable")
     units, fold, shifts = units[order], fold[order], shifts[:, order]
-    b = device_of(predicted) if there else cuda_backend() if device == "cuda" else HOST
-    y_there, p_there = b.put(responses), b.put(predicted)
-    observed = FoldScores.of(y_there, p_there, [units[fold == k] for k in range(int(fold[-1]) + 1)])
+    observed = FoldScores.of(responses, predicted, [units[fold == k] for k in range(int(fold[-1]) + 1)])
     null = np.empty((n_permutations, responses.shape[1]))
-    n_block = max(1, BLOCK_BYTES // (len(responses) * (8 + 8 * responses.itemsize))) if b is HOST else len(null.T)
+    n_bytes = memory_limit(b, None) or BLOCK_BYTES
+    n_block = max(1, int(n_bytes) // (len(responses) * (8 + 8 * responses.dtype.itemsize)))
     for first in range(0, responses.shape[1], n_block):
         block = slice(first, first + n_block)
         scores = observed.targets(block)
-        if b is HOST:
-            changes = _changes(responses[:, block], predicted[:, block], units, fold, shifts)
-        else:
-            changes = _changes_there(y_there, p_there, units, fold, shifts)
-        for some, change in changes:
+        for some, change in _changes(responses, predicted, block, units, fold, shifts):
             shifted = replace(scores, spy=scores.spy + change, sse=scores.sse - 2.0 * change)
             null[some, block] = summary(shifted, statistic)
     return NullDistribution.of(statistic, summary(observed, statistic), null)
@@ -210,55 +203,53 @@ def summary(scores: FoldScores, statistic: str) -> Double:
     return nanmean(scores.r2 if statistic == "r2" else scores.r, axis=-2)
 
 
+def _in_one_place(device: str, predictions: Any, y: Any) -> tuple[Array, Array]:
+    """Checked predictions and responses of one precision, on a device where either lies there, else as asked."""
+    predicted = (
+        adopt("predictions", predictions) if on_device(predictions) else check_matrix("predictions", predictions)
+    )
+    responses = adopt("y", y) if on_device(y) else check_matrix("y", y, predicted.dtype)
+    there = cuda_backend() if device == "cuda" else HOST
+    there = next((b for b in map(backend_of, (predicted, responses)) if b is not HOST), there)
+    predicted, responses = (X if backend_of(X) is not HOST else there.put(X) for X in (predicted, responses))
+    return predicted, responses if responses.dtype == predicted.dtype else there.cast(responses, predicted.dtype)
+
+
 def _changes(
-    y: Float, prediction: Float, units: Bounds, fold: Integers, shifts: Integers
+    y: Array, prediction: Array, targets: slice, units: Bounds, fold: Integers, shifts: Integers
 ) -> Iterator[tuple[slice, Double]]:
     """What shifts (m, U) of units, in order of folds, add to Σ y · prediction of folds: some (., K, c) at a time."""
-    lengths = units[:, 1] - units[:, 0]
-    rows = np.concatenate([np.arange(begin, end) for begin, end in units])
-    starts, first = np.cumsum(lengths) - lengths, np.searchsorted(fold, np.arange(fold[-1] + 1))
-    folds = starts[first]
-    sums = _all_shifts(_centred(y[rows], folds), _centred(prediction[rows], folds), starts, lengths)
-    unshifted = np.add.reduceat(sums[starts][None], first, axis=1)
-    n_some = max(1, GATHER_BYTES // (sums.itemsize * len(units) * y.shape[1]))
+    b, columns = backend_of(y), np.arange(y.shape[1])[targets]
+    lengths, first = units[:, 1] - units[:, 0], np.searchsorted(fold, np.arange(fold[-1] + 1))
+    folds = [row_numbers(own) for own in np.split(units, first[1:])]
+    y, prediction = (_centred(b, side, folds, columns) for side in (y, prediction))
+    starts = np.cumsum(lengths) - lengths  # row starts[u] + s stands for unit u shifted by s
+    if b is HOST:
+        sums, gathered = _all_shifts(y, prediction, starts, lengths), len(units)
+
+        def of_folds(rows: Integers) -> Double:
+            return np.asarray(np.add.reduceat(sums.take(rows, axis=0), first, axis=1))
+    else:
+        drawn, gathered = np.unique(np.concatenate([starts[None], starts + shifts])), len(first)
+        unit = np.searchsorted(starts, drawn, side="right") - 1
+        table = np.stack([starts[unit], lengths[unit], drawn - starts[unit]], axis=1)
+        sums, edges = b.kernels.shifted_products(y, prediction, table), np.append(first, len(units))
+
+        def of_folds(rows: Integers) -> Double:
+            found = b.kernels.sums_of_groups(sums, np.searchsorted(drawn, rows), edges)
+            return b.get(found).reshape(len(rows), len(first), len(columns))
+
+    unshifted = of_folds(starts[None])
+    n_some = max(1, GATHER_BYTES // (8 * gathered * len(columns)))
     for begin in range(0, len(shifts), n_some):
         some = slice(begin, begin + n_some)
-        yield some, np.add.reduceat(sums.take(starts + shifts[some], axis=0), first, axis=1) - unshifted
+        yield some, of_folds(starts + shifts[some]) - unshifted
 
 
-def _changes_there(
-    y: Array, prediction: Array, units: Bounds, fold: Integers, shifts: Integers
-) -> Iterator[tuple[slice, Double]]:
-    """The same of all targets, on a device."""
-    b: Any = device_of(y)
-    lengths, c = units[:, 1] - units[:, 0], y.shape[1]
-    starts, first = np.cumsum(lengths) - lengths, np.searchsorted(fold, np.arange(fold[-1] + 2))
-    edges = np.append(starts, lengths.sum())[first]
-    both = [b.rows(side, np.concatenate([np.arange(*unit) for unit in units])) for side in (y, prediction)]
-    for begin, end in itertools.pairwise(edges.tolist()):
-        for side in both:  # about the mean of each fold: see `_centred`
-            part = side.part(begin, end - begin, 0, c)
-            b.shifted(part, np.zeros(end - begin), -b.means(part, 0))
-    sums = b.empty((len(y), c), np.float64)
-    b.module.circular_sums(*both, np.stack([starts, lengths], axis=1), sums)
-
-    def of(rows: Integers) -> Double:
-        out = b.empty((len(rows) * (len(first) - 1), c), np.float64)
-        b.module.gathered_sums(sums, np.ascontiguousarray(rows), first, out)
-        return np.asarray(b.get(out).reshape(len(rows), -1, c))
-
-    unshifted = of(starts[None])
-    n_some = max(1, BLOCK_BYTES // (8 * (len(first) - 1) * c))
-    for begin in range(0, len(shifts), n_some):
-        some = slice(begin, begin + n_some)
-        yield some, of(starts + shifts[some]) - unshifted
-
-
-def _centred(values: Float, starts: Integers) -> Float:
-    """`values` less the mean of each fold, whose products float32 would have to carry beside what a shift changes."""
-    sizes = np.diff(np.append(starts, len(values)))
-    means = np.add.reduceat(values, starts, axis=0, dtype=np.float64) / sizes[:, None]
-    return np.asarray(values - np.repeat(means.astype(values.dtype), sizes, axis=0))
+def _centred(b: Backend, values: Array, folds: Sequence[Integers], columns: Integers) -> Array:
+    """Rows of each fold in turn, less their mean, which float32 would have to carry beside what a shift changes."""
+    parts = [b.block(values, rows, columns) for rows in folds]
+    return b.below([b.shifted(part, np.zeros(len(part)), -b.means(part, 0)) for part in parts])
 
 
 def _all_shifts(y: Float, prediction: Float, starts: Integers, lengths: Integers) -> Double:

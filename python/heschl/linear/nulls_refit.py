@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix
 from heschl.linear.backend import HOST, Array
-from heschl.linear.cuda import check_device, cuda_backend, on_host
+from heschl.linear.cuda import check_device, cuda_backend, on_host, responses_there
 from heschl.linear.cv import Progress
 from heschl.linear.frames import Double, Frames
 from heschl.linear.moments import LaggedMoments
@@ -89,7 +89,7 @@ def null_refit(
         one X'X in each thread). The more, the fewer factorisations.
     random_state : int or numpy.random.Generator, optional
     device : {"cpu", "cuda"}
-        Where to fit and score.
+        Where to fit and score; features that lie on the device stay there.
     progress : callable, optional
         Called with (permutations done, permutations in all), the true alignment counted as one.
 
@@ -129,15 +129,18 @@ def null_refit(
     permuter = Permuter.of(bounds, fold, groups)
     rng = np.random.default_rng(random_state)
     moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
-    there = cuda_backend() if device == "cuda" else HOST
-    problem = Problem(features.to(there), responses, window, standardize=standardize)
+    if features.backend is HOST and device == "cuda":
+        features = features.to(cuda_backend())
+    there = responses_there(y, features.dtype)
+    problem = Problem(features, responses, window, standardize=standardize, there=there)
 
     def scores(at: Problem) -> Double:
         of_fold = [bounds[fold == k] for k in range(len(penalties))]
-        each = zip(of_fold, penalties, at.gathered(of_fold)[1], strict=True)
+        responses, moments = at.gathered(of_fold)
+        each = zip(of_fold, penalties, moments, strict=True)
         parts = [Fold(at.ranges(rows), alphas, moments) for rows, alphas, moments in each]
         size = _block_size(at, parts, memory_limit)
-        return _refit(at, parts, permuter, moves, size, statistic, progress)
+        return _refit(at, responses, parts, permuter, moves, size, statistic, progress)
 
     try:
         found = scores(problem)
@@ -214,6 +217,7 @@ class Fold:
 
 def _refit(
     problem: Problem,
+    responses: Array,
     folds: list[Fold],
     permuter: Permuter,
     moves: list[Move],
@@ -228,7 +232,7 @@ def _refit(
     gram, found = b.empty((p, p), problem.y.dtype), np.empty((len(moves), c))
     for first in range(0, len(moves), size):
         rows = [permuter.rows(move) for move in moves[first : first + size]]
-        y = b.put(np.concatenate([problem.y[row] for row in rows], axis=1))  # permutations are targets side by side
+        y = b.side_by_side([b.rows(responses, row) for row in rows])  # permutations are targets side by side
         moments = [permuted_moments(problem.X, y, fold) for fold in folds]
         parts = []
         for k, fold in enumerate(folds):

@@ -53,7 +53,7 @@ def permutation_test(
     standardize, n_permutations, statistic, random_state
         See `null_scores` and `null_refit`.
     device : {"cpu", "cuda"}
-        Where models are fitted and nulls computed.
+        Where models are fitted, and permutations scored.
 
     Returns
     -------

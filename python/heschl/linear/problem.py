@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST, Array
+from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.frames import Float, Frames
 from heschl.linear.masks import mask_groups, masked_moments
 from heschl.linear.moments import LaggedMoments
@@ -24,8 +24,8 @@ class Problem:
 
     `segments` (S, 2) are given where the parts that a fit is cut into are blocks of them and not whole segments.
     `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
-    features of each part over all rows, for `moments` to take away from. `there` are the responses where the features
-    are, if they came from there.
+    features of each part over all rows, for `moments` to take away from. `there` are the responses on a
+    device, if they came from there.
     """
 
     X: Frames  # (n, d)
@@ -42,7 +42,8 @@ class Problem:
     @property
     def placed(self) -> Array:
         """The responses (n, c) where the features are."""
-        return self.X.backend.put(self.y if self.there is None else self.there)
+        b = self.X.backend
+        return self.y if b is HOST else b.put(self.y if self.there is None else self.there)
 
     @property
     def n_columns(self) -> int:
@@ -56,13 +57,13 @@ class Problem:
 
     def in_float64(self) -> Problem:
         """The same in double precision."""
-        there = None if self.there is None else self.X.backend.cast(self.there, np.float64)
+        there = None if self.there is None else backend_of(self.there).cast(self.there, np.float64)
         return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64), features=None, there=there)
 
     def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
         """The same for some of the responses."""
         some = np.arange(self.y.shape[1])[targets]
-        there = None if self.there is None else self.X.backend.columns(self.there, some)
+        there = None if self.there is None else backend_of(self.there).columns(self.there, some)
         return replace(self, y=np.ascontiguousarray(self.y[:, targets]), there=there)
 
     def by_mask(self, parts: Sequence[Bounds]) -> list[tuple[NDArray[np.int64], Problem]]:

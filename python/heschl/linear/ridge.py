@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from heschl.linear.backend import HOST, Array, Backend, backend_of
 from heschl.linear.frames import Double, Float, Frames
@@ -42,20 +42,27 @@ class Weights:
             return self
         return replace(self, values=own.get(self.values) if backend is HOST else backend.put(self.values))
 
+    def coefficients(self, n_lags: int, dtype: DTypeLike) -> tuple[Array, Float]:
+        """Weights (c, d, n_lags) where they lie, and intercepts (c,) on the host, for features less no shift."""
+        b = backend_of(self.values)
+        intercept = self.intercept - b.weighted_sums(np.tile(self.shift.astype(np.float64), n_lags), self.values)
+        values = self.values if self.values.dtype == dtype else b.cast(self.values, dtype)
+        return b.by_target(values, n_lags), intercept.astype(dtype)
+
 
 def squared_errors(sets: Sequence[Weights], X: Frames, y: Float, ranges: Ranges, lags: range) -> Double:
     """Σ (y - prediction)² over the rows of the ranges, (m, c), for m sets of weights of equal shift."""
     c, b = y.shape[1], X.backend
-    if b is HOST and X.dense is None:  # predictions at the rate of words cost less than sums at that of frames
+    only = X.spaces[0]
+    if b is HOST and X.dense is None:  # word by word: the kernel would go frame by frame
         actual = y[row_numbers(ranges)].astype(np.float64)
         errors = (actual - weights.predict(X, ranges, lags) for weights in sets)
         return np.array([np.einsum("tc,tc->c", error, error) for error in errors])
     values = b.side_by_side([weights.values for weights in sets])
     intercept = b.put(np.concatenate([weights.intercept for weights in sets]))
     sse = b.empty((len(sets) * c,), np.float64)
-    H = X.spaces[0]
     b.kernels.lagged_sse(
-        H.values, H.index, y, b.put(sets[0].shift), ranges, lags[0], len(lags), values, intercept, sse, b.handle()
+        only.values, only.index, y, b.put(sets[0].shift), ranges, lags[0], len(lags), values, intercept, sse, b.handle()
     )
     return b.get(sse).reshape(len(sets), c)
 
