@@ -35,45 +35,60 @@ double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diago
             "ridge_residual: G (p, p), diagonal (p), R (p, c), W (p, c) differ");
     // G w from its lower triangle: what lies above a row's diagonal down its column, in stretches; what lies before it
     // along the row, in lanes. Both ways neighbouring threads read neighbours.
-    constexpr int64_t stretch = 512, lanes = 32;
+    constexpr int64_t stretch = 512, lanes = 32, most = 2;  // targets in one pass over G
     const int64_t parts = (p + stretch - 1) / stretch;
-    const Buffer<double> column(cuda, parts * p), row(cuda, lanes * p), squares(cuda, 2 * p);
-    double *down = column.data(), *along = row.data(), *out = squares.data();
+    const Buffer<double> column(cuda, most * parts * p), row(cuda, most * lanes * p), squares(cuda, 2 * most * p);
+    const Buffer<double> gathered(cuda, most * p);  // their weights side by side: columns of W would be read in strides
+    double *down = column.data(), *along = row.data(), *out = squares.data(), *w = gathered.data();
     double worst = 0.0;
-    for (int64_t i = 0; i < targets.size; ++i) {
-        const int64_t j = targets[i];
-        require(0 <= j && j < c, "ridge_residual: a target is out of range");
+    for (int64_t i = 0; i < targets.size; i += most) {
+        const int64_t a = targets[i], b = targets[std::min(i + 1, targets.size - 1)];
+        require(0 <= a && a < c && 0 <= b && b < c, "ridge_residual: a target is out of range");
+        for_each(cuda, p, [=] __device__(int64_t r) {
+            w[2 * r] = static_cast<double>(W.data[r * W.stride + a]);
+            w[2 * r + 1] = static_cast<double>(W.data[r * W.stride + b]);
+        });
         for_each(cuda, parts * p, [=] __device__(int64_t at) {
             const int64_t r = at % p, from = at / p * stretch, to = from + stretch < p ? from + stretch : p;
-            double sum = 0.0;
-            for (int64_t g = from > r ? from : r + 1; g < to; ++g)
-                sum += static_cast<double>(G.data[g * G.stride + r]) * static_cast<double>(W.data[g * W.stride + j]);
-            down[at] = sum;
+            double one = 0.0, two = 0.0;
+            for (int64_t g = from > r ? from : r + 1; g < to; ++g) {
+                const double value = static_cast<double>(G.data[g * G.stride + r]);
+                one += value * w[2 * g];
+                two += value * w[2 * g + 1];
+            }
+            down[2 * at] = one;
+            down[2 * at + 1] = two;
         });
         for_each(cuda, lanes * p, [=] __device__(int64_t at) {
             const int64_t r = at / lanes;
-            double sum = 0.0;
-            for (int64_t g = at % lanes; g < r; g += lanes)
-                sum += static_cast<double>(G.data[r * G.stride + g]) * static_cast<double>(W.data[g * W.stride + j]);
-            along[at] = sum;
+            double one = 0.0, two = 0.0;
+            for (int64_t g = at % lanes; g < r; g += lanes) {
+                const double value = static_cast<double>(G.data[r * G.stride + g]);
+                one += value * w[2 * g];
+                two += value * w[2 * g + 1];
+            }
+            along[2 * at] = one;
+            along[2 * at + 1] = two;
         });
-        for_each(cuda, p, [=] __device__(int64_t r) {
-            const double right = static_cast<double>(R.data[r * R.stride + j]);
-            double left =
-                (static_cast<double>(diagonal.data[r]) + alpha) * static_cast<double>(W.data[r * W.stride + j]);
-            for (int64_t part = 0; part < parts; ++part) left += down[part * p + r];
-            for (int64_t lane = 0; lane < lanes; ++lane) left += along[r * lanes + lane];
-            out[2 * r] = (left - right) * (left - right);
-            out[2 * r + 1] = right * right;
+        for_each(cuda, most * p, [=] __device__(int64_t at) {
+            const int64_t r = at / 2, which = at % 2;
+            const double right = static_cast<double>(R.data[r * R.stride + (which ? b : a)]);
+            double left = (static_cast<double>(diagonal.data[r]) + alpha) * w[at];
+            for (int64_t part = 0; part < parts; ++part) left += down[2 * (part * p + r) + which];
+            for (int64_t lane = 0; lane < lanes; ++lane) left += along[2 * (r * lanes + lane) + which];
+            out[2 * at] = (left - right) * (left - right);
+            out[2 * at + 1] = right * right;
         });
-        double residual = 0.0, size = 0.0;
         const std::vector<double> found = squares.read();
-        for (int64_t r = 0; r < p; ++r) {
-            residual += found[static_cast<std::size_t>(2 * r)];
-            size += found[static_cast<std::size_t>(2 * r + 1)];
+        for (int64_t which = 0; which < most; ++which) {
+            double residual = 0.0, size = 0.0;
+            for (int64_t r = which; r < most * p; r += most) {
+                residual += found[static_cast<std::size_t>(2 * r)];
+                size += found[static_cast<std::size_t>(2 * r + 1)];
+            }
+            if (std::isnan(residual)) return residual;
+            if (residual > 0.0) worst = std::max(worst, std::sqrt(residual / std::max(size, 1e-300)));
         }
-        if (std::isnan(residual)) return residual;
-        if (residual > 0.0) worst = std::max(worst, std::sqrt(residual / std::max(size, 1e-300)));
     }
     return worst;
 }

@@ -197,6 +197,22 @@ def test_scores_whitening_and_singular_values(device: Device, dtype: str) -> Non
     assert worst(np.abs(on_host(v)[:3, :4]), np.abs(vectors[:3, :4])) < 1e-9
 
 
+@pytest.mark.parametrize("targets", [[1], [0, 3], [4, 2, 0]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_residuals(device: Device, dtype: str, targets: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((700, 1100))  # columns of more than one stretch
+    G, W = (A.T @ A).astype(dtype), rng.standard_normal((1100, 5)).astype(dtype)
+    R = ((G + 3.0 * np.eye(1100)) @ W * (1 + 0.01 * rng.standard_normal((1100, 5)))).astype(dtype)
+    sample, lower = np.array(targets, dtype=np.int64), np.tril(G)
+    expected = _core.ridge_residual(lower, G.diagonal().copy(), 3.0, R, W, sample, 1)
+    there = [device.put(array) for array in (lower, G.diagonal().copy())]
+    found = device.module.ridge_residual(*there, 3.0, device.put(R), device.put(W), sample, device.context)
+    assert found == pytest.approx(expected, rel=1e-6) and 1e-3 < expected < 0.1
+    with pytest.raises(ValueError, match="out of range"):
+        device.module.ridge_residual(*there, 3.0, device.put(R), device.put(W), sample + 5, device.context)
+
+
 def test_singular_values_of_neighbours_of_one_size_together(device: Device) -> None:
     rng = np.random.default_rng(0)
     sizes, k = [4, 4, 4, 12, 20, 3, 3, 0], 5
