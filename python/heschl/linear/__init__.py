@@ -8,7 +8,6 @@ from heschl.linear.cuda import CudaStatus, cuda_status
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
-from heschl.linear.frames import FeatureSpaces, Repeated
 from heschl.linear.learned import nested_cv_learned
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.nested import NestedScores, nested_cv
@@ -18,6 +17,7 @@ from heschl.linear.permutation import permutation_test
 from heschl.linear.published import JoinedScores, joined_cv
 from heschl.linear.segments import group_folds
 from heschl.linear.shared import SharedParts, probe, residual
+from heschl.linear.spaces import FeatureSpaces, Repeated
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [

@@ -17,11 +17,12 @@ from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.engine import Fit, in_blocks, joined
 from heschl.linear.estimator import DEFAULT_ALPHAS
-from heschl.linear.frames import Double, FeatureSpaces
+from heschl.linear.frames import Double
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.segments import Splits, make_splits
+from heschl.linear.spaces import FeatureSpaces
 
 Integers = NDArray[np.int64]
 Result = TypeVar("Result")
