@@ -21,6 +21,7 @@ constexpr bool is_emulated = true;
 void bind_emulation(py::module_& m) {  // for tests
     m.def("fail", emulated::fail, py::arg("function"), py::arg("status"), py::arg("skipped"));
     m.def("alive", emulated::alive);
+    m.def("waiting", emulated::waiting);
     m.def("peak", emulated::peak);
     m.def("set_device", [](int device) { cudaSetDevice(device); });
     m.def("current_device", [] {
@@ -65,8 +66,13 @@ DeviceArray<T> upload(const Context& cuda, const Array<T>& given) {
     const py::array_t<T, py::array::c_style> whole = given;  // a copy only where rows are apart
     const int64_t rows = whole.shape(0), cols = ndim == 2 ? whole.shape(1) : 1;
     const T* const source = whole.data();
+    const auto bytes = static_cast<std::size_t>(rows * cols) * sizeof(T);
     Release unlocked;
-    return owned<T>(cuda, cuda->upload(source, static_cast<std::size_t>(rows * cols) * sizeof(T)), rows, cols, ndim);
+    if (bytes >= static_cast<std::size_t>(ahead_bytes))
+        return owned<T>(cuda, cuda->upload(source, bytes), rows, cols, ndim);
+    auto out = new_array<T>(cuda, rows, cols, ndim);
+    cuda->copy_in(out.data, source, bytes);
+    return out;
 }
 
 template <class T>

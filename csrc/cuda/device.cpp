@@ -131,7 +131,7 @@ void* Cuda::allocate(std::size_t bytes) const {
 void* Cuda::upload(const void* host, std::size_t bytes) const {
     const OnDevice here(*this);
     const std::lock_guard<std::mutex> guard(state_->ahead.lock);
-    void* const memory = allocate_on(*this, std::max<std::size_t>(bytes, 1), state_->uploads);
+    void* const memory = allocate_on(*this, bytes, state_->uploads);
     try {
         state_->ahead.send(memory, host, bytes, state_->uploads);
         check(cudaEventRecord(state_->arrived, state_->uploads), "cudaEventRecord");

@@ -23,11 +23,12 @@
 
 namespace heschl {
 
-// What blocks of rows, of products, of Gram matrices take at a time; tests on the emulation have several of them, too.
+// What blocks of rows, of products, of Gram matrices take at a time, and from what size an array of the host is sent
+// ahead of the work that waits; tests on the emulation have several blocks, and such arrays, too.
 #ifdef HESCHL_EMULATED
-constexpr int64_t block_bytes = int64_t{1} << 12;
+constexpr int64_t block_bytes = int64_t{1} << 12, ahead_bytes = int64_t{1} << 10;
 #else
-constexpr int64_t block_bytes = int64_t{256} << 20;
+constexpr int64_t block_bytes = int64_t{256} << 20, ahead_bytes = int64_t{1} << 20;
 #endif
 
 // A device, a stream on it, and what the libraries need to work there. Threads may share it: all work is in the order
@@ -43,6 +44,7 @@ class Cuda {
 
     void* allocate(std::size_t bytes) const;  // throws Error(out_of_memory)
     // Memory filled from the host on a stream of its own, while this one works; what comes after here sees it filled.
+    // One at a time: a small array in the middle of a fit goes by copy_in, and does not wait for a large one.
     void* upload(const void* host, std::size_t bytes) const;
     void release(void* memory) const noexcept;
     void copy_in(void* to, const void* host, std::size_t bytes) const;  // in order; done with `host` on return

@@ -258,6 +258,21 @@ def test_a_block_of_targets_after_the_other(device: Device, monkeypatch: pytest.
     assert worst(on_host(found.intercept_), expected.intercept_) < COEFFICIENTS[dtype]
 
 
+def test_large_arrays_are_sent_while_work_waits(device: Device) -> None:
+    if not device.module.emulated:
+        pytest.skip("seen on the emulation")
+    small = device.put(np.arange(6.0).reshape(2, 3))
+    device.context.synchronize()
+    copies = [device.copy(small) for _ in range(10)]
+    before = device.module.waiting()
+    large = np.arange(5_000_000.0).reshape(-1, 5)  # three staging blocks: the third waits for the first to be gone
+    there = device.put(large)
+    assert before >= 10 and device.module.waiting() > before  # none of the work was waited for
+    product = device.product(there, device.put(np.eye(5)))
+    np.testing.assert_array_equal(product.numpy(), large)
+    np.testing.assert_array_equal(copies[-1].numpy(), small.numpy())
+
+
 def test_shapes_of_device_arrays(device: Device) -> None:
     values = np.arange(24.0)
     own = device.put(values)

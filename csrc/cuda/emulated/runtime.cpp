@@ -113,6 +113,13 @@ std::size_t peak() {
     return std::exchange(runtime().peak, runtime().held);
 }
 
+int waiting() {
+    const Guard guard(runtime().lock);
+    std::size_t count = 0;
+    for (const CUstream_st* stream : runtime().streams) count += stream->waiting.size();
+    return static_cast<int>(count);
+}
+
 int alive() {
     Runtime& all = runtime();
     const Guard guard(all.lock);

@@ -21,6 +21,9 @@ void fail(const std::string& function, int status, int skipped);
 // Most device memory that was in use at a time since the last call, as a pool sees it: freed when its stream is told.
 std::size_t peak();
 
+// Work that nobody has waited for yet, on all streams.
+int waiting();
+
 // Device memory blocks, pinned blocks, streams, events and library handles that exist.
 int alive();
 void count_handle(int change);
