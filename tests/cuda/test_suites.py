@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import linear.test_banded
 import linear.test_cca
@@ -17,13 +18,20 @@ import linear.test_hard_data
 import linear.test_masks
 import linear.test_nested
 import linear.test_nulls
+import linear.test_nulls_refit
+import linear.test_published
+import linear.test_shared
+import linear.test_sklearn
+import linear.test_variance
 import linear.test_word_rate
 from heschl import CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV, cca_grid
-from heschl.linear import nested_cv, null_scores
+from heschl.linear import joined_cv, nested_cv, nested_cv_learned, null_refit, null_scores, permutation_test
+from linear.test_sklearn import expected_failures
 
 SUITES = [
     linear.test_banded, linear.test_cca, linear.test_estimator, linear.test_hard_data, linear.test_masks,
-    linear.test_nested, linear.test_nulls, linear.test_word_rate,
+    linear.test_nested, linear.test_nulls, linear.test_nulls_refit, linear.test_published, linear.test_shared,
+    linear.test_sklearn, linear.test_variance, linear.test_word_rate,
 ]  # fmt: skip
 
 
@@ -42,10 +50,14 @@ def on_cuda(estimator: type) -> type:
 DEFAULTS = {kind.__name__: on_cuda(kind) for kind in (CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV)} | {
     "cca_grid": partial(cca_grid, device="cuda"),
     "nested_cv": partial(nested_cv, device="cuda"),
+    "nested_cv_learned": partial(nested_cv_learned, device="cuda"),
+    "joined_cv": partial(joined_cv, device="cuda"),
     "null_scores": partial(null_scores, device="cuda"),
+    "null_refit": partial(null_refit, device="cuda"),
+    "permutation_test": partial(permutation_test, device="cuda"),
 }
-# Words of tests that ask for what only the CPU has, or for what a class made here lacks.
-CPU_ONLY = ('"cg"', "pickle", "get_params")
+# Words of tests that ask for what only the CPU has, or for what a class made here lacks; conformance is below.
+CPU_ONLY = ('"cg"', "pickle", "get_params", "test_scikit_learn_conformance")
 
 
 def cases_of(suite: ModuleType) -> dict[str, Any]:
@@ -68,3 +80,16 @@ def _defaults(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             if hasattr(suite, name):
                 monkeypatch.setattr(suite, name, kind)
     yield
+
+
+@parametrize_with_checks(
+    [
+        LaggedRidge(lags=(0,), device="cuda"),
+        LaggedRidgeCV(device="cuda"),
+        BandedRidgeCV(lags=(0,), standardize=True, device="cuda"),
+    ],
+    expected_failed_checks=expected_failures,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_conformance(estimator: Any, check: Any) -> None:
+    check(estimator)

@@ -87,13 +87,13 @@ def test_unique_variance_equals_separate_fits(how: dict[str, Any]) -> None:
 
 def test_the_data_are_passed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    real = Problem.moments
+    real = Problem.gathered
 
     def counted(self: Problem, parts: Any) -> Any:
         calls.append(self.X.shape)
         return real(self, parts)
 
-    monkeypatch.setattr(Problem, "moments", counted)
+    monkeypatch.setattr(Problem, "gathered", counted)
     problem = data(1)
     model = BandedRidgeCV(SPACES, ALPHAS, lags=problem.lags, cv=3)
     unique_variance(model, problem.H, problem.Y, segments=problem.lengths)
