@@ -127,7 +127,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         there = [backend_of(side) for side in (x, y) if backend_of(side) is not HOST]
         where = there[0] if there else cuda_backend() if self.device == "cuda" else HOST
         a, b = (
-            whiten(name, where.put(side) if backend_of(side) is HOST else side, reg=reg, **self.cut())
+            whiten(name, where.put(side), reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
         )
         with one_blas_thread():

@@ -92,16 +92,11 @@ class Frames:
         if backend is HOST:
             get = self.backend.get
             return Frames(tuple(replace(s, values=get(s.values), run_there=None) for s in self.spaces))
-        parts = [backend.put(space.values) for space in self.spaces]
-        if len(parts) == 1:
-            run = self.spaces[0].run
-            there = None if run is None else backend.put(run)
-            return Frames((replace(self.spaces[0], values=parts[0], run_there=there),))
-        frames = [
-            part if s.run is None else backend.block(part, s.run, np.arange(s.n_columns))
-            for part, s in zip(parts, self.spaces, strict=True)
-        ]
-        return Frames.of_matrix(backend.side_by_side(frames))
+        moved = Frames(tuple(replace(s, values=backend.put(s.values)) for s in self.spaces))
+        if len(self.spaces) > 1:
+            return Frames.of_matrix(moved.expanded())
+        run = self.spaces[0].run
+        return moved if run is None else Frames((replace(moved.spaces[0], run_there=backend.put(run)),))
 
     def expanded(self) -> Array:
         """The matrix (n, d) that these stand for, where they lie."""
