@@ -58,7 +58,7 @@ class Bench:
     """Cases, one after the other, while there is time."""
 
     def __init__(self, minutes: float, small: bool) -> None:
-        from heschl.linear.cuda import cuda_backend, cuda_status
+        from heschl.linear.device.cuda import cuda_backend, cuda_status
 
         self.end, self.small = time.perf_counter() + 60 * minutes, small
         self.device = cuda_backend()
@@ -99,7 +99,7 @@ class Bench:
 
     def ceilings(self) -> None:
         """Product rate by precision, and bandwidths."""
-        from heschl.linear.cuda import cuda_backend
+        from heschl.linear.device.cuda import cuda_backend
 
         n = 256 if self.small else 8192
         for precision, dtype, tf32 in (("float32", "f4", False), ("tf32", "f4", True), ("float64", "f8", False)):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.cuda import DL_CUDA, cuda_backend
+from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.exchange import DL_CUDA
 
 STREAMS: list[Any] = []  # that consumers asked the producer to be ready on
 

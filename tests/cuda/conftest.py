@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from heschl.linear.cuda import EMULATE, Device, cuda_backend, cuda_status
+from heschl.linear.device.cuda import EMULATE, Device, cuda_backend, cuda_status
 
 EMULATION = importlib.util.find_spec("heschl._cuda_emulated") is not None
 

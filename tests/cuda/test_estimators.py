@@ -11,8 +11,9 @@ import pytest
 
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
 from heschl.linear import nested_cv, null_scores, nulls, permutation_test, permuted_correlations
-from heschl.linear.cuda import Device, check_device
-from heschl.linear.solvers import DEVICE_BLOCKS, FREE_SHARE, SOLVERS, Work, choose_solver
+from heschl.linear.device.cuda import Device
+from heschl.linear.device.place import FREE_SHARE, check_device
+from heschl.linear.solvers import DEVICE_BLOCKS, SOLVERS, Work, choose_solver
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, SHIFTED, worst
 
@@ -240,7 +241,7 @@ def fitted_tf32() -> LaggedRidgeCV:
 def test_a_full_device_says_what_would_fit(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     if not device.module.emulated:
         pytest.skip("made for the 2 GB of the emulation")
-    monkeypatch.setattr("heschl.linear.solvers.FREE_SHARE", 1000.0)  # a plan that is wrong
+    monkeypatch.setattr("heschl.linear.device.place.FREE_SHARE", 1000.0)  # a plan that is wrong
     H = np.random.default_rng(0).standard_normal((500, 1200)).astype(np.float32)
     with pytest.raises(MemoryError, match=r"device memory: .* asked for.* with 1 of 1 targets at a time by 'cholesky'"):
         LaggedRidge(1.0, range(20), device="cuda", solver="cholesky").fit(H, H[:, :1])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from heschl import LaggedRidgeCV, cca_grid
-from heschl.linear.cuda import Device
+from heschl.linear.device.cuda import Device
 from linear.problems import make
 from tolerances import COEFFICIENTS, worst
 
@@ -110,7 +110,7 @@ def test_an_eigendecomposition_that_fails(device: Device, function: str, n_layer
 
 def test_a_device_that_does_not_start() -> None:
     code = f"""
-from heschl.linear import cuda
+from heschl.linear.device import cuda
 module = cuda._module()
 assert cuda.cuda_status().available and module.alive() == 0
 for function in {OF_A_START!r}:
@@ -142,7 +142,7 @@ for function in ("cudaGetDeviceCount", "cudaGetDeviceProperties"):
 )
 def test_libraries_that_are_not_there(cublas: list[str], said: str) -> None:
     code = f"""
-from heschl.linear import cuda
+from heschl.linear.device import cuda
 module = cuda._module()
 try:
     module.Context.of(0, False)

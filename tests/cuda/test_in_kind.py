@@ -18,7 +18,7 @@ from cuda.test_estimators import ALPHAS, PROBLEM, fitted
 from heschl import CCA, BandedRidgeCV, InputError, LaggedRidge, LaggedRidgeCV
 from heschl import lagged_design as design_of
 from heschl.linear import null_refit
-from heschl.linear.cuda import Device
+from heschl.linear.device.cuda import Device
 from heschl.linear.solvers import SOLVERS
 from tolerances import COEFFICIENTS, KERNEL, R2, TF32, worst
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heschl import _core
-from heschl.linear.cuda import Device, cuda_backend
+from heschl.linear.device.cuda import Device, cuda_backend
 from heschl.linear.frames import Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import PrecisionError, Reading, normal_equations

@@ -15,8 +15,8 @@ import pytest
 
 import heschl
 from heschl import InputError, LaggedRidge, cuda_status
-from heschl.linear import cuda
-from heschl.linear.cuda import EMULATE
+from heschl.linear.device import cuda
+from heschl.linear.device.cuda import EMULATE
 from heschl.linear.solvers import Work, choose_solver, place
 
 

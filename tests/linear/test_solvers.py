@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
-from heschl.linear.backend import HOST
+from heschl.linear.device.host import HOST
 from heschl.linear.dual import _kernel
 from heschl.linear.engine import Fit, How, fit_cv, fit_fixed
 from heschl.linear.frames import Frames

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from heschl import CCA, InputError
-from heschl.linear.cuda import EMULATE, Device
+from heschl.linear.device.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
 from heschl.study import shared as stage
 from heschl.study.config import read_study

@@ -4,9 +4,9 @@ from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.cca import CCA
 from heschl.linear.cca_grid import cca_grid
 from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
-from heschl.linear.cuda import CudaStatus, cuda_status
 from heschl.linear.cv import AlphaEdgeWarning
 from heschl.linear.design import lagged_design
+from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
 from heschl.linear.learned import nested_cv_learned
 from heschl.linear.moments import LaggedMoments

@@ -13,20 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST
 from heschl.linear.cv import FoldErrors
+from heschl.linear.device.arrays import Double, Integers
+from heschl.linear.device.host import HOST
+from heschl.linear.device.threads import map_threads
 from heschl.linear.engine import joined
-from heschl.linear.frames import Double
 from heschl.linear.primal import STACKED_BYTES, Primal
 from heschl.linear.ridge import Weights
 from heschl.linear.rows import row_numbers
 from heschl.linear.scores import Variation, nanmean
 from heschl.linear.segments import Splits
-from heschl.linear.threads import map_threads
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

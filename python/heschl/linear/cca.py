@@ -12,11 +12,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.backend import HOST, Array, backend_of
 from heschl.linear.cca_inference import held_out_correlations
-from heschl.linear.cuda import adopt, check_device, cuda_backend, in_kind, on_device, on_host
-from heschl.linear.threads import one_blas_thread
-from heschl.linear.whitening import Double, Whitened, largest_singular_vectors, product, whiten, whiten_gram
+from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of, check_device
+from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.whitening import Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
 if TYPE_CHECKING:
     from heschl.linear.moments import LaggedMoments

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_matrix
-from heschl.linear.backend import HOST
-from heschl.linear.cuda import cuda_backend, on_host
+from heschl.linear.device.arrays import Double
+from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.exchange import on_host
+from heschl.linear.device.host import HOST
+from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.nulls import check_count
 from heschl.linear.nulls_refit import Permuter
 from heschl.linear.segments import group_folds, segment_bounds, segment_groups
-from heschl.linear.threads import one_blas_thread
-from heschl.linear.whitening import Double, cross, largest_singular_values, whiten
+from heschl.linear.whitening import cross, largest_singular_values, whiten
 
 if TYPE_CHECKING:
     from heschl.linear.cca import CCA

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from heschl.checks import InputError, check_alphas
-from heschl.linear.frames import Double, Float
+from heschl.linear.device.arrays import Double, Float
 from heschl.linear.normal import PrecisionError
 from heschl.linear.operators import LagFourier, LagTerms, Operator, spectrum
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.frames import Double
+from heschl.linear.device.arrays import Double
+from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation, nanmean
-from heschl.linear.threads import map_threads, n_threads
 
 Progress = Callable[[int, int], None]
 

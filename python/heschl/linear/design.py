@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_design_size, check_lags
-from heschl.linear.cuda import in_kind, on_device
+from heschl.linear.device.exchange import in_kind, on_device
 from heschl.linear.frames import Frames
 from heschl.linear.rows import whole
 from heschl.linear.segments import segment_bounds

@@ -8,23 +8,22 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST, Backend, backend_of
 from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
-from heschl.linear.frames import Double
+from heschl.linear.device.arrays import Bounds, Double, Integers
+from heschl.linear.device.backend import Backend
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of, memory_limit
+from heschl.linear.device.threads import map_threads, one_blas_thread
 from heschl.linear.leave_out import LeaveOut, leaves_one_out, merged
 from heschl.linear.normal import PrecisionError
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
-from heschl.linear.rows import Bounds
 from heschl.linear.scores import Variation
 from heschl.linear.segments import Splits
-from heschl.linear.solvers import Method, Work, choose_solver, memory_limit, place
-from heschl.linear.threads import map_threads, one_blas_thread
+from heschl.linear.solvers import Method, Work, choose_solver, place
 
 Result = TypeVar("Result")
-Integers = NDArray[np.int64]
 
 # A fit of fewer operations takes a few milliseconds in either precision: float32 data are then fitted in float64.
 SMALL = 1e9
@@ -58,7 +57,7 @@ class How:
         """Where to compute: where the data lie, if that is a GPU; else as asked (`heschl.linear.solvers.place`)."""
         if problem.X.backend is HOST and place(self.device, work, self.solver) == "cpu":
             return HOST
-        from heschl.linear.cuda import cuda_backend
+        from heschl.linear.device.cuda import cuda_backend
 
         return cuda_backend(tf32=self.tf32)
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from heschl.checks import check_matrix
-from heschl.linear.backend import HOST, Array, Backend, backend_of
-from heschl.linear.cuda import adopt, on_device
-from heschl.linear.rows import Ranges, cut_rows, whole
+from heschl.linear.device.arrays import Array, Double, Float, Ranges
+from heschl.linear.device.backend import Backend
+from heschl.linear.device.exchange import adopt, on_device
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
+from heschl.linear.device.threads import map_threads, worth_threads
+from heschl.linear.rows import cut_rows, whole
 from heschl.linear.spaces import FeatureSpaces, Repeated
-from heschl.linear.threads import map_threads, worth_threads
-
-Float = NDArray[Any]  # float32 or float64, one of the two throughout
-Double = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST, Array, backend_of
-from heschl.linear.frames import Float, Frames
-from heschl.linear.rows import Ranges, split_rows
+from heschl.linear.device.arrays import Array, Float, Ranges
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
+from heschl.linear.device.threads import map_threads, worth_threads
+from heschl.linear.frames import Frames
+from heschl.linear.rows import split_rows
 from heschl.linear.shift import Shift
-from heschl.linear.threads import map_threads, worth_threads
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.
 ADDED = ("n_rows", "first_column", "pair_sums", "pair_counts", "cross", "target_sums", "totals")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.cg import CirculantPreconditioner, solve_path
-from heschl.linear.frames import Double, Float
+from heschl.linear.device.arrays import Double, Float
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, Reading, normal_equations
 from heschl.linear.operators import LaggedOperator, LagTerms

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.cuda import check_device
 from heschl.linear.cv import Progress
+from heschl.linear.device.place import check_device
 from heschl.linear.engine import How
 from heschl.linear.frames import Frames
 from heschl.linear.nested import NestedScores, nested_fit, pooled

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from heschl import _core
+from heschl.linear.device.arrays import Bounds, Double, Float
+from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.dual import Dual, DualTrained
-from heschl.linear.frames import Double, Float
 from heschl.linear.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.primal import Primal, Trained
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import FLOAT32_RESIDUAL, Weights, solve
-from heschl.linear.rows import Bounds, row_numbers
+from heschl.linear.rows import row_numbers
 from heschl.linear.segments import Splits
-from heschl.linear.threads import map_threads, n_threads
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
 FLOAT32_LEVERAGE = 0.01

@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
-from heschl.linear.backend import HOST, Array, backend_of
-from heschl.linear.frames import Double, Float, Frames
+from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
+from heschl.linear.frames import Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.reading import chunks, fingerprints
-from heschl.linear.rows import BOUNDARIES, Bounds, Ranges, row_ranges
+from heschl.linear.rows import BOUNDARIES, row_ranges
 from heschl.linear.segments import fold_members, segment_bounds
 from heschl.linear.select import Margins, selected
 from heschl.linear.shift import Shift, about

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.linear.backend import backend_of
-from heschl.linear.frames import Double, Float
+from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.place import backend_of
 from heschl.linear.moments import LaggedMoments
 
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the

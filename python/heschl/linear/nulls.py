@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.backend import HOST, Array, Backend, backend_of
-from heschl.linear.cuda import adopt, check_device, cuda_backend, on_device
-from heschl.linear.frames import Double, Float
-from heschl.linear.rows import Bounds, row_numbers
+from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
+from heschl.linear.device.backend import Backend
+from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.exchange import adopt, on_device
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of, check_device, memory_limit
+from heschl.linear.device.threads import n_threads
+from heschl.linear.rows import row_numbers
 from heschl.linear.scores import FoldScores, nanmean
 from heschl.linear.segments import fold_numbers, segment_bounds
-from heschl.linear.solvers import memory_limit
-from heschl.linear.threads import n_threads
-
-Integers = NDArray[np.int64]
 
 STATISTICS = ("r2", "pooled_r2", "r")
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.

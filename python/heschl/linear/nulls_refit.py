@@ -16,22 +16,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix
-from heschl.linear.backend import HOST, Array
-from heschl.linear.cuda import check_device, cuda_backend, on_host, responses_there
 from heschl.linear.cv import Progress
-from heschl.linear.frames import Double, Frames
+from heschl.linear.device.arrays import Array, Bounds, Double, Integers, Ranges
+from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.exchange import on_host, responses_there
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import check_device
+from heschl.linear.frames import Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.nulls import (
-    STATISTICS,
-    Integers,
-    NullDistribution,
-    check_count,
-    summary,
-)
+from heschl.linear.nulls import STATISTICS, NullDistribution, check_count, summary
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import in_units, solve
-from heschl.linear.rows import Bounds, Ranges, row_numbers
+from heschl.linear.rows import row_numbers
 from heschl.linear.scores import FoldScores
 from heschl.linear.segments import fold_numbers, segment_bounds
 

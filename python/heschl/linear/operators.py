@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.linear.frames import Double, Float
+from heschl.linear.device.arrays import Double, Float
 
 GRAM_ROWS = 512  # rows of an assembled X'X that are read at a time
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.backend import HOST, Array, backend_of
-from heschl.linear.frames import Double, Float
+from heschl.linear.device.arrays import Array, Bounds, Double, Float
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
+from heschl.linear.device.threads import worth_threads
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, Reading, normal_equations
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
-from heschl.linear.rows import Bounds
-from heschl.linear.threads import worth_threads
 
 # Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of
 # them; so many bytes of them at most.

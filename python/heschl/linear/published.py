@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_responses
-from heschl.linear.cuda import check_device
 from heschl.linear.cv import Progress, solve_chosen
+from heschl.linear.device.arrays import Bounds, Double
+from heschl.linear.device.place import check_device
 from heschl.linear.engine import How
-from heschl.linear.frames import Double, Frames
+from heschl.linear.frames import Frames
 from heschl.linear.normal import PrecisionError
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
-from heschl.linear.rows import Bounds
 from heschl.linear.scores import pearson_r
 from heschl.linear.solvers import Work
 

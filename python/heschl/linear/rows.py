@@ -7,10 +7,9 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-BOUNDARIES = ("zero", "drop", "cross")
+from heschl.linear.device.arrays import Bounds, Ranges
 
-Bounds = NDArray[np.int64]  # (s, 2): first row and one past the last of each segment
-Ranges = NDArray[np.int64]  # (r, 4): rows [begin, end), and [low, high) which their lags may reach into
+BOUNDARIES = ("zero", "drop", "cross")
 
 
 def row_ranges(

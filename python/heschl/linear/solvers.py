@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heschl.checks import InputError, check_choice
-from heschl.linear.backend import HOST, Backend
 from heschl.linear.cg import cg_operations
+from heschl.linear.device.arrays import Bounds
+from heschl.linear.device.place import pays_on_gpu
+from heschl.linear.device.threads import n_threads
 from heschl.linear.dual import Dual
 from heschl.linear.iterative import Conjugate
 from heschl.linear.leave_out import LeaveOutDual, LeaveOutPrimal
 from heschl.linear.primal import STACKED_BYTES, EighPrimal, Primal
 from heschl.linear.problem import Problem
-from heschl.linear.rows import Bounds
-from heschl.linear.threads import n_threads
 
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
@@ -31,12 +31,8 @@ EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
 FLOAT32_LEFT_OUT = 3.0
 CG_SLOWNESS = 2.2
 CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
-# "auto" goes to a GPU where that saves time by these operations per second, and seconds to get there.
-CPU_RATE, GPU_RATE, GPU_START = 1e11, 1e13, 1.0
 # Rows, products and matrices that kernels on a device hold at a time beside what is counted (csrc/cuda/device.hpp).
 DEVICE_BLOCKS = 3 * (256 << 20)
-# Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
-FREE_SHARE = 0.85
 # "auto" takes a solver that is not exact where all others cost so many times as much.
 INEXACT_BY = 4.0
 
@@ -256,27 +252,6 @@ LEFT_OUT: Mapping[str, Method] = {
         Method("dual", LeaveOutDual, _left_out_dual_operations, _left_out_dual_bytes, all_at_once=True),
     )
 }
-
-
-def memory_limit(backend: Backend, given: float | None) -> float | None:
-    """Bytes that a fit may take: as given, and on a device no more than are free."""
-    if backend is HOST:
-        return given
-    free = FREE_SHARE * backend.free_memory
-    return free if given is None else min(given, free)
-
-
-def pays_on_gpu(here: float, there: float | None = None) -> bool:
-    """Whether there is a GPU, and it saves more time than it takes to get there.
-
-    Operations on the CPU, and on the GPU where they are others. The rates are guesses on the side of the CPU until they
-    are measured (`bench/gpu.py`).
-    """
-    if here / CPU_RATE < GPU_START + (here if there is None else there) / GPU_RATE:
-        return False
-    from heschl.linear.cuda import cuda_status
-
-    return cuda_status().available
 
 
 def place(device: str, work: Work, solver: str) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_matrix
-
-Float = NDArray[Any]  # float32 or float64
+from heschl.linear.device.arrays import Float
 
 
 class Repeated:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from heschl.checks import InputError
 from heschl.linear.banded import choose, search
 from heschl.linear.banded_estimator import BandedRidgeCV
-from heschl.linear.frames import Double
+from heschl.linear.device.arrays import Double
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, eigh, lapack, qr, solve_triangular, svd
 
 from heschl.checks import InputError
-from heschl.linear.backend import HOST, Array, backend_of
-from heschl.linear.threads import map_threads, n_threads, one_blas_thread
-
-Double = NDArray[np.float64]
+from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
+from heschl.linear.device.threads import map_threads, n_threads, one_blas_thread
 
 # One Cholesky pass loses eps κ² of orthogonality, a second one wins it back as long as the first is not all lost.
 ONE_PASS, TWO_PASSES = 1e3, 1e7

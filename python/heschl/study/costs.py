@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heschl.linear.solvers import pays_on_gpu
+from heschl.linear.device.place import pays_on_gpu
 
 
 def map_operations(a: tuple[int, int], b: tuple[int, int], n_rows: int) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heschl.files import only_writer
-from heschl.linear.cuda import check_device
+from heschl.linear.device.place import check_device
 from heschl.study.audit import audit
 from heschl.study.cache import Cache
 from heschl.study.ceilings import add_electrodes, maximum_over_layers

@@ -1,121 +1,18 @@
-"""Where arrays lie and kernels run: the host, or a GPU (`heschl.linear.cuda`). The same fit goes through either.
-
-Large arrays (features, moments, X'X, weights) stay where they are; what is small (means, counts, scores) is on the
-host.
-"""
+"""The host: NumPy's arrays, and the compiled core on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import eigh
 
 from heschl import _core
-from heschl.linear.threads import n_threads
-
-Double = NDArray[np.float64]
-Array = Any
-"""NumPy's, or a matrix on a device; float32 or float64, with ``shape``, ``dtype`` and ``len``."""
-
-
-class Backend(Protocol):
-    """What a fit asks of the place that it runs in."""
-
-    @property
-    def name(self) -> str:
-        """As users ask for it: "cpu" or "cuda"."""
-
-    @property
-    def kernels(self) -> Any:
-        """The compiled module."""
-
-    @property
-    def free_memory(self) -> float:
-        """Bytes that are free now."""
-
-    def handle(self) -> Any:
-        """Last argument of every kernel."""
-
-    def settle(self) -> None:
-        """A fit is done: memory that it held from step to step is others' again."""
-
-    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Memory."""
-
-    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Zeros."""
-
-    def put(self, values: Array) -> Array:
-        """The host's array here, or this device's in another context."""
-
-    def get(self, array: Array) -> NDArray[Any]:
-        """An array from here on the host."""
-
-    def copy(self, array: Array) -> Array:
-        """A copy."""
-
-    def assign(self, target: Array, values: Array) -> None:
-        """Write values into an array of the same shape."""
-
-    def cast(self, array: Array, dtype: DTypeLike) -> Array:
-        """In another precision."""
-
-    def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
-        """Some columns, a copy."""
-
-    def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
-        """Write some columns."""
-
-    def by_target(self, values: Array, n_lags: int) -> Array:
-        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
-
-    def rows(self, array: Array, index: Any) -> Array:
-        """Some rows (indices or a slice)."""
-
-    def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
-        """Some rows and columns, a copy."""
-
-    def side_by_side(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many rows as one."""
-
-    def below(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many columns as one."""
-
-    def corner(self, array: Array, n: int) -> Array:
-        """The first n rows and columns, a view."""
-
-    def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
-        """The first with the others added or (sign -1) taken away: a new array."""
-
-    def diagonal(self, array: Array) -> Array:
-        """A copy of the diagonal."""
-
-    def finite(self, array: Array) -> bool:
-        """Whether there is neither NaN nor infinity."""
-
-    def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Σ_i weights_i array_ij for each column, in double, on the host."""
-
-    def scaled_rows(self, array: Array, factors: Double) -> Array:
-        """Rows times factors (repeated where there are more rows), a copy."""
-
-    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """The matrix plus a constant for each row and one for each column, in place."""
-
-    def means(self, array: Array, axis: int) -> Double:
-        """Means over rows (0) or columns (1), in double, on the host."""
-
-    def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Σ_i (array_ij - about_j)² for each column, in double, on the host."""
-
-    def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
-        """A b, or aᵀ b."""
-
-    def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
-        """Eigenvalues on the host, and vectors as rows, of a symmetric matrix known by its lower triangle."""
+from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.backend import Backend
+from heschl.linear.device.threads import n_threads
 
 
 class Host:
@@ -244,12 +141,3 @@ class Host:
 
 
 HOST: Backend = Host()
-
-
-def backend_of(array: Array) -> Backend:
-    """Where an array lies."""
-    if isinstance(array, np.ndarray):
-        return HOST
-    from heschl.linear.cuda import device_of
-
-    return device_of(array)

@@ -1,0 +1,1 @@
+"""Where arrays lie and kernels run: the host or a GPU, one `Backend` each; threads."""
