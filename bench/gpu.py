@@ -158,9 +158,9 @@ class Bench:
 
     def moments(self, d: int) -> None:
         """Lagged moments of one layer, features already there."""
-        from heschl.linear.frames import Frames
+        from heschl.linear.design.frames import Frames
+        from heschl.linear.design.segments import segment_bounds
         from heschl.linear.moments import LaggedMoments
-        from heschl.linear.segments import segment_bounds
         from heschl.linear.shift import Shift
 
         w = 20

@@ -15,14 +15,15 @@ from heschl.ecog.recording import ArraySource, Recording
 from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
 from heschl.linear.banded import Candidates, Spaces, search
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.permuter import Permuter
+from heschl.linear.design.segments import make_splits
 from heschl.linear.engine import How, in_blocks
-from heschl.linear.frames import Frames
 from heschl.linear.normal import normal_equations
-from heschl.linear.nulls_refit import Fold, Permuter, _block_size, _refit
+from heschl.linear.nulls_refit import Fold, _block_size, _refit
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation
-from heschl.linear.segments import make_splits
 from heschl.linear.whitening import largest_singular_values
 
 Array = NDArray[Any]

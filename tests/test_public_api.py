@@ -15,9 +15,9 @@ MODULES = [
     "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
     "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
     "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.cg", "heschl.linear.device.cuda",
-    "heschl.linear.design",
-    "heschl.linear.estimator", "heschl.linear.frames", "heschl.linear.moments", "heschl.linear.nested",
-    "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.segments",
+    "heschl.linear.design.explicit",
+    "heschl.linear.estimator", "heschl.linear.design.frames", "heschl.linear.moments", "heschl.linear.nested",
+    "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.design.segments",
     "heschl.linear.variance",
 ]  # fmt: skip
 

@@ -245,3 +245,9 @@ def check_same_length(name: str, found: int, expected: int, of: str) -> None:
     """As many entries as rows."""
     if found != expected:
         raise InputError(name, f"{found} entries", f"{expected}, one for each row of {of}")
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(name, repr(value), f"a whole number of at least {least}")

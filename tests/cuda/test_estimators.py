@@ -48,7 +48,7 @@ def test_the_same_fit(dtype: str, solver: str, standardize: bool, missing: bool)
 
 @pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
 def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
-    from heschl.linear.segments import make_splits, segment_groups
+    from heschl.linear.design.segments import make_splits, segment_groups
 
     Y = np.tile(PROBLEM.Y, 20)
     groups = segment_groups(None, PROBLEM.bounds, len(Y))

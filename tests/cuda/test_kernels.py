@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heschl import _core
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges
+from heschl.linear.design.spaces import Repeated
 from heschl.linear.device.cuda import Device, cuda_backend
-from heschl.linear.frames import Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import PrecisionError, Reading, normal_equations
 from heschl.linear.ridge import Weights, errors_from_moments, solve, squared_errors
-from heschl.linear.rows import row_ranges
 from heschl.linear.shift import Shift
-from heschl.linear.spaces import Repeated
 from linear.problems import Ragged, make, ragged
 from linear.test_word_rate import expanded, mixed
 from tolerances import KERNEL, worst

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.linear import cg, reference
 from heschl.linear.cg import CirculantPreconditioner, ConvergenceError, cg_operations, solve_path
-from heschl.linear.frames import Frames
+from heschl.linear.design.frames import Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.operators import AssembledOperator, LaggedOperator, LagTerms

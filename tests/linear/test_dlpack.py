@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heschl import InputError, LaggedRidge
-from heschl.linear.frames import Frames
+from heschl.linear.design.frames import Frames
 from linear.problems import make
 
 torch = pytest.importorskip("torch")

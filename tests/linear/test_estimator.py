@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 
 from heschl import AlphaEdgeWarning, InputError, LaggedRidgeCV, lagged_design
 from heschl.linear import reference
+from heschl.linear.design.segments import group_folds
 from heschl.linear.device.threads import n_threads
-from heschl.linear.segments import group_folds
 from linear.problems import Ragged, make, ragged
 from tolerances import COEFFICIENTS, R2, worst
 

@@ -10,11 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from heschl import lagged_design
 from heschl.linear import reference
-from heschl.linear.frames import Frames
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges, whole
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge import Weights, errors_from_moments, in_units, solve, squared_errors
-from heschl.linear.rows import row_ranges, whole
 from heschl.linear.shift import Shift
 from linear.problems import Ragged, make, ragged
 from tolerances import KERNEL, worst

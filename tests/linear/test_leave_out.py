@@ -13,14 +13,14 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from heschl import InputError, LaggedRidgeCV, _core
 from heschl.linear.cv import cross_validate
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.dual import Dual
-from heschl.linear.frames import Frames
 from heschl.linear.leave_out import LeaveOutDual, LeaveOutPrimal, leaves_one_out
 from heschl.linear.normal import PrecisionError
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 from heschl.linear.scores import Variation
-from heschl.linear.segments import Splits, make_splits
 from heschl.linear.solvers import Method, Work, choose_solver
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from heschl import InputError, lagged_design
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.segments import make_splits
 from heschl.linear.engine import How, fit_cv
-from heschl.linear.frames import Frames
 from heschl.linear.masks import mask_groups
 from heschl.linear.normal import PrecisionError, normal_equations
 from heschl.linear.problem import Problem
-from heschl.linear.segments import make_splits
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst

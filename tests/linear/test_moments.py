@@ -127,7 +127,7 @@ def test_streaming(tmp_path: Path) -> None:
     for X in (on_disk, stored):
         for limit in (1, 50 * 4 * 8, 1 << 30):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("heschl.linear.reading.CHUNK_BYTES", limit)
+                patch.setattr("heschl.linear.design.chunks.CHUNK_BYTES", limit)
                 found = LaggedMoments.from_data(X, problem.Y, segments=problem.lengths, lags=problem.lags)
             assert_same(found, expected)
     crossing = LaggedMoments.from_data(stored, problem.Y, segments=problem.lengths, lags=problem.lags, boundary="cross")

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges
+from heschl.linear.design.segments import make_splits
 from heschl.linear.device.host import HOST
 from heschl.linear.dual import _kernel
 from heschl.linear.engine import Fit, How, fit_cv, fit_fixed
-from heschl.linear.frames import Frames
 from heschl.linear.problem import Problem
-from heschl.linear.rows import row_ranges
-from heschl.linear.segments import make_splits
 from heschl.linear.solvers import SOLVERS, Work, choose_solver
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries

@@ -5,7 +5,9 @@ from heschl.linear.cca import CCA
 from heschl.linear.cca_grid import cca_grid
 from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
 from heschl.linear.cv import AlphaEdgeWarning
-from heschl.linear.design import lagged_design
+from heschl.linear.design.explicit import lagged_design
+from heschl.linear.design.segments import group_folds
+from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
 from heschl.linear.learned import nested_cv_learned
@@ -15,9 +17,7 @@ from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.permutation import permutation_test
 from heschl.linear.published import JoinedScores, joined_cv
-from heschl.linear.segments import group_folds
 from heschl.linear.shared import SharedParts, probe, residual
-from heschl.linear.spaces import FeatureSpaces, Repeated
 from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from heschl.linear.cv import FoldErrors
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads
 from heschl.linear.engine import joined
 from heschl.linear.primal import STACKED_BYTES, Primal
 from heschl.linear.ridge import Weights
-from heschl.linear.rows import row_numbers
 from heschl.linear.scores import Variation, nanmean
-from heschl.linear.segments import Splits
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from heschl.checks import InputError, check_alphas, check_choice
 from heschl.linear.banded import Candidates, Spaces, choose, fit_chosen, search, split_r2
 from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning
+from heschl.linear.design.segments import Splits, make_splits
+from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.engine import Fit, in_blocks, joined
@@ -21,8 +23,6 @@ from heschl.linear.estimator import DEFAULT_ALPHAS
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
-from heschl.linear.segments import Splits, make_splits
-from heschl.linear.spaces import FeatureSpaces
 
 Result = TypeVar("Result")
 

@@ -21,18 +21,18 @@ from heschl.checks import (
     check_responses,
     check_same_length,
 )
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import BOUNDARIES, row_numbers, row_ranges
+from heschl.linear.design.segments import segment_bounds, segment_groups
 from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
 from heschl.linear.engine import Fit, How
-from heschl.linear.frames import Frames
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
-from heschl.linear.rows import BOUNDARIES, row_numbers, row_ranges
 from heschl.linear.scores import nanmean, r2_score
-from heschl.linear.segments import segment_bounds, segment_groups
 
 DEFAULT_LAGS = tuple(range(20))
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import check_matrix
+from heschl.checks import check_count, check_matrix
+from heschl.linear.design.permuter import Permuter
+from heschl.linear.design.segments import group_folds, segment_bounds, segment_groups
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import one_blas_thread
-from heschl.linear.nulls import check_count
-from heschl.linear.nulls_refit import Permuter
-from heschl.linear.segments import group_folds, segment_bounds, segment_groups
 from heschl.linear.whitening import cross, largest_singular_values, whiten
 
 if TYPE_CHECKING:

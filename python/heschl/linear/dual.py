@@ -12,14 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
-from heschl.linear.frames import Frames
 from heschl.linear.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, in_units, solve
-from heschl.linear.rows import row_numbers
 
 # X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
 # deviations at most beside what is left.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
+from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
@@ -20,7 +21,6 @@ from heschl.linear.normal import PrecisionError
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights
 from heschl.linear.scores import Variation
-from heschl.linear.segments import Splits
 from heschl.linear.solvers import Method, Work, choose_solver, place
 
 Result = TypeVar("Result")

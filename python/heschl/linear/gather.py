@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import split_rows
 from heschl.linear.device.arrays import Array, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, worth_threads
-from heschl.linear.frames import Frames
-from heschl.linear.rows import split_rows
 from heschl.linear.shift import Shift
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
 from heschl.linear.cv import Progress
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import BOUNDARIES
+from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.place import check_device
 from heschl.linear.engine import How
-from heschl.linear.frames import Frames
 from heschl.linear.nested import NestedScores, nested_fit, pooled
 from heschl.linear.problem import Problem
-from heschl.linear.rows import BOUNDARIES
-from heschl.linear.segments import fold_members, segment_bounds
 
 Learn = Callable[[int, NDArray[np.bool_]], Mapping[str, Callable[[], Any]]]
 

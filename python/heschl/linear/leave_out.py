@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from heschl import _core
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.dual import Dual, DualTrained
@@ -25,8 +27,6 @@ from heschl.linear.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.primal import Primal, Trained
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import FLOAT32_RESIDUAL, Weights, solve
-from heschl.linear.rows import row_numbers
-from heschl.linear.segments import Splits
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
 FLOAT32_LEVERAGE = 0.01

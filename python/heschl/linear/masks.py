@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Bounds, Float
-from heschl.linear.frames import Frames
 from heschl.linear.gather import joined_edges, row_sums
 from heschl.linear.moments import LaggedMoments
-from heschl.linear.rows import row_ranges
 from heschl.linear.shift import Shift
 
 

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
+from heschl.linear.design.chunks import chunks, fingerprints
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import BOUNDARIES, row_ranges
+from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.frames import Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
-from heschl.linear.reading import chunks, fingerprints
-from heschl.linear.rows import BOUNDARIES, row_ranges
-from heschl.linear.segments import fold_members, segment_bounds
 from heschl.linear.select import Margins, selected
 from heschl.linear.shift import Shift, about
 from heschl.linear.storage import load_moments, save_moments

@@ -18,7 +18,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice, check_matrix
+from heschl.checks import InputError, check_choice, check_count, check_matrix
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.cuda import cuda_backend
@@ -26,9 +28,7 @@ from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device, memory_limit
 from heschl.linear.device.threads import n_threads
-from heschl.linear.rows import row_numbers
 from heschl.linear.scores import FoldScores, nanmean
-from heschl.linear.segments import fold_numbers, segment_bounds
 
 STATISTICS = ("r2", "pooled_r2", "r")
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.
@@ -261,12 +261,6 @@ def _all_shifts(y: Float, prediction: Float, starts: Integers, lengths: Integers
         ahead *= scipy.fft.rfft(y[rows], axis=1, workers=n_threads()).conj()
         sums[rows] = scipy.fft.irfft(ahead, length, axis=1, workers=n_threads(), overwrite_x=True)
     return sums
-
-
-def check_count(name: str, value: object, least: int) -> None:
-    """Refuse what is not a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(name, repr(value), f"a whole number of at least {least}")
 
 
 def _join(bounds: Bounds, fold: Integers, runs: ArrayLike | None) -> tuple[Bounds, Integers]:

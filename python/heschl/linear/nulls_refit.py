@@ -15,22 +15,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix
+from heschl.checks import InputError, check_choice, check_count, check_design_size, check_lags, check_matrix
 from heschl.linear.cv import Progress
-from heschl.linear.device.arrays import Array, Bounds, Double, Integers, Ranges
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.permuter import Move, Permuter
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import fold_numbers, segment_bounds
+from heschl.linear.device.arrays import Array, Double, Ranges
 from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import check_device
-from heschl.linear.frames import Frames
 from heschl.linear.moments import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.nulls import STATISTICS, NullDistribution, check_count, summary
+from heschl.linear.nulls import STATISTICS, NullDistribution, summary
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import in_units, solve
-from heschl.linear.rows import row_numbers
 from heschl.linear.scores import FoldScores
-from heschl.linear.segments import fold_numbers, segment_bounds
 
 
 def null_refit(
@@ -144,63 +145,6 @@ def null_refit(
     except PrecisionError:
         found = scores(problem.in_float64())
     return NullDistribution.of(statistic, found[0], found[1:])
-
-
-Move = tuple[Integers, Integers]  # of each segment: whose responses it gets, and their circular shift in frames
-
-
-@dataclass(frozen=True)
-class Permuter:
-    """Which responses may go where: `classes` hold units of equal lengths, (n_units, segments of a unit) each."""
-
-    bounds: Bounds
-    unit: Integers  # (n_segments,)
-    classes: list[Integers]
-
-    @classmethod
-    def of(cls, bounds: Bounds, fold: Integers, groups: ArrayLike | None) -> Permuter:
-        """Units are segments, or the repeats of a stimulus."""
-        n, lengths = len(bounds), bounds[:, 1] - bounds[:, 0]
-        labels = np.arange(n) if groups is None else np.asarray(groups)
-        if labels.shape != (n,):
-            raise InputError("groups", f"an array of shape {labels.shape}", f"{n} labels, one per segment")
-        unit = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        members: dict[int, list[int]] = {}
-        for s, u in enumerate(unit.tolist()):
-            members.setdefault(u, []).append(s)
-        alike: dict[tuple[int, ...], list[list[int]]] = {}
-        for segments in members.values():
-            if len(set(fold[segments].tolist())) > 1:
-                raise InputError(
-                    "folds", f"stimulus {labels[segments[0]]!r} in folds {sorted(set(fold[segments].tolist()))}",
-                    "all repeats of a stimulus in one fold", "See group_folds.",
-                )  # fmt: skip
-            alike.setdefault(tuple(lengths[segments].tolist()), []).append(segments)
-        if lengths.max() == 1 and all(len(units) == 1 for units in alike.values()):
-            raise InputError("segments", "nothing to exchange or to shift", "segments of equal length, or longer ones")
-        classes = [np.array(units, dtype=np.int64) for units in alike.values()]
-        return cls(bounds, unit, classes)
-
-    def identity(self) -> Move:
-        """The true alignment."""
-        return np.arange(len(self.bounds)), np.zeros(len(self.bounds), dtype=np.int64)
-
-    def draw(self, rng: np.random.Generator) -> Move:
-        """One permutation. Repeats of a stimulus that nothing can be exchanged with are shifted together."""
-        source, shift = self.identity()
-        for units in self.classes:
-            source[units] = units[rng.permutation(len(units))]
-        alone = np.concatenate([units[0] for units in self.classes if len(units) == 1] or [source[:0]])
-        lengths = self.bounds[alone, 1] - self.bounds[alone, 0]
-        shift[alone] = np.floor(rng.random(int(self.unit.max()) + 1)[self.unit[alone]] * lengths)
-        return source, shift
-
-    def rows(self, move: Move) -> Integers:
-        """Row of the responses that each frame gets, (n,)."""
-        source, shift = move
-        lengths = self.bounds[:, 1] - self.bounds[:, 0]
-        time = np.arange(int(lengths.sum())) - np.repeat(self.bounds[:, 0] + shift, lengths)
-        return np.asarray(np.repeat(self.bounds[source, 0], lengths) + time % np.repeat(lengths, lengths))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.frames import Frames
 from heschl.linear.masks import mask_groups, masked_moments
 from heschl.linear.moments import LaggedMoments
-from heschl.linear.rows import row_ranges
 from heschl.linear.shift import Shift
 
 

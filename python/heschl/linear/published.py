@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_responses
 from heschl.linear.cv import Progress, solve_chosen
+from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.place import check_device
 from heschl.linear.engine import How
-from heschl.linear.frames import Frames
 from heschl.linear.normal import PrecisionError
 from heschl.linear.primal import Primal
 from heschl.linear.problem import Problem

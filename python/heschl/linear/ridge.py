@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.frames import Frames
 from heschl.linear.normal import NormalEquations, PrecisionError
-from heschl.linear.rows import row_numbers
 
 # A float32 solve whose relative residual is above this is not returned. It bounds the error of the fit, not of
 # weights in directions the data hardly know; the tests hold weights to 1e-3 where it passes.

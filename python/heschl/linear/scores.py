@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.rows import row_numbers
 
 # Rows of a fold whose mean is subtracted before anything is summed; it only has to be near the fold's mean.
 SHIFT_ROWS = 64

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_lags
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.place import backend_of
-from heschl.linear.frames import Frames
 from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
-from heschl.linear.rows import row_ranges
 from heschl.linear.shift import Shift
 
 if TYPE_CHECKING:

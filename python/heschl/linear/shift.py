@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Double, Float
-from heschl.linear.frames import Frames
 
 if TYPE_CHECKING:
     from heschl.linear.moments import LaggedMoments

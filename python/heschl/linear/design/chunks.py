@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.arrays import Bounds, Float
-from heschl.linear.frames import Frames
-from heschl.linear.spaces import FeatureSpaces, Repeated
 
 # Input that is not an array in memory is read by so many bytes at a time, cut where a segment ends.
 CHUNK_BYTES = 64 << 20

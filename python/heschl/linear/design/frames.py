@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from heschl.checks import check_matrix
+from heschl.linear.design.rows import cut_rows, whole
+from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, worth_threads
-from heschl.linear.rows import cut_rows, whole
-from heschl.linear.spaces import FeatureSpaces, Repeated
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_design_size, check_lags
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import whole
+from heschl.linear.design.segments import segment_bounds
 from heschl.linear.device.exchange import in_kind, on_device
-from heschl.linear.frames import Frames
-from heschl.linear.rows import whole
-from heschl.linear.segments import segment_bounds
 
 
 def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Any:
