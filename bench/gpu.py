@@ -160,8 +160,8 @@ class Bench:
         """Lagged moments of one layer, features already there."""
         from heschl.linear.design.frames import Frames
         from heschl.linear.design.segments import segment_bounds
-        from heschl.linear.moments import LaggedMoments
-        from heschl.linear.shift import Shift
+        from heschl.linear.moments.lagged import LaggedMoments
+        from heschl.linear.moments.shift import Shift
 
         w = 20
         d = 16 if self.small else d

@@ -16,10 +16,10 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.spaces import Repeated
 from heschl.linear.device.cuda import Device, cuda_backend
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.moments.shift import Shift
 from heschl.linear.normal import PrecisionError, Reading, normal_equations
 from heschl.linear.ridge import Weights, errors_from_moments, solve, squared_errors
-from heschl.linear.shift import Shift
 from linear.problems import Ragged, make, ragged
 from linear.test_word_rate import expanded, mixed
 from tolerances import KERNEL, worst

@@ -13,7 +13,7 @@ from heschl import InputError, lagged_design
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import make_splits
 from heschl.linear.engine import How, fit_cv
-from heschl.linear.masks import mask_groups
+from heschl.linear.moments.masks import mask_groups
 from heschl.linear.normal import PrecisionError, normal_equations
 from heschl.linear.problem import Problem
 from linear.problems import Ragged, make, ragged

@@ -11,7 +11,7 @@ from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
 from heschl.linear.learned import nested_cv_learned
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit

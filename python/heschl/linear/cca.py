@@ -22,7 +22,7 @@ from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.whitening import Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
 if TYPE_CHECKING:
-    from heschl.linear.moments import LaggedMoments
+    from heschl.linear.moments.lagged import LaggedMoments
 
 PARTS = ("top", "rest", "all")
 Columns = slice | Sequence[int] | NDArray[np.int64]

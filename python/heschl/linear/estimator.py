@@ -201,7 +201,7 @@ class LaggedRidgeCV(LaggedModel):
     Notes
     -----
     `cv_scores_` at the chosen penalty is optimistic: the same folds chose it. Normal equations from lagged moments:
-    see `heschl.linear.moments`.
+    see `heschl.linear.moments.lagged`.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heschl.linear.cg import CirculantPreconditioner, solve_path
 from heschl.linear.device.arrays import Double, Float
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.normal import NormalEquations, Reading, normal_equations
 from heschl.linear.operators import LaggedOperator, LagTerms
 from heschl.linear.primal import Primal, Scratch, Trained

@@ -9,7 +9,7 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
 from heschl.linear.device.place import backend_of
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
 
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
 # feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.

@@ -26,7 +26,7 @@ from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import check_device
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.nulls import STATISTICS, NullDistribution, summary
 from heschl.linear.problem import Problem

@@ -13,7 +13,7 @@ from heschl.linear.device.arrays import Array, Bounds, Double, Float
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import worth_threads
-from heschl.linear.moments import LaggedMoments
+from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.normal import NormalEquations, PrecisionError, Reading, normal_equations
 from heschl.linear.problem import Problem
 from heschl.linear.ridge import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors

@@ -15,9 +15,9 @@ from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.masks import mask_groups, masked_moments
-from heschl.linear.moments import LaggedMoments
-from heschl.linear.shift import Shift
+from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.moments.masks import mask_groups, masked_moments
+from heschl.linear.moments.shift import Shift
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def rows_of(ranges: Array) -> Array:
 def lagged_moments(
     H: Array, Y: Array, h_shift: Array, y_shift: Array, ranges: Array, lags: Sequence[int]
 ) -> dict[str, Array]:
-    """The sums of `heschl.linear.moments.LaggedMoments` that count rows, by their definitions."""
+    """The sums of `heschl.linear.moments.lagged.LaggedMoments` that count rows, by their definitions."""
     w, d = len(lags), H.shape[1]
     rows = rows_of(ranges)
     h, y = H.astype(np.float64) - h_shift, (Y.astype(np.float64) - y_shift)[rows]

@@ -10,11 +10,11 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.files import replacing
-from heschl.linear.select import Margins
-from heschl.linear.shift import Shift
+from heschl.linear.moments.margins import Margins
+from heschl.linear.moments.shift import Shift
 
 if TYPE_CHECKING:
-    from heschl.linear.moments import LaggedMoments
+    from heschl.linear.moments.lagged import LaggedMoments
 
 FORMAT = "heschl lagged moments 1"
 ARRAYS = (
@@ -42,7 +42,7 @@ def save_moments(moments: LaggedMoments, path: str | Path) -> None:
 
 def load_moments(path: str | Path) -> LaggedMoments:
     """Read what `save_moments` wrote."""
-    from heschl.linear.moments import LaggedMoments
+    from heschl.linear.moments.lagged import LaggedMoments
 
     expected = "a file written by LaggedMoments.save"
     try:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Bounds, Float
-from heschl.linear.gather import joined_edges, row_sums
-from heschl.linear.moments import LaggedMoments
-from heschl.linear.shift import Shift
+from heschl.linear.moments.gather import joined_edges, row_sums
+from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.moments.shift import Shift
 
 
 def mask_groups(y: Float) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:

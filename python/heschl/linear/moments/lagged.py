@@ -25,10 +25,11 @@ from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.gather import ADDED, EDGES, joined_edges, row_sums
-from heschl.linear.select import Margins, selected
-from heschl.linear.shift import Shift, about
-from heschl.linear.storage import load_moments, save_moments
+from heschl.linear.moments.gather import ADDED, EDGES, joined_edges, row_sums
+from heschl.linear.moments.margins import Margins
+from heschl.linear.moments.select import selected
+from heschl.linear.moments.shift import Shift, about
+from heschl.linear.moments.storage import load_moments, save_moments
 
 
 @dataclass

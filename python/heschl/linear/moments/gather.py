@@ -13,7 +13,7 @@ from heschl.linear.device.arrays import Array, Float, Ranges
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, worth_threads
-from heschl.linear.shift import Shift
+from heschl.linear.moments.shift import Shift
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.
 ADDED = ("n_rows", "first_column", "pair_sums", "pair_counts", "cross", "target_sums", "totals")

@@ -12,7 +12,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Double, Float
 
 if TYPE_CHECKING:
-    from heschl.linear.moments import LaggedMoments
+    from heschl.linear.moments.lagged import LaggedMoments
 
 # Frames whose mean is subtracted: it only has to be near the mean of all of them, so that float32 sums do not lose the
 # variance beside a large mean.

@@ -1,0 +1,1 @@
+"""Lagged moments: the sums that one pass over the data leaves, and the algebra on them."""
