@@ -18,11 +18,11 @@ from heschl.linear.banded import Candidates, Spaces, search
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
-from heschl.linear.engine import How, in_blocks
-from heschl.linear.normal import normal_equations
 from heschl.linear.nulls_refit import Fold, _block_size, _refit
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.engine import How, in_blocks
+from heschl.linear.ridge.normal import normal_equations
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.weights import Weights
 from heschl.linear.scores import Variation
 from heschl.linear.whitening import largest_singular_values
 

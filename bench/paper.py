@@ -32,8 +32,9 @@ from run import HERE, machine_name
 
 from heschl.features.store import FeatureStore
 from heschl.linear import Repeated, cca_grid
+from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.solvers import choose_solver
 from heschl.linear.shared import level
-from heschl.linear.solvers import Work, choose_solver
 from heschl.study import open_results, run_study
 from heschl.study.config import Encoding
 from heschl.study.costs import map_operations

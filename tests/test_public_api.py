@@ -14,7 +14,7 @@ import heschl
 MODULES = [
     "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
     "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
-    "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.cg", "heschl.linear.device.cuda",
+    "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
     "heschl.linear.design.explicit",
     "heschl.linear.estimator", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.nested",
     "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.design.segments",

@@ -1,7 +1,8 @@
 """Compiled kernels. Shapes and meaning: csrc/include/heschl/kernels.hpp.
 
-All arrays of one call share float32 or float64 (`_Float`); `ranges` is (r, 4) int64 (`heschl.linear.design.rows`), `run` the
-row of each frame for run-length features. Outputs are written in place. `device` is the number of threads.
+All arrays of one call share float32 or float64 (`_Float`); `ranges` is (r, 4) int64
+(`heschl.linear.design.rows`), `run` the row of each frame for run-length features. Outputs are written in place.
+`device` is the number of threads.
 """
 
 from typing import Any

@@ -13,7 +13,8 @@ from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, L
 from heschl.linear import nested_cv, null_scores, nulls, permutation_test, permuted_correlations
 from heschl.linear.device.cuda import Device
 from heschl.linear.device.place import FREE_SHARE, check_device
-from heschl.linear.solvers import DEVICE_BLOCKS, SOLVERS, Work, choose_solver
+from heschl.linear.ridge.size import DEVICE_BLOCKS, Work
+from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, SHIFTED, worst
 

@@ -19,7 +19,7 @@ from heschl import CCA, BandedRidgeCV, InputError, LaggedRidge, LaggedRidgeCV
 from heschl import lagged_design as design_of
 from heschl.linear import null_refit
 from heschl.linear.device.cuda import Device
-from heschl.linear.solvers import SOLVERS
+from heschl.linear.ridge.solvers import SOLVERS
 from tolerances import COEFFICIENTS, KERNEL, R2, TF32, worst
 
 
@@ -246,7 +246,7 @@ def test_what_lies_on_the_device_is_not_sent_there_again(device: Device, monkeyp
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_block_of_targets_after_the_other(device: Device, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     """Targets in blocks, that lack different rows, y of another type than X: all of it on the device."""
-    monkeypatch.setattr("heschl.linear.engine.choose_solver", lambda *_, **__: (SOLVERS["cholesky"], 2))
+    monkeypatch.setattr("heschl.linear.ridge.engine.choose_solver", lambda *_, **__: (SOLVERS["cholesky"], 2))
     Y = np.tile(PROBLEM.Y, 3)
     Y[5:9, 1] = Y[70:90, 5] = np.nan
     H = PROBLEM.H.astype(dtype)

@@ -18,8 +18,8 @@ from heschl.linear.design.spaces import Repeated
 from heschl.linear.device.cuda import Device, cuda_backend
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
-from heschl.linear.normal import PrecisionError, Reading, normal_equations
-from heschl.linear.ridge import Weights, errors_from_moments, solve, squared_errors
+from heschl.linear.ridge.normal import PrecisionError, Reading, normal_equations
+from heschl.linear.ridge.weights import Weights, errors_from_moments, solve, squared_errors
 from linear.problems import Ragged, make, ragged
 from linear.test_word_rate import expanded, mixed
 from tolerances import KERNEL, worst

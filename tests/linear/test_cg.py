@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.linear import cg, reference
-from heschl.linear.cg import CirculantPreconditioner, ConvergenceError, cg_operations, solve_path
+from heschl.linear import reference
 from heschl.linear.design.frames import Frames
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
-from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.operators import AssembledOperator, LaggedOperator, LagTerms
+from heschl.linear.ridge import cg
+from heschl.linear.ridge.cg import CirculantPreconditioner, ConvergenceError, cg_operations, solve_path
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
+from heschl.linear.ridge.operators import AssembledOperator, LaggedOperator, LagTerms
 from linear.problems import Ragged, make, ragged
 from tolerances import ITERATED, ITERATED_R2, KERNEL, SOLVED, worst
 

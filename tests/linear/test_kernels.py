@@ -14,8 +14,8 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges, whole
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
-from heschl.linear.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.ridge import Weights, errors_from_moments, in_units, solve, squared_errors
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
+from heschl.linear.ridge.weights import Weights, errors_from_moments, in_units, solve, squared_errors
 from linear.problems import Ragged, make, ragged
 from tolerances import KERNEL, worst
 

@@ -15,13 +15,14 @@ from heschl import InputError, LaggedRidgeCV, _core
 from heschl.linear.cv import cross_validate
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import Splits, make_splits
-from heschl.linear.dual import Dual
-from heschl.linear.leave_out import LeaveOutDual, LeaveOutPrimal, leaves_one_out
-from heschl.linear.normal import PrecisionError
-from heschl.linear.primal import Primal
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.dual import Dual
+from heschl.linear.ridge.leave_out import LeaveOutDual, LeaveOutPrimal, leaves_one_out
+from heschl.linear.ridge.normal import PrecisionError
+from heschl.linear.ridge.primal import Primal
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.solvers import Method, choose_solver
 from heschl.linear.scores import Variation
-from heschl.linear.solvers import Method, Work, choose_solver
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst
@@ -108,7 +109,7 @@ def test_many_groups_take_the_closed_form(d: int, monkeypatch: pytest.MonkeyPatc
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("refitted for every group")
 
-    monkeypatch.setattr("heschl.linear.engine.cross_validate", forbidden)
+    monkeypatch.setattr("heschl.linear.ridge.engine.cross_validate", forbidden)
     model = fitted(problem, LeaveOneGroupOut(), "auto")
     assert model.solver_ == ("dual" if d * 10 > 480 else "cholesky")
     np.testing.assert_allclose(model.cv_scores_, expected.r2, atol=R2["float64"])
@@ -126,9 +127,9 @@ def test_folds_of_fewer_rows_than_columns_take_the_closed_form(dtype: str, monke
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("refitted for every fold")
 
-    monkeypatch.setattr("heschl.linear.engine.cross_validate", forbidden)
+    monkeypatch.setattr("heschl.linear.ridge.engine.cross_validate", forbidden)
     for kept in (10, 0):  # loadings of every λ kept for the final weights, or solved for again
-        monkeypatch.setattr("heschl.linear.leave_out.KEPT_MATRICES", kept)
+        monkeypatch.setattr("heschl.linear.ridge.leave_out.KEPT_MATRICES", kept)
         found = fitted(problem, 5, "dual", alphas)
         assert found.solver_ == "dual"
         np.testing.assert_allclose(found.cv_scores_, expected.cv_scores_, atol=R2[dtype])

@@ -12,10 +12,10 @@ from sklearn.linear_model import Ridge
 from heschl import InputError, lagged_design
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import make_splits
-from heschl.linear.engine import How, fit_cv
 from heschl.linear.moments.masks import mask_groups
-from heschl.linear.normal import PrecisionError, normal_equations
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.engine import How, fit_cv
+from heschl.linear.ridge.normal import PrecisionError, normal_equations
+from heschl.linear.ridge.problem import Problem
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heschl import InputError
 from heschl.linear import LaggedMoments
-from heschl.linear.normal import PrecisionError, normal_equations
+from heschl.linear.ridge.normal import PrecisionError, normal_equations
 from linear.problems import Ragged, make, ragged
 from tolerances import KERNEL, worst
 

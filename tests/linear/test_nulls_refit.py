@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 
 from heschl import InputError, lagged_design
 from heschl.linear import nested_cv, null_refit, nulls_refit
-from heschl.linear.normal import PrecisionError
+from heschl.linear.ridge.normal import PrecisionError
 from linear.problems import Ragged, make, ragged
 from linear.test_nulls import score
 from tolerances import R2

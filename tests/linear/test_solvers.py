@@ -15,10 +15,11 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.segments import make_splits
 from heschl.linear.device.host import HOST
-from heschl.linear.dual import _kernel
-from heschl.linear.engine import Fit, How, fit_cv, fit_fixed
-from heschl.linear.problem import Problem
-from heschl.linear.solvers import SOLVERS, Work, choose_solver
+from heschl.linear.ridge.dual import _kernel
+from heschl.linear.ridge.engine import Fit, How, fit_cv, fit_fixed
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, ITERATED_R2, KERNEL, R2, worst

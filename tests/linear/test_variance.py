@@ -15,7 +15,7 @@ from sklearn.model_selection import PredefinedSplit
 from heschl import BandedRidgeCV, lagged_design
 from heschl.linear import group_folds, unique_variance
 from heschl.linear.banded import Candidates
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.problem import Problem
 from linear.problems import Ragged, make, ragged
 from tolerances import COEFFICIENTS, R2, worst
 

@@ -16,7 +16,7 @@ from heschl import InputError, LaggedRidgeCV, _core, lagged_design
 from heschl.linear import FeatureSpaces, LaggedMoments, Repeated, nested_cv
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.weights import Weights
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import assert_same, boundaries
 from tolerances import KERNEL, R2, worst

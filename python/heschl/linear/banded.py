@@ -20,9 +20,10 @@ from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads
-from heschl.linear.engine import joined
-from heschl.linear.primal import STACKED_BYTES, Primal
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.engine import joined
+from heschl.linear.ridge.primal import Primal
+from heschl.linear.ridge.size import STACKED_BYTES
+from heschl.linear.ridge.weights import Weights
 from heschl.linear.scores import Variation, nanmean
 
 

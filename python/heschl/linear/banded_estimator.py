@@ -18,11 +18,11 @@ from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
-from heschl.linear.engine import Fit, in_blocks, joined
 from heschl.linear.estimator import DEFAULT_ALPHAS
-from heschl.linear.primal import Primal
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.engine import Fit, in_blocks, joined
+from heschl.linear.ridge.primal import Primal
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.weights import Weights
 
 Result = TypeVar("Result")
 

@@ -29,9 +29,9 @@ from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
-from heschl.linear.engine import Fit, How
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.engine import Fit, How
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.weights import Weights
 from heschl.linear.scores import nanmean, r2_score
 
 DEFAULT_LAGS = tuple(range(20))

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.threads import map_threads, n_threads
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.training import Solver
+from heschl.linear.ridge.weights import Weights
 from heschl.linear.scores import Variation, nanmean
 
 Progress = Callable[[int, int], None]
-
-
-class Trained(Protocol):
-    """One training set: weights at any λ, and their errors elsewhere."""
-
-    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights of all targets, or of some, in the units of the data."""
-
-    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
-        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c)."""
-
-
-class Solver(Protocol):
-    """All training sets of one problem cut into parts; see `heschl.linear.primal.Primal`."""
-
-    side_by_side: bool
-
-    def scratch(self) -> Any:
-        """Memory that one training set after the other is solved in."""
-
-    def train(self, parts: Sequence[int], scratch: Any) -> Trained:
-        """The training set of some parts."""
 
 
 class AlphaEdgeWarning(UserWarning):

@@ -15,8 +15,8 @@ from heschl.linear.base import DEFAULT_LAGS, LaggedModel, named_targets
 from heschl.linear.cv import AlphaEdgeWarning, at_edge
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
-from heschl.linear.engine import fit_cv, fit_fixed
 from heschl.linear.nested import nested_fit
+from heschl.linear.ridge.engine import fit_cv, fit_fixed
 
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
@@ -49,7 +49,7 @@ class LaggedRidge(LaggedModel):
         Whether NaN in y is an error, or a row that leaves the fit of that target; its features stay in the history of
         later rows.
     solver : {"auto", "cholesky", "eigh", ...}, default="auto"
-        How to solve; "auto" takes the one that costs least (`heschl.linear.solvers.SOLVERS`).
+        How to solve; "auto" takes the one that costs least (`heschl.linear.ridge.solvers.SOLVERS`).
     memory_limit : float, optional
         Bytes that the fit may take above its data; targets are then fitted in blocks.
     dtype : {None, "float32", "float64", "tf32"}, default=None

@@ -14,9 +14,9 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.place import check_device
-from heschl.linear.engine import How
 from heschl.linear.nested import NestedScores, nested_fit, pooled
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.problem import Problem
 
 Learn = Callable[[int, NDArray[np.bool_]], Mapping[str, Callable[[], Any]]]
 

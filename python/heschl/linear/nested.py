@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.cv import FoldErrors, Progress, Solver, at_edge, choose_alpha, solve_chosen
+from heschl.linear.cv import FoldErrors, Progress, at_edge, choose_alpha, solve_chosen
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers
 from heschl.linear.design.segments import fold_members, segment_bounds
@@ -23,8 +23,9 @@ from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.place import check_device
 from heschl.linear.device.threads import map_threads
-from heschl.linear.engine import How, in_blocks
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.engine import How, in_blocks
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.training import Solver
 from heschl.linear.scores import Variation, pearson_r, r2_score
 
 

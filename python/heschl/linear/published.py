@@ -15,12 +15,12 @@ from heschl.linear.cv import Progress, solve_chosen
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.place import check_device
-from heschl.linear.engine import How
-from heschl.linear.normal import PrecisionError
-from heschl.linear.primal import Primal
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.normal import PrecisionError
+from heschl.linear.ridge.primal import Primal
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import Work
 from heschl.linear.scores import pearson_r
-from heschl.linear.solvers import Work
 
 ALPHAS = np.logspace(2, 7, 10)
 """The published grid."""

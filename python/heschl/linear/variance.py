@@ -13,8 +13,8 @@ from heschl.checks import InputError
 from heschl.linear.banded import choose, search
 from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.device.arrays import Double
-from heschl.linear.primal import Primal
-from heschl.linear.problem import Problem
+from heschl.linear.ridge.primal import Primal
+from heschl.linear.ridge.problem import Problem
 
 
 @dataclass(frozen=True)

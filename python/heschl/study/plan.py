@@ -20,7 +20,8 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
 from heschl.linear import Repeated, cca_grid, nested_cv
-from heschl.linear.solvers import Work, choose_solver, place
+from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config import Study
 from heschl.study.config_spaces import Spoken
 from heschl.study.costs import device_of_pairs, map_operations

@@ -3,7 +3,7 @@
 With X the lagged design of the features H (X[t, (k, f)] = H[t - lag_k, f], 0 outside t's segment), X'X has w² blocks
 of d × d numbers, but block (i, j) differs from block (i - 1, j - 1) by a few frames at the segments' edges only. So
 the first block column and the edge frames say all of X'X, in w · d² numbers instead of (w · d)², and moments of
-disjoint segments add up. Centring and standardisation are algebra on them (`heschl.linear.normal`); nothing is read
+disjoint segments add up. Centring and standardisation are algebra on them (`heschl.linear.ridge.normal`); nothing is read
 twice.
 """
 

@@ -1,6 +1,6 @@
 """Ridge paths by preconditioned block conjugate gradients: for designs too wide to factor, and few targets beside it.
 
-X'X is an operator (`heschl.linear.operators`). The preconditioner is T. Chan's block circulant, the one nearest to the
+X'X is an operator (`heschl.linear.ridge.operators`). The preconditioner is T. Chan's block circulant, the one nearest to the
 block Toeplitz part of X'X: block diagonal after a Fourier transform over lags, so that its Cholesky factors cost
 w/2 + 1 blocks of order d for each penalty. (One eigendecomposition per block would serve every penalty, but costs as
 much as twenty of these factorisations, and its products cost what two triangular solves do.)
@@ -20,8 +20,8 @@ from scipy.linalg import blas, lapack
 
 from heschl.checks import InputError, check_alphas
 from heschl.linear.device.arrays import Double, Float
-from heschl.linear.normal import PrecisionError
-from heschl.linear.operators import LagFourier, LagTerms, Operator, spectrum
+from heschl.linear.ridge.normal import PrecisionError
+from heschl.linear.ridge.operators import LagFourier, LagTerms, Operator, spectrum
 
 # Relative residual and relative error in the energy norm. On simulated features of p = 2,560 strongly correlated
 # columns (states smooth in time, and words held for their duration; 50 targets, alpha from 5e-5 to 70 times the mean
@@ -159,7 +159,7 @@ def cg_operations(
 
     Examples
     --------
-    >>> from heschl.linear.cg import cg_operations
+    >>> from heschl.linear.ridge.cg import cg_operations
     >>> cholesky = 10 * 32_000**3 / 3  # ten penalties, factors alone
     >>> round(cholesky / cg_operations(20, 1_600, 51, 480, iterations=150, n_alphas=10))
     16
@@ -288,8 +288,8 @@ def solve_path(
     Examples
     --------
     >>> import numpy as np
-    >>> from heschl.linear.cg import CirculantPreconditioner, solve_path
-    >>> from heschl.linear.operators import LaggedOperator, LagTerms
+    >>> from heschl.linear.ridge.cg import CirculantPreconditioner, solve_path
+    >>> from heschl.linear.ridge.operators import LaggedOperator, LagTerms
     >>> reading = LagTerms.from_sums(np.zeros((4, 1)), np.zeros(4), np.zeros(1), np.ones(1), 0.0)
     >>> first_column, none = np.array([[5.0], [2.0]]), np.zeros((0, 2))
     >>> operator = LaggedOperator(first_column, none, none, reading)

@@ -17,9 +17,10 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
-from heschl.linear.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights, in_units, solve
+from heschl.linear.ridge.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, Work, device_blocks, n_workers
+from heschl.linear.ridge.weights import Weights, in_units, solve
 
 # X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
 # deviations at most beside what is left.
@@ -27,7 +28,7 @@ FLOAT32_MEAN_TO_STD = 3.0
 
 
 class Dual:
-    """All training sets of one problem by their kernel matrices; see `heschl.linear.primal.Primal`."""
+    """All training sets of one problem by their kernel matrices; see `heschl.linear.ridge.primal.Primal`."""
 
     # Rows up to which training sets are solved side by side, each with a matrix of its own.
     SMALL = 4000
@@ -180,3 +181,25 @@ def _kernel(backend: Backend, H: Array, a: Ranges, b: Ranges, lags: range) -> Ar
     out = backend.empty((rows, cols), H.dtype)
     backend.kernels.lagged_kernel(H, a, H, b, lags[0], len(lags), out, backend.handle())
     return out
+
+
+def kernel_operations(work: Work) -> float:
+    # Half of a symmetric matrix. Sums along diagonals are adds of what lies in memory: about four products each.
+    half = float(work.n_rows) ** 2 * (work.n_features + 2 * work.n_lags)
+    return half * (work.n_sets if work.standardize else 1)
+
+
+def dual_operations(work: Work) -> float:
+    n, c = float(work.n_rows), work.n_targets
+    train = n * (1 - 1 / max(2, work.n_parts))
+    each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / work.n_parts
+    return kernel_operations(work) + work.n_sets * work.n_alphas * each + 2 * n * work.n_columns * c
+
+
+def dual_bytes(work: Work) -> float:
+    n, c = work.n_rows, work.n_targets
+    workers = n_workers(work, n, Dual.SMALL, work.n_sets)
+    squares = (0 if work.standardize else 1) + 2.5 * workers
+    return device_blocks(work) + float(
+        (squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize
+    )

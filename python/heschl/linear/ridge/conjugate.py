@@ -1,6 +1,6 @@
 """Training sets too wide to factor: conjugate gradients on X'X as an operator, never assembled.
 
-Weights meet a stated tolerance (`heschl.linear.cg.TOLERANCE`), which is checked; they are not exact to rounding, as
+Weights meet a stated tolerance (`heschl.linear.ridge.cg.TOLERANCE`), which is checked; they are not exact to rounding, as
 those of the other solvers are.
 """
 
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.cg import CirculantPreconditioner, solve_path
 from heschl.linear.device.arrays import Double, Float
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.normal import NormalEquations, Reading, normal_equations
-from heschl.linear.operators import LaggedOperator, LagTerms
-from heschl.linear.primal import Primal, Scratch, Trained
+from heschl.linear.ridge.cg import CirculantPreconditioner, cg_operations, solve_path
+from heschl.linear.ridge.normal import NormalEquations, Reading, normal_equations
+from heschl.linear.ridge.operators import LaggedOperator, LagTerms
+from heschl.linear.ridge.primal import Primal, Scratch, Trained
+from heschl.linear.ridge.size import Work, moment_bytes, moment_operations
 
 
 class Conjugate(Primal):
@@ -57,3 +58,20 @@ class _Iterated(Trained):
             for i, test in enumerate(tests):
                 out[i, solution.index] = self._errors([solution.weights], test)[0]
         return out
+
+
+CG_SLOWNESS = 2.2
+CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
+
+
+def conjugate_operations(work: Work) -> float:
+    w, d, c = work.n_lags, work.n_features, work.n_targets
+    one = cg_operations(w, d, c, work.n_segments, CG_ITERATIONS * work.n_alphas, work.n_alphas)
+    return moment_operations(work) + work.n_sets * (one * CG_SLOWNESS + work.n_alphas * work.test_operations)
+
+
+def conjugate_bytes(work: Work) -> float:
+    # Spectra of the operator and of the preconditioner, with its factors; a few blocks of vectors, some in float64.
+    w, d, c, p = work.n_lags, work.n_features, work.n_targets, work.n_columns
+    spectra = (2 * w + 4 * (w // 2 + 1) + w) * d * d
+    return moment_bytes(work) + (spectra + 16 * p * min(c, 64) + 6 * p * c) * work.itemsize

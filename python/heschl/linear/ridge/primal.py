@@ -14,13 +14,10 @@ from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import worth_threads
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.normal import NormalEquations, PrecisionError, Reading, normal_equations
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
-
-# Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of
-# them; so many bytes of them at most.
-STACKED_BYTES = 64 << 20
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, Reading, normal_equations
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, STACKED_BYTES, Work, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.weights import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
 
 
 @dataclass
@@ -181,3 +178,38 @@ def _worth_threads(problem: Problem) -> bool:
     """Whether a few training sets take longer than starting threads for them."""
     (n, d), p, c = problem.X.shape, problem.n_columns, problem.y.shape[1]
     return problem.X.backend is HOST and worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1
+
+
+# p³ each, in such units. On two CPU cores 12 to 18 Cholesky factorisations; on a GPU products are two orders of
+# magnitude faster, a reduction to tridiagonal form, bound by memory, one (a guess until bench/gpu.py measures it).
+EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
+
+
+def primal_workers(work: Work) -> int:
+    return n_workers(work, work.n_columns, Primal.SMALL, work.n_sets)
+
+
+def grams(work: Work) -> float:
+    """X'X of a training set, and of its test set where that is how it is scored."""
+    return primal_workers(work) * (2 if work.n_columns < work.n_rows / work.n_parts else 1)
+
+
+def cholesky_operations(work: Work) -> float:
+    p, c = float(work.n_columns), work.n_targets
+    each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + work.test_operations
+    return moment_operations(work) + work.n_sets * work.n_alphas * each
+
+
+def cholesky_bytes(work: Work) -> float:
+    return moment_bytes(work) + grams(work) * work.n_columns**2 * work.itemsize
+
+
+def eigh_operations(work: Work) -> float:
+    p, c = float(work.n_columns), work.n_targets
+    each = 2 * p * p * c + work.test_operations
+    return moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS[work.device] + work.n_alphas * each)
+
+
+def eigh_bytes(work: Work) -> float:
+    # X'X, its copy that becomes the vectors, and LAPACK's work space of two more
+    return moment_bytes(work) + (grams(work) + 3 * primal_workers(work)) * work.n_columns**2 * work.itemsize

@@ -182,12 +182,12 @@ class LaggedOperator:
     Notes
     -----
     A product with c vectors costs 6 w d² c operations, and 12 w d c more for each edge row, instead of 2 (w d)² c:
-    `heschl.linear.cg.cg_operations` counts them.
+    `heschl.linear.ridge.cg.cg_operations` counts them.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from heschl.linear.operators import LaggedOperator, LagTerms
+    >>> from heschl.linear.ridge.operators import LaggedOperator, LagTerms
     >>> no_centring = LagTerms.from_sums(np.zeros((4, 1)), np.zeros(4), np.zeros(1), np.ones(1), 0.0)
     >>> operator = LaggedOperator(np.array([[5.0], [2.0]]), np.array([[1.0, 0.0]]), np.zeros((0, 2)), no_centring)
     >>> operator.product(np.eye(2)).round(12)

@@ -9,19 +9,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from heschl.linear.cv import FoldErrors, PathScores, Solver, choose_alpha, cross_validate, solve_chosen
+from heschl.linear.cv import FoldErrors, PathScores, choose_alpha, cross_validate, solve_chosen
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, memory_limit
 from heschl.linear.device.threads import map_threads, one_blas_thread
-from heschl.linear.leave_out import LeaveOut, leaves_one_out, merged
-from heschl.linear.normal import PrecisionError
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import Weights
+from heschl.linear.ridge.leave_out import LeaveOut, leaves_one_out, merged
+from heschl.linear.ridge.normal import PrecisionError
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.solvers import Method, choose_solver, place
+from heschl.linear.ridge.training import Solver
+from heschl.linear.ridge.weights import Weights
 from heschl.linear.scores import Variation
-from heschl.linear.solvers import Method, Work, choose_solver, place
 
 Result = TypeVar("Result")
 
@@ -36,7 +38,7 @@ class How:
     Attributes
     ----------
     solver : str
-        "auto" or a name in `heschl.linear.solvers.SOLVERS`.
+        "auto" or a name in `heschl.linear.ridge.solvers.SOLVERS`.
     memory_limit : float or None
         Bytes above the data.
     small_in_float64 : bool
@@ -54,7 +56,7 @@ class How:
     tf32: bool = False
 
     def backend(self, work: Work, problem: Problem) -> Backend:
-        """Where to compute: where the data lie, if that is a GPU; else as asked (`heschl.linear.solvers.place`)."""
+        """Where to compute: where the data lie, if that is a GPU; else as asked (`heschl.linear.ridge.solvers.place`)."""
         if problem.X.backend is HOST and place(self.device, work, self.solver) == "cpu":
             return HOST
         from heschl.linear.device.cuda import cuda_backend

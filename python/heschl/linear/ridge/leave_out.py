@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.threads import map_threads, n_threads
-from heschl.linear.dual import Dual, DualTrained
-from heschl.linear.normal import NormalEquations, PrecisionError, refuse_no_rows
-from heschl.linear.primal import Primal, Trained
-from heschl.linear.problem import Problem
-from heschl.linear.ridge import FLOAT32_RESIDUAL, Weights, solve
+from heschl.linear.ridge.dual import Dual, DualTrained, kernel_operations
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, refuse_no_rows
+from heschl.linear.ridge.primal import Primal, Trained
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, Work, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.weights import FLOAT32_RESIDUAL, Weights, solve
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
 FLOAT32_LEVERAGE = 0.01
@@ -240,3 +242,42 @@ def _refuse_a_group_of_all(sizes: Sequence[int]) -> None:
 
 def _too_small(alpha: float) -> np.linalg.LinAlgError:
     return np.linalg.LinAlgError(f"a group of rows fixes its own fit; alpha = {alpha:g} is too small")
+
+
+# The closed form with p × p matrices loses digits where a group is nearly fitted by itself; float32 is then repeated in
+# float64, at twice the price.
+FLOAT32_LEFT_OUT = 3.0
+
+
+def left_out_primal_operations(work: Work) -> float:
+    n, p, c = float(work.n_rows), float(work.n_columns), work.n_targets
+    size = n / work.n_parts
+    solve = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c
+    groups = n * (p * p + p * size + size * size / 3 + 2 * p * c + 2 * size * c)
+    risk = FLOAT32_LEFT_OUT if work.itemsize == 4 else 1.0
+    return moment_operations(work) + work.n_alphas * (2 * solve + groups) * risk
+
+
+def left_out_primal_bytes(work: Work) -> float:
+    whole, size = replace(work, n_parts=1), work.n_rows / work.n_parts
+    workers = n_workers(work, work.n_columns, Primal.SMALL, work.n_alphas)
+    own = work.n_columns**2 + 2 * size * work.n_columns + 2 * size * size
+    return moment_bytes(whole) + workers * own * work.itemsize
+
+
+def left_out_dual_operations(work: Work) -> float:
+    n, c = float(work.n_rows), work.n_targets
+    size = n / work.n_parts
+    solve = n**3 / 3 * CHOLESKY_SLOWNESS + 2 * n * n * c
+    groups = n**3 / 3 + n * n * size + n * size * size / 3 + 2 * n * size * c
+    again = 0 if c * work.n_alphas <= n else solve
+    return kernel_operations(work) + work.n_alphas * (solve + groups + again) + 2 * n * work.n_columns * c
+
+
+def left_out_dual_bytes(work: Work) -> float:
+    n, c, size = work.n_rows, work.n_targets, work.n_rows / work.n_parts
+    workers = n_workers(work, n, Dual.SMALL, work.n_alphas)
+    loadings = n * c * work.n_alphas if c * work.n_alphas <= n else 0
+    own = n * n + n * max(size, 256) + size * size + 3 * n * c
+    once = 3 * n * n + 4 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c
+    return float((once + loadings + workers * own) * work.itemsize)

@@ -14,7 +14,7 @@ from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
-from heschl.linear.normal import NormalEquations, PrecisionError
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError
 
 # A float32 solve whose relative residual is above this is not returned. It bounds the error of the fit, not of
 # weights in directions the data hardly know; the tests hold weights to 1e-3 where it passes.

@@ -1,0 +1,101 @@
+"""How large a fit is, and what every solver pays alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from heschl.linear.device.arrays import Bounds
+from heschl.linear.device.threads import n_threads
+from heschl.linear.ridge.problem import Problem
+
+# Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
+CHOLESKY_SLOWNESS = 1.4
+# Rows, products and matrices that kernels on a device hold at a time beside what is counted (csrc/cuda/device.hpp).
+DEVICE_BLOCKS = 3 * (256 << 20)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How large a fit is.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows of the design.
+    n_products : float
+        Rows that a product with the features counts: frames, or runs of word-rate features.
+    n_features, n_lags, n_targets, n_alphas : int
+    n_parts : int
+        Parts (folds) that moments are kept of.
+    n_segments : int
+    n_sets : int
+        Training sets solved for all alphas.
+    standardize : bool
+        Whether features are read anew in each of them.
+    itemsize : int
+        Bytes of a number.
+    device : str
+        "cpu" or "cuda": where it is to be done.
+    """
+
+    n_rows: int
+    n_products: float
+    n_features: int
+    n_lags: int
+    n_targets: int
+    n_alphas: int
+    n_parts: int
+    n_segments: int
+    n_sets: int
+    standardize: bool
+    itemsize: int
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> Work:
+        """Of a problem cut into parts."""
+        X = problem.X
+        return cls(
+            len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, len(parts),
+            sum(map(len, parts)), n_sets,
+            problem.standardize, problem.itemsize,
+        )  # fmt: skip
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the design, p."""
+        return self.n_lags * self.n_features
+
+    @property
+    def test_operations(self) -> float:
+        """Of scoring one λ in one test set."""
+        p, c = self.n_columns, self.n_targets
+        return 2.0 * p * c * min(self.n_products / self.n_parts, p)
+
+
+def moment_operations(work: Work) -> float:
+    return 2.0 * work.n_products * work.n_columns * (work.n_features + work.n_targets)
+
+
+def moment_bytes(work: Work) -> float:
+    """Moments of the parts and of one sum of them, and the weights being made and scored."""
+    p, c = work.n_columns, work.n_targets
+    # ... and the block's own responses, with what scoring makes of them
+    kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c + 3 * work.n_rows * c
+    stacked = min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES
+    return float(kept * work.itemsize + stacked + device_blocks(work))
+
+
+def device_blocks(work: Work) -> float:
+    return DEVICE_BLOCKS if work.device == "cuda" else 0.0
+
+
+def n_workers(work: Work, size: float, small: int, items: int) -> int:
+    """Training sets, or λ, of p × p or n × n matrices that are solved side by side, by threads."""
+    return min(n_threads(), items) if size <= small and work.device == "cpu" else 1
+
+
+# Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of
+# them; so many bytes of them at most.
+STACKED_BYTES = 64 << 20

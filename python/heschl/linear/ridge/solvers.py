@@ -1,0 +1,138 @@
+"""The table of solvers: what each costs in operations and memory, and which one a problem gets.
+
+Operations are counted as multiply-adds of a matrix product (2 per term), weighted by how much slower than a product a
+step runs; bytes are what a fit holds above its data. ARCHITECTURE.md says how they were measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heschl.checks import InputError, check_choice
+from heschl.linear.device.arrays import Bounds
+from heschl.linear.device.place import pays_on_gpu
+from heschl.linear.ridge.conjugate import Conjugate, conjugate_bytes, conjugate_operations
+from heschl.linear.ridge.dual import Dual, dual_bytes, dual_operations
+from heschl.linear.ridge.leave_out import (
+    LeaveOutDual,
+    LeaveOutPrimal,
+    left_out_dual_bytes,
+    left_out_dual_operations,
+    left_out_primal_bytes,
+    left_out_primal_operations,
+)
+from heschl.linear.ridge.primal import (
+    EighPrimal,
+    Primal,
+    cholesky_bytes,
+    cholesky_operations,
+    eigh_bytes,
+    eigh_operations,
+)
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import (
+    Work,
+)
+
+# "auto" takes a solver that is not exact where all others cost so many times as much.
+INEXACT_BY = 4.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
+
+    `exact` is to rounding; else to a tolerance that is checked. `all_at_once`: all parts are one training set
+    (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on a GPU, too.
+    """
+
+    name: str
+    build: Callable[[Problem, Sequence[Bounds]], Any]
+    operations: Callable[[Work], float]
+    n_bytes: Callable[[Work], float]
+    exact: bool = True
+    all_at_once: bool = False
+    on_device: bool = False
+
+
+SOLVERS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method("cholesky", Primal, cholesky_operations, cholesky_bytes, on_device=True),
+        Method("eigh", EighPrimal, eigh_operations, eigh_bytes, on_device=True),
+        Method("dual", Dual, dual_operations, dual_bytes, on_device=True),
+        Method("cg", Conjugate, conjugate_operations, conjugate_bytes, exact=False),
+    )
+}
+
+# The same for cross-validation that leaves one part out after the other, by its closed form.
+LEFT_OUT: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method("cholesky", LeaveOutPrimal, left_out_primal_operations, left_out_primal_bytes, all_at_once=True),
+        Method("dual", LeaveOutDual, left_out_dual_operations, left_out_dual_bytes, all_at_once=True),
+    )
+}
+
+
+def place(device: str, work: Work, solver: str) -> str:
+    """Give "cpu" or "cuda": as asked for, with "auto" a GPU where it pays."""
+    return "cuda" if device == "cuda" or (device == "auto" and _worth_a_gpu(work, solver)) else "cpu"
+
+
+def _worth_a_gpu(work: Work, solver: str) -> bool:
+    methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
+    here, there = (
+        min((method.operations(replace(work, device=device)) for method in methods), default=0.0)
+        for device in ("cpu", "cuda")
+    )
+    return pays_on_gpu(here, there)
+
+
+def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:
+    """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
+
+    `left_out` says that the closed form of leaving parts out is a way, too.
+
+    Raises
+    ------
+    InputError
+        Where the method does not do what is asked, or nothing fits into the limit.
+    """
+    check_choice("solver", solver, ("auto", *SOLVERS))
+    methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
+    methods = [m for m in methods if solver in ("auto", m.name) and (work.device == "cpu" or m.on_device)]
+    if not methods:
+        there = [m.name for m in SOLVERS.values() if m.on_device]
+        raise InputError("solver", f"{solver!r} with device={work.device!r}", f'"auto" or one of {there}')
+    blocks = {m: _largest_block(m, work, memory_limit) for m in methods}
+    possible = [m for m in methods if blocks[m] > 0]
+    if not possible:
+        least = min(m.n_bytes(replace(work, n_targets=1)) for m in methods)
+        raise InputError(
+            "memory_limit", f"{memory_limit / 2**20:,.0f} MB" if memory_limit else "none",
+            f"at least {least / 2**20:,.0f} MB for {work.n_lags} lags x {work.n_features} features",
+            "Raise it, or use fewer lags or features.",
+        )  # fmt: skip
+    # What is not exact must be far cheaper, or the only way.
+    best = min(possible, key=lambda m: _time(m, work, blocks[m]) * (1.0 if m.exact else INEXACT_BY))
+    return best, blocks[best]
+
+
+def _time(method: Method, work: Work, block: int) -> float:
+    """Operations of all blocks of targets together."""
+    n_blocks = -(-work.n_targets // block)
+    return n_blocks * method.operations(replace(work, n_targets=-(-work.n_targets // n_blocks)))
+
+
+def _largest_block(method: Method, work: Work, memory_limit: float | None) -> int:
+    """Most targets at a time within the limit; 0 where not even one fits."""
+    if memory_limit is None or method.n_bytes(work) <= memory_limit:
+        return work.n_targets
+    low, high = 0, work.n_targets
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (middle, high) if method.n_bytes(replace(work, n_targets=middle)) <= memory_limit else (low, middle)
+    return low

@@ -1,0 +1,34 @@
+"""What every solver is: training sets of one problem, each with weights at any λ and their errors elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.linear.device.arrays import Double
+from heschl.linear.ridge.weights import Weights
+
+
+class Trained(Protocol):
+    """One training set: weights at any λ, and their errors elsewhere."""
+
+    def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
+        """Weights of all targets, or of some, in the units of the data."""
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c)."""
+
+
+class Solver(Protocol):
+    """All training sets of one problem cut into parts; see `heschl.linear.ridge.primal.Primal`."""
+
+    side_by_side: bool
+
+    def scratch(self) -> Any:
+        """Memory that one training set after the other is solved in."""
+
+    def train(self, parts: Sequence[int], scratch: Any) -> Trained:
+        """The training set of some parts."""
