@@ -15,6 +15,7 @@ from heschl.ecog.recording import ArraySource, Recording
 from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
 from heschl.linear.banded import Candidates, Spaces, search
+from heschl.linear.crossval.scores import Variation
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
@@ -23,7 +24,6 @@ from heschl.linear.ridge.engine import How, in_blocks
 from heschl.linear.ridge.normal import normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
-from heschl.linear.scores import Variation
 from heschl.linear.whitening import largest_singular_values
 
 Array = NDArray[Any]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut
 
 from heschl import InputError, LaggedRidgeCV, _core
-from heschl.linear.cv import cross_validate
+from heschl.linear.crossval.path import cross_validate
+from heschl.linear.crossval.scores import Variation
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.ridge.dual import Dual
@@ -22,7 +23,6 @@ from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import Method, choose_solver
-from heschl.linear.scores import Variation
 from linear.problems import Ragged, make, ragged
 from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst

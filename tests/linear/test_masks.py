@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from heschl import InputError, lagged_design
+from heschl.linear.crossval.fit import fit_cv
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import make_splits
 from heschl.linear.moments.masks import mask_groups
-from heschl.linear.ridge.engine import How, fit_cv
+from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.normal import PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from linear.problems import Ragged, make, ragged

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 
 from heschl import InputError, Repeated
 from heschl.linear import joined_cv, nested_cv
-from heschl.linear.published import ALPHAS
+from heschl.linear.crossval.joined import ALPHAS
 
 
 def by_hand(

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score as sklearn_r2
 
 from heschl import LaggedRidgeCV, _core
 from heschl.linear import reference
-from heschl.linear.scores import FoldScores, Variation, pearson_r, r2_score
+from heschl.linear.crossval.scores import FoldScores, Variation, pearson_r, r2_score
 from linear.problems import Ragged, ragged
 from tolerances import KERNEL, worst
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
+from heschl.linear.crossval.fit import Fit, fit_cv, fit_fixed
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.segments import make_splits
 from heschl.linear.device.host import HOST
 from heschl.linear.ridge.dual import _kernel
-from heschl.linear.ridge.engine import Fit, How, fit_cv, fit_fixed
+from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver

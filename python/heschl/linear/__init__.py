@@ -4,19 +4,19 @@ from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.cca import CCA
 from heschl.linear.cca_grid import cca_grid
 from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
-from heschl.linear.cv import AlphaEdgeWarning
+from heschl.linear.crossval.joined import JoinedScores, joined_cv
+from heschl.linear.crossval.learned import nested_cv_learned
+from heschl.linear.crossval.nested import NestedScores, nested_cv
+from heschl.linear.crossval.path import AlphaEdgeWarning
 from heschl.linear.design.explicit import lagged_design
 from heschl.linear.design.segments import group_folds
 from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
-from heschl.linear.learned import nested_cv_learned
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.nested import NestedScores, nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.permutation import permutation_test
-from heschl.linear.published import JoinedScores, joined_cv
 from heschl.linear.shared import SharedParts, probe, residual
 from heschl.linear.variance import UniqueVariance, unique_variance
 

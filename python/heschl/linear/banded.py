@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from heschl.linear.cv import FoldErrors
+from heschl.linear.crossval.fit import joined
+from heschl.linear.crossval.path import FoldErrors
+from heschl.linear.crossval.scores import Variation, nanmean
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads
-from heschl.linear.ridge.engine import joined
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.size import STACKED_BYTES
 from heschl.linear.ridge.weights import Weights
-from heschl.linear.scores import Variation, nanmean
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from heschl.checks import (
     check_responses,
     check_same_length,
 )
+from heschl.linear.crossval.fit import Fit
+from heschl.linear.crossval.scores import nanmean, r2_score
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers, row_ranges
 from heschl.linear.design.segments import segment_bounds, segment_groups
@@ -29,10 +31,9 @@ from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
-from heschl.linear.ridge.engine import Fit, How
+from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
-from heschl.linear.scores import nanmean, r2_score
 
 DEFAULT_LAGS = tuple(range(20))
 

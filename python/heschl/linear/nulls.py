@@ -19,6 +19,7 @@ import scipy.fft
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_count, check_matrix
+from heschl.linear.crossval.scores import FoldScores, nanmean
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
@@ -28,7 +29,6 @@ from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device, memory_limit
 from heschl.linear.device.threads import n_threads
-from heschl.linear.scores import FoldScores, nanmean
 
 STATISTICS = ("r2", "pooled_r2", "r")
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_count, check_design_size, check_lags, check_matrix
-from heschl.linear.cv import Progress
+from heschl.linear.crossval.path import Progress
+from heschl.linear.crossval.scores import FoldScores
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.design.rows import row_numbers
@@ -31,7 +32,6 @@ from heschl.linear.nulls import STATISTICS, NullDistribution, summary
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import in_units, solve
-from heschl.linear.scores import FoldScores
 
 
 def null_refit(

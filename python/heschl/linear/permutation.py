@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_choice
-from heschl.linear.nested import nested_cv
+from heschl.linear.crossval.nested import nested_cv
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 

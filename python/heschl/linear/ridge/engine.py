@@ -9,21 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from heschl.linear.cv import FoldErrors, PathScores, choose_alpha, cross_validate, solve_chosen
-from heschl.linear.design.segments import Splits
-from heschl.linear.device.arrays import Bounds, Double, Integers
+from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of, memory_limit
-from heschl.linear.device.threads import map_threads, one_blas_thread
-from heschl.linear.ridge.leave_out import LeaveOut, leaves_one_out, merged
+from heschl.linear.device.place import memory_limit
+from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.ridge.leave_out import merged
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import Method, choose_solver, place
-from heschl.linear.ridge.training import Solver
-from heschl.linear.ridge.weights import Weights
-from heschl.linear.scores import Variation
 
 Result = TypeVar("Result")
 
@@ -62,71 +57,6 @@ class How:
         from heschl.linear.device.cuda import cuda_backend
 
         return cuda_backend(tf32=self.tf32)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A finished fit.
-
-    Attributes
-    ----------
-    weights : Weights
-    scores : PathScores or None
-        Of every λ over the splits, where they chose.
-    chosen : ndarray of shape (c,)
-        Index of each target's penalty.
-    solver, dtype : str
-        What it was done with.
-    """
-
-    weights: Weights
-    scores: PathScores | None
-    chosen: Integers
-    solver: str
-    dtype: str
-
-
-def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, how: How) -> Fit:
-    """Choose each target's penalty by cross-validation and fit on everything."""
-    c = problem.y.shape[1]
-    parts, n_sets = splits.parts, len(splits.test) + 1
-    left_out = leaves_one_out(splits) and not problem.standardize
-
-    def choose(scores: PathScores) -> Integers:
-        return choose_alpha(scores.r2 if scoring == "r2" else scores.pooled_r2, alphas, per_target)
-
-    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
-        variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
-        if isinstance(solver, LeaveOut):
-            errors = FoldErrors(variations, len(alphas))
-            errors.sse[:] = solver.left_out(alphas)[[test[0] for test in splits.test]]
-            scores = errors.scores()
-        else:
-            scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
-        # One penalty for all is known only when all are scored.
-        complete = per_target or len(targets) == c
-        return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
-
-    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how, left_out=left_out)
-    scores = PathScores(*np.full((2, len(alphas), c), np.nan))
-    for targets, (part, _) in found:
-        scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
-    chosen = choose(scores)
-    weights = [(targets, own) for targets, (_, own) in found if own is not None]
-    if len(weights) < len(found):
-        return replace(fit_fixed(problem, parts, alphas, chosen, how), scores=scores)
-    return Fit(joined(weights, c), scores, chosen, method, dtype)
-
-
-def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, how: How) -> Fit:
-    """Fit every target at its own, given penalty."""
-
-    def block(_: Problem, solver: Solver, targets: Integers) -> Weights:
-        return _final(solver, range(len(parts)), alphas, chosen[targets], c)
-
-    c = problem.y.shape[1]
-    found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, how)
-    return Fit(joined(found, c), None, chosen, method, dtype)
 
 
 def in_blocks(
@@ -195,31 +125,3 @@ def _blocks(
                     "a smaller memory_limit takes fewer, and other processes on the device may give memory back"
                 ) from error
     return out
-
-
-def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers, n_targets: int) -> Weights:
-    """Weights of each target at its own penalty, from all parts; of a block of targets on the host, if not of all."""
-    if not solver.side_by_side:
-        weights = joined(list(solve_chosen(solver, parts, alphas, chosen, solver.scratch())), len(chosen))
-        return weights if len(chosen) == n_targets else weights.on(HOST)
-
-    def at(a: int, scratch: Any) -> tuple[Integers, Weights]:
-        targets = np.flatnonzero(chosen == a)
-        return targets, solver.train(parts, scratch).weights(float(alphas[a]), targets)
-
-    found = map_threads(at, np.unique(chosen).tolist(), solver.scratch, small=True)
-    return joined(list(found), len(chosen))
-
-
-def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:
-    """Weights of all targets from those of some each, where they lie."""
-    first = parts[0][1]
-    if len(parts) == 1:
-        return first
-    b = backend_of(first.values)
-    values = b.empty((len(first.values), n_targets), first.values.dtype)
-    intercept = np.empty(n_targets, first.values.dtype)
-    for targets, weights in parts:
-        b.set_columns(values, targets, weights.values)
-        intercept[targets] = weights.intercept
-    return Weights(values, first.shift, intercept)

@@ -53,7 +53,7 @@ def merged(parts: Sequence[Bounds]) -> list[Bounds]:
 
 
 class LeaveOut(ABC):
-    """All rows fitted at once; a `heschl.linear.cv.Solver` of that one training set, all parts.
+    """All rows fitted at once; a `heschl.linear.crossval.path.Solver` of that one training set, all parts.
 
     Parameters
     ----------

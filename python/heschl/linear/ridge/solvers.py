@@ -42,7 +42,7 @@ INEXACT_BY = 4.0
 
 @dataclass(frozen=True)
 class Method:
-    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.cv.Solver`.
+    """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.crossval.path.Solver`.
 
     `exact` is to rounding; else to a tolerance that is checked. `all_at_once`: all parts are one training set
     (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on a GPU, too.

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.cv import FoldErrors, Progress, at_edge, choose_alpha, solve_chosen
+from heschl.linear.crossval.path import FoldErrors, Progress, at_edge, choose_alpha, solve_chosen
+from heschl.linear.crossval.scores import Variation, pearson_r, r2_score
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers
 from heschl.linear.design.segments import fold_members, segment_bounds
@@ -26,7 +27,6 @@ from heschl.linear.device.threads import map_threads
 from heschl.linear.ridge.engine import How, in_blocks
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
-from heschl.linear.scores import Variation, pearson_r, r2_score
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear.crossval.scores import Variation, nanmean
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.ridge.training import Solver
 from heschl.linear.ridge.weights import Weights
-from heschl.linear.scores import Variation, nanmean
 
 Progress = Callable[[int, int], None]
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_responses
-from heschl.linear.cv import Progress, solve_chosen
+from heschl.linear.crossval.path import Progress, solve_chosen
+from heschl.linear.crossval.scores import pearson_r
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.place import check_device
@@ -20,7 +21,6 @@ from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
-from heschl.linear.scores import pearson_r
 
 ALPHAS = np.logspace(2, 7, 10)
 """The published grid."""

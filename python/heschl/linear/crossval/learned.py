@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.cv import Progress
+from heschl.linear.crossval.nested import NestedScores, nested_fit, pooled
+from heschl.linear.crossval.path import Progress
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.place import check_device
-from heschl.linear.nested import NestedScores, nested_fit, pooled
 from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.problem import Problem
 
