@@ -14,11 +14,11 @@ from heschl.ecog.high_gamma import GaussianBands, high_gamma
 from heschl.ecog.recording import ArraySource, Recording
 from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
-from heschl.linear.banded import Candidates, Spaces, search
 from heschl.linear.crossval.scores import Variation
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
+from heschl.linear.estimators.bands import Candidates, Spaces, search
 from heschl.linear.nulls_refit import Fold, _block_size, _refit
 from heschl.linear.ridge.engine import How, in_blocks
 from heschl.linear.ridge.normal import normal_equations

@@ -14,11 +14,11 @@ import heschl
 MODULES = [
     "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
     "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
-    "heschl.linear.banded_estimator", "heschl.linear.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
+    "heschl.linear.estimators.banded", "heschl.linear.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
     "heschl.linear.design.explicit",
-    "heschl.linear.estimator", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.crossval.nested",
+    "heschl.linear.estimators.ridge", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.crossval.nested",
     "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.design.segments",
-    "heschl.linear.variance",
+    "heschl.linear.estimators.variance",
 ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from heschl import BandedRidgeCV, FeatureSpaces, InputError, LaggedRidgeCV, Repeated, lagged_design
 from heschl.linear import group_folds, unique_variance
-from heschl.linear.banded import Candidates
 from heschl.linear.crossval.path import AlphaEdgeWarning
+from heschl.linear.estimators.bands import Candidates
 from linear.problems import make
 from linear.test_sklearn import expected_failures
 from tolerances import COEFFICIENTS, R2, worst

@@ -14,7 +14,7 @@ from sklearn.model_selection import PredefinedSplit
 
 from heschl import BandedRidgeCV, lagged_design
 from heschl.linear import group_folds, unique_variance
-from heschl.linear.banded import Candidates
+from heschl.linear.estimators.bands import Candidates
 from heschl.linear.ridge.problem import Problem
 from linear.problems import Ragged, make, ragged
 from tolerances import COEFFICIENTS, R2, worst
@@ -163,6 +163,6 @@ def test_blocks_of_targets_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     problem = data(3)
     model = BandedRidgeCV(SPACES, ALPHAS, lags=problem.lags, cv=3)
     shares = model.fit(problem.H, problem.Y, segments=problem.lengths).r2_split_
-    monkeypatch.setattr("heschl.linear.banded.STACKED_BYTES", 1)  # one target at a time
+    monkeypatch.setattr("heschl.linear.estimators.bands.STACKED_BYTES", 1)  # one target at a time
     again = model.fit(problem.H, problem.Y, segments=problem.lengths).r2_split_
     np.testing.assert_allclose(again, shares, atol=1e-13)

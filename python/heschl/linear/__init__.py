@@ -1,6 +1,5 @@
 """The numeric core: lagged moments, ridge with cross-validated penalties, scores."""
 
-from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.cca import CCA
 from heschl.linear.cca_grid import cca_grid
 from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
@@ -12,13 +11,14 @@ from heschl.linear.design.explicit import lagged_design
 from heschl.linear.design.segments import group_folds
 from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.cuda import CudaStatus, cuda_status
-from heschl.linear.estimator import LaggedRidge, LaggedRidgeCV
+from heschl.linear.estimators.banded import BandedRidgeCV
+from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
+from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.permutation import permutation_test
 from heschl.linear.shared import SharedParts, probe, residual
-from heschl.linear.variance import UniqueVariance, unique_variance
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",

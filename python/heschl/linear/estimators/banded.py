@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_alphas, check_choice
-from heschl.linear.banded import Candidates, Spaces, choose, fit_chosen, search, split_r2
-from heschl.linear.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.crossval.fit import Fit, joined
 from heschl.linear.crossval.path import AlphaEdgeWarning
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
-from heschl.linear.estimator import DEFAULT_ALPHAS
+from heschl.linear.estimators.bands import Candidates, Spaces, choose, fit_chosen, search, split_r2
+from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
+from heschl.linear.estimators.ridge import DEFAULT_ALPHAS
 from heschl.linear.ridge.engine import in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_alphas, check_choice
-from heschl.linear.base import DEFAULT_LAGS, LaggedModel, named_targets
 from heschl.linear.crossval.fit import fit_cv, fit_fixed
 from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
+from heschl.linear.estimators.base import DEFAULT_LAGS, LaggedModel, named_targets
 
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from heschl.checks import InputError
-from heschl.linear.banded import choose, search
-from heschl.linear.banded_estimator import BandedRidgeCV
 from heschl.linear.device.arrays import Double
+from heschl.linear.estimators.banded import BandedRidgeCV
+from heschl.linear.estimators.bands import choose, search
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 

@@ -1,0 +1,1 @@
+"""The estimators: parameters, checks, fitted attributes."""
