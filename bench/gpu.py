@@ -250,7 +250,7 @@ class Bench:
 
     def singular_values(self) -> None:
         """The 50 largest of many products of whitened sides: all in one call, and one by one."""
-        from heschl.linear.whitening import largest_singular_values
+        from heschl.linear.cca.whitening import largest_singular_values
 
         for count, rows, cols in ((576, 50, 300), (12, 768, 1600)) if not self.small else ((5, 4, 6),):
             M = self.rng.standard_normal((count * rows, cols))

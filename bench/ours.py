@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
 from heschl.ecog.high_gamma import GaussianBands, high_gamma
 from heschl.ecog.recording import ArraySource, Recording
-from heschl.linear import cca_grid as grid_of_layers
 from heschl.linear import null_scores
+from heschl.linear.cca import grid as grid_of_layers
+from heschl.linear.cca.whitening import largest_singular_values
 from heschl.linear.crossval.scores import Variation
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
@@ -24,7 +25,6 @@ from heschl.linear.ridge.engine import How, in_blocks
 from heschl.linear.ridge.normal import normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
-from heschl.linear.whitening import largest_singular_values
 
 Array = NDArray[Any]
 

@@ -31,13 +31,14 @@ from memory import Watch
 from run import HERE, machine_name
 
 from heschl.features.store import FeatureStore
-from heschl.linear import Repeated, cca_grid
+from heschl.linear import Repeated
+from heschl.linear.cca import grid as cca_grid
+from heschl.linear.cca.costs import map_operations
+from heschl.linear.cca.parts import level
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver
-from heschl.linear.shared import level
 from heschl.study import open_results, run_study
 from heschl.study.config import Encoding
-from heschl.study.costs import map_operations
 from heschl.study.encoding import fit_layer
 from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs

@@ -14,7 +14,7 @@ import heschl
 MODULES = [
     "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
     "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
-    "heschl.linear.estimators.banded", "heschl.linear.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
+    "heschl.linear.estimators.banded", "heschl.linear.cca.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
     "heschl.linear.design.explicit",
     "heschl.linear.estimators.ridge", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.crossval.nested",
     "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.design.segments",

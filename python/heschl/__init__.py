@@ -17,10 +17,10 @@ from heschl.linear import (
     LaggedRidge,
     LaggedRidgeCV,
     Repeated,
-    cca_grid,
     cuda_status,
     lagged_design,
 )
+from heschl.linear.cca import grid as cca_grid
 
 if TYPE_CHECKING:
     from heschl.study.results import open_results as open_results

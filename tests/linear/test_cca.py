@@ -16,8 +16,8 @@ from sklearn.cross_decomposition import CCA as Iterative
 
 from heschl import CCA, InputError, LaggedMoments, cca_grid
 from heschl.linear import held_out_correlations, permuted_correlations
+from heschl.linear.cca.whitening import largest_singular_values, largest_singular_vectors, whiten
 from heschl.linear.reference import canonical_correlations
-from heschl.linear.whitening import largest_singular_values, largest_singular_vectors, whiten
 
 ATOL = 1e-9
 

@@ -9,7 +9,7 @@ import pytest
 
 from heschl import CCA, InputError
 from heschl.linear import SharedParts, nested_cv, nested_cv_learned, probe, residual
-from heschl.linear.shared import correlations, level
+from heschl.linear.cca.parts import correlations, level
 
 N, LENGTHS = 600, [30] * 20
 FOLDS = np.arange(20) % 5

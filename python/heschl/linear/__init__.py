@@ -1,8 +1,9 @@
 """The numeric core: lagged moments, ridge with cross-validated penalties, scores."""
 
-from heschl.linear.cca import CCA
-from heschl.linear.cca_grid import cca_grid
-from heschl.linear.cca_inference import PermutedCorrelations, held_out_correlations, permuted_correlations
+from heschl.linear.cca.cca import CCA, held_out_correlations
+from heschl.linear.cca.grid import cca_grid
+from heschl.linear.cca.inference import PermutedCorrelations, permuted_correlations
+from heschl.linear.cca.parts import SharedParts, probe, residual
 from heschl.linear.crossval.joined import JoinedScores, joined_cv
 from heschl.linear.crossval.learned import nested_cv_learned
 from heschl.linear.crossval.nested import NestedScores, nested_cv
@@ -18,7 +19,6 @@ from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls import NullDistribution, null_scores
 from heschl.linear.nulls_refit import null_refit
 from heschl.linear.permutation import permutation_test
-from heschl.linear.shared import SharedParts, probe, residual
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",

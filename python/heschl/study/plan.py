@@ -19,12 +19,13 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
-from heschl.linear import Repeated, cca_grid, nested_cv
+from heschl.linear import Repeated, nested_cv
+from heschl.linear.cca import grid as cca_grid
+from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config import Study
 from heschl.study.config_spaces import Spoken
-from heschl.study.costs import device_of_pairs, map_operations
 from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs import Inputs, load_inputs
 from heschl.study.progress import Reporter

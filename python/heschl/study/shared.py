@@ -21,16 +21,16 @@ from heschl.linear import (
     FeatureSpaces,
     Repeated,
     SharedParts,
-    cca_grid,
     nested_cv_learned,
     probe,
     residual,
 )
-from heschl.linear.shared import level
+from heschl.linear.cca import grid as cca_grid
+from heschl.linear.cca.costs import device_of_pairs
+from heschl.linear.cca.parts import level
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config import Encoding
 from heschl.study.config_shared import Shared
-from heschl.study.costs import device_of_pairs
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter

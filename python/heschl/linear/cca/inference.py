@@ -10,73 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import check_count, check_matrix
+from heschl.linear.cca.whitening import cross, largest_singular_values, whiten
 from heschl.linear.design.permuter import Permuter
-from heschl.linear.design.segments import group_folds, segment_bounds, segment_groups
+from heschl.linear.design.segments import segment_bounds, segment_groups
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import one_blas_thread
-from heschl.linear.whitening import cross, largest_singular_values, whiten
 
 if TYPE_CHECKING:
-    from heschl.linear.cca import CCA
+    from heschl.linear.cca.cca import CCA
 
 # Products of permuted sides whose singular values are found together, by threads or in one call on a GPU.
 TOGETHER_BYTES = 32 << 20
-
-
-def held_out_correlations(
-    model: CCA,
-    X: ArrayLike,
-    Y: ArrayLike,
-    *,
-    segments: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-    cv: int = 5,
-) -> Double:
-    """Correlate variates on rows that had no part in finding them.
-
-    Parameters
-    ----------
-    model : CCA
-        Its parameters are used; it is not fitted.
-    X, Y : (n, d) array-like
-    segments, groups : array-like, optional
-        Rows that stay together: segments (lengths, or a label per row), and repeats of a stimulus; see `LaggedRidgeCV`.
-    cv : int
-        Folds of whole segments.
-
-    Returns
-    -------
-    (cv, n_components) array
-        NaN where a fold has fewer components, or a variate is constant in it.
-
-    Examples
-    --------
-    >>> from heschl import CCA
-    >>> rng = np.random.default_rng(0)
-    >>> X, Y = rng.standard_normal((300, 5)), rng.standard_normal((300, 5))
-    >>> Y[:, 0] = X[:, 0]
-    >>> held_out_correlations(CCA(2), X, Y, segments=[30] * 10).round(1)[:, 0].tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    from sklearn.base import clone
-
-    x, y = (check_matrix(name, on_host(name, side), np.float64) for name, side in (("X", X), ("Y", Y)))
-    bounds = segment_bounds(segments, len(x))
-    names = segment_groups(groups, bounds, len(x))
-    fold = np.repeat(group_folds(names, bounds[:, 1] - bounds[:, 0], cv), bounds[:, 1] - bounds[:, 0])
-    out = np.full((cv, model.n_components), np.nan)
-    for k in range(cv):
-        test = fold == k
-        fitted = clone(model).set_params(cv=None).fit(x[~test], y[~test])
-        a, b = fitted.transform(x[test], y[test])
-        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-        r = np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
-        out[k, : len(r)] = r
-    return out
 
 
 @dataclass(frozen=True)

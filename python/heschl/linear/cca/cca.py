@@ -12,14 +12,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
-from heschl.linear.cca_inference import held_out_correlations
+from heschl.linear.cca.whitening import Whitened, largest_singular_vectors, product, whiten, whiten_gram
+from heschl.linear.design.segments import group_folds, segment_bounds, segment_groups
 from heschl.linear.device.arrays import Array, Double
 from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
 from heschl.linear.device.threads import one_blas_thread
-from heschl.linear.whitening import Whitened, largest_singular_vectors, product, whiten, whiten_gram
 
 if TYPE_CHECKING:
     from heschl.linear.moments.lagged import LaggedMoments
@@ -322,3 +322,56 @@ def check_parameters(n_components: int, rank_tol: float, pca: float | int | None
     whole = isinstance(pca, int | np.integer) and not isinstance(pca, bool)
     if pca is not None and not (pca >= 1 if whole else isinstance(pca, float) and 0 < pca <= 1):
         raise InputError("pca", repr(pca), "None, a share of variance up to 1.0, or a whole number of components")
+
+
+def held_out_correlations(
+    model: CCA,
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    segments: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    cv: int = 5,
+) -> Double:
+    """Correlate variates on rows that had no part in finding them.
+
+    Parameters
+    ----------
+    model : CCA
+        Its parameters are used; it is not fitted.
+    X, Y : (n, d) array-like
+    segments, groups : array-like, optional
+        Rows that stay together: segments (lengths, or a label per row), and repeats of a stimulus; see `LaggedRidgeCV`.
+    cv : int
+        Folds of whole segments.
+
+    Returns
+    -------
+    (cv, n_components) array
+        NaN where a fold has fewer components, or a variate is constant in it.
+
+    Examples
+    --------
+    >>> from heschl import CCA
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((300, 5)), rng.standard_normal((300, 5))
+    >>> Y[:, 0] = X[:, 0]
+    >>> held_out_correlations(CCA(2), X, Y, segments=[30] * 10).round(1)[:, 0].tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    from sklearn.base import clone
+
+    x, y = (check_matrix(name, on_host(name, side), np.float64) for name, side in (("X", X), ("Y", Y)))
+    bounds = segment_bounds(segments, len(x))
+    names = segment_groups(groups, bounds, len(x))
+    fold = np.repeat(group_folds(names, bounds[:, 1] - bounds[:, 0], cv), bounds[:, 1] - bounds[:, 0])
+    out = np.full((cv, model.n_components), np.nan)
+    for k in range(cv):
+        test = fold == k
+        fitted = clone(model).set_params(cv=None).fit(x[~test], y[~test])
+        a, b = fitted.transform(x[test], y[test])
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        r = np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+        out[k, : len(r)] = r
+    return out

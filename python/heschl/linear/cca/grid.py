@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import InputError
 from heschl.files import digest, replacing
-from heschl.linear.cca import check_parameters
+from heschl.linear.cca.cca import check_parameters
+from heschl.linear.cca.whitening import Whitened, largest_singular_values, product, whiten
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import check_device
-from heschl.linear.whitening import Whitened, largest_singular_values, product, whiten
 
 if TYPE_CHECKING:
     import xarray as xr

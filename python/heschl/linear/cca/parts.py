@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from heschl.checks import InputError, check_choice
-from heschl.linear.cca import CCA, PARTS
+from heschl.linear.cca.cca import CCA, PARTS
+from heschl.linear.cca.whitening import cross, whiten
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.threads import one_blas_thread
-from heschl.linear.whitening import cross, whiten
 
 Rows = NDArray[np.bool_]
 Words = NDArray[np.int64]

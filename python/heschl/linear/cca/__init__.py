@@ -1,0 +1,1 @@
+"""Canonical correlations: what two models share, in parts."""
