@@ -20,7 +20,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
 from heschl.linear.estimators.bands import Candidates, Spaces, search
-from heschl.linear.nulls_refit import Fold, _block_size, _refit
+from heschl.linear.nulls.refitted import Fold, _block_size, _refit
 from heschl.linear.ridge.engine import How, in_blocks
 from heschl.linear.ridge.normal import normal_equations
 from heschl.linear.ridge.problem import Problem

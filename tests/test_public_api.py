@@ -17,7 +17,7 @@ MODULES = [
     "heschl.linear.estimators.banded", "heschl.linear.cca.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
     "heschl.linear.design.explicit",
     "heschl.linear.estimators.ridge", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.crossval.nested",
-    "heschl.linear.nulls", "heschl.linear.nulls_refit", "heschl.linear.permutation", "heschl.linear.design.segments",
+    "heschl.linear.nulls.shifted", "heschl.linear.nulls.refitted", "heschl.linear.nulls.permutation_test", "heschl.linear.design.segments",
     "heschl.linear.estimators.variance",
 ]  # fmt: skip
 

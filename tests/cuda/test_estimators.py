@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
-from heschl.linear import nested_cv, null_scores, nulls, permutation_test, permuted_correlations
+from heschl.linear import nested_cv, null_scores, permutation_test, permuted_correlations
 from heschl.linear.device.cuda import Device
 from heschl.linear.device.place import FREE_SHARE, check_device
+from heschl.linear.nulls import shifted as nulls
 from heschl.linear.ridge.size import DEVICE_BLOCKS, Work
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.problems import make

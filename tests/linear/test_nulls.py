@@ -12,7 +12,8 @@ from scipy.signal import lfilter
 from scipy.stats import kstest
 
 from heschl import InputError
-from heschl.linear import NullDistribution, nested_cv, null_scores, nulls
+from heschl.linear import NullDistribution, nested_cv, null_scores
+from heschl.linear.nulls import shifted as nulls
 from linear.problems import Ragged, ragged
 from tolerances import SHIFTED
 

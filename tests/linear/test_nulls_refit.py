@@ -14,7 +14,8 @@ from scipy.stats import kstest
 from sklearn.linear_model import Ridge
 
 from heschl import InputError, lagged_design
-from heschl.linear import nested_cv, null_refit, nulls_refit
+from heschl.linear import nested_cv, null_refit
+from heschl.linear.nulls import refitted as nulls_refit
 from heschl.linear.ridge.normal import PrecisionError
 from linear.problems import Ragged, make, ragged
 from linear.test_nulls import score

@@ -16,9 +16,10 @@ from heschl.linear.estimators.banded import BandedRidgeCV
 from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
 from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.nulls import NullDistribution, null_scores
-from heschl.linear.nulls_refit import null_refit
-from heschl.linear.permutation import permutation_test
+from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.permutation_test import permutation_test
+from heschl.linear.nulls.refitted import null_refit
+from heschl.linear.nulls.shifted import null_scores
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",

@@ -5,13 +5,13 @@ shifts the responses against them, circularly, each segment (or run) by its own 
 a segment come from one FFT (on a device those that were drawn, from plain sums); a permutation is then a gather and a
 sum. The squares of either side do not change under a shift that stays in its fold, so
     SSE = SSE_observed - 2 (C - C_observed),    C = Σ y(t - shift) prediction(t),
-says every score of every permutation. `heschl.linear.nulls_refit.null_refit` fits the model again to each permutation.
+says every score of every permutation. `heschl.linear.nulls.refitted.null_refit` fits the model again to each permutation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import scipy.fft
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_count, check_matrix
-from heschl.linear.crossval.scores import FoldScores, nanmean
+from heschl.linear.crossval.scores import FoldScores
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
@@ -29,55 +29,11 @@ from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device, memory_limit
 from heschl.linear.device.threads import n_threads
+from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
 
-STATISTICS = ("r2", "pooled_r2", "r")
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.
 BLOCK_BYTES = 128 << 20
 GATHER_BYTES = 4 << 20
-
-
-@dataclass(frozen=True)
-class NullDistribution:
-    """Observed scores beside those of permuted responses; m permutations, c targets.
-
-    Attributes
-    ----------
-    statistic : str
-        "r2", "pooled_r2" or "r".
-    observed : ndarray of shape (c,)
-        Score of the true alignment; NaN where it is not defined (a constant response).
-    null : ndarray of shape (m, c)
-        Score of each permutation, the same one for all targets of a row.
-    p_values : ndarray of shape (c,)
-        (1 + #{null >= observed}) / (1 + m), each target by itself.
-    p_values_max : ndarray of shape (c,)
-        The same against the greatest null score over targets: controls the family-wise error.
-    q_values : ndarray of shape (c,)
-        Benjamini and Hochberg's adjusted `p_values`: controls the false discovery rate.
-    """
-
-    statistic: str
-    observed: Double
-    null: Double
-    p_values: Double
-    p_values_max: Double
-    q_values: Double
-
-    @classmethod
-    def of(cls, statistic: str, observed: Double, null: Double) -> NullDistribution:
-        """P values of observed scores (c,) against null ones (m, c)."""
-        from scipy.stats import false_discovery_control
-
-        defined = np.isfinite(observed)
-        # A null score that is not defined counts as one that is not smaller.
-        p, p_max, q = np.full((3, len(observed)), np.nan)
-        below = (null < observed).sum(axis=0)
-        p[defined] = (1.0 + len(null) - below[defined]) / (1.0 + len(null))
-        if defined.any():
-            greatest = np.sort(null[:, defined].max(axis=1))  # NaN, if any, sort to the end and count as not smaller
-            p_max[defined] = (1.0 + len(null) - np.searchsorted(greatest, observed[defined])) / (1.0 + len(null))
-            q[defined] = false_discovery_control(p[defined])
-        return cls(statistic, observed, null, p, p_max, q)
 
 
 def null_scores(
@@ -194,13 +150,6 @@ def null_scores(
             shifted = replace(scores, spy=scores.spy + change, sse=scores.sse - 2.0 * change)
             null[some, block] = summary(shifted, statistic)
     return NullDistribution.of(statistic, summary(observed, statistic), null)
-
-
-def summary(scores: FoldScores, statistic: str) -> Double:
-    """One score of each target from sums of shape (..., K, c): mean over folds, or pooled."""
-    if statistic == "pooled_r2":
-        return scores.pooled_r2
-    return nanmean(scores.r2 if statistic == "r2" else scores.r, axis=-2)
 
 
 def _in_one_place(device: str, predictions: Any, y: Any) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import check_device
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.nulls import STATISTICS, NullDistribution, summary
+from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import in_units, solve

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import check_choice
 from heschl.linear.crossval.nested import nested_cv
-from heschl.linear.nulls import NullDistribution, null_scores
-from heschl.linear.nulls_refit import null_refit
+from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.refitted import null_refit
+from heschl.linear.nulls.shifted import null_scores
 
 
 def permutation_test(
