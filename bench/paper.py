@@ -32,8 +32,8 @@ from run import HERE, machine_name
 
 from heschl.features.store import FeatureStore
 from heschl.linear import Repeated
-from heschl.linear.cca import grid as cca_grid
 from heschl.linear.cca.costs import map_operations
+from heschl.linear.cca.grid import cca_grid
 from heschl.linear.cca.parts import level
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver

@@ -6,23 +6,21 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
 
 import heschl
 
-MODULES = [
-    "heschl.checks", "heschl.ecog.ceiling", "heschl.ecog.clean", "heschl.ecog.dataset", "heschl.ecog.epochs",
-    "heschl.ecog.high_gamma", "heschl.ecog.onsets", "heschl.ecog.selection",
-    "heschl.linear.estimators.banded", "heschl.linear.cca.cca", "heschl.linear.ridge.cg", "heschl.linear.device.cuda",
-    "heschl.linear.design.explicit",
-    "heschl.linear.estimators.ridge", "heschl.linear.design.frames", "heschl.linear.moments.lagged", "heschl.linear.crossval.nested",
-    "heschl.linear.nulls.shifted", "heschl.linear.nulls.refitted", "heschl.linear.nulls.permutation_test", "heschl.linear.design.segments",
-    "heschl.linear.estimators.variance",
-]  # fmt: skip
+PACKAGE = Path(heschl.__file__).parent
+WITH_EXAMPLES = [
+    ".".join(("heschl", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>>" in path.read_text(encoding="utf-8")
+]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 

@@ -20,7 +20,7 @@ from heschl.linear import (
     cuda_status,
     lagged_design,
 )
-from heschl.linear.cca import grid as cca_grid
+from heschl.linear.cca.grid import cca_grid
 
 if TYPE_CHECKING:
     from heschl.study.results import open_results as open_results

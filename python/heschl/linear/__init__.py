@@ -17,7 +17,7 @@ from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
 from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls.distribution import NullDistribution
-from heschl.linear.nulls.permutation_test import permutation_test
+from heschl.linear.nulls.permutation import permutation_test
 from heschl.linear.nulls.refitted import null_refit
 from heschl.linear.nulls.shifted import null_scores
 

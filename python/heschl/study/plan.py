@@ -19,8 +19,7 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
-from heschl.linear import Repeated, nested_cv
-from heschl.linear.cca import grid as cca_grid
+from heschl.linear import Repeated, cca_grid, nested_cv
 from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place

@@ -21,11 +21,11 @@ from heschl.linear import (
     FeatureSpaces,
     Repeated,
     SharedParts,
+    cca_grid,
     nested_cv_learned,
     probe,
     residual,
 )
-from heschl.linear.cca import grid as cca_grid
 from heschl.linear.cca.costs import device_of_pairs
 from heschl.linear.cca.parts import level
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays

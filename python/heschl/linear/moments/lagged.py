@@ -3,8 +3,8 @@
 With X the lagged design of the features H (X[t, (k, f)] = H[t - lag_k, f], 0 outside t's segment), X'X has w² blocks
 of d × d numbers, but block (i, j) differs from block (i - 1, j - 1) by a few frames at the segments' edges only. So
 the first block column and the edge frames say all of X'X, in w · d² numbers instead of (w · d)², and moments of
-disjoint segments add up. Centring and standardisation are algebra on them (`heschl.linear.ridge.normal`); nothing is read
-twice.
+disjoint segments add up. Centring and standardisation are algebra on them (`heschl.linear.ridge.normal`);
+nothing is read twice.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from heschl.linear.design.chunks import chunks, fingerprints
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_ranges
 from heschl.linear.design.segments import fold_members, segment_bounds
-from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
+from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
 from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of
-from heschl.linear.moments.gather import ADDED, EDGES, joined_edges, row_sums
+from heschl.linear.moments.gather import row_sums
 from heschl.linear.moments.margins import Margins
 from heschl.linear.moments.select import selected
-from heschl.linear.moments.shift import Shift, about
+from heschl.linear.moments.shift import Shift
 from heschl.linear.moments.storage import load_moments, save_moments
+from heschl.linear.moments.sums import LaggedSums
 
 
 @dataclass
-class LaggedMoments:
+class LaggedMoments(LaggedSums):
     """Sums over the frames of some segments; `+` joins the moments of disjoint segments, `-` takes segments out.
 
     Shapes: w lags, d features, c targets (0 without responses), p = w · d, s segments, r ranges of rows (a range for
@@ -82,26 +82,6 @@ class LaggedMoments:
     >>> rest.n_rows, rest.select(lags=range(1, 3), features=[0, 2]).first_column.shape
     (150, (4, 2))
     """
-
-    lags: range
-    boundary: str
-    shift: Shift
-    n_rows: int
-    n_frames: int
-    first_column: Float
-    leaving: Float
-    entering: Float
-    pair_sums: Double
-    pair_counts: Double
-    cross: Float
-    target_sums: Double
-    totals: Double
-    feature_sums: Double
-    extremes: Float
-    ids: NDArray[Any]
-    owner: NDArray[np.int64]
-    room: NDArray[np.int64]
-    margins: Margins | None
 
     @classmethod
     def from_data(
@@ -245,52 +225,6 @@ class LaggedMoments:
             setattr(self, field.name, getattr(joined, field.name))
         return self
 
-    @classmethod
-    def total(cls, parts: Sequence[LaggedMoments]) -> LaggedMoments:
-        """Sum of the moments of disjoint sets of segments: the moments of all of them."""
-        if len(parts) == 1:
-            return parts[0]
-        first = parts[0]
-        parts = [first, *(part._like(first) for part in parts[1:])]
-        out = first._combined(parts, 1)
-        starts = np.cumsum([0] + [len(part.ids) for part in parts])
-        counts = [len(part.owner) for part in parts]
-        for name in EDGES:
-            setattr(out, name, joined_edges([getattr(part, name) for part in parts], counts))
-        out.owner = np.concatenate([part.owner + start for part, start in zip(parts, starts, strict=False)])
-        for name in ("extremes", "ids", "room"):
-            setattr(out, name, np.concatenate([getattr(part, name) for part in parts]))
-        known = [part.margins for part in parts if part.margins is not None]
-        out.margins = Margins.joined(known) if len(known) == len(parts) else None
-        return out
-
-    def __add__(self, other: LaggedMoments) -> LaggedMoments:
-        """Moments of the segments of both, which must be disjoint and have the same lags and boundary."""
-        return LaggedMoments.total([self, other])
-
-    def __sub__(self, other: LaggedMoments) -> LaggedMoments:
-        """Moments of the segments that are not in `other`, every one of which must be in these."""
-        theirs, kept = other._like(self), np.ones(len(self.ids), dtype=bool)
-        places: dict[Any, list[int]] = {}
-        for at, name in enumerate(self.ids.tolist()):
-            places.setdefault(name, []).append(at)
-        for name in theirs.ids.tolist():
-            if not places.get(name):
-                raise InputError(
-                    "moments", f"segment {name!r} to be taken out", "segments that went in",
-                    "Name segments by `ids` in from_data, or make both from the same arrays.",
-                )  # fmt: skip
-            kept[places[name].pop()] = False
-        out = self._combined([self, theirs], -1)
-        ranges = kept[self.owner]
-        for name in EDGES:
-            edges = getattr(self, name)
-            setattr(out, name, edges[ranges] if len(edges) else edges)
-        out.extremes, out.ids = self.extremes[kept], self.ids[kept]
-        out.owner, out.room = (np.cumsum(kept) - 1)[self.owner[ranges]], self.room[ranges]
-        out.margins = None if self.margins is None else self.margins.of_segments(kept)
-        return out
-
     def select(
         self,
         *,
@@ -321,27 +255,7 @@ class LaggedMoments:
         InputError
             Where the file holds something else.
         """
-        return load_moments(path)
-
-    def _combined(self, parts: Sequence[LaggedMoments], sign: int) -> LaggedMoments:
-        """The first part with the plain sums of the others added or taken away; edges are left to the caller."""
-        out = replace(self)
-        for name in (*ADDED, "n_frames", "feature_sums"):
-            first, *others = (getattr(part, name) for part in parts)
-            count = isinstance(first, int)
-            setattr(out, name, first + sign * sum(others) if count else backend_of(first).summed(first, others, sign))
-        return out
-
-    def _like(self, other: LaggedMoments) -> LaggedMoments:
-        """These about the other's shift, once it is clear that both count the same things."""
-        mine, theirs = ((m.lags, m.boundary, m.first_column.shape, m.cross.shape) for m in (self, other))
-        if mine != theirs:
-            raise InputError(
-                "moments", f"lags, boundary, shapes {mine}", f"{theirs}", "Moments add up where all of them agree."
-            )
-        if self.shift.equals(other.shift):
-            return self
-        return about(self, other.shift)
+        return cls(**load_moments(path))
 
 
 def _checked(

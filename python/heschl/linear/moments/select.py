@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,17 +14,15 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.device.place import backend_of
 from heschl.linear.moments.gather import ADDED, EDGES, joined_edges, row_sums
 from heschl.linear.moments.shift import Shift
-
-if TYPE_CHECKING:
-    from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.moments.sums import Sums
 
 
 def selected(
-    moments: LaggedMoments,
+    moments: Sums,
     features: ArrayLike | slice | None,
     lags: Sequence[int] | None,
     targets: ArrayLike | slice | None,
-) -> LaggedMoments:
+) -> Sums:
     """See `LaggedMoments.select`."""
     out = moments
     if lags is not None:
@@ -61,7 +59,7 @@ def selected(
     return out
 
 
-def _select_lags(moments: LaggedMoments, lags: range) -> LaggedMoments:
+def _select_lags(moments: Sums, lags: range) -> Sums:
     d, w = moments.first_column.shape[1], len(moments.lags)
     start, count = lags[0] - moments.lags[0], len(lags)
     column = moments.first_column[: count * d].copy()

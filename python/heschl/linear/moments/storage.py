@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,9 +12,7 @@ from heschl.checks import InputError
 from heschl.files import replacing
 from heschl.linear.moments.margins import Margins
 from heschl.linear.moments.shift import Shift
-
-if TYPE_CHECKING:
-    from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.moments.sums import LaggedSums
 
 FORMAT = "heschl lagged moments 1"
 ARRAYS = (
@@ -23,7 +21,7 @@ ARRAYS = (
 )  # fmt: skip
 
 
-def save_moments(moments: LaggedMoments, path: str | Path) -> None:
+def save_moments(moments: LaggedSums, path: str | Path) -> None:
     """Write moments to `path`; a file of that name is replaced once the new one is whole."""
     out: dict[str, Any] = {name: getattr(moments, name) for name in ARRAYS}
     out |= {
@@ -40,10 +38,8 @@ def save_moments(moments: LaggedMoments, path: str | Path) -> None:
         np.savez(file, **out)
 
 
-def load_moments(path: str | Path) -> LaggedMoments:
-    """Read what `save_moments` wrote."""
-    from heschl.linear.moments.lagged import LaggedMoments
-
+def load_moments(path: str | Path) -> dict[str, Any]:
+    """Read the fields that `save_moments` wrote."""
     expected = "a file written by LaggedMoments.save"
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -56,7 +52,7 @@ def load_moments(path: str | Path) -> LaggedMoments:
     margins = None
     if "margin_X" in found:
         margins = Margins(found["margin_X"], found["margin_y"], found["margin_lengths"], int(found["margin_size"]))
-    return LaggedMoments(
+    return dict(
         lags=range(first, first + w),
         boundary=str(found["boundary"]),
         shift=Shift(found["feature_shift"], found["target_shift"]),

@@ -1,1 +1,8 @@
-"""Null distributions of scores."""
+"""Null distributions of scores, and p values."""
+
+from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.permutation import permutation_test
+from heschl.linear.nulls.refitted import null_refit
+from heschl.linear.nulls.shifted import null_scores
+
+__all__ = ["NullDistribution", "null_refit", "null_scores", "permutation_test"]

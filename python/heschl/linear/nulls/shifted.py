@@ -5,7 +5,7 @@ shifts the responses against them, circularly, each segment (or run) by its own 
 a segment come from one FFT (on a device those that were drawn, from plain sums); a permutation is then a gather and a
 sum. The squares of either side do not change under a shift that stays in its fold, so
     SSE = SSE_observed - 2 (C - C_observed),    C = Σ y(t - shift) prediction(t),
-says every score of every permutation. `heschl.linear.nulls.refitted.null_refit` fits the model again to each permutation.
+says every score of every permutation. `heschl.linear.null_refit` fits the model again to each permutation.
 """
 
 from __future__ import annotations

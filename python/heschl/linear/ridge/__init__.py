@@ -1,1 +1,7 @@
-"""Ridge regression on moments: a problem, its training sets, a file for each solver (its algebra and its price), the choice among them."""
+"""Ridge regression on moments: a problem, its training sets, and the solvers, a file for each."""
+
+from heschl.linear.ridge.normal import PrecisionError
+from heschl.linear.ridge.solvers import SOLVERS
+from heschl.linear.ridge.weights import Weights
+
+__all__ = ["SOLVERS", "PrecisionError", "Weights"]

@@ -1,7 +1,7 @@
 """Ridge paths by preconditioned block conjugate gradients: for designs too wide to factor, and few targets beside it.
 
-X'X is an operator (`heschl.linear.ridge.operators`). The preconditioner is T. Chan's block circulant, the one nearest to the
-block Toeplitz part of X'X: block diagonal after a Fourier transform over lags, so that its Cholesky factors cost
+X'X is an operator (`heschl.linear.ridge.operators`). The preconditioner is T. Chan's block circulant, the one nearest
+to the block Toeplitz part of X'X: block diagonal after a Fourier transform over lags, so that its Cholesky factors cost
 w/2 + 1 blocks of order d for each penalty. (One eigendecomposition per block would serve every penalty, but costs as
 much as twenty of these factorisations, and its products cost what two triangular solves do.)
 

@@ -1,7 +1,7 @@
 """Training sets too wide to factor: conjugate gradients on X'X as an operator, never assembled.
 
-Weights meet a stated tolerance (`heschl.linear.ridge.cg.TOLERANCE`), which is checked; they are not exact to rounding, as
-those of the other solvers are.
+Weights meet a stated tolerance (`heschl.linear.ridge.cg.TOLERANCE`), which is checked; they are not exact to
+rounding, as those of the other solvers are.
 """
 
 from __future__ import annotations
@@ -65,12 +65,14 @@ CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
 
 
 def conjugate_operations(work: Work) -> float:
+    """Count the operations of conjugate gradients."""
     w, d, c = work.n_lags, work.n_features, work.n_targets
     one = cg_operations(w, d, c, work.n_segments, CG_ITERATIONS * work.n_alphas, work.n_alphas)
     return moment_operations(work) + work.n_sets * (one * CG_SLOWNESS + work.n_alphas * work.test_operations)
 
 
 def conjugate_bytes(work: Work) -> float:
+    """Count the bytes that conjugate gradients hold."""
     # Spectra of the operator and of the preconditioner, with its factors; a few blocks of vectors, some in float64.
     w, d, c, p = work.n_lags, work.n_features, work.n_targets, work.n_columns
     spectra = (2 * w + 4 * (w // 2 + 1) + w) * d * d

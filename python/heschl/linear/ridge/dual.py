@@ -184,12 +184,14 @@ def _kernel(backend: Backend, H: Array, a: Ranges, b: Ranges, lags: range) -> Ar
 
 
 def kernel_operations(work: Work) -> float:
+    """Count the operations of the kernel matrix."""
     # Half of a symmetric matrix. Sums along diagonals are adds of what lies in memory: about four products each.
     half = float(work.n_rows) ** 2 * (work.n_features + 2 * work.n_lags)
     return half * (work.n_sets if work.standardize else 1)
 
 
 def dual_operations(work: Work) -> float:
+    """Count the operations of the dual."""
     n, c = float(work.n_rows), work.n_targets
     train = n * (1 - 1 / max(2, work.n_parts))
     each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / work.n_parts
@@ -197,6 +199,7 @@ def dual_operations(work: Work) -> float:
 
 
 def dual_bytes(work: Work) -> float:
+    """Count the bytes that the dual holds."""
     n, c = work.n_rows, work.n_targets
     workers = n_workers(work, n, Dual.SMALL, work.n_sets)
     squares = (0 if work.standardize else 1) + 2.5 * workers

@@ -51,7 +51,7 @@ class How:
     tf32: bool = False
 
     def backend(self, work: Work, problem: Problem) -> Backend:
-        """Where to compute: where the data lie, if that is a GPU; else as asked (`heschl.linear.ridge.solvers.place`)."""
+        """Where to compute: where the data lie, if that is a GPU; else as asked (`solvers.place`)."""
         if problem.X.backend is HOST and place(self.device, work, self.solver) == "cpu":
             return HOST
         from heschl.linear.device.cuda import cuda_backend

@@ -250,6 +250,7 @@ FLOAT32_LEFT_OUT = 3.0
 
 
 def left_out_primal_operations(work: Work) -> float:
+    """Count the operations of the closed form with p × p matrices."""
     n, p, c = float(work.n_rows), float(work.n_columns), work.n_targets
     size = n / work.n_parts
     solve = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c
@@ -259,6 +260,7 @@ def left_out_primal_operations(work: Work) -> float:
 
 
 def left_out_primal_bytes(work: Work) -> float:
+    """Count the bytes of the closed form with p × p matrices."""
     whole, size = replace(work, n_parts=1), work.n_rows / work.n_parts
     workers = n_workers(work, work.n_columns, Primal.SMALL, work.n_alphas)
     own = work.n_columns**2 + 2 * size * work.n_columns + 2 * size * size
@@ -266,6 +268,7 @@ def left_out_primal_bytes(work: Work) -> float:
 
 
 def left_out_dual_operations(work: Work) -> float:
+    """Count the operations of the closed form with n × n matrices."""
     n, c = float(work.n_rows), work.n_targets
     size = n / work.n_parts
     solve = n**3 / 3 * CHOLESKY_SLOWNESS + 2 * n * n * c
@@ -275,6 +278,7 @@ def left_out_dual_operations(work: Work) -> float:
 
 
 def left_out_dual_bytes(work: Work) -> float:
+    """Count the bytes of the closed form with n × n matrices."""
     n, c, size = work.n_rows, work.n_targets, work.n_rows / work.n_parts
     workers = n_workers(work, n, Dual.SMALL, work.n_alphas)
     loadings = n * c * work.n_alphas if c * work.n_alphas <= n else 0

@@ -186,6 +186,7 @@ EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
 
 
 def primal_workers(work: Work) -> int:
+    """Count the training sets that are solved side by side."""
     return n_workers(work, work.n_columns, Primal.SMALL, work.n_sets)
 
 
@@ -195,21 +196,25 @@ def grams(work: Work) -> float:
 
 
 def cholesky_operations(work: Work) -> float:
+    """Count the operations of a Cholesky factorisation for each λ."""
     p, c = float(work.n_columns), work.n_targets
     each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + work.test_operations
     return moment_operations(work) + work.n_sets * work.n_alphas * each
 
 
 def cholesky_bytes(work: Work) -> float:
+    """Count the bytes that Cholesky factorisations hold."""
     return moment_bytes(work) + grams(work) * work.n_columns**2 * work.itemsize
 
 
 def eigh_operations(work: Work) -> float:
+    """Count the operations of an eigendecomposition for each training set."""
     p, c = float(work.n_columns), work.n_targets
     each = 2 * p * p * c + work.test_operations
     return moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS[work.device] + work.n_alphas * each)
 
 
 def eigh_bytes(work: Work) -> float:
+    """Count the bytes that an eigendecomposition holds."""
     # X'X, its copy that becomes the vectors, and LAPACK's work space of two more
     return moment_bytes(work) + (grams(work) + 3 * primal_workers(work)) * work.n_columns**2 * work.itemsize

@@ -75,6 +75,7 @@ class Work:
 
 
 def moment_operations(work: Work) -> float:
+    """Count the operations of gathering moments."""
     return 2.0 * work.n_products * work.n_columns * (work.n_features + work.n_targets)
 
 
@@ -88,6 +89,7 @@ def moment_bytes(work: Work) -> float:
 
 
 def device_blocks(work: Work) -> float:
+    """Count the bytes of the blocks that kernels on a device hold."""
     return DEVICE_BLOCKS if work.device == "cuda" else 0.0
 
 
