@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heschl.checks import InputError
 from heschl.ecog.ceiling import METHODS, noise_ceiling, normalised
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SNR = np.geomspace(0.05, 5, 200)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
-from heschl.ecog.dataset import read_dataset, to_dataset, write_dataset
+from heschl.ecog.responses.dataset import read_dataset, to_dataset, write_dataset
 
 
 def responses(seed: int = 0) -> Responses:

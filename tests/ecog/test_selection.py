@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from heschl.checks import InputError
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 from heschl.ecog.selection import METHODS, reliable_across_repeats, speech_responsive
 
 DRIVEN, SILENT = 10, 40

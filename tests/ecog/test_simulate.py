@@ -17,7 +17,7 @@ from heschl.ecog.high_gamma import high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
 from heschl.ecog.readers import read_recording
 from heschl.ecog.recording import ArraySource, Recording
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 from heschl.ecog.selection import speech_responsive
 from heschl.ecog.simulate import Truth, simulate_recording
 from heschl.ecog.triggers import trigger_events

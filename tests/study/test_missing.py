@@ -9,7 +9,7 @@ import pytest
 
 from heschl.checks import InputError
 from heschl.ecog import read_responses
-from heschl.ecog.dataset import to_dataset, write_dataset
+from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.study import open_results, run_study
 
 

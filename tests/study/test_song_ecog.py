@@ -11,8 +11,8 @@ import pytest
 
 from heschl.checks import InputError
 from heschl.ecog.ceiling import noise_ceiling
-from heschl.ecog.dataset import to_dataset, write_dataset
 from heschl.ecog.epochs import epoch
+from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.study import open_results, run_study
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "song_ecog"

@@ -6,6 +6,7 @@ noise, reference), `artefacts`, `high_gamma`, `onsets` (when stimuli really bega
 on disk); `simulate` and `writers` make recordings of known truth.
 """
 
-from heschl.ecog.responses import Responses, read_responses
+from heschl.ecog.responses.read import read_responses
+from heschl.ecog.responses.trials import Responses
 
 __all__ = ["Responses", "read_responses"]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 
 if TYPE_CHECKING:
     import pandas as pd

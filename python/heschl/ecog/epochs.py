@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 from heschl.timing.resample import ZERO_CROSSINGS, resample_known
 
 if TYPE_CHECKING:

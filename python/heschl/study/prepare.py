@@ -15,12 +15,12 @@ from heschl.ecog import Responses
 from heschl.ecog.artefacts import mark_artefacts
 from heschl.ecog.ceiling import noise_ceiling
 from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
-from heschl.ecog.dataset import to_dataset, write_dataset
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import HighGamma, high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
 from heschl.ecog.readers import read_recording
 from heschl.ecog.recording import Recording
+from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.ecog.selection import reliable_across_repeats, speech_responsive
 from heschl.ecog.triggers import trigger_events
 from heschl.study.config_spaces import NotNegative, Positive, Section

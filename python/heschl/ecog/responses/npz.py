@@ -1,125 +1,18 @@
-"""Response files: one ``.npz`` (or a dataset, see `heschl.ecog.dataset`) per subject, read whole and checked whole.
-
-======================  =====================================================================================
-key                     what
-======================  =====================================================================================
-``responses``           (trial, time, electrode), with ``lengths`` where trials are shorter than the longest;
-                        or (time of all trials joined, electrode), with ``lengths``
-``lengths``             (trial,) valid samples of each trial
-``stimuli``             (trial,) names, with or without ".wav"; a name that comes again is a repeat
-``electrodes``          (electrode,) names
-``sfreq`` or ``times``  samples per second; or (time,) the samples' times in s from the sound's onset
-``regions``             (electrode,) names, optional
-``positions``           (electrode, 3) x to the right, y to the front, z up, in m, MNI, optional
-======================  =====================================================================================
-
-Other keys are left alone. Sample i lies ``times[i]``, or ``i / sfreq``, seconds after the sound's onset.
-"""
+"""Responses in one .npz file: what each key may hold."""
 
 from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from heschl.checks import InputError, check_choice
-
-Array = NDArray[Any]
+from heschl.checks import InputError
+from heschl.ecog.responses.trials import Array, Responses
 
 
-@dataclass(frozen=True)
-class Responses:
-    """The responses of one subject.
-
-    Attributes
-    ----------
-    subject : str
-        The subject's name.
-    electrodes : tuple of str
-        Names of the electrodes, all different.
-    sfreq : float
-        Samples per second, Hz.
-    onset : float
-        Time of every trial's first sample, in s from the sound's onset (0, or before it).
-    stimuli : tuple of str, one per trial
-        Names without ".wav".
-    trials : tuple of arrays, each (n_samples, n_electrodes)
-        In the file's floating type; in the file's order; NaN where a response is missing.
-    anatomy : mapping of str to (n_electrodes,) array
-        ``region``, ``x``, ``y``, ``z`` (m, MNI): what is known of where the electrodes are.
-    """
-
-    subject: str
-    electrodes: tuple[str, ...]
-    sfreq: float
-    onset: float
-    stimuli: tuple[str, ...]
-    trials: tuple[Array, ...]
-    anatomy: Mapping[str, Array] = field(default_factory=dict)
-
-    def times(self, trial: int) -> NDArray[np.float64]:
-        """Give the times of a trial's samples, (n_samples,), in s from the sound's onset."""
-        return self.onset + np.arange(len(self.trials[trial])) / self.sfreq
-
-    def covered(self, trial: int) -> float:
-        """Give the time up to which a trial was recorded, in s from the sound's onset."""
-        return self.onset + len(self.trials[trial]) / self.sfreq
-
-
-def read_responses(path: str | Path, subject: str, *, missing: str = "raise") -> Responses:
-    """Read and check one subject's response file.
-
-    Parameters
-    ----------
-    path : str or Path
-        The ``.npz`` file, see the head of this module for what it holds; or a ``.zarr`` or ``.nc`` dataset.
-    subject : str
-        The subject's name, for messages and results.
-    missing : {"raise", "mask"}
-        What NaN is: an error, or a response that is missing.
-
-    Returns
-    -------
-    Responses
-        Trials in the file's order.
-
-    Raises
-    ------
-    InputError
-        For a file that is not there or no ``.npz``, a missing key, shapes or lengths that do not match, a
-        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that is infinite
-        or, unless missing ones are allowed, NaN (subject, electrode and trial are named).
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.savez(folder + "/S1.npz", responses=np.zeros((2, 50, 1)), stimuli=["a", "b.wav"],
-    ...              electrodes=["e1"], sfreq=100.0)
-    ...     read_responses(folder + "/S1.npz", "S1").stimuli
-    ('a', 'b')
-    """
-    check_choice("missing", missing, ("raise", "mask"))
-    path = Path(path)
-    where = f"subject {subject} ({path})"
-    if path.suffix in (".zarr", ".nc"):
-        from heschl.ecog.dataset import read_dataset
-
-        found = read_dataset(path, subject)
-    else:
-        found = _read_archive(path, subject, where)
-    for i, (stimulus, trial) in enumerate(zip(found.stimuli, found.trials, strict=True)):
-        _check_trial(trial, found.electrodes, f"{where}: trial {i} ({stimulus})", missing)
-    return found
-
-
-def _read_archive(path: Path, subject: str, where: str) -> Responses:
+def read_npz(path: Path, subject: str, where: str) -> Responses:
     arrays = _open(path, where)
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):
@@ -246,21 +139,6 @@ def _lengths(arrays: dict[str, Array], values: Array, n_trials: int, where: str)
 
 def _empty(trial: int, where: str) -> list[int]:
     raise InputError(f"{where}: trial {trial}", "no sample", "at least one", "Leave empty trials out of the file.")
-
-
-def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str, missing: str) -> None:
-    bad = np.isinf(trial) if missing == "mask" else ~np.isfinite(trial)
-    if bad.any():
-        column = int(bad.any(axis=0).argmax())
-        sample = int(bad[:, column].argmax())
-        kind = "NaN" if np.isnan(trial[sample, column]) else "an infinite value"
-        others = int(bad.any(axis=0).sum()) - 1
-        raise InputError(
-            f"{where}, electrode {electrodes[column]}, sample {sample}",
-            kind + (f" (and {others} more electrodes with such values)" if others else ""),
-            "finite responses",
-            "Leave the electrode or the trial out, mend it, or take NaN as missing (missing = 'mask').",
-        )
 
 
 def _clock(arrays: dict[str, Array], values: Array, longest: int, where: str) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.ecog.responses import Responses
+from heschl.ecog.responses.trials import Responses
 from heschl.files import replacing
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""Response files: one ``.npz`` (or a dataset, see `heschl.ecog.responses.dataset`) per subject, read whole and checked whole.
+
+======================  =====================================================================================
+key                     what
+======================  =====================================================================================
+``responses``           (trial, time, electrode), with ``lengths`` where trials are shorter than the longest;
+                        or (time of all trials joined, electrode), with ``lengths``
+``lengths``             (trial,) valid samples of each trial
+``stimuli``             (trial,) names, with or without ".wav"; a name that comes again is a repeat
+``electrodes``          (electrode,) names
+``sfreq`` or ``times``  samples per second; or (time,) the samples' times in s from the sound's onset
+``regions``             (electrode,) names, optional
+``positions``           (electrode, 3) x to the right, y to the front, z up, in m, MNI, optional
+======================  =====================================================================================
+
+Other keys are left alone. Sample i lies ``times[i]``, or ``i / sfreq``, seconds after the sound's onset.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from heschl.checks import InputError, check_choice
+from heschl.ecog.responses.npz import read_npz
+from heschl.ecog.responses.trials import Array, Responses
+
+
+def read_responses(path: str | Path, subject: str, *, missing: str = "raise") -> Responses:
+    """Read and check one subject's response file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.npz`` file, see the head of this module for what it holds; or a ``.zarr`` or ``.nc`` dataset.
+    subject : str
+        The subject's name, for messages and results.
+    missing : {"raise", "mask"}
+        What NaN is: an error, or a response that is missing.
+
+    Returns
+    -------
+    Responses
+        Trials in the file's order.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there or no ``.npz``, a missing key, shapes or lengths that do not match, a
+        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that is infinite
+        or, unless missing ones are allowed, NaN (subject, electrode and trial are named).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(folder + "/S1.npz", responses=np.zeros((2, 50, 1)), stimuli=["a", "b.wav"],
+    ...              electrodes=["e1"], sfreq=100.0)
+    ...     read_responses(folder + "/S1.npz", "S1").stimuli
+    ('a', 'b')
+    """
+    check_choice("missing", missing, ("raise", "mask"))
+    path = Path(path)
+    where = f"subject {subject} ({path})"
+    if path.suffix in (".zarr", ".nc"):
+        from heschl.ecog.responses.dataset import read_dataset
+
+        found = read_dataset(path, subject)
+    else:
+        found = read_npz(path, subject, where)
+    for i, (stimulus, trial) in enumerate(zip(found.stimuli, found.trials, strict=True)):
+        _check_trial(trial, found.electrodes, f"{where}: trial {i} ({stimulus})", missing)
+    return found
+
+
+def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str, missing: str) -> None:
+    bad = np.isinf(trial) if missing == "mask" else ~np.isfinite(trial)
+    if bad.any():
+        column = int(bad.any(axis=0).argmax())
+        sample = int(bad[:, column].argmax())
+        kind = "NaN" if np.isnan(trial[sample, column]) else "an infinite value"
+        others = int(bad.any(axis=0).sum()) - 1
+        raise InputError(
+            f"{where}, electrode {electrodes[column]}, sample {sample}",
+            kind + (f" (and {others} more electrodes with such values)" if others else ""),
+            "finite responses",
+            "Leave the electrode or the trial out, mend it, or take NaN as missing (missing = 'mask').",
+        )
