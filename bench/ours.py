@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
 from heschl.ecog.high_gamma import GaussianBands, high_gamma
-from heschl.ecog.recording import ArraySource, Recording
+from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.linear import null_scores
 from heschl.linear.cca import grid as grid_of_layers
 from heschl.linear.cca.whitening import largest_singular_values

@@ -13,7 +13,7 @@ from scipy import signal
 
 from heschl.checks import InputError
 from heschl.ecog.high_gamma import GaussianBands, high_gamma
-from heschl.ecog.recording import ArraySource, Recording
+from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.timing.resample import resample
 
 NO_EVENTS = pd.DataFrame(columns=["onset", "duration", "stimulus"])

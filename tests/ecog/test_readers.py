@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from heschl.checks import InputError
-from heschl.ecog.readers import read_recording
+from heschl.ecog.recording.readers import read_recording
 
 mne = pytest.importorskip("mne")
 

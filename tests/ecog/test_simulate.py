@@ -15,13 +15,13 @@ from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
-from heschl.ecog.readers import read_recording
-from heschl.ecog.recording import ArraySource, Recording
+from heschl.ecog.recording.readers import read_recording
+from heschl.ecog.recording.recording import ArraySource, Recording
+from heschl.ecog.recording.writers import write_recording
 from heschl.ecog.responses.trials import Responses
 from heschl.ecog.selection import speech_responsive
 from heschl.ecog.simulate import Truth, simulate_recording
 from heschl.ecog.triggers import trigger_events
-from heschl.ecog.writers import write_recording
 
 pytest.importorskip("mne")
 RATE = 8000.0

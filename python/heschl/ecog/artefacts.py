@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.recording import Recording
 
 Double = NDArray[np.float64]
 

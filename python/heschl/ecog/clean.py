@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
-from heschl.ecog.recording import Recording, Source
+from heschl.ecog.recording.recording import Recording, Source
 
 Double = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def mark_bad_channels(
     Examples
     --------
     >>> import pandas as pd
-    >>> from heschl.ecog.recording import ArraySource
+    >>> from heschl.ecog.recording.recording import ArraySource
     >>> values = np.random.default_rng(0).standard_normal((4000, 10))
     >>> values[:, 3] *= 100
     >>> names = tuple(f"e{i}" for i in range(10))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
 from heschl.ecog.clean import bridged
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.recording import Recording
 from heschl.timing.resample import ZERO_CROSSINGS, resample
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def high_gamma(
     Examples
     --------
     >>> import pandas as pd
-    >>> from heschl.ecog.recording import ArraySource
+    >>> from heschl.ecog.recording.recording import ArraySource
     >>> t = np.arange(10_000) / 1000
     >>> voltage = ((1 + np.sin(2 * np.pi * t)) * np.sin(2 * np.pi * 107 * t))[:, None]
     >>> table = pd.DataFrame({"bad": [False]}, index=["e1"])

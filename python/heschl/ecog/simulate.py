@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.recording import ArraySource, Recording
+from heschl.ecog.recording.recording import ArraySource, Recording
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def trigger_events(
     Examples
     --------
     >>> import pandas as pd
-    >>> from heschl.ecog.recording import ArraySource
+    >>> from heschl.ecog.recording.recording import ArraySource
     >>> values = np.zeros((3000, 2))
     >>> values[1000:1010, 1], values[2000:2010, 1] = 1, 2
     >>> table = pd.DataFrame({"bad": [False]}, index=["e1"])

@@ -18,8 +18,8 @@ from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import HighGamma, high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
-from heschl.ecog.readers import read_recording
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.readers import read_recording
+from heschl.ecog.recording.recording import Recording
 from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.ecog.selection import reliable_across_repeats, speech_responsive
 from heschl.ecog.triggers import trigger_events

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.recording import Recording
 from heschl.ecog.selection import reliable_across_repeats
 from heschl.files import replacing
 from heschl.study.brain import draw_electrodes

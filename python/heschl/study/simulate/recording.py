@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError
+from heschl.ecog.recording.writers import write_recording
 from heschl.ecog.simulate import AUDIO, simulate_recording
-from heschl.ecog.writers import write_recording
 from heschl.study.simulate import sound, text
 
 N_SENTENCES = 10
@@ -36,7 +36,7 @@ def simulate_raw(out: Path, *, format: str = "bids", seed: int = 0, n_repeats: i
     out : Path
         A folder that does not exist yet or is empty.
     format : str
-        See `heschl.ecog.writers.write_recording`.
+        See `heschl.ecog.recording.writers.write_recording`.
     seed : int
     n_repeats : int
 

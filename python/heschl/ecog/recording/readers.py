@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.readers_arrays import Contents, read_arrays, read_npy, read_xarray
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.readers_arrays import Contents, read_arrays, read_npy, read_xarray
+from heschl.ecog.recording.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd

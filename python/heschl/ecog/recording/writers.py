@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import check_choice
-from heschl.ecog.recording import Recording
+from heschl.ecog.recording.recording import Recording
 
 TASK = "listen"
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.recording import ArraySource, Source
+from heschl.ecog.recording.recording import ArraySource, Source
 
 if TYPE_CHECKING:
     import pandas as pd
