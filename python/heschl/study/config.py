@@ -18,19 +18,8 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
 from heschl.study.config_shared import Shared, WordLags
-from heschl.study.config_spaces import (
-    KINDS,
-    Name,
-    OnsetSpace,
-    PhoneSpace,
-    Positive,
-    Reading,
-    Seconds,
-    Section,
-    Space,
-    WordArrays,
-    WordSpace,
-)
+from heschl.study.config_spaces import KINDS, OnsetSpace, PhoneSpace, Reading, Space, WordArrays, WordSpace
+from heschl.study.section import Name, Positive, Seconds, Section
 
 
 class Stimuli(Section):

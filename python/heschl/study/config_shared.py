@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from heschl.study.config_spaces import Name, Seconds, Section
+from heschl.study.section import Name, Seconds, Section
 
 PUBLISHED = {"level": "words", "scope": "all", "n_components": 50, "pca": 0.95, "standardize": True}
 

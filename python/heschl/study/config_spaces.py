@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=-3600, le=3600)]
-Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
-Device = Literal["auto", "cpu", "cuda"]
+from heschl.study.section import Device, NotNegative, Positive, Section
 
 MEL_SFREQ = 16000
 """Rate in Hz at which sounds are read for the mel spectrum."""
-
-
-class Section(BaseModel):
-    """A section of the file: no key it does not know, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class MelSpace(Section):
