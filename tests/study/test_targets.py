@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from heschl.ecog import Responses
 from heschl.study.config import Study
-from heschl.study.inputs import Inputs, Stimulus
+from heschl.study.inputs import Inputs
 from heschl.study.targets import FitGroup, _shuffled, fit_groups
 from heschl.timing.grid import FrameGrid
+from heschl.timing.stimulus import Stimulus
 
 GRID = FrameGrid.from_rate(50.0)
 NAMES = ("a", "b", "c", "d")

@@ -18,7 +18,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
 from heschl.study.config_shared import Shared, WordLags
-from heschl.study.config_spaces import KINDS, OnsetSpace, PhoneSpace, Reading, Space, WordArrays, WordSpace
+from heschl.study.kinds.given import WordArrays
+from heschl.study.kinds.labels import OnsetSpace, PhoneSpace
+from heschl.study.kinds.language import Reading
+from heschl.study.kinds.registry import KINDS, Space
+from heschl.study.kinds.words import WordSpace
 from heschl.study.section import Name, Positive, Seconds, Section
 
 

@@ -13,13 +13,15 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureSet, FeatureStore
 from heschl.files import digest
 from heschl.linear import Repeated
-from heschl.study.config_spaces import Space, Spoken
-from heschl.study.inputs import Inputs, Stimulus
+from heschl.study.inputs import Inputs
+from heschl.study.kinds.base import Floats, OpenSpace, Spoken
+from heschl.study.kinds.registry import Space
 from heschl.study.progress import Reporter
-from heschl.study.spaces import Floats, OpenSpace, open_space, source_key, stimulus_key
+from heschl.study.spaces import open_space, source_key, stimulus_key
 from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
+from heschl.timing.stimulus import Stimulus
 from heschl.timing.words import Word
 
 

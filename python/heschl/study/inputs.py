@@ -12,40 +12,18 @@ from typing import Literal
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.study.config import Study, read_study
-from heschl.study.config_spaces import FrameArrays, Reading, SpeechSpace, WordArrays, WordSpace
+from heschl.study.kinds.given import FrameArrays, WordArrays, array_file
+from heschl.study.kinds.language import Reading
+from heschl.study.kinds.speech import SpeechSpace
+from heschl.study.kinds.words import WordSpace
 from heschl.study.transcripts import named_files, read_texts, read_transcripts
 from heschl.timing.audio import duration
+from heschl.timing.stimulus import Stimulus
 from heschl.timing.validate import refuse, validate
 from heschl.timing.words import Word
 
 FEW = 0.1
 """Share of the stimuli that may be broken: they are left out, and said. More are an error: something else is wrong."""
-
-
-@dataclass(frozen=True)
-class Stimulus:
-    """A sound and the words in it.
-
-    Attributes
-    ----------
-    name : str
-        The file's name without ".wav".
-    path : Path
-        The sound.
-    duration : float
-        Of the sound, in s.
-    words, phones : tuple of Word
-        In the order they are spoken; none where no word is.
-    text : str or None
-        The words in running text, with punctuation.
-    """
-
-    name: str
-    path: Path
-    duration: float
-    words: tuple[Word, ...]
-    phones: tuple[Word, ...] = ()
-    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,12 +137,6 @@ def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
     )
 
 
-def model_source(folder: Path, model: str) -> Path | str:
-    """Give where a model is: the folder beside the study.toml if there is one, else the name on the Hub."""
-    path = folder / Path(model).expanduser()
-    return path if path.is_dir() else model
-
-
 def _check_model(study_folder: Path, model: str, where: str) -> None:
     """Refuse a local folder that holds no weights; what is no folder may be a Hub name ("owner/model")."""
     folder = study_folder / Path(model).expanduser()
@@ -177,11 +149,6 @@ def _check_model(study_folder: Path, model: str, where: str) -> None:
             "*.safetensors or *.bin beside config.json, or a GGUF file",
             "`model.save_pretrained(folder)` of transformers writes them.",
         )
-
-
-def array_file(folder: Path, space: FrameArrays | WordArrays, stimulus: str) -> Path:
-    """Give the file of a stimulus' features that were computed elsewhere."""
-    return folder / Path(space.folder).expanduser() / f"{stimulus}.npy"
 
 
 def _check_arrays(folder: Path, study: Study, stimuli: Mapping[str, Stimulus], path: Path) -> None:

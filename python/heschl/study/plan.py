@@ -24,9 +24,9 @@ from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config import Study
-from heschl.study.config_spaces import Spoken
 from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs import Inputs, load_inputs
+from heschl.study.kinds.base import Spoken
 from heschl.study.progress import Reporter
 from heschl.study.spaces import open_space
 from heschl.study.stored import store_of

@@ -13,6 +13,7 @@ from heschl.ecog.responses.trials import Array, Responses
 
 
 def read_npz(path: Path, subject: str, where: str) -> Responses:
+    """Read and check one .npz file."""
     arrays = _open(path, where)
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):

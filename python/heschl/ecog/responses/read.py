@@ -1,4 +1,4 @@
-"""Response files: one ``.npz`` (or a dataset, see `heschl.ecog.responses.dataset`) per subject, read whole and checked whole.
+"""Response files: one ``.npz`` (or a dataset, see `dataset.py`) per subject, read whole and checked whole.
 
 ======================  =====================================================================================
 key                     what

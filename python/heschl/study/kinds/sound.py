@@ -1,0 +1,102 @@
+"""Spaces of the sound itself: mel spectrum, envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from heschl.features.store import Rows
+from heschl.study.kinds.base import MEL_SFREQ, Blocks, Floats
+from heschl.study.section import NotNegative, Positive, Section
+from heschl.timing.audio import read_audio
+from heschl.timing.grid import FrameGrid
+from heschl.timing.stimulus import Stimulus
+
+
+class MelSpace(Section):
+    """A mel spectrum: ``window`` and ``hop`` in s, ``fmin`` and ``fmax`` in Hz; with ``onsets``, how fast it rises."""
+
+    kind: Literal["mel"]
+    n_mels: Annotated[int, Field(ge=1, le=1000)] = 80
+    fmin: NotNegative = 0.0
+    fmax: Annotated[float, Field(gt=0, le=MEL_SFREQ / 2)] | None = None
+    window: Positive = 0.025
+    hop: Positive = 0.010
+    scale: Literal["db", "log", "power"] = "db"
+    onsets: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MelSpace:
+        if self.fmax is not None and self.fmin >= self.fmax:
+            raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
+        return self
+
+
+class EnvelopeSpace(Section):
+    """The broadband amplitude envelope, below ``cutoff`` Hz."""
+
+    kind: Literal["envelope"]
+    rate: Annotated[float, Field(gt=0, le=MEL_SFREQ)] = 100.0
+    cutoff: Positive = 25.0
+
+    @model_validator(mode="after")
+    def _carried(self) -> EnvelopeSpace:
+        if self.cutoff > self.rate / 2:
+            raise ValueError(f"a cutoff of at most half the rate, {self.rate / 2:g} Hz, not {self.cutoff:g} Hz")
+        return self
+
+
+def _sound(stimulus: Stimulus, length: float, sfreq: int) -> Floats:
+    """Read a sound, cut or padded with silence to ``length`` seconds."""
+    sound = read_audio(stimulus.path, sfreq)
+    n = round(length * sfreq)
+    return np.pad(sound[:n], (0, max(0, n - len(sound))))
+
+
+def open_mel(space: MelSpace) -> OpenSound:
+    """Return the mel spectrum as a space."""
+    from heschl.features.acoustic import mel_grid, mel_spectrogram, onset_spectrogram
+
+    parameters = space.model_dump(exclude={"kind", "onsets"})
+    grid = mel_grid(MEL_SFREQ, space.window, space.hop)
+
+    def compute(sound: Floats) -> Floats:
+        values, _ = mel_spectrogram(sound, MEL_SFREQ, **parameters)
+        return onset_spectrogram(values, grid) if space.onsets else values
+
+    return OpenSound(compute, space.n_mels, grid, {**parameters, "onsets": space.onsets})
+
+
+def open_envelope(space: EnvelopeSpace) -> OpenSound:
+    """Return the envelope as a space."""
+    from heschl.features.acoustic import envelope
+
+    parameters = space.model_dump(exclude={"kind"})
+    return OpenSound(
+        lambda sound: envelope(sound, MEL_SFREQ, **parameters)[0], 1, FrameGrid.from_rate(space.rate), parameters
+    )
+
+
+class OpenSound:
+    """What is computed of a sound by itself."""
+
+    rows: Rows = "frame"
+    note = ""
+    left_out: Sequence[str] = ()
+    layers: Sequence[str] = ("0",)
+
+    def __init__(
+        self, compute: Callable[[Floats], Floats], width: int, grid: FrameGrid, parameters: Mapping[str, Any]
+    ) -> None:
+        self.compute = compute
+        self.width = width
+        self.own_grid: FrameGrid | None = grid
+        self.settings: Mapping[str, Any] = {**parameters, "sfreq": MEL_SFREQ}
+
+    def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Blocks]:
+        """Yield the features of each stimulus."""
+        for stimulus in stimuli:
+            yield [self.compute(_sound(stimulus, lengths[stimulus.name], MEL_SFREQ))[None]]
