@@ -38,7 +38,7 @@ from heschl.linear.cca.parts import level
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver
 from heschl.study import open_results, run_study
-from heschl.study.config import Encoding
+from heschl.study.config.study import Encoding
 from heschl.study.encoding import fit_layer
 from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
 from heschl.study.inputs import load_inputs

@@ -98,7 +98,7 @@ def init(
 ) -> None:
     """Write a commented study.toml to start from: every section, with what it means and its defaults."""
     with _plainly() as console:
-        from heschl.study.template import write_template
+        from heschl.study.config.template import write_template
 
         console.print(f"wrote {escape(str(write_template(study)))}", highlight=False, soft_wrap=True)
 

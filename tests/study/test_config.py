@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.study.config import Study, read_study
+from heschl.study.config.study import Study, read_study
 from tiny_cohort import STUDY
 
 

@@ -15,7 +15,7 @@ from heschl import CCA, InputError
 from heschl.linear.device.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
 from heschl.study import shared as stage
-from heschl.study.config import read_study
+from heschl.study.config.study import read_study
 from heschl.study.shared import Split, shared_variance, spoken_rows
 
 SHARED = """

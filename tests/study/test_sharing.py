@@ -19,7 +19,7 @@ from heschl.cli import app
 from heschl.files import claimed
 from heschl.study import open_results, run_study
 from heschl.study.cache import Cache, Piece
-from heschl.study.config import read_study
+from heschl.study.config.study import read_study
 from heschl.study.manifest import manifest
 from heschl.study.progress import Reporter
 from heschl.study.sharing import Part

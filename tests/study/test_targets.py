@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heschl.ecog import Responses
-from heschl.study.config import Study
+from heschl.study.config.study import Study
 from heschl.study.inputs import Inputs
 from heschl.study.targets import FitGroup, _shuffled, fit_groups
 from heschl.timing.grid import FrameGrid

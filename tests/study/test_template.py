@@ -7,9 +7,9 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from heschl.cli import app
-from heschl.study.config import Controls, Encoding, ResponseFiles, Stimuli, Store, Study, read_study
-from heschl.study.config_shared import Shared
-from heschl.study.template import TEMPLATE
+from heschl.study.config.analyses import Shared
+from heschl.study.config.study import Controls, Encoding, ResponseFiles, Stimuli, Store, Study, read_study
+from heschl.study.config.template import TEMPLATE
 
 
 def test_it_is_a_study_and_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 import heschl
 from heschl.checks import InputError
 from heschl.study import run_study
-from heschl.study.config import read_study
-from heschl.study.config_shared import WordLags
+from heschl.study.config.analyses import WordLags
+from heschl.study.config.study import read_study
 from heschl.study.simulate import simulate_cohort
 from heschl.study.word_lags import _components, lagged_responses
 

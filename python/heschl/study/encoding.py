@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv
 from heschl.study.cache import Cache, Piece, save_arrays
-from heschl.study.config import Encoding
+from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Advance, Reporter
 from heschl.study.targets import FitGroup

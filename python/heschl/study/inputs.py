@@ -11,7 +11,7 @@ from typing import Literal
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
-from heschl.study.config import Study, read_study
+from heschl.study.config.study import Study, read_study
 from heschl.study.kinds.given import FrameArrays, WordArrays, array_file
 from heschl.study.kinds.language import Reading
 from heschl.study.kinds.speech import SpeechSpace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heschl.study.config import Study
+from heschl.study.config.study import Study
 
 if TYPE_CHECKING:
     import xarray as xr

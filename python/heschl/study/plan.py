@@ -23,7 +23,7 @@ from heschl.linear import Repeated, cca_grid, nested_cv
 from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place
-from heschl.study.config import Study
+from heschl.study.config.study import Study
 from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs import Inputs, load_inputs
 from heschl.study.kinds.base import Spoken

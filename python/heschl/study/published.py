@@ -14,7 +14,7 @@ from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import joined_cv
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
-from heschl.study.config import Encoding
+from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter
 from heschl.study.targets import FitGroup

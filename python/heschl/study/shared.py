@@ -29,8 +29,8 @@ from heschl.linear import (
 from heschl.linear.cca.costs import device_of_pairs
 from heschl.linear.cca.parts import level
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
-from heschl.study.config import Encoding
-from heschl.study.config_shared import Shared
+from heschl.study.config.analyses import Shared
+from heschl.study.config.study import Encoding
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter

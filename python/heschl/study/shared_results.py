@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.config_shared import Shared
+from heschl.study.config.analyses import Shared
 from heschl.study.extraction import Features
 from heschl.study.shared import PAIRS, SIDES, SharedFits
 from heschl.study.statistics import quartiles

@@ -18,7 +18,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from heschl.checks import InputError
-from heschl.study.config import Study
+from heschl.study.config.study import Study
 from heschl.study.progress import Reporter
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from heschl.checks import InputError
-from heschl.study.config import Stimuli, read_study
+from heschl.study.config.study import Stimuli, read_study
 from heschl.timing.audio import duration
 from heschl.timing.transcripts import read_events, read_table, read_textgrid, read_timit
 from heschl.timing.validate import Finding, validate

@@ -20,8 +20,8 @@ from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv_learned
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
-from heschl.study.config import Encoding
-from heschl.study.config_shared import WordLags
+from heschl.study.config.analyses import WordLags
+from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
 from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
-from heschl.study.config_shared import Shared, WordLags
+from heschl.study.config.analyses import Shared, WordLags
 from heschl.study.kinds.given import WordArrays
 from heschl.study.kinds.labels import OnsetSpace, PhoneSpace
 from heschl.study.kinds.language import Reading
