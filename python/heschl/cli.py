@@ -219,8 +219,8 @@ def check(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> Non
     the same twice: each with file and line.
     """
     with _plainly() as console:
-        from heschl.study.inputs import load_inputs
-        from heschl.study.transcripts import check_transcripts
+        from heschl.study.inputs.load import load_inputs
+        from heschl.study.inputs.transcripts import check_transcripts
 
         findings = check_transcripts(study)
         for finding in findings:

@@ -14,7 +14,7 @@ import heschl
 from heschl.checks import InputError
 from heschl.study import run_study
 from heschl.study.extraction import RefusedStimuli
-from heschl.study.inputs import leave_out, load_inputs
+from heschl.study.inputs.load import leave_out, load_inputs
 from tiny_cohort import write_cohort
 
 

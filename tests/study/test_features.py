@@ -15,7 +15,7 @@ import heschl.study.extraction as extraction
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.linear import Repeated
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs.load import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.stored import extract_study, find_store, removable, store_of
 from heschl.timing.align import words_to_frames

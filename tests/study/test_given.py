@@ -12,7 +12,7 @@ from heschl.checks import InputError
 from heschl.linear import Repeated
 from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs.load import load_inputs
 from heschl.study.summary import summary
 from study.test_features import features_of, opened
 

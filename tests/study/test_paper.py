@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from heschl.cli import app
 from heschl.study import open_results, run_study
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs.load import load_inputs
 from heschl.study.simulate import simulate_paper
 from heschl.study.simulate.paper_latents import LATENTS, PaperSize
 from heschl.study.simulate.paper_truth import judge_paper

@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_score
 
 from heschl import InputError
 from heschl.ecog import read_responses
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs.load import load_inputs
 from heschl.study.simulate import models, responses, simulate_cohort, sound, text
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.ecog.ceiling import noise_ceiling
-from heschl.study.inputs import Inputs
-from heschl.study.targets import FitGroup, on_grid
+from heschl.study.inputs.load import Inputs
+from heschl.study.inputs.targets import FitGroup, on_grid
 from heschl.timing.grid import FrameGrid
 
 if TYPE_CHECKING:

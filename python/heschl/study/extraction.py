@@ -13,7 +13,7 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureSet, FeatureStore
 from heschl.files import digest
 from heschl.linear import Repeated
-from heschl.study.inputs import Inputs
+from heschl.study.inputs.load import Inputs
 from heschl.study.kinds.base import Floats, OpenSpace, Spoken
 from heschl.study.kinds.registry import Space
 from heschl.study.progress import Reporter

@@ -25,12 +25,12 @@ from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config.study import Study
 from heschl.study.extraction import look_at_spaces, study_grid
-from heschl.study.inputs import Inputs, load_inputs
+from heschl.study.inputs.load import Inputs, load_inputs
+from heschl.study.inputs.targets import FitGroup, fit_groups
 from heschl.study.kinds.base import Spoken
 from heschl.study.progress import Reporter
 from heschl.study.spaces import open_space
 from heschl.study.stored import store_of
-from heschl.study.targets import FitGroup, fit_groups
 
 TRIAL_OPERATIONS = 4e10
 """Of one trial fit: about a second on two cores."""

@@ -16,8 +16,8 @@ from heschl.linear import joined_cv
 from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
+from heschl.study.inputs.targets import FitGroup
 from heschl.study.progress import Reporter
-from heschl.study.targets import FitGroup
 
 if TYPE_CHECKING:
     import pandas as pd

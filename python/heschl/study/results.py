@@ -48,9 +48,9 @@ from heschl.checks import InputError
 from heschl.files import replacing
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
-from heschl.study.inputs import Inputs
+from heschl.study.inputs.load import Inputs
+from heschl.study.inputs.targets import FitGroup
 from heschl.study.statistics import false_discovery_rate, prediction_p_values
-from heschl.study.targets import FitGroup
 from heschl.timing.grid import FrameGrid
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from heschl.files import only_writer
 from heschl.linear.device.place import check_device
-from heschl.study.audit import audit
 from heschl.study.cache import Cache
 from heschl.study.ceilings import add_electrodes, maximum_over_layers
 from heschl.study.encoding import fit_encoding, fit_layers, most_chosen
 from heschl.study.extraction import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
 from heschl.study.figures import write_figures
-from heschl.study.inputs import Inputs, leave_out, load_inputs
+from heschl.study.inputs.audit import audit
+from heschl.study.inputs.load import Inputs, leave_out, load_inputs
+from heschl.study.inputs.targets import fit_groups
 from heschl.study.plan import compare_with_plan
 from heschl.study.progress import Reporter
 from heschl.study.published import add_published, fft_resampled, fit_published, published_table
@@ -28,7 +29,6 @@ from heschl.study.sharing import Part, workers
 from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
-from heschl.study.targets import fit_groups
 from heschl.study.word_lags import add_word_lags, fit_word_lags
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from heschl.features.store import Description, FeatureStore
     from heschl.study.encoding import GroupFits
-    from heschl.study.targets import FitGroup
+    from heschl.study.inputs.targets import FitGroup
     from heschl.timing.grid import FrameGrid
 
 

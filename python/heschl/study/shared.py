@@ -33,8 +33,8 @@ from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Encoding
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
+from heschl.study.inputs.targets import FitGroup
 from heschl.study.progress import Reporter
-from heschl.study.targets import FitGroup
 from heschl.timing.align import runs, word_of_frames
 
 KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from heschl.features.store import Rows
 from heschl.files import digest, digest_code, digest_files
-from heschl.study.inputs import Inputs
+from heschl.study.inputs.load import Inputs
 from heschl.study.kinds.base import OpenSpace, model_source
 from heschl.study.kinds.given import FrameArrays, GivenArrays, WordArrays, array_file, given_shape
 from heschl.study.kinds.labels import OnsetSpace, OpenLabels, PhoneSpace

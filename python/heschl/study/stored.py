@@ -9,7 +9,7 @@ from pathlib import Path
 from heschl.checks import InputError
 from heschl.features.store import FeatureSet, FeatureStore
 from heschl.study.config.study import Study, read_study
-from heschl.study.inputs import load_inputs
+from heschl.study.inputs.load import load_inputs
 from heschl.study.progress import Reporter
 from heschl.study.spaces import source_key
 

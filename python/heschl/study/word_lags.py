@@ -23,9 +23,9 @@ from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config.analyses import WordLags
 from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
+from heschl.study.inputs.targets import FitGroup
 from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows
-from heschl.study.targets import FitGroup
 
 if TYPE_CHECKING:
     import xarray as xr

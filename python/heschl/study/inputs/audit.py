@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from heschl.study.inputs import Inputs
-from heschl.study.targets import FitGroup
+from heschl.study.inputs.load import Inputs
+from heschl.study.inputs.targets import FitGroup
 
 
 @dataclass(frozen=True)

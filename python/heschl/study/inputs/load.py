@@ -12,11 +12,11 @@ from typing import Literal
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.study.config.study import Study, read_study
+from heschl.study.inputs.transcripts import named_files, read_texts, read_transcripts
 from heschl.study.kinds.given import FrameArrays, WordArrays, array_file
 from heschl.study.kinds.language import Reading
 from heschl.study.kinds.speech import SpeechSpace
 from heschl.study.kinds.words import WordSpace
-from heschl.study.transcripts import named_files, read_texts, read_transcripts
 from heschl.timing.audio import duration
 from heschl.timing.stimulus import Stimulus
 from heschl.timing.validate import refuse, validate

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.ecog import Responses
 from heschl.linear import group_folds
-from heschl.study.inputs import Inputs
+from heschl.study.inputs.load import Inputs
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample_known
 
