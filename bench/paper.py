@@ -43,10 +43,10 @@ from heschl.study.encoding import fit_layer
 from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
-from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows
 from heschl.study.simulate import simulate_paper
 from heschl.study.simulate.paper_truth import judge_paper
+from heschl.study.work.progress import Reporter
 
 STUDY_OVER_ENCODING = 4.0  # of the seconds of all layers, at most: encoding again, [shared], results
 MEASURED, SCALED, COUNTED = "measured", "extrapolated from its own items", "extrapolated by operations"

@@ -9,7 +9,7 @@ import pytest
 
 from heschl.checks import InputError
 from heschl.files import digest, digest_code, digest_files, only_writer, replacing
-from heschl.study.cache import Cache
+from heschl.study.work.cache import Cache
 
 
 def test_made_once_per_key(tmp_path: Path) -> None:

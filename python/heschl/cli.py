@@ -117,7 +117,7 @@ def plan(
         from rich.table import Table
 
         from heschl.study.plan import plan_study
-        from heschl.study.progress import Reporter
+        from heschl.study.work.progress import Reporter
 
         found = plan_study(study, out, Reporter(console))
         table = Table()
@@ -250,8 +250,8 @@ Where = Annotated[Path, typer.Argument(help="A study.toml, a folder of results, 
 def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
     """Extract all features of a study that its store does not hold yet."""
     with _plainly() as console:
-        from heschl.study.progress import Reporter
         from heschl.study.stored import extract_study
+        from heschl.study.work.progress import Reporter
 
         store = extract_study(study, Reporter(console))
         console.print(f"features in {escape(str(store.folder))}", highlight=False, soft_wrap=True)
@@ -316,7 +316,7 @@ def prepare_recording(recording: Annotated[Path, typer.Argument(help="The record
     """
     with _plainly() as console:
         from heschl.study.prepare import prepare
-        from heschl.study.progress import Reporter
+        from heschl.study.work.progress import Reporter
 
         out = prepare(recording, Reporter(console))
         console.print(

@@ -16,8 +16,8 @@ from heschl.checks import InputError
 from heschl.cli import app
 from heschl.linear import Repeated
 from heschl.study.inputs.load import load_inputs
-from heschl.study.progress import Reporter
 from heschl.study.stored import extract_study, find_store, removable, store_of
+from heschl.study.work.progress import Reporter
 from heschl.timing.align import words_to_frames
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample

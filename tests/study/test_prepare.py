@@ -17,7 +17,7 @@ from heschl.cli import app
 from heschl.ecog import read_responses
 from heschl.study import open_results, run_study
 from heschl.study.prepare import prepare
-from heschl.study.progress import Reporter
+from heschl.study.work.progress import Reporter
 
 pytest.importorskip("mne")
 SFREQ, PPM, DELAY = 1000.0, 40.0, 0.12

@@ -156,8 +156,8 @@ def test_words_by_rows(shared_run: Path) -> None:
     from heschl.study.extraction import extract_features, look_at_spaces, study_grid
     from heschl.study.inputs.load import load_inputs
     from heschl.study.inputs.targets import fit_groups
-    from heschl.study.progress import Reporter
     from heschl.study.stored import store_of
+    from heschl.study.work.progress import Reporter
 
     inputs = load_inputs(shared_run.parent / "study.toml")
     store = store_of(inputs.study, inputs.folder, shared_run)

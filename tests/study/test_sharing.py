@@ -18,11 +18,11 @@ from heschl.checks import InputError
 from heschl.cli import app
 from heschl.files import claimed
 from heschl.study import open_results, run_study
-from heschl.study.cache import Cache, Piece
 from heschl.study.config.study import read_study
 from heschl.study.manifest import manifest
-from heschl.study.progress import Reporter
-from heschl.study.sharing import Part
+from heschl.study.work.cache import Cache, Piece
+from heschl.study.work.progress import Reporter
+from heschl.study.work.sharing import Part
 
 COMMAND = [sys.executable, "-m", "heschl", "run"]
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv
-from heschl.study.cache import Cache, Piece, save_arrays
 from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.progress import Advance, Reporter
+from heschl.study.work.cache import Cache, Piece, save_arrays
+from heschl.study.work.progress import Advance, Reporter
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]

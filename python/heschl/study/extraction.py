@@ -16,8 +16,8 @@ from heschl.linear import Repeated
 from heschl.study.inputs.load import Inputs
 from heschl.study.kinds.base import Floats, OpenSpace, Spoken
 from heschl.study.kinds.registry import Space
-from heschl.study.progress import Reporter
 from heschl.study.spaces import open_space, source_key, stimulus_key
+from heschl.study.work.progress import Reporter
 from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample

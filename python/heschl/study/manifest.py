@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from heschl.study.cache import Cache
 from heschl.study.encoding import fits_done
 from heschl.study.extraction import look_at_spaces, stored_features, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import fit_groups
 from heschl.study.stored import store_of
+from heschl.study.work.cache import Cache
 
 
 @dataclass(frozen=True)

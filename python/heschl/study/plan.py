@@ -28,9 +28,9 @@ from heschl.study.extraction import look_at_spaces, study_grid
 from heschl.study.inputs.load import Inputs, load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
 from heschl.study.kinds.base import Spoken
-from heschl.study.progress import Reporter
 from heschl.study.spaces import open_space
 from heschl.study.stored import store_of
+from heschl.study.work.progress import Reporter
 
 TRIAL_OPERATIONS = 4e10
 """Of one trial fit: about a second on two cores."""

@@ -28,13 +28,13 @@ from heschl.linear import (
 )
 from heschl.linear.cca.costs import device_of_pairs
 from heschl.linear.cca.parts import level
-from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Encoding
 from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction import Features
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.progress import Reporter
+from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
+from heschl.study.work.progress import Reporter
 from heschl.timing.align import runs, word_of_frames
 
 KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")

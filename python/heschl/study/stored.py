@@ -10,8 +10,8 @@ from heschl.checks import InputError
 from heschl.features.store import FeatureSet, FeatureStore
 from heschl.study.config.study import Study, read_study
 from heschl.study.inputs.load import load_inputs
-from heschl.study.progress import Reporter
 from heschl.study.spaces import source_key
+from heschl.study.work.progress import Reporter
 
 
 def store_of(study: Study, folder: Path, out: Path | None = None) -> FeatureStore:

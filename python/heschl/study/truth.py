@@ -16,10 +16,10 @@ from heschl.features.store import FeatureStore
 from heschl.study.extraction import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
-from heschl.study.progress import Reporter
 from heschl.study.results import open_results
 from heschl.study.shared_results import shared_table
 from heschl.study.tables import best_table, layer_table
+from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv_learned
-from heschl.study.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.config.analyses import WordLags
 from heschl.study.config.study import Encoding
 from heschl.study.extraction import Features
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.progress import Reporter
 from heschl.study.shared import spoken_rows
+from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
+from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,6 +1,6 @@
 """Which part of a study a process does (``--only``), and several processes at one study (``--jobs``).
 
-Neither needs a plan of who does what: every piece of work is claimed as it is begun (`heschl.study.cache`). A worker of
+Neither needs a plan of who does what: every piece of work is claimed as it is begun (`heschl.study.work.cache`). A worker of
 ``--jobs`` is a run of its own that writes no results, as is each task of an array job on a cluster.
 """
 
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from heschl.checks import InputError
 from heschl.study.config.study import Study
-from heschl.study.progress import Reporter
+from heschl.study.work.progress import Reporter
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.files import claimed, replacing
-from heschl.study.progress import Reporter
+from heschl.study.work.progress import Reporter
 
 
 class Piece(NamedTuple):

@@ -1,0 +1,1 @@
+"""Work in pieces: kept, shared out, reported."""
