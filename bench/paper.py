@@ -40,10 +40,9 @@ from heschl.linear.ridge.solvers import choose_solver
 from heschl.study import open_results, run_study
 from heschl.study.config.study import Encoding
 from heschl.study.encoding import fit_layer
-from heschl.study.extraction import Features, extract_features, look_at_spaces, study_grid
+from heschl.study.extraction.features import Features, extract_features, look_at_spaces, spoken_rows, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
-from heschl.study.shared import spoken_rows
 from heschl.study.simulate import simulate_paper
 from heschl.study.simulate.paper_truth import judge_paper
 from heschl.study.work.progress import Reporter

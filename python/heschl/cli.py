@@ -250,7 +250,7 @@ Where = Annotated[Path, typer.Argument(help="A study.toml, a folder of results, 
 def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
     """Extract all features of a study that its store does not hold yet."""
     with _plainly() as console:
-        from heschl.study.stored import extract_study
+        from heschl.study.run import extract_study
         from heschl.study.work.progress import Reporter
 
         store = extract_study(study, Reporter(console))
@@ -261,7 +261,7 @@ def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.
 def list_features(where: Where) -> None:
     """List the feature sets of a store: key, layers, stimuli, size, age, and every choice behind them."""
     with _plainly() as console:
-        from heschl.study.stored import describe, find_store
+        from heschl.study.extraction.stored import describe, find_store
 
         store = find_store(where)
         sets = store.sets()
@@ -284,7 +284,7 @@ def prune_features(
 ) -> None:
     """Delete feature sets: by key, by age, or all that a study does not use."""
     with _plainly() as console:
-        from heschl.study.stored import describe, find_store, removable
+        from heschl.study.extraction.stored import describe, find_store, removable
 
         store = find_store(where)
         for found in removable(store, keys=keys or (), keep=keep or (), older_than=older_than):

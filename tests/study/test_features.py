@@ -11,12 +11,13 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-import heschl.study.extraction as extraction
+import heschl.study.extraction.features as extraction
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.linear import Repeated
+from heschl.study.extraction.stored import find_store, removable, store_of
 from heschl.study.inputs.load import load_inputs
-from heschl.study.stored import extract_study, find_store, removable, store_of
+from heschl.study.run import extract_study
 from heschl.study.work.progress import Reporter
 from heschl.timing.align import words_to_frames
 from heschl.timing.grid import FrameGrid

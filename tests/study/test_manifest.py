@@ -11,7 +11,7 @@ import heschl.study.encoding as encoding
 from heschl.cli import app
 from heschl.study import run_study
 from heschl.study.manifest import Item, manifest
-from heschl.study.stored import extract_study
+from heschl.study.run import extract_study
 from heschl.study.work.progress import Reporter
 
 FITS = {"mel": 1, "wav": 3, "gpt": 3, "static": 1}

@@ -14,7 +14,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import heschl.study.encoding as encoding
-import heschl.study.extraction as extraction
+import heschl.study.extraction.features as extraction
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.study import open_results, run_study

@@ -16,7 +16,8 @@ from heschl.linear.device.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
 from heschl.study import shared as stage
 from heschl.study.config.study import read_study
-from heschl.study.shared import Split, shared_variance, spoken_rows
+from heschl.study.extraction.features import spoken_rows
+from heschl.study.shared import Split, shared_variance
 
 SHARED = """
 [shared]
@@ -153,10 +154,10 @@ def test_interrupted_it_continues(own_cohort: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_words_by_rows(shared_run: Path) -> None:
-    from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+    from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
+    from heschl.study.extraction.stored import store_of
     from heschl.study.inputs.load import load_inputs
     from heschl.study.inputs.targets import fit_groups
-    from heschl.study.stored import store_of
     from heschl.study.work.progress import Reporter
 
     inputs = load_inputs(shared_run.parent / "study.toml")

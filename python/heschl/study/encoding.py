@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv
 from heschl.study.config.study import Encoding
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features
 from heschl.study.inputs.targets import FitGroup
 from heschl.study.work.cache import Cache, Piece, save_arrays
 from heschl.study.work.progress import Advance, Reporter

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heschl.study.encoding import fits_done
-from heschl.study.extraction import look_at_spaces, stored_features, study_grid
+from heschl.study.extraction.features import look_at_spaces, stored_features, study_grid
+from heschl.study.extraction.stored import store_of
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import fit_groups
-from heschl.study.stored import store_of
 from heschl.study.work.cache import Cache
 
 

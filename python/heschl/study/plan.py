@@ -24,12 +24,12 @@ from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config.study import Study
-from heschl.study.extraction import look_at_spaces, study_grid
+from heschl.study.extraction.features import look_at_spaces, study_grid
+from heschl.study.extraction.spaces import open_space
+from heschl.study.extraction.stored import store_of
 from heschl.study.inputs.load import Inputs, load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
 from heschl.study.kinds.base import Spoken
-from heschl.study.spaces import open_space
-from heschl.study.stored import store_of
 from heschl.study.work.progress import Reporter
 
 TRIAL_OPERATIONS = 4e10

@@ -14,7 +14,7 @@ from heschl.checks import InputError
 from heschl.files import digest, digest_code
 from heschl.linear import joined_cv
 from heschl.study.config.study import Encoding
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features
 from heschl.study.inputs.targets import FitGroup
 from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.work.progress import Reporter

@@ -47,7 +47,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.files import replacing
 from heschl.study.encoding import GroupFits, LayerFit
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features
 from heschl.study.inputs.load import Inputs
 from heschl.study.inputs.targets import FitGroup
 from heschl.study.statistics import false_discovery_rate, prediction_p_values

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heschl.features.store import FeatureStore
 from heschl.files import only_writer
 from heschl.linear.device.place import check_device
 from heschl.study.ceilings import add_electrodes, maximum_over_layers
 from heschl.study.encoding import fit_encoding, fit_layers, most_chosen
-from heschl.study.extraction import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
+from heschl.study.extraction.features import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
+from heschl.study.extraction.stored import store_of
 from heschl.study.figures import write_figures
 from heschl.study.inputs.audit import audit
 from heschl.study.inputs.load import Inputs, leave_out, load_inputs
@@ -23,7 +25,6 @@ from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
 from heschl.study.shared import fit_shared, layer_map
 from heschl.study.shared_results import add_shared, shared_table
-from heschl.study.stored import store_of
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
 from heschl.study.word_lags import add_word_lags, fit_word_lags
@@ -204,3 +205,15 @@ def _extracted(
             if without is None:
                 raise
             inputs = without
+
+
+def extract_study(path: str | Path, report: Reporter) -> FeatureStore:
+    """Extract the features of a study, all that is missing in its store, and nothing else."""
+    from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
+
+    path = Path(path)
+    inputs = load_inputs(path)
+    store = store_of(inputs.study, inputs.folder)
+    spaces = look_at_spaces(inputs, store)
+    extract_features(inputs, spaces, study_grid(inputs, spaces), store, report)
+    return store

@@ -31,11 +31,10 @@ from heschl.linear.cca.parts import level
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Encoding
 from heschl.study.encoding import GroupFits, LayerFit
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features, spoken_rows
 from heschl.study.inputs.targets import FitGroup
 from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.work.progress import Reporter
-from heschl.timing.align import runs, word_of_frames
 
 KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")
 SIDES = {"speech": "a", "language": "b"}
@@ -324,19 +323,6 @@ def layer_map(
             progress=lambda done, _: advance(done),
         )  # fmt: skip
     return np.asarray(found)
-
-
-def spoken_rows(language: Features, group: FitGroup) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Tell which rows have a word, and the first row and one past the last of each word."""
-    spoken, words, start = [], [], 0
-    for name, n_frames in group.segments:
-        word = word_of_frames(language.stimuli[name].words, language.grid.times(n_frames))
-        spoken.append(word >= 0)
-        which, counts = runs(word)
-        ends = start + np.cumsum(counts)
-        words.append(np.stack([ends - counts, ends], axis=1)[which >= 0])
-        start += n_frames
-    return np.concatenate(spoken), np.concatenate(words).astype(np.int64)
 
 
 def _similarities(parts: Mapping[str, Mapping[str, NDArray[Any]]], group: FitGroup) -> NDArray[np.float64]:

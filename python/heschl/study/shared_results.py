@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.study.config.analyses import Shared
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features
 from heschl.study.shared import PAIRS, SIDES, SharedFits
 from heschl.study.statistics import quartiles
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from heschl import LaggedRidgeCV, lagged_design
 from heschl.ecog import read_responses
 from heschl.features.store import FeatureStore
-from heschl.study.extraction import extract_features, look_at_spaces, study_grid
+from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
 from heschl.study.results import open_results

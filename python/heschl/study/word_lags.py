@@ -21,9 +21,8 @@ from heschl.files import digest, digest_code
 from heschl.linear import Repeated, nested_cv_learned
 from heschl.study.config.analyses import WordLags
 from heschl.study.config.study import Encoding
-from heschl.study.extraction import Features
+from heschl.study.extraction.features import Features, spoken_rows
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.shared import spoken_rows
 from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
 from heschl.study.work.progress import Reporter
 

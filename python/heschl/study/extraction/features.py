@@ -13,10 +13,11 @@ from heschl.checks import InputError
 from heschl.features.store import Description, FeatureSet, FeatureStore
 from heschl.files import digest
 from heschl.linear import Repeated
+from heschl.study.extraction.spaces import open_space, source_key, stimulus_key
 from heschl.study.inputs.load import Inputs
+from heschl.study.inputs.targets import FitGroup
 from heschl.study.kinds.base import Floats, OpenSpace, Spoken
 from heschl.study.kinds.registry import Space
-from heschl.study.spaces import open_space, source_key, stimulus_key
 from heschl.study.work.progress import Reporter
 from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
@@ -260,3 +261,16 @@ def _one_by_one(
             except InputError as error:
                 yield stimuli[at], error
             at += 1
+
+
+def spoken_rows(language: Features, group: FitGroup) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Tell which rows have a word, and the first row and one past the last of each word."""
+    spoken, words, start = [], [], 0
+    for name, n_frames in group.segments:
+        word = word_of_frames(language.stimuli[name].words, language.grid.times(n_frames))
+        spoken.append(word >= 0)
+        which, counts = runs(word)
+        ends = start + np.cumsum(counts)
+        words.append(np.stack([ends - counts, ends], axis=1)[which >= 0])
+        start += n_frames
+    return np.concatenate(spoken), np.concatenate(words).astype(np.int64)

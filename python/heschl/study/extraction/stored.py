@@ -9,9 +9,8 @@ from pathlib import Path
 from heschl.checks import InputError
 from heschl.features.store import FeatureSet, FeatureStore
 from heschl.study.config.study import Study, read_study
+from heschl.study.extraction.spaces import source_key
 from heschl.study.inputs.load import load_inputs
-from heschl.study.spaces import source_key
-from heschl.study.work.progress import Reporter
 
 
 def store_of(study: Study, folder: Path, out: Path | None = None) -> FeatureStore:
@@ -95,15 +94,3 @@ def removable(
         and (older_than is None or (now - datetime.datetime.fromisoformat(features.created)).days >= older_than)
     ]
     return found
-
-
-def extract_study(path: str | Path, report: Reporter) -> FeatureStore:
-    """Extract the features of a study, all that is missing in its store, and nothing else."""
-    from heschl.study.extraction import extract_features, look_at_spaces, study_grid
-
-    path = Path(path)
-    inputs = load_inputs(path)
-    store = store_of(inputs.study, inputs.folder)
-    spaces = look_at_spaces(inputs, store)
-    extract_features(inputs, spaces, study_grid(inputs, spaces), store, report)
-    return store

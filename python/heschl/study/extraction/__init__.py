@@ -1,0 +1,1 @@
+"""Features of a study: extracted once, kept, brought to the grid."""
