@@ -38,8 +38,8 @@ from heschl.linear.cca.parts import level
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import choose_solver
 from heschl.study import open_results, run_study
+from heschl.study.analyses.encoding import fit_layer
 from heschl.study.config.study import Encoding
-from heschl.study.encoding import fit_layer
 from heschl.study.extraction.features import Features, extract_features, look_at_spaces, spoken_rows, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups

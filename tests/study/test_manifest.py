@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import heschl.study.encoding as encoding
+import heschl.study.analyses.encoding as encoding
 from heschl.cli import app
 from heschl.study import run_study
 from heschl.study.manifest import Item, manifest

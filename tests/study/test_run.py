@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-import heschl.study.encoding as encoding
+import heschl.study.analyses.encoding as encoding
 import heschl.study.extraction.features as extraction
 from heschl.checks import InputError
 from heschl.cli import app

@@ -14,10 +14,10 @@ import pytest
 from heschl import CCA, InputError
 from heschl.linear.device.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
-from heschl.study import shared as stage
+from heschl.study.analyses import shared as stage
+from heschl.study.analyses.shared import Split, shared_variance
 from heschl.study.config.study import read_study
 from heschl.study.extraction.features import spoken_rows
-from heschl.study.shared import Split, shared_variance
 
 SHARED = """
 [shared]

@@ -10,10 +10,10 @@ import pytest
 import heschl
 from heschl.checks import InputError
 from heschl.study import run_study
+from heschl.study.analyses.word_lags import _components, lagged_responses
 from heschl.study.config.analyses import WordLags
 from heschl.study.config.study import read_study
 from heschl.study.simulate import simulate_cohort
-from heschl.study.word_lags import _components, lagged_responses
 
 
 def test_windows_against_a_loop() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from heschl.study.encoding import fits_done
+from heschl.study.analyses.encoding import fits_done
 from heschl.study.extraction.features import look_at_spaces, stored_features, study_grid
 from heschl.study.extraction.stored import store_of
 from heschl.study.inputs.load import load_inputs

@@ -24,7 +24,7 @@ p_familywise                      (space, electrode): sign flips of stimuli, max
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
 ceiling_reliable, normalised_r2   (electrode), (space, electrode): whether it is above 0; best_r2 over it
 word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
-shared_..., canonical_...         if asked for: see `heschl.study.shared_results`
+shared_..., canonical_...         if asked for: see `heschl.study.analyses.shared_results`
 ..._shuffled                      the same with another stimulus' response, if asked for
 ================================  ======================================================================
 
@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.files import replacing
-from heschl.study.encoding import GroupFits, LayerFit
+from heschl.study.analyses.encoding import GroupFits, LayerFit
 from heschl.study.extraction.features import Features
 from heschl.study.inputs.load import Inputs
 from heschl.study.inputs.targets import FitGroup

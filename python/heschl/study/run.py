@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 from heschl.features.store import FeatureStore
 from heschl.files import only_writer
 from heschl.linear.device.place import check_device
-from heschl.study.ceilings import add_electrodes, maximum_over_layers
-from heschl.study.encoding import fit_encoding, fit_layers, most_chosen
+from heschl.study.analyses.ceilings import add_electrodes, maximum_over_layers
+from heschl.study.analyses.encoding import fit_encoding, fit_layers, most_chosen
+from heschl.study.analyses.published import add_published, fft_resampled, fit_published, published_table
+from heschl.study.analyses.shared import fit_shared, layer_map
+from heschl.study.analyses.shared_results import add_shared, shared_table
+from heschl.study.analyses.word_lags import add_word_lags, fit_word_lags
 from heschl.study.extraction.features import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
 from heschl.study.extraction.stored import store_of
 from heschl.study.figures import write_figures
@@ -20,14 +24,10 @@ from heschl.study.inputs.audit import audit
 from heschl.study.inputs.load import Inputs, leave_out, load_inputs
 from heschl.study.inputs.targets import fit_groups
 from heschl.study.plan import compare_with_plan
-from heschl.study.published import add_published, fft_resampled, fit_published, published_table
 from heschl.study.report import write_report
 from heschl.study.results import build_results, open_results, write_results
-from heschl.study.shared import fit_shared, layer_map
-from heschl.study.shared_results import add_shared, shared_table
 from heschl.study.summary import write_summary
 from heschl.study.tables import best_table, layer_table, write_table
-from heschl.study.word_lags import add_word_lags, fit_word_lags
 from heschl.study.work.cache import Cache
 from heschl.study.work.progress import Reporter
 from heschl.study.work.sharing import Part, workers
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from heschl.features.store import Description, FeatureStore
-    from heschl.study.encoding import GroupFits
+    from heschl.study.analyses.encoding import GroupFits
     from heschl.study.inputs.targets import FitGroup
     from heschl.timing.grid import FrameGrid
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
+from heschl.study.analyses.shared_results import shared_summary
 from heschl.study.config.study import Study
-from heschl.study.shared_results import shared_summary
 from heschl.study.statistics import quartiles
 from heschl.study.tables import mean_over_folds
 

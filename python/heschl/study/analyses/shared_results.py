@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.study.analyses.shared import PAIRS, SIDES, SharedFits
 from heschl.study.config.analyses import Shared
 from heschl.study.extraction.features import Features
-from heschl.study.shared import PAIRS, SIDES, SharedFits
 from heschl.study.statistics import quartiles
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from heschl.linear import (
 )
 from heschl.linear.cca.costs import device_of_pairs
 from heschl.linear.cca.parts import level
+from heschl.study.analyses.encoding import GroupFits, LayerFit
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Encoding
-from heschl.study.encoding import GroupFits, LayerFit
 from heschl.study.extraction.features import Features, spoken_rows
 from heschl.study.inputs.targets import FitGroup
 from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays

@@ -1,0 +1,1 @@
+"""The analyses of a study, a file each."""
