@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heschl.study.resampling import _bootstrap_means
+from heschl.study.statistics.resampling import _bootstrap_means
 
 BOOTSTRAP = "hierarchical bootstrap, 16 subjects, 822 electrodes"
 

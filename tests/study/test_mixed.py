@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from heschl.study.contrasts import contrast_table
-from heschl.study.mixed import mixed_model
+from heschl.study.statistics.contrasts import contrast_table
+from heschl.study.statistics.mixed import mixed_model
 
 SUBJECTS = np.repeat(np.arange(8), 20)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.study.resampling import _max_t, hierarchical_bootstrap, sign_flip_p_values
+from heschl.study.statistics.resampling import _max_t, hierarchical_bootstrap, sign_flip_p_values
 
 
 def test_the_largest_t_of_each_flip() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heschl.study.statistics import false_discovery_rate, prediction_p_values, quartiles
+from heschl.study.statistics.tests import false_discovery_rate, prediction_p_values, quartiles
 
 
 def test_p_values_are_conservative_where_the_model_only_adds_noise() -> None:

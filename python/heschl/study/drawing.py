@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
     import xarray as xr

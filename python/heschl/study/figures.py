@@ -27,7 +27,7 @@ from heschl.study.drawing import (
     stand_side_by_side,
     write_key,
 )
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:

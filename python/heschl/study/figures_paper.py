@@ -22,7 +22,7 @@ MOST_REGIONS = 8
 
 def models_compared(results: xr.Dataset) -> Figure:
     """Draw each model's score, over its ceiling where there is one, with paired tests between models (Fig. 2a)."""
-    from heschl.study.contrasts import contrast_table
+    from heschl.study.statistics.contrasts import contrast_table
 
     spaces = [str(space) for space in results["space"].values]
     over = "normalised_r2" in results and np.isfinite(results["normalised_r2"].values).any()

@@ -12,7 +12,7 @@ from heschl.study.analyses.shared_results import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,7 +14,7 @@ from heschl.files import replacing
 from heschl.study.analyses.published import DIFFERENCES, published_table
 from heschl.study.figures import captions
 from heschl.study.methods import methods_text, notes_of
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 from heschl.study.tables import best_table, layer_table
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write_report(results: xr.Dataset, out: Path) -> Path:
 
 def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
     from heschl.study.analyses.shared_results import shared_table
-    from heschl.study.contrasts import contrast_table
+    from heschl.study.statistics.contrasts import contrast_table
 
     found = [
         _table(

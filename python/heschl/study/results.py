@@ -50,7 +50,7 @@ from heschl.study.analyses.encoding import GroupFits, LayerFit
 from heschl.study.extraction.features import Features
 from heschl.study.inputs.load import Inputs
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.statistics import false_discovery_rate, prediction_p_values
+from heschl.study.statistics.tests import false_discovery_rate, prediction_p_values
 from heschl.timing.grid import FrameGrid
 
 if TYPE_CHECKING:

@@ -83,7 +83,7 @@ def run_study(
     InputError
         For any bad input; nothing has been written then.
     """
-    from heschl.study.contrasts import contrast_table, with_statistics
+    from heschl.study.statistics.contrasts import contrast_table, with_statistics
 
     report = Reporter(console)
     out = Path(out) if out is not None else Path(path).resolve().parent / "results"

@@ -11,7 +11,7 @@ import numpy as np
 from heschl.files import replacing
 from heschl.study.analyses.shared_results import shared_summary
 from heschl.study.config.study import Study
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from heschl.study.analyses.shared import PAIRS, SIDES, SharedFits
 from heschl.study.config.analyses import Shared
 from heschl.study.extraction.features import Features
-from heschl.study.statistics import quartiles
+from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Tests, contrasts of models, resampling, mixed models."""
