@@ -23,7 +23,7 @@ from heschl.linear import (
 from heschl.linear.cca.grid import cca_grid
 
 if TYPE_CHECKING:
-    from heschl.study.results import open_results as open_results
+    from heschl.study.results.dataset import open_results as open_results
 
 __version__ = version("heschl")
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Give what needs the extra "study" only where it is asked for."""
     if name == "open_results":
-        from heschl.study.results import open_results
+        from heschl.study.results.dataset import open_results
 
         return open_results
     raise AttributeError(f"module 'heschl' has no attribute {name!r}")

@@ -145,7 +145,7 @@ def figures(
     with _plainly() as console:
         from heschl.study.figures import write_figures
         from heschl.study.report import write_report
-        from heschl.study.results import open_results
+        from heschl.study.results.dataset import open_results
 
         found = open_results(results)
         folder = results.parent if results.suffix == ".zarr" else results

@@ -5,7 +5,7 @@
 ``cache`` is how finished work is kept.
 """
 
-from heschl.study.results import open_results
+from heschl.study.results.dataset import open_results
 from heschl.study.run import run_study
 
 __all__ = ["open_results", "run_study"]

@@ -27,8 +27,8 @@ from heschl.study.drawing import (
     stand_side_by_side,
     write_key,
 )
+from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
-from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:
     import xarray as xr

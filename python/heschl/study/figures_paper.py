@@ -9,7 +9,7 @@ import numpy as np
 
 from heschl.study.brain import draw_electrodes
 from heschl.study.drawing import GREY, INK, colour_of, draw_points, make_figure, write_key
-from heschl.study.tables import mean_over_folds
+from heschl.study.results.tables import mean_over_folds
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -25,9 +25,9 @@ from heschl.study.inputs.load import Inputs, leave_out, load_inputs
 from heschl.study.inputs.targets import fit_groups
 from heschl.study.plan import compare_with_plan
 from heschl.study.report import write_report
-from heschl.study.results import build_results, open_results, write_results
+from heschl.study.results.dataset import build_results, open_results, write_results
+from heschl.study.results.tables import best_table, layer_table, write_table
 from heschl.study.summary import write_summary
-from heschl.study.tables import best_table, layer_table, write_table
 from heschl.study.work.cache import Cache
 from heschl.study.work.progress import Reporter
 from heschl.study.work.sharing import Part, workers

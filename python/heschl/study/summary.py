@@ -11,8 +11,8 @@ import numpy as np
 from heschl.files import replacing
 from heschl.study.analyses.shared_results import shared_summary
 from heschl.study.config.study import Study
+from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
-from heschl.study.tables import mean_over_folds
 
 if TYPE_CHECKING:
     import xarray as xr

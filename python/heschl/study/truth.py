@@ -17,8 +17,8 @@ from heschl.study.analyses.shared_results import shared_table
 from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
-from heschl.study.results import open_results
-from heschl.study.tables import best_table, layer_table
+from heschl.study.results.dataset import open_results
+from heschl.study.results.tables import best_table, layer_table
 from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.study.analyses.shared_results import part_scores
+from heschl.study.results.tables import mean_over_folds
 from heschl.study.simulate.paper_latents import KNOWN
 from heschl.study.simulate.paper_responses import REGIONS
 from heschl.study.statistics.contrasts import contrast_table, paired
-from heschl.study.tables import mean_over_folds
 from heschl.study.truth import Check
 
 if TYPE_CHECKING:

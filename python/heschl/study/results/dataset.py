@@ -221,7 +221,7 @@ def open_results(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Labelled scores; the head of `heschl.study.results` describes the variables.
+        Labelled scores; the head of `heschl.study.results.dataset` describes the variables.
 
     Raises
     ------
