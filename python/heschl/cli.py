@@ -143,8 +143,8 @@ def figures(
 ) -> None:
     """Draw a study's figures and its report again, from the results alone: nothing is fitted."""
     with _plainly() as console:
-        from heschl.study.figures import write_figures
-        from heschl.study.report import write_report
+        from heschl.study.report.figures import write_figures
+        from heschl.study.report.html import write_report
         from heschl.study.results.dataset import open_results
 
         found = open_results(results)

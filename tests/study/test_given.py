@@ -13,7 +13,7 @@ from heschl.linear import Repeated
 from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
 from heschl.study.inputs.load import load_inputs
-from heschl.study.summary import summary
+from heschl.study.report.summary import summary
 from study.test_features import features_of, opened
 
 FRAMES = '\n[features.frames]\nkind = "frame_arrays"\nfolder = "frames"\nrate = 50.0\ncentre = 0.0125\nwidth = 0.025\n'

@@ -22,7 +22,7 @@ from heschl.study.analyses.published import fft_resampled
 from heschl.study.inputs.audit import audit
 from heschl.study.inputs.load import load_inputs
 from heschl.study.inputs.targets import fit_groups, on_grid
-from heschl.study.methods import methods_text
+from heschl.study.report.methods import methods_text
 from heschl.study.run import run_study
 from heschl.study.statistics.contrasts import contrast_table, familywise_p_values, paired
 from heschl.timing.grid import FrameGrid

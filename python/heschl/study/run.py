@@ -19,15 +19,15 @@ from heschl.study.analyses.shared_results import add_shared, shared_table
 from heschl.study.analyses.word_lags import add_word_lags, fit_word_lags
 from heschl.study.extraction.features import Features, RefusedStimuli, extract_features, look_at_spaces, study_grid
 from heschl.study.extraction.stored import store_of
-from heschl.study.figures import write_figures
 from heschl.study.inputs.audit import audit
 from heschl.study.inputs.load import Inputs, leave_out, load_inputs
 from heschl.study.inputs.targets import fit_groups
 from heschl.study.plan import compare_with_plan
-from heschl.study.report import write_report
+from heschl.study.report.figures import write_figures
+from heschl.study.report.html import write_report
+from heschl.study.report.summary import write_summary
 from heschl.study.results.dataset import build_results, open_results, write_results
 from heschl.study.results.tables import best_table, layer_table, write_table
-from heschl.study.summary import write_summary
 from heschl.study.work.cache import Cache
 from heschl.study.work.progress import Reporter
 from heschl.study.work.sharing import Part, workers

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
-from heschl.study.drawing import (
+from heschl.study.report.drawing import (
     GREY,
     INK,
     colour_of,
@@ -64,8 +64,8 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
 
 def all_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
     """Give the functions that draw these results, by the names of the files: the paper's by number, then others."""
-    from heschl.study.figures_paper import paper_figures
-    from heschl.study.figures_shared import shared_figures
+    from heschl.study.report.figures_paper import paper_figures
+    from heschl.study.report.figures_shared import shared_figures
 
     found = {**paper_figures(results), **FIGURES, **shared_figures(results)}
     numbered = sorted(name for name in found if name[0].isdigit())

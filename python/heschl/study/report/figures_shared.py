@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heschl.study.analyses.shared_results import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
-from heschl.study.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key
+from heschl.study.report.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key
 from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heschl.study.brain import draw_electrodes
-from heschl.study.drawing import GREY, INK, colour_of, draw_points, make_figure, write_key
+from heschl.study.report.brain import draw_electrodes
+from heschl.study.report.drawing import GREY, INK, colour_of, draw_points, make_figure, write_key
 from heschl.study.results.tables import mean_over_folds
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from heschl.files import replacing
 from heschl.study.analyses.published import DIFFERENCES, published_table
-from heschl.study.figures import captions
-from heschl.study.methods import methods_text, notes_of
+from heschl.study.report.figures import captions
+from heschl.study.report.methods import methods_text, notes_of
 from heschl.study.results.tables import best_table, layer_table
 from heschl.study.statistics.tests import quartiles
 
