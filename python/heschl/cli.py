@@ -315,7 +315,7 @@ def prepare_recording(recording: Annotated[Path, typer.Argument(help="The record
     Writes OUT.zarr, which [responses.subjects] of a study.toml takes as it is, and a report, OUT.md and OUT.png.
     """
     with _plainly() as console:
-        from heschl.study.prepare import prepare
+        from heschl.study.prepare.recording import prepare
         from heschl.study.work.progress import Reporter
 
         out = prepare(recording, Reporter(console))

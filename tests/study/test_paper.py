@@ -21,7 +21,7 @@ from heschl.study.inputs.load import load_inputs
 from heschl.study.simulate import simulate_paper
 from heschl.study.simulate.paper_latents import LATENTS, PaperSize
 from heschl.study.simulate.paper_truth import judge_paper
-from heschl.study.truth import Check
+from heschl.study.simulate.truth import Check
 
 FIGURES = ("2a", "2b", "3a", "3b", "4a", "4b")
 

@@ -16,7 +16,7 @@ from heschl.checks import InputError
 from heschl.cli import app
 from heschl.ecog import read_responses
 from heschl.study import open_results, run_study
-from heschl.study.prepare import prepare
+from heschl.study.prepare.recording import prepare
 from heschl.study.work.progress import Reporter
 
 pytest.importorskip("mne")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heschl.study.truth import Agreement, Findings, judge
+from heschl.study.simulate.truth import Agreement, Findings, judge
 
 OWN = {"envelope": "mel", "word": "glove", "context": "gpt2", "accent": "gpt2", "timbre": "mel"}
 # What each part should find: accent in the shared top of both models, timbre and context in their own model's rest.

@@ -10,7 +10,7 @@ import numpy as np
 from heschl.files import replacing
 from heschl.study.run import run_study
 from heschl.study.simulate import simulate_cohort
-from heschl.study.truth import Check, Findings, compare_with_truth, judge
+from heschl.study.simulate.truth import Check, Findings, compare_with_truth, judge
 
 if TYPE_CHECKING:
     from rich.console import Console

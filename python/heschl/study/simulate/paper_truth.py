@@ -12,8 +12,8 @@ from heschl.study.analyses.shared_results import part_scores
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.simulate.paper_latents import KNOWN
 from heschl.study.simulate.paper_responses import REGIONS
+from heschl.study.simulate.truth import Check
 from heschl.study.statistics.contrasts import contrast_table, paired
-from heschl.study.truth import Check
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.ecog.selection import reliable_across_repeats, speech_responsive
 from heschl.ecog.triggers import trigger_events
 from heschl.study.inputs.transcripts import named_files
-from heschl.study.prepare_report import write_figure, write_text
+from heschl.study.prepare.report import write_figure, write_text
 from heschl.study.section import NotNegative, Positive, Section
 from heschl.study.work.progress import Reporter
 from heschl.timing.audio import duration, read_audio
