@@ -3,7 +3,7 @@ set(kernels
   csrc/cuda/arrays.cu csrc/cuda/cca.cu csrc/cuda/design.cu csrc/cuda/dual.cu csrc/cuda/gram.cu csrc/cuda/moments.cu
   csrc/cuda/predict.cu csrc/cuda/ridge.cu csrc/cuda/scores.cu)
 set(sources ${kernels} csrc/cuda/algebra.cpp csrc/cuda/device.cpp csrc/cuda/libraries.cpp
-  csrc/bindings/blas.cpp csrc/bindings/cuda.cpp csrc/bindings/errors.cpp)
+  csrc/bindings/scipy_blas.cpp csrc/bindings/cuda.cpp csrc/bindings/errors.cpp)
 
 if(HESCHL_CUDA STREQUAL "EMULATED")
   set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)

@@ -7,8 +7,8 @@
 
 #include <optional>
 
-#include "blas.hpp"
 #include "heschl/view.hpp"
+#include "scipy_blas.hpp"
 
 namespace heschl::bindings {
 namespace py = pybind11;
@@ -81,7 +81,8 @@ inline Lags lags_of(int64_t first, int64_t count) {
 struct OnCpu {
     template <class T>
     using Array = bindings::Array<T>;
-    using Handle = int64_t;  // threads
+    using Handle = int64_t;
+    static constexpr const char* handle_name = "n_threads";
 
     static Cpu context(int64_t n_threads) {
         Cpu cpu = scipy_blas();

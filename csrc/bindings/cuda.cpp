@@ -4,10 +4,14 @@
 
 #include "../cuda/arrays.hpp"
 #include "../cuda/libraries.hpp"
+#include "cca.hpp"
 #include "dlpack.hpp"
+#include "dual.hpp"
 #include "errors.hpp"
-#include "kernels.hpp"
-#include "kernels_others.hpp"
+#include "moments.hpp"
+#include "predict.hpp"
+#include "ridge.hpp"
+#include "scores.hpp"
 
 namespace heschl::bindings {
 namespace {
@@ -164,6 +168,16 @@ void bind_array(py::module_& m, const char* name) {
 }
 
 template <class T>
+void bind_kernels(py::module_& m) {
+    bind_moments<OnCuda, T>(m);
+    bind_ridge<OnCuda, T>(m);
+    bind_predict<OnCuda, T>(m);
+    bind_dual<OnCuda, T>(m);
+    bind_scores<OnCuda, T>(m);
+    bind_cca<OnCuda, T>(m);
+}
+
+template <class T>
 void bind_algebra(py::module_& m) {
     using A = DeviceArray<T>;
     using D = DeviceArray<double>;
@@ -299,9 +313,7 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     bind_algebra<float>(m);
     bind_algebra<double>(m);
     m.def("sums_of_groups", grouped);
-    bind_ridge<OnCuda, float>(m);
-    bind_ridge<OnCuda, double>(m);
-    bind_dual_scores_cca<OnCuda, float>(m);
-    bind_dual_scores_cca<OnCuda, double>(m);
+    bind_kernels<float>(m);
+    bind_kernels<double>(m);
     bind_largest_singular<OnCuda>(m);
 }

@@ -77,6 +77,7 @@ struct OnCuda {
     template <class T>
     using Array = DeviceArray<T>;
     using Handle = const Cuda&;
+    static constexpr const char* handle_name = "context";
 
     static const Cuda& context(const Cuda& cuda) { return cuda; }
 };

@@ -2,7 +2,7 @@
 
 All arrays of one call share float32 or float64 (`_Float`); `ranges` is (r, 4) int64
 (`heschl.linear.design.rows`), `run` the row of each frame for run-length features. Outputs are written in place.
-`device` is the number of threads.
+`n_threads` is the number of threads.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _Int = NDArray[np.int64]
 _Run = NDArray[np.int64] | None
 
 def lagged_design(
-    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, first_lag: int, n_lags: int, X: _Float, device: int
+    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, first_lag: int, n_lags: int, X: _Float, n_threads: int
 ) -> None: ...
 def lagged_moments(
     H: _Float,
@@ -30,7 +30,7 @@ def lagged_moments(
     entering: _Float,
     pair_sums: _Double,
     pair_counts: _Double,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def lagged_pair(
     a: _Float,
@@ -43,7 +43,7 @@ def lagged_pair(
     first_lag: int,
     n_lags: int,
     first_column: _Float,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def lagged_targets(
     H: _Float,
@@ -57,13 +57,13 @@ def lagged_targets(
     cross: _Float,
     target_sums: _Double,
     totals: _Double,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def lagged_kernel(
-    a: _Float, a_ranges: _Int, b: _Float, b_ranges: _Int, first_lag: int, n_lags: int, K: _Float, device: int
+    a: _Float, a_ranges: _Int, b: _Float, b_ranges: _Int, first_lag: int, n_lags: int, K: _Float, n_threads: int
 ) -> None: ...
 def feature_statistics(
-    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, sums: _Double, extremes: _Float, device: int
+    H: _Float, run: _Run, h_shift: _Float, ranges: _Int, sums: _Double, extremes: _Float, n_threads: int
 ) -> None: ...
 def lagged_gram(
     first_column: _Float,
@@ -77,7 +77,7 @@ def lagged_gram(
     first_lag: int,
     n_lags: int,
     G: _Float,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def lagged_cross(
     cross: _Float,
@@ -91,14 +91,14 @@ def lagged_cross(
     first_lag: int,
     n_lags: int,
     R: _Float,
-    device: int,
+    n_threads: int,
 ) -> None: ...
-def ridge_solve(G: _Float, diagonal: _Float, alpha: float, W: _Float, device: int) -> None: ...
-def leave_out(U: _Float, starts: _Int, less: float, A: _Float, E: _Float, device: int) -> None: ...
+def ridge_solve(G: _Float, diagonal: _Float, alpha: float, W: _Float, n_threads: int) -> None: ...
+def leave_out(U: _Float, starts: _Int, less: float, A: _Float, E: _Float, n_threads: int) -> None: ...
 def ridge_residual(
-    G: _Float, diagonal: _Float, alpha: float, R: _Float, W: _Float, targets: _Int, device: int
+    G: _Float, diagonal: _Float, alpha: float, R: _Float, W: _Float, targets: _Int, n_threads: int
 ) -> float: ...
-def quadratic_errors(G: _Float, R: _Float, W: _Float, out: _Double, device: int) -> None: ...
+def quadratic_errors(G: _Float, R: _Float, W: _Float, out: _Double, n_threads: int) -> None: ...
 def lagged_predict(
     H: _Float,
     run: _Run,
@@ -108,7 +108,7 @@ def lagged_predict(
     n_lags: int,
     W: _Float,
     P: _Float,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def lagged_sse(
     H: _Float,
@@ -121,12 +121,14 @@ def lagged_sse(
     W: _Float,
     intercept: _Float,
     sse: _Double,
-    device: int,
+    n_threads: int,
 ) -> None: ...
 def whiten_rows(
-    X: _Float, mean: _Double, factor: _Double, U: _Double | None, Q: _Float | None, gram: _Double, device: int
+    X: _Float, mean: _Double, factor: _Double, U: _Double | None, Q: _Float | None, gram: _Double, n_threads: int
 ) -> None: ...
 def largest_singular(
-    M: _Double, edges: _Int, k: int, values: _Double, vectors: _Double | None, device: int
+    M: _Double, edges: _Int, k: int, values: _Double, vectors: _Double | None, n_threads: int
 ) -> None: ...
-def score_sums(Y: _Float, P: _Float, bounds: _Int, fold: _Int, shift: _Double, sums: _Double, device: int) -> None: ...
+def score_sums(
+    Y: _Float, P: _Float, bounds: _Int, fold: _Int, shift: _Double, sums: _Double, n_threads: int
+) -> None: ...

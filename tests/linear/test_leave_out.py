@@ -109,7 +109,7 @@ def test_many_groups_take_the_closed_form(d: int, monkeypatch: pytest.MonkeyPatc
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("refitted for every group")
 
-    monkeypatch.setattr("heschl.linear.ridge.engine.cross_validate", forbidden)
+    monkeypatch.setattr("heschl.linear.crossval.fit.cross_validate", forbidden)
     model = fitted(problem, LeaveOneGroupOut(), "auto")
     assert model.solver_ == ("dual" if d * 10 > 480 else "cholesky")
     np.testing.assert_allclose(model.cv_scores_, expected.r2, atol=R2["float64"])
@@ -127,7 +127,7 @@ def test_folds_of_fewer_rows_than_columns_take_the_closed_form(dtype: str, monke
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("refitted for every fold")
 
-    monkeypatch.setattr("heschl.linear.ridge.engine.cross_validate", forbidden)
+    monkeypatch.setattr("heschl.linear.crossval.fit.cross_validate", forbidden)
     for kept in (10, 0):  # loadings of every λ kept for the final weights, or solved for again
         monkeypatch.setattr("heschl.linear.ridge.leave_out.KEPT_MATRICES", kept)
         found = fitted(problem, 5, "dual", alphas)

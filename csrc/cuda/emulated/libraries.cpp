@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "../../bindings/blas.hpp"
+#include "../../bindings/scipy_blas.hpp"
 #include "runtime.hpp"
 
 namespace heschl::emulated {

@@ -1,5 +1,5 @@
 // The BLAS and LAPACK routines the core calls, as function pointers with the Fortran interface (32-bit integers).
-// Nothing is linked: whoever loads the core fills the table once (bindings/blas.cpp takes it from SciPy).
+// Nothing is linked: whoever loads the core fills the table once (bindings/scipy_blas.cpp takes it from SciPy).
 #pragma once
 
 #include "heschl/error.hpp"

@@ -1,6 +1,6 @@
 // The kernels of heschl/kernels.hpp on a GPU: the same functions with another device in front. All views are of device
 // memory but for Ranges, the targets of ridge_residual, the edges of largest_singular, and bounds and fold of
-// score_sums, which lie on the host. One template binds both (bindings/kernels.hpp), so that they cannot drift apart.
+// score_sums, which lie on the host. One template binds both (bindings/), so that they cannot drift apart.
 #pragma once
 
 #include "heschl/kernels.hpp"

@@ -212,7 +212,7 @@ def _target_key(group: FitGroup) -> str:
 
 
 def _fit_key(features: str, layer: int, targets: str, settings: Encoding, rate: float) -> str:
-    code = digest_code("_core", "linear", "study.targets", "study.encoding")
+    code = digest_code("_core", "linear", "study.inputs.targets", "study.analyses.encoding")
     return digest(code, features, layer, targets, settings.decides(), rate)
 
 

@@ -82,7 +82,7 @@ def fit_published(
     InputError
         Where responses are missing: the published code knows no masks.
     """
-    code = digest_code("_core", "linear", "study.published")
+    code = digest_code("_core", "linear", "study.analyses.published")
     pieces = []
     with report.stage("as published", sum(len(found.layers) for found in features.values()) * len(groups)) as advance:
         for space, found in features.items():

@@ -93,7 +93,7 @@ def fit_shared(
     list of SharedFits
         One per group, in their order.
     """
-    code = digest_code("_core", "linear", "study.shared", "study.targets")
+    code = digest_code("_core", "linear", "study.analyses.shared", "study.inputs.targets")
     out = []
     for group_fits in fits:
         split = Split(group_fits, features, settings, encoding)

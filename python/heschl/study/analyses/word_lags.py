@@ -78,7 +78,7 @@ def fit_word_lags(
     list of WordLagFits
         One per group.
     """
-    code = digest_code("_core", "linear", "study.word_lags")
+    code = digest_code("_core", "linear", "study.analyses.word_lags")
     out = []
     for group, own in zip(groups, layers, strict=True):
         onsets, ends = word_rows(features, group)

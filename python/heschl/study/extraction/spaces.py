@@ -71,7 +71,7 @@ def source_key(name: str, inputs: Inputs) -> str:
     settings = [
         space.model_dump(exclude=aside),
         inputs.study.store.dtype,
-        digest_code("features", "study.spaces", "study.kinds", "timing.audio"),
+        digest_code("features", "study.extraction.spaces", "study.kinds", "timing.audio"),
     ]
     if isinstance(space, WordSpace):
         files = [inputs.folder / file for file in (space.file, space.words) if file is not None]

@@ -39,7 +39,7 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int 
         test over electrodes, as in the paper; ``low``, ``high`` and ``p_bootstrap`` of a hierarchical bootstrap of
         subjects and electrodes within them (95 %, two-sided), and ``subjects``; ``mixed``, ``mixed_low``,
         ``mixed_high`` and ``p_mixed`` of a linear mixed model with an offset for each subject, ``mixed_note`` why there
-        is none or what to know of it (`heschl.study.statistics.mixed`); ``q_mixed`` and ``q_bootstrap``, their p adjusted for the
+        is none or what to know of it (see `mixed.py`); ``q_mixed`` and ``q_bootstrap``, their p adjusted for the
         false discovery rate over pairs. Electrodes of one subject are not independent: the t test takes them to be.
     """
     import pandas as pd

@@ -1,7 +1,7 @@
 """Which part of a study a process does (``--only``), and several processes at one study (``--jobs``).
 
-Neither needs a plan of who does what: every piece of work is claimed as it is begun (`heschl.study.work.cache`). A worker of
-``--jobs`` is a run of its own that writes no results, as is each task of an array job on a cluster.
+Neither needs a plan of who does what: every piece of work is claimed as it is begun (`heschl.study.work.cache`). A
+worker of ``--jobs`` is a run of its own that writes no results, as is each task of an array job on a cluster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// The kernels as Python sees them, on either device: layout checks, the GIL released, no copies, no logic.
+// Canonical correlations, as Python sees them on either device: layout checks, the GIL released, no copies, no logic.
 #pragma once
 
 #include "arrays.hpp"
@@ -7,38 +7,11 @@
 namespace heschl::bindings {
 
 template <class Device, class T>
-void bind_dual_scores_cca(py::module_& m) {
+void bind_cca(py::module_& m) {
     using A = typename Device::template Array<T>;
     using D = typename Device::template Array<double>;
-    using I = Array<int64_t>;  // on the host
     using Handle = typename Device::Handle;
     using Release = py::gil_scoped_release;
-
-    m.def(
-        "lagged_kernel",
-        [](const A& a, const I& a_ranges, const A& b, const I& b_ranges, int64_t first, int64_t count, A& K,
-           Handle handle) {
-            const auto left = in2<T>(a), right = in2<T>(b);
-            const auto rows = ranges_of(a_ranges, left.rows), cols = ranges_of(b_ranges, right.rows);
-            const auto k = out2<T>(K);
-            Release unlocked;
-            lagged_kernel<T>(Device::context(handle), left, rows, right, cols, lags_of(first, count), k);
-        },
-        strict("a"), strict("a_ranges"), strict("b"), strict("b_ranges"), py::arg("first_lag"), py::arg("n_lags"),
-        strict("K"), py::arg("device"));
-
-    m.def(
-        "score_sums",
-        [](const A& Y, const A& P, const I& bounds, const I& fold, const D& shift, D& sums, Handle handle) {
-            const auto y = in2<T>(Y), p = in2<T>(P);
-            const auto rows = in2<int64_t>(bounds);
-            const auto folds = in1<int64_t>(fold);
-            const auto s = in2<double>(shift);
-            const auto out = out2<double>(sums);
-            Release unlocked;
-            score_sums<T>(Device::context(handle), y, p, rows, folds, s, out);
-        },
-        strict("Y"), strict("P"), strict("bounds"), strict("fold"), strict("shift"), strict("sums"), py::arg("device"));
 
     m.def(
         "whiten_rows",
@@ -52,7 +25,8 @@ void bind_dual_scores_cca(py::module_& m) {
             Release unlocked;
             whiten_rows<T>(Device::context(handle), x, m_, f, u, q, g);
         },
-        strict("X"), strict("mean"), strict("factor"), strict("U"), strict("Q"), strict("gram"), py::arg("device"));
+        strict("X"), strict("mean"), strict("factor"), strict("U"), strict("Q"), strict("gram"),
+        py::arg(Device::handle_name));
 }
 
 template <class Device>
@@ -72,7 +46,7 @@ void bind_largest_singular(py::module_& m) {
             Release unlocked;
             largest_singular(Device::context(handle), given, parts, k, s, u);
         },
-        strict("M"), strict("edges"), py::arg("k"), strict("values"), strict("vectors"), py::arg("device"));
+        strict("M"), strict("edges"), py::arg("k"), strict("values"), strict("vectors"), py::arg(Device::handle_name));
 }
 
 }  // namespace heschl::bindings
