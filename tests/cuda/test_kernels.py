@@ -20,8 +20,8 @@ from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
 from heschl.linear.ridge.normal import PrecisionError, Reading, normal_equations
 from heschl.linear.ridge.weights import Weights, errors_from_moments, solve, squared_errors
+from linear.design.test_word_rate import expanded, mixed
 from linear.problems import Ragged, make, ragged
-from linear.test_word_rate import expanded, mixed
 from tolerances import KERNEL, worst
 
 boundaries = st.sampled_from(["zero", "drop", "cross"])

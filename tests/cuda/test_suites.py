@@ -11,28 +11,38 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import linear.test_banded
-import linear.test_cca
-import linear.test_estimator
-import linear.test_hard_data
-import linear.test_masks
-import linear.test_nested
-import linear.test_nulls
-import linear.test_nulls_refit
-import linear.test_published
-import linear.test_shared
-import linear.test_sklearn
-import linear.test_variance
-import linear.test_word_rate
+import linear.cca.test_cca
+import linear.cca.test_parts
+import linear.crossval.test_joined
+import linear.crossval.test_nested
+import linear.design.test_word_rate
+import linear.estimators.test_banded
+import linear.estimators.test_ridge
+import linear.estimators.test_sklearn
+import linear.estimators.test_variance
+import linear.moments.test_masks
+import linear.nulls.test_refitted
+import linear.nulls.test_shifted
+import linear.ridge.test_hard_data
 from heschl import CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV, cca_grid
 from heschl.linear import joined_cv, nested_cv, nested_cv_learned, null_refit, null_scores, permutation_test
-from linear.test_sklearn import expected_failures
+from linear.estimators.test_sklearn import expected_failures
 
 SUITES = [
-    linear.test_banded, linear.test_cca, linear.test_estimator, linear.test_hard_data, linear.test_masks,
-    linear.test_nested, linear.test_nulls, linear.test_nulls_refit, linear.test_published, linear.test_shared,
-    linear.test_sklearn, linear.test_variance, linear.test_word_rate,
-]  # fmt: skip
+    linear.cca.test_cca,
+    linear.cca.test_parts,
+    linear.crossval.test_joined,
+    linear.crossval.test_nested,
+    linear.design.test_word_rate,
+    linear.estimators.test_banded,
+    linear.estimators.test_ridge,
+    linear.estimators.test_sklearn,
+    linear.estimators.test_variance,
+    linear.moments.test_masks,
+    linear.nulls.test_refitted,
+    linear.nulls.test_shifted,
+    linear.ridge.test_hard_data,
+]
 
 
 def on_cuda(estimator: type) -> type:

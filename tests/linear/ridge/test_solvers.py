@@ -21,8 +21,8 @@ from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
+from linear.moments.test_moments import boundaries
 from linear.problems import Ragged, make, ragged
-from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, ITERATED_R2, KERNEL, R2, worst
 
 ALPHAS = np.array([1.0, 30.0, 1000.0])

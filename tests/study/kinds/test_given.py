@@ -14,7 +14,7 @@ from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
 from heschl.study.inputs.load import load_inputs
 from heschl.study.report.summary import summary
-from study.test_features import features_of, opened
+from study.extraction.test_features import features_of, opened
 
 FRAMES = '\n[features.frames]\nkind = "frame_arrays"\nfolder = "frames"\nrate = 50.0\ncentre = 0.0125\nwidth = 0.025\n'
 WORDS = '\n[features.rows]\nkind = "word_arrays"\nfolder = "rows"\n'

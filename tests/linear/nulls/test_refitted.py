@@ -17,8 +17,8 @@ from heschl import InputError, lagged_design
 from heschl.linear import nested_cv, null_refit
 from heschl.linear.nulls import refitted as nulls_refit
 from heschl.linear.ridge.normal import PrecisionError
+from linear.nulls.test_shifted import score
 from linear.problems import Ragged, make, ragged
-from linear.test_nulls import score
 from tolerances import R2
 
 

@@ -23,8 +23,8 @@ from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import Work
 from heschl.linear.ridge.solvers import Method, choose_solver
+from linear.moments.test_moments import boundaries
 from linear.problems import Ragged, make, ragged
-from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst
 
 ALPHAS = np.array([3.0, 100.0])

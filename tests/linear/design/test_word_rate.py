@@ -17,8 +17,8 @@ from heschl.linear import FeatureSpaces, LaggedMoments, Repeated, nested_cv
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.ridge.weights import Weights
+from linear.moments.test_moments import assert_same, boundaries
 from linear.problems import Ragged, make, ragged
-from linear.test_moments import assert_same, boundaries
 from tolerances import KERNEL, R2, worst
 
 

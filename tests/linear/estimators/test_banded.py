@@ -16,8 +16,8 @@ from heschl import BandedRidgeCV, FeatureSpaces, InputError, LaggedRidgeCV, Repe
 from heschl.linear import group_folds, unique_variance
 from heschl.linear.crossval.path import AlphaEdgeWarning
 from heschl.linear.estimators.bands import Candidates
+from linear.estimators.test_sklearn import expected_failures
 from linear.problems import make
-from linear.test_sklearn import expected_failures
 from tolerances import COEFFICIENTS, R2, worst
 
 SPACES = {"a": slice(0, 2), "b": [2], "c": [3, 4, 5]}

@@ -17,8 +17,8 @@ from heschl.linear.moments.masks import mask_groups
 from heschl.linear.ridge.engine import How
 from heschl.linear.ridge.normal import PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
+from linear.moments.test_moments import boundaries
 from linear.problems import Ragged, make, ragged
-from linear.test_moments import boundaries
 from tolerances import COEFFICIENTS, KERNEL, R2, worst
 
 

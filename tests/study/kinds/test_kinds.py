@@ -14,7 +14,7 @@ from heschl.linear import Repeated
 from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
 from heschl.timing.align import word_of_frames
-from study.test_features import features_of
+from study.extraction.test_features import features_of
 
 KINDS = """
 [features.envelope]
