@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace heschl {
 
-// Calls body(begin, end) on disjoint parts of [0, count), no part smaller than `grain`, one thread a part.
+// Calls body(begin, end) on disjoint parts of [0, count), no part smaller than `grain`, one thread a part. Where the
+// system has no thread left to give, the caller's own does the parts that found none.
 template <class Body>
 void parallel_for(std::int64_t n_threads, std::int64_t count, std::int64_t grain, const Body& body) {
     const std::int64_t parts = std::max<std::int64_t>(1, std::min(n_threads, count / std::max<std::int64_t>(1, grain)));
@@ -27,8 +29,14 @@ void parallel_for(std::int64_t n_threads, std::int64_t count, std::int64_t grain
             errors[part] = std::current_exception();
         }
     };
-    for (std::int64_t part = 1; part < parts; ++part) threads.emplace_back(run, part);
+    std::int64_t started = 1;
+    try {
+        for (; started < parts; ++started) threads.emplace_back(run, started);
+    } catch (const std::system_error&) {
+        // Threads that did start must be joined: leaving here would destroy them running, and end the process.
+    }
     run(0);
+    for (std::int64_t part = started; part < parts; ++part) run(part);
     for (auto& thread : threads) thread.join();
     for (const auto& error : errors)
         if (error) std::rethrow_exception(error);
