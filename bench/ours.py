@@ -21,7 +21,7 @@ from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
 from heschl.linear.estimators.bands import Candidates, Spaces, search
 from heschl.linear.nulls.refitted import Fold, _block_size, _refit
-from heschl.linear.ridge.engine import How, in_blocks
+from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.normal import normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
@@ -69,8 +69,8 @@ def word_path(
         sse = solver.train([0], solver.scratch()).errors(alphas, [[1]])[0]
         return 1.0 - sse / Variation.of(part.y, part.ranges(parts[1])).sst
 
-    how = How("auto", memory_limit=8e9, small_in_float64=False)
-    found, _, _ = in_blocks(problem, parts, 1, len(alphas), path, how)
+    options = FitOptions("auto", memory_limit=8e9, small_in_float64=False)
+    found, _, _ = in_blocks(problem, parts, 1, len(alphas), path, options)
     return np.concatenate([scores for _, scores in found], axis=1)
 
 
@@ -118,8 +118,8 @@ def banded_cv(
         return search(solver, splits, spaces, candidates)
 
     problem = Problem(Frames.of(H), Y, range(n_lags))
-    how = How(BandedRidgeCV.solver, None, small_in_float64=False)
-    found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, how)
+    options = FitOptions(BandedRidgeCV.solver, None, small_in_float64=False)
+    found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, options)
     return found[0][1].reshape(len(gammas), len(alphas), -1)
 
 

@@ -35,7 +35,7 @@ from heschl.linear import Repeated
 from heschl.linear.cca.costs import map_operations
 from heschl.linear.cca.grid import cca_grid
 from heschl.linear.cca.parts import level
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver
 from heschl.study import open_results, run_study
 from heschl.study.analyses.encoding import fit_layer
@@ -151,7 +151,7 @@ def encode(
     group: FitGroup,
     encoding: Encoding,
     rate: float,
-    work: Mapping[str, Work],
+    work: Mapping[str, FitSize],
     until: float,
 ) -> dict[str, list[float]]:
     """Fit layers until the time is up: seconds of each that was, by space."""
@@ -172,22 +172,22 @@ def encode(
     return taken
 
 
-def work_of(found: Features, group: FitGroup, encoding: Encoding, rate: float) -> Work:
+def work_of(found: Features, group: FitGroup, encoding: Encoding, rate: float) -> FitSize:
     """How large the nested fit of one layer is: K (K + 1) / 2 training sets."""
     X, k = found.layer(0, group.segments), encoding.folds
     n_products = float(len(X.counts)) if isinstance(X, Repeated) else float(len(X))
-    return Work(
+    return FitSize(
         len(X), n_products, X.shape[1], len(encoding.lags(rate)), group.targets.shape[1], len(encoding.alpha_grid()), k,
         len(group.segments), k * (k + 1) // 2, encoding.standardize, 4,
     )  # fmt: skip
 
 
-def operations(work: Work) -> float:
+def operations(work: FitSize) -> float:
     """Of the solver that "auto" takes."""
     return choose_solver(work, "auto", None)[0].operations(work)
 
 
-def expected(name: str, work: Mapping[str, Work], taken: Mapping[str, list[float]]) -> tuple[float, str]:
+def expected(name: str, work: Mapping[str, FitSize], taken: Mapping[str, list[float]]) -> tuple[float, str]:
     """Seconds of one layer of a space, and by what."""
     if taken[name]:
         return float(np.mean(taken[name])), SCALED
@@ -200,7 +200,7 @@ def expected(name: str, work: Mapping[str, Work], taken: Mapping[str, list[float
 
 
 def encoding_rows(
-    features: Mapping[str, Features], work: Mapping[str, Work], taken: Mapping[str, list[float]]
+    features: Mapping[str, Features], work: Mapping[str, FitSize], taken: Mapping[str, list[float]]
 ) -> list[Row]:
     """A row for each space."""
     rows = []

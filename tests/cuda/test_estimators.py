@@ -14,7 +14,7 @@ from heschl.linear import nested_cv, null_scores, permutation_test, permuted_cor
 from heschl.linear.device.cuda import Device
 from heschl.linear.device.place import FREE_SHARE, check_device
 from heschl.linear.nulls import shifted as nulls
-from heschl.linear.ridge.size import DEVICE_BLOCKS, Work
+from heschl.linear.ridge.size import DEVICE_BLOCKS, FitSize
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, SHIFTED, worst
@@ -55,7 +55,7 @@ def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
     Y = np.tile(PROBLEM.Y, 20)
     groups = segment_groups(None, PROBLEM.bounds, len(Y))
     n_parts = len(make_splits(5, PROBLEM.bounds, groups, len(Y)).parts)
-    size = Work(len(Y), len(Y), 4, 6, 60, 3, n_parts, 10, 6, False, 8, "cuda")
+    size = FitSize(len(Y), len(Y), 4, 6, 60, 3, n_parts, 10, 6, False, 8, "cuda")
     limit = SOLVERS["cholesky"].n_bytes(replace(size, n_targets=31))  # two blocks of 60 targets
     small = fitted("cuda", "float64", Y, solver="cholesky", memory_limit=limit)
     whole = fitted("cuda", "float64", Y, solver="cholesky")
@@ -79,7 +79,7 @@ def test_no_more_memory_than_planned(device: Device, dtype: str, solver: str, n:
     before = device.module.peak()
     model.fit(H, Y, segments=lengths)
     taken = device.module.peak() - before - H.nbytes - Y.nbytes
-    work = Work(n, n, d, w, c, 10, 5, len(lengths), 6, False, H.itemsize, "cuda")
+    work = FitSize(n, n, d, w, c, 10, 5, len(lengths), 6, False, H.itemsize, "cuda")
     planned = SOLVERS[solver].n_bytes(work) - DEVICE_BLOCKS  # which are next to nothing here
     assert taken < planned
     if solver == "dual":  # the others plan with stacks of weights that problems as small as these do not fill
@@ -88,7 +88,7 @@ def test_no_more_memory_than_planned(device: Device, dtype: str, solver: str, n:
 
 def test_what_takes_a_card_of_24_gigabytes_and_of_80() -> None:
     """One layer of GPT-2 XL, p = 32,000, and 822 electrodes; targets in blocks on the smaller card, if need be."""
-    work = Work(58_943, 58_943, 1_600, 20, 822, 10, 5, 599, 6, True, 4, "cuda")
+    work = FitSize(58_943, 58_943, 1_600, 20, 822, 10, 5, 599, 6, True, 4, "cuda")
     for gigabytes, least in ((24, 400), (80, 822)):
         method, block = choose_solver(work, "cholesky", FREE_SHARE * gigabytes * 1e9)
         assert method.name == "cholesky" and block >= least

@@ -18,7 +18,7 @@ from heschl.linear.design.spaces import Repeated
 from heschl.linear.device.cuda import Device, cuda_backend
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
-from heschl.linear.ridge.normal import PrecisionError, Reading, normal_equations
+from heschl.linear.ridge.normal import PrecisionError, Scaling, normal_equations
 from heschl.linear.ridge.weights import Weights, errors_from_moments, solve, squared_errors
 from linear.design.test_word_rate import expanded, mixed
 from linear.problems import Ragged, make, ragged
@@ -76,9 +76,9 @@ def test_normal_equations(problem: Ragged, boundary: str, standardize: bool, int
         with pytest.raises(PrecisionError):
             normal_equations(there, fit_intercept=intercept, standardize=standardize)
         return
-    b = normal_equations(there, fit_intercept=intercept, standardize=standardize, reading=a.reading)
+    b = normal_equations(there, fit_intercept=intercept, standardize=standardize, scaling=a.scaling)
     lower = np.tril_indices(len(a.diagonal))
-    size = scale_of(problem) * np.square(a.reading.scale).max(initial=1.0)
+    size = scale_of(problem) * np.square(a.scaling.scale).max(initial=1.0)
     assert worst(on_host(b.gram)[lower], a.gram[lower], size) < 20 * KERNEL[problem.name]
     assert worst(on_host(b.diagonal), a.diagonal, size) < 20 * KERNEL[problem.name]
     assert worst(on_host(b.cross), a.cross, size) < 20 * KERNEL[problem.name]
@@ -269,8 +269,8 @@ def test_a_recording_of_one_long_segment_goes_in_stretches(device: Device) -> No
     )
     for name in MOMENTS:
         assert worst(on_host(getattr(found, name)), on_host(getattr(expected, name))) < KERNEL["float64"], name
-    reading = Reading.of(expected, True)
-    a, b = (normal_equations(each, reading=reading) for each in (expected, found))
+    scaling = Scaling.of(expected, True)
+    a, b = (normal_equations(each, scaling=scaling) for each in (expected, found))
     assert worst(np.tril(on_host(b.gram)), np.tril(a.gram)) < KERNEL["float64"]
 
 

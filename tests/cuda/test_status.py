@@ -17,7 +17,7 @@ import heschl
 from heschl import InputError, LaggedRidge, cuda_status
 from heschl.linear.device import cuda
 from heschl.linear.device.cuda import EMULATE
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver, place
 
 
@@ -79,8 +79,8 @@ def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         "heschl.linear.device.place.cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True)
     )
-    small = Work(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
-    large = Work(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)
+    small = FitSize(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
+    large = FitSize(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)
     assert place("auto", small, "auto") == "cpu" and not asked  # small fits do not even ask
     assert place("auto", large, "auto") == "cuda" and asked
     assert place("auto", large, "cg") == place("cpu", large, "auto") == "cpu"

@@ -93,7 +93,7 @@ def test_normal_equations(problem: Ragged, boundary: str, fit_intercept: bool, s
     if len(ranges) == 0 or (standardize and len({*ranges[:, 2].tolist()}) < len(problem.lengths) > 1):
         reject()  # nothing is left, or statistics count segments that no row looks at
     found = equations_of(moments(problem, boundary), fit_intercept=fit_intercept, standardize=standardize)
-    if standardize and (found.reading.scale > 1e3).any():
+    if standardize and (found.scaling.scale > 1e3).any():
         return  # two nearly equal frames: the standard deviation itself is rounding
     G, R = reference.normal_equations(
         problem.H, problem.Y, ranges, problem.lags, fit_intercept=fit_intercept, standardize=standardize
@@ -190,10 +190,10 @@ def test_errors_from_moments_are_those_of_predictions(
         for bounds in (problem.bounds[:half], problem.bounds[half:])
     )
     fitted = normal_equations(train, fit_intercept=fit_intercept, standardize=standardize)
-    if (fitted.reading.scale > 1e3).any():
+    if (fitted.scaling.scale > 1e3).any():
         reject()
     values = [solve(fitted, alpha), solve(fitted, 7.0)]
-    held_out = normal_equations(test, fit_intercept=fit_intercept, reading=fitted.reading)
+    held_out = normal_equations(test, fit_intercept=fit_intercept, scaling=fitted.scaling)
     found = errors_from_moments(held_out, fitted, values)
     ranges = whole(problem.bounds[half:])
     expected = squared_errors([in_units(fitted, value) for value in values], X, Y, ranges, problem.lags)

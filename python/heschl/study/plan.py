@@ -21,7 +21,7 @@ from heschl.features.store import Description, FeatureStore
 from heschl.files import replacing
 from heschl.linear import Repeated, cca_grid, nested_cv
 from heschl.linear.cca.costs import device_of_pairs, map_operations
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.config.study import Study
 from heschl.study.extraction.features import look_at_spaces, study_grid
@@ -214,7 +214,7 @@ def _encoding(name: str, inputs: Inputs, about: Description, groups: Sequence[Fi
         n, c = int(group.lengths.sum()), group.targets.shape[1]
         runs = float(2 * sum(len(inputs.stimuli[s].words) for s, _ in group.segments) + 1) if spoken else float(n)
         folds = settings.folds
-        work = Work(
+        work = FitSize(
             n, min(runs, n), about.width, n_lags, c, len(alphas), folds, len(group.segments), folds * (folds + 1) // 2,
             settings.standardize, 4,
         )  # fmt: skip

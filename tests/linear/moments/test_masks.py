@@ -14,7 +14,7 @@ from heschl.linear.crossval.fit import fit_cv
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import make_splits
 from heschl.linear.moments.masks import mask_groups
-from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.normal import PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from linear.moments.test_moments import boundaries
@@ -76,7 +76,7 @@ def test_fit_equals_scikit_learn_on_the_rows_that_are_known(standardize: bool, s
     splits = make_splits(4, problem.bounds, np.arange(8), len(Y))
     fit = fit_cv(
         Problem(Frames.of(problem.H), Y, problem.lags, standardize=standardize), splits, alphas,
-        scoring="r2", per_target=per_target, how=How(),
+        scoring="r2", per_target=per_target, options=FitOptions(),
     )  # fmt: skip
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def test_a_target_that_a_training_set_does_not_know() -> None:
     with pytest.raises(InputError, match="knows no response"):
         fit_cv(
             Problem(Frames.of(problem.H), problem.Y, problem.lags), splits, np.array([1.0]),
-            scoring="r2", per_target=True, how=How(),
+            scoring="r2", per_target=True, options=FitOptions(),
         )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def test_a_fold_without_a_known_response_has_no_say() -> None:
     splits = make_splits(4, problem.bounds, np.arange(4), 155)
     fit = fit_cv(
         Problem(Frames.of(problem.H), problem.Y, problem.lags), splits, np.array([1.0, 10.0]),
-        scoring="r2", per_target=True, how=How(),
+        scoring="r2", per_target=True, options=FitOptions(),
     )  # fmt: skip
     assert fit.scores is not None and np.isfinite(fit.scores.r2).all()
 
@@ -139,11 +139,11 @@ def test_blocks_of_targets_give_the_same(solver: str, per_target: bool) -> None:
     whole = Problem(Frames.of(problem.H), problem.Y, problem.lags)
     alphas = np.array([1.0, 100.0, 1e4])
     how = {"scoring": "r2", "per_target": per_target}
-    expected = fit_cv(whole, splits, alphas, how=How(solver), **how)
-    found = fit_cv(whole, splits, alphas, how=How(solver, memory_limit=72e6), **how)
+    expected = fit_cv(whole, splits, alphas, options=FitOptions(solver), **how)
+    found = fit_cv(whole, splits, alphas, options=FitOptions(solver, memory_limit=72e6), **how)
     np.testing.assert_array_equal(found.chosen, expected.chosen)
     assert worst(found.weights.values, expected.weights.values) < KERNEL["float64"] * 10
     assert found.scores is not None and expected.scores is not None
     np.testing.assert_allclose(found.scores.r2, expected.scores.r2, atol=R2["float64"])
     with pytest.raises(InputError, match=r"memory_limit.*at least"):
-        fit_cv(whole, splits, alphas, how=How(solver, memory_limit=1e6), **how)
+        fit_cv(whole, splits, alphas, options=FitOptions(solver, memory_limit=1e6), **how)

@@ -37,14 +37,14 @@ def moments_and_equations(problem: Ragged, **how: bool) -> tuple[LaggedMoments, 
         reject()
 
 
-def reading_of(found: LaggedMoments, equations: NormalEquations, fit_intercept: bool = True) -> LagTerms:
-    offset = equations.reading.mean - found.shift.features.astype(np.float64)
+def terms_of(found: LaggedMoments, equations: NormalEquations, fit_intercept: bool = True) -> LagTerms:
+    offset = equations.scaling.mean - found.shift.features.astype(np.float64)
     inverse_n = 1.0 / found.n_rows if fit_intercept else 0.0
-    return LagTerms.from_sums(found.pair_sums, found.pair_counts, offset, equations.reading.scale, inverse_n)
+    return LagTerms.from_sums(found.pair_sums, found.pair_counts, offset, equations.scaling.scale, inverse_n)
 
 
-def operator_of(found: LaggedMoments, reading: LagTerms) -> LaggedOperator:
-    return LaggedOperator(found.first_column, found.leaving, found.entering, reading)
+def operator_of(found: LaggedMoments, terms: LagTerms) -> LaggedOperator:
+    return LaggedOperator(found.first_column, found.leaving, found.entering, terms)
 
 
 def as_given(w: int, d: int) -> LagTerms:
@@ -62,13 +62,13 @@ def test_the_operator_is_the_gram(problem: Ragged, fit_intercept: bool, standard
     if (
         standardize
         and (found.extremes[:, 1].max(0) > found.extremes[:, 0].min(0)).any()
-        and equations.reading.scale.max() > 1e3
+        and equations.scaling.scale.max() > 1e3
     ):
         return  # nearly equal frames: the standard deviation itself is rounding
     G, _ = reference.normal_equations(
         problem.H, problem.Y, problem.bounds, problem.lags, fit_intercept=fit_intercept, standardize=standardize
     )
-    operator = operator_of(found, reading_of(found, equations, fit_intercept))
+    operator = operator_of(found, terms_of(found, equations, fit_intercept))
     assert operator.n_columns == len(G) and operator.dtype == problem.H.dtype
     size = max(1.0, np.abs(G).max(), float(problem.lengths.sum()))
     product = operator.product(np.eye(len(G), dtype=problem.name))
@@ -112,17 +112,17 @@ def test_an_assembled_gram_is_read_below_its_diagonal(p: int, dtype: str) -> Non
 @given(ragged(), st.booleans(), st.sampled_from([3.0, 300.0]))
 def test_the_preconditioner_inverts_the_nearest_circulant(problem: Ragged, standardize: bool, alpha: float) -> None:
     found, equations = moments_and_equations(problem, standardize=standardize)
-    if equations.reading.scale.max() > 1e3:
+    if equations.scaling.scale.max() > 1e3:
         return
     w, d = len(problem.lags), problem.H.shape[1]
-    reading = reading_of(found, equations)
+    terms = terms_of(found, equations)
     none = np.zeros((0, w * d), problem.name)
-    toeplitz = operator_of(found, reading) if w == 1 else LaggedOperator(found.first_column, none, none, reading)
+    toeplitz = operator_of(found, terms) if w == 1 else LaggedOperator(found.first_column, none, none, terms)
     circulant = reference.nearest_block_circulant(symmetric(toeplitz.product(np.eye(w * d))), w)
     if np.linalg.eigvalsh(circulant).min() < -0.5 * alpha:
         return  # short segments: edges are all there is, and another penalty is put in its place
     expected = np.linalg.inv(circulant + alpha * np.eye(w * d))
-    inverse = CirculantPreconditioner(found.first_column, reading).factor(alpha)
+    inverse = CirculantPreconditioner(found.first_column, terms).factor(alpha)
     found_inverse = inverse.solve(np.eye(w * d, dtype=problem.name))
     assert worst(found_inverse, expected) < KERNEL[problem.name] * max(10.0, np.linalg.cond(circulant / alpha + 1.0))
 
@@ -151,16 +151,16 @@ def test_an_indefinite_circulant_still_preconditions(dtype: str) -> None:
 @given(ragged(), st.booleans(), st.booleans())
 def test_the_path_is_that_of_direct_solves(problem: Ragged, standardize: bool, assembled: bool) -> None:
     found, equations = moments_and_equations(problem, standardize=standardize)
-    if equations.reading.scale.max() > 1e3:
+    if equations.scaling.scale.max() > 1e3:
         return
-    reading = reading_of(found, equations)
+    terms = terms_of(found, equations)
     gram = symmetric(equations.gram)
     operator = (
-        AssembledOperator(equations.gram, equations.diagonal) if assembled else operator_of(found, reading)
+        AssembledOperator(equations.gram, equations.diagonal) if assembled else operator_of(found, terms)
     )  # fmt: skip
     top = max(1.0, float(np.trace(gram)) / len(gram))
     alphas = np.array([0.1, 10.0, 1.0]) * top
-    preconditioner = CirculantPreconditioner(found.first_column, reading)
+    preconditioner = CirculantPreconditioner(found.first_column, terms)
     solutions = list(solve_path(operator, preconditioner, equations.cross, alphas, tolerance=SOLVED[problem.name]))
     assert [s.index for s in solutions] == [1, 2, 0]
     for solution in solutions:
@@ -177,15 +177,15 @@ def test_targets_of_every_kind(dtype: str, monkeypatch: pytest.MonkeyPatch) -> N
     """Zero, equal and proportional targets, of sizes far apart, more of them than a block or than columns."""
     problem = make(4, [40, 30, 50], 2, 1, range(-1, 3), dtype)
     found, equations = moments_and_equations(problem)
-    reading = reading_of(found, equations)
+    terms = terms_of(found, equations)
     rng = np.random.default_rng(0)
     R = rng.standard_normal((8, 21)).astype(dtype) * np.logspace(-8, 8, 21).astype(dtype)
     R[:, 0], R[:, 3], R[:, 4] = 0, R[:, 2], -3 * R[:, 2]
     expected = scipy.linalg.solve(symmetric(equations.gram) + 5 * np.eye(8), R.astype(np.float64))
-    circulant = CirculantPreconditioner(found.first_column, reading)
+    circulant = CirculantPreconditioner(found.first_column, terms)
     for targets in (1, 5, 64):
         monkeypatch.setattr(cg, "TARGETS", targets)
-        solutions = solve_path(operator_of(found, reading), circulant, R, np.array([5.0]), tolerance=SOLVED[dtype])
+        solutions = solve_path(operator_of(found, terms), circulant, R, np.array([5.0]), tolerance=SOLVED[dtype])
         weights = next(solutions).weights
         assert not weights[:, 0].any()
         for j in range(1, R.shape[1]):
@@ -199,9 +199,9 @@ def hard(dtype: str) -> tuple[LaggedOperator, CirculantPreconditioner, Array, fl
     H += 1e-4 * rng.standard_normal(H.shape)
     problem = Ragged(H.astype(dtype), rng.standard_normal((900, 2)).astype(dtype), np.array([400, 500]), range(0, 10))
     found, equations = moments_and_equations(problem, standardize=True)
-    reading = reading_of(found, equations)
-    circulant = CirculantPreconditioner(found.first_column, reading)
-    return operator_of(found, reading), circulant, equations.cross, float(equations.diagonal.mean())
+    terms = terms_of(found, equations)
+    circulant = CirculantPreconditioner(found.first_column, terms)
+    return operator_of(found, terms), circulant, equations.cross, float(equations.diagonal.mean())
 
 
 def test_float32_refuses_what_it_cannot_carry() -> None:
@@ -230,7 +230,7 @@ def test_the_default_tolerance_keeps_r2(dtype: str) -> None:
     Y = (Y / Y.std(0) + 2 * rng.standard_normal(Y.shape)).astype(dtype)
     training = Ragged(H[:3000], Y[:3000], np.full(30, length), lags)
     found, equations = moments_and_equations(training, standardize=True)
-    reading = reading_of(found, equations)
+    terms = terms_of(found, equations)
     gram, R = symmetric(equations.gram), equations.cross.astype(np.float64)
 
     def r2(weights: Array) -> Array:
@@ -238,8 +238,8 @@ def test_the_default_tolerance_keeps_r2(dtype: str) -> None:
         return np.asarray(1 - error.var(0) / Y[3000:].var(0))
 
     alphas = np.logspace(0, 5, 6)
-    circulant = CirculantPreconditioner(found.first_column, reading)
-    for solution in solve_path(operator_of(found, reading), circulant, equations.cross, alphas):
+    circulant = CirculantPreconditioner(found.first_column, terms)
+    for solution in solve_path(operator_of(found, terms), circulant, equations.cross, alphas):
         expected = scipy.linalg.solve(gram + solution.alpha * np.eye(len(gram)), R, assume_a="pos")
         assert np.abs(r2(solution.weights) - r2(expected)).max() < ITERATED_R2
         assert solution.iterations <= 20

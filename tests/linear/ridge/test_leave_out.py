@@ -21,7 +21,7 @@ from heschl.linear.ridge.leave_out import LeaveOutDual, LeaveOutPrimal, leaves_o
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import Method, choose_solver
 from linear.moments.test_moments import boundaries
 from linear.problems import Ragged, make, ragged
@@ -184,7 +184,7 @@ def test_where_it_does_not_hold_or_pay() -> None:
         given = make(1, lengths, d, 3, range(w))
         data = Problem(Frames.of(given.H), given.Y, given.lags)
         parts = one_out(given).parts
-        return choose_solver(Work.of(data, parts, len(parts) + 1, n_alphas), "auto", None, left_out=True)[0]
+        return choose_solver(FitSize.of(data, parts, len(parts) + 1, n_alphas), "auto", None, left_out=True)[0]
 
     assert (chosen([200] * 4, 4, 3).name, chosen([200] * 4, 4, 3).all_at_once) == ("cholesky", False)
     assert (chosen([12] * 40, 8, 10).name, chosen([12] * 40, 8, 10).all_at_once) == ("cholesky", True)

@@ -17,9 +17,9 @@ from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.segments import make_splits
 from heschl.linear.device.host import HOST
 from heschl.linear.ridge.dual import _kernel
-from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.moments.test_moments import boundaries
 from linear.problems import Ragged, make, ragged
@@ -34,7 +34,7 @@ def fit(problem: Ragged, solver: str, boundary: str = "zero", **how: bool) -> Fi
     splits = make_splits(3, problem.bounds, np.arange(len(problem.lengths)), n)
     return fit_cv(
         Problem(Frames.of(problem.H), problem.Y, problem.lags, boundary, **how), splits, ALPHAS,
-        scoring="r2", per_target=True, how=How(solver, small_in_float64=False),
+        scoring="r2", per_target=True, options=FitOptions(solver, small_in_float64=False),
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def test_auto_takes_what_costs_least() -> None:
 def test_less_memory_is_more_blocks_or_another_solver(solver: str) -> None:
     problem = make(6, [300] * 5, 20, 400, range(0, 20))
     whole = Problem(Frames.of(problem.H), problem.Y, problem.lags)
-    work = Work.of(whole, [problem.bounds[k : k + 1] for k in range(5)], 6, 10)
+    work = FitSize.of(whole, [problem.bounds[k : k + 1] for k in range(5)], 6, 10)
     method, block = choose_solver(work, solver, None)
     assert block == 400
     need = method.n_bytes(work)
@@ -145,9 +145,9 @@ def test_float32_loadings_keep_the_intercept_exact(alpha: float) -> None:
     """The kernel is singular along 1: there float32 must neither refuse a small penalty nor lose the intercept."""
     problem = make(2, [50] * 10, 40, 100, range(-3, 17), "float32")
     data = Problem(Frames.of(problem.H), problem.Y, problem.lags)
-    chosen, how = np.zeros(100, dtype=np.int64), How("dual", small_in_float64=False)
-    found = fit_fixed(data, [problem.bounds], np.array([alpha]), chosen, how)
-    expected = fit_fixed(data.in_float64(), [problem.bounds], np.array([alpha]), chosen, how)
+    chosen, options = np.zeros(100, dtype=np.int64), FitOptions("dual", small_in_float64=False)
+    found = fit_fixed(data, [problem.bounds], np.array([alpha]), chosen, options)
+    expected = fit_fixed(data.in_float64(), [problem.bounds], np.array([alpha]), chosen, options)
     assert found.dtype == "float32"
     assert worst(found.weights.values, expected.weights.values) < KERNEL["float32"]
     assert worst(found.weights.intercept, expected.weights.intercept) < KERNEL["float32"]
@@ -169,7 +169,7 @@ def test_conjugate_gradients_to_their_tolerance(dtype: str, standardize: bool, b
 
 def test_auto_leaves_exactness_only_where_it_costs_much() -> None:
     """A laptop's limit, and the width of GPT-2 XL at word rate."""
-    wide = Work(
+    wide = FitSize(
         n_rows=58_943, n_products=5_200, n_features=1_600, n_lags=20, n_targets=51, n_alphas=10, n_parts=5,
         n_segments=599, n_sets=6, standardize=True, itemsize=4,
     )  # fmt: skip

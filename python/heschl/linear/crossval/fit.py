@@ -15,7 +15,7 @@ from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads
-from heschl.linear.ridge.engine import How, in_blocks
+from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.leave_out import LeaveOut, leaves_one_out
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
@@ -44,7 +44,9 @@ class Fit:
     dtype: str
 
 
-def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, how: How) -> Fit:
+def fit_cv(
+    problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, options: FitOptions
+) -> Fit:
     """Choose each target's penalty by cross-validation and fit on everything."""
     c = problem.y.shape[1]
     parts, n_sets = splits.parts, len(splits.test) + 1
@@ -65,25 +67,25 @@ def fit_cv(problem: Problem, splits: Splits, alphas: Double, *, scoring: str, pe
         complete = per_target or len(targets) == c
         return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
 
-    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, how, left_out=left_out)
+    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
     scores = PathScores(*np.full((2, len(alphas), c), np.nan))
     for targets, (part, _) in found:
         scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
     chosen = choose(scores)
     weights = [(targets, own) for targets, (_, own) in found if own is not None]
     if len(weights) < len(found):
-        return replace(fit_fixed(problem, parts, alphas, chosen, how), scores=scores)
+        return replace(fit_fixed(problem, parts, alphas, chosen, options), scores=scores)
     return Fit(joined(weights, c), scores, chosen, method, dtype)
 
 
-def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, how: How) -> Fit:
+def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, options: FitOptions) -> Fit:
     """Fit every target at its own, given penalty."""
 
     def block(_: Problem, solver: Solver, targets: Integers) -> Weights:
         return _final(solver, range(len(parts)), alphas, chosen[targets], c)
 
     c = problem.y.shape[1]
-    found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, how)
+    found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, options)
     return Fit(joined(found, c), None, chosen, method, dtype)
 
 

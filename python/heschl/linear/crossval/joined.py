@@ -16,11 +16,11 @@ from heschl.linear.crossval.scores import pearson_r
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.place import check_device
-from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 
 ALPHAS = np.logspace(2, 7, 10)
 """The published grid."""
@@ -106,8 +106,8 @@ def joined_cv(
     if n_folds < 2 or len(features) < 4 * n_folds:
         raise InputError("n_folds", f"{n_folds} for {len(features)} frames", "2 or more, of four frames and more each")
     problem = Problem(features, responses, frames, "cross", True, standardize)
-    work = Work.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
-    problem = replace(problem, X=features.to(How("cholesky", device=device).backend(work, problem)))
+    size = FitSize.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
+    problem = replace(problem, X=features.to(FitOptions("cholesky", device=device).backend(size, problem)))
     try:
         return _scores(problem, penalties, n_folds, progress)
     except PrecisionError:

@@ -15,7 +15,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.place import check_device
-from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 
 Learn = Callable[[int, NDArray[np.bool_]], Mapping[str, Callable[[], Any]]]
@@ -84,7 +84,7 @@ def nested_cv_learned(
     bounds = segment_bounds(segments, n)
     members = fold_members(folds, len(bounds), least=3)
     parts = [bounds[inside] for inside in members]
-    how = How(solver, memory_limit, False, device)
+    options = FitOptions(solver, memory_limit, False, device)
     scores: dict[str, list[NestedScores]] = {}
     for k, part in enumerate(parts):
         train = np.ones(n, dtype=bool)
@@ -95,7 +95,7 @@ def nested_cv_learned(
             X = Frames.of(make())
             check_design_size(len(frames), X.shape[1])
             problem = Problem(X, responses.astype(X.dtype, copy=False), frames, boundary, True, standardize)
-            found = nested_fit(problem, parts, penalties, alpha_per_target, None, how, outer=[k])
+            found = nested_fit(problem, parts, penalties, alpha_per_target, None, options, outer=[k])
             scores.setdefault(name, []).append(found)
             if progress is not None:
                 progress(k * len(spaces) + done + 1, len(parts) * len(spaces))

@@ -24,7 +24,7 @@ from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.place import check_device
 from heschl.linear.device.threads import map_threads
-from heschl.linear.ridge.engine import How, in_blocks
+from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
 
@@ -138,7 +138,9 @@ def nested_cv(
     parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
     there = responses_there(y, features.dtype)
     problem = Problem(features, responses, frames, boundary, True, standardize, there=there)
-    return nested_fit(problem, parts, penalties, alpha_per_target, progress, How(solver, memory_limit, False, device))
+    return nested_fit(
+        problem, parts, penalties, alpha_per_target, progress, FitOptions(solver, memory_limit, False, device)
+    )
 
 
 def nested_fit(
@@ -147,7 +149,7 @@ def nested_fit(
     alphas: Double,
     per_target: bool,
     progress: Progress | None,
-    how: How,
+    options: FitOptions,
     outer: Sequence[int] | None = None,
 ) -> NestedScores:
     """The same for checked data, cut into folds; only some of them scored, and NaN elsewhere, where `outer` says so."""
@@ -166,7 +168,7 @@ def nested_fit(
         done = 0
         return _nested(part, solver, parts, alphas, per_target, report, scored)
 
-    found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, how)
+    found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
     if len(found) == 1:
         return replace(found[0][1], solver=method)
     arrays: dict[str, Any] = {}

@@ -244,7 +244,7 @@ class BandedRidgeCV(LaggedModel):
         n_gammas = len(task.candidates.gammas)
         n_alphas = max(1, len(task.candidates.alphas) // n_gammas)
         n_sets = n_gammas * len(task.splits.test)
-        found, _, dtype = in_blocks(task.data.problem, task.splits.parts, n_sets, n_alphas, work, self._how)
+        found, _, dtype = in_blocks(task.data.problem, task.splits.parts, n_sets, n_alphas, work, self._options)
         return found, dtype
 
     def _warn(self, chosen: Double, alphas: Double) -> None:

@@ -31,7 +31,7 @@ from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
-from heschl.linear.ridge.engine import How
+from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
 
@@ -101,8 +101,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return np.dtype(name)
 
     @property
-    def _how(self) -> How:
-        return How(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
+    def _options(self) -> FitOptions:
+        return FitOptions(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
 
     def _keep(self, fit: Fit, data: Data) -> None:
         """Fitted attributes; beside them, where X lies, the weights as fitted: predictions lose nothing to units."""

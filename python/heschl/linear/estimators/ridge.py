@@ -144,7 +144,7 @@ class LaggedRidge(LaggedModel):
         if chosen.size not in (1, c):
             raise InputError("alpha", f"{chosen.size} penalties", f"one, or {c}: one for each target")
         chosen = np.broadcast_to(chosen, c).astype(np.int64)
-        self._keep(fit_fixed(data.problem, [data.bounds], alphas, chosen, self._how), data)
+        self._keep(fit_fixed(data.problem, [data.bounds], alphas, chosen, self._options), data)
         return self
 
 
@@ -280,14 +280,14 @@ class LaggedRidgeCV(LaggedModel):
         folds = _folds(splits) if self.nested else None
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
         fit = fit_cv(
-            data.problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target, how=self._how
+            data.problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target, options=self._options
         )
         assert fit.scores is not None
         self.alpha_ = alphas[fit.chosen]
         self.cv_scores_, self.cv_pooled_scores_ = fit.scores.r2, fit.scores.pooled_r2
         self._keep(fit, data)
         if folds is not None:
-            nested = nested_fit(data.problem, folds, alphas, self.alpha_per_target, None, self._how)
+            nested = nested_fit(data.problem, folds, alphas, self.alpha_per_target, None, self._options)
             self.test_scores_, self.test_alphas_ = nested.r2, nested.alpha
         self._warn(fit.chosen, alphas)
         return self

@@ -69,7 +69,7 @@ class CirculantPreconditioner:
     ----------
     first_column : ndarray of shape (p, d)
         Blocks T_k = B(k, 0) of X'X. Edge rows are left out: with them iterations are nearly the same.
-    reading : LagTerms
+    terms : LagTerms
         Centring and scaling; its terms of low rank are projected exactly.
 
     References
@@ -77,19 +77,19 @@ class CirculantPreconditioner:
     T. F. Chan, An optimal circulant preconditioner for Toeplitz systems, SIAM J. Sci. Stat. Comput. 9 (1988).
     """
 
-    def __init__(self, first_column: Float, reading: LagTerms) -> None:
-        w = len(reading.sums)
+    def __init__(self, first_column: Float, terms: LagTerms) -> None:
+        w = len(terms.sums)
         self._fourier = LagFourier(w, w)
         real, imaginary = spectrum(first_column, 1.0 - np.arange(w) / w, self._fourier)
         self._blocks = real + 1j * imaginary
-        q, scale = reading.offset, np.outer(reading.scale, reading.scale)
+        q, scale = terms.offset, np.outer(terms.scale, terms.scale)
         for block, cos, sin in zip(self._blocks, self._fourier.cos, self._fourier.sin, strict=True):
             # The projection of a matrix M onto circulants is F M Fᴴ / w at each frequency.
             row = cos - 1j * sin
-            s = row @ reading.sums
-            r = np.einsum("i,ijf,j->f", row, reading.pairs, row.conj(), optimize=True)
-            k = (row @ reading.counts @ row.conj()).real
-            low_rank = reading.inverse_n * np.outer(s, s.conj()) + np.outer(r - 0.5 * k * q, q)
+            s = row @ terms.sums
+            r = np.einsum("i,ijf,j->f", row, terms.pairs, row.conj(), optimize=True)
+            k = (row @ terms.counts @ row.conj()).real
+            low_rank = terms.inverse_n * np.outer(s, s.conj()) + np.outer(r - 0.5 * k * q, q)
             low_rank += np.outer(q, r.conj() - 0.5 * k * q)
             block -= low_rank / w
             block *= scale
@@ -290,10 +290,10 @@ def solve_path(
     >>> import numpy as np
     >>> from heschl.linear.ridge.cg import CirculantPreconditioner, solve_path
     >>> from heschl.linear.ridge.operators import LaggedOperator, LagTerms
-    >>> reading = LagTerms.from_sums(np.zeros((4, 1)), np.zeros(4), np.zeros(1), np.ones(1), 0.0)
+    >>> terms = LagTerms.from_sums(np.zeros((4, 1)), np.zeros(4), np.zeros(1), np.ones(1), 0.0)
     >>> first_column, none = np.array([[5.0], [2.0]]), np.zeros((0, 2))
-    >>> operator = LaggedOperator(first_column, none, none, reading)
-    >>> circulant = CirculantPreconditioner(first_column, reading)
+    >>> operator = LaggedOperator(first_column, none, none, terms)
+    >>> circulant = CirculantPreconditioner(first_column, terms)
     >>> for solution in solve_path(operator, circulant, np.array([[1.0], [0.0]]), [1.0, 10.0]):
     ...     print(solution.alpha, solution.weights.ravel().round(4))
     10.0 [ 0.0679 -0.009 ]

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from heschl.linear.device.arrays import Double, Float
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.ridge.cg import CirculantPreconditioner, cg_operations, solve_path
-from heschl.linear.ridge.normal import NormalEquations, Reading, normal_equations
+from heschl.linear.ridge.normal import NormalEquations, Scaling, normal_equations
 from heschl.linear.ridge.operators import LaggedOperator, LagTerms
 from heschl.linear.ridge.primal import Primal, Scratch, Trained
-from heschl.linear.ridge.size import Work, moment_bytes, moment_operations
+from heschl.linear.ridge.size import FitSize, moment_bytes, moment_operations
 
 
 class Conjugate(Primal):
     """All training sets of one problem by conjugate gradients from their moments."""
 
-    SMALL = 0  # products of operators are as wide as the machine
+    SIDE_BY_SIDE_COLUMNS = 0  # products of operators are as wide as the machine
 
     def scratch(self) -> Scratch:
         """Nothing: each training set has its operator."""
@@ -32,17 +32,17 @@ class Conjugate(Primal):
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
         """The training set of some parts."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
-        reading = Reading.of(moments, self.problem.standardize)
-        equations = normal_equations(moments, fit_intercept=self.problem.fit_intercept, reading=reading, assemble=False)
+        scaling = Scaling.of(moments, self.problem.standardize)
+        equations = normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, assemble=False)
         return _Iterated(self, equations, scratch, moments)
 
 
 class _Iterated(Trained):
     def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch, moments: LaggedMoments) -> None:
         super().__init__(family, equations, scratch)
-        offset = equations.reading.mean - moments.shift.features
+        offset = equations.scaling.mean - moments.shift.features
         inverse_n = 1.0 / moments.n_rows if family.problem.fit_intercept else 0.0
-        terms = LagTerms.from_sums(moments.pair_sums, moments.pair_counts, offset, equations.reading.scale, inverse_n)
+        terms = LagTerms.from_sums(moments.pair_sums, moments.pair_counts, offset, equations.scaling.scale, inverse_n)
         self.operator = LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
         self.preconditioner = CirculantPreconditioner(moments.first_column, terms)
 
@@ -64,16 +64,16 @@ CG_SLOWNESS = 2.2
 CG_ITERATIONS = 25  # a λ, on strongly correlated features of p = 32,000
 
 
-def conjugate_operations(work: Work) -> float:
+def conjugate_operations(size: FitSize) -> float:
     """Count the operations of conjugate gradients."""
-    w, d, c = work.n_lags, work.n_features, work.n_targets
-    one = cg_operations(w, d, c, work.n_segments, CG_ITERATIONS * work.n_alphas, work.n_alphas)
-    return moment_operations(work) + work.n_sets * (one * CG_SLOWNESS + work.n_alphas * work.test_operations)
+    w, d, c = size.n_lags, size.n_features, size.n_targets
+    one = cg_operations(w, d, c, size.n_segments, CG_ITERATIONS * size.n_alphas, size.n_alphas)
+    return moment_operations(size) + size.n_sets * (one * CG_SLOWNESS + size.n_alphas * size.test_operations)
 
 
-def conjugate_bytes(work: Work) -> float:
+def conjugate_bytes(size: FitSize) -> float:
     """Count the bytes that conjugate gradients hold."""
     # Spectra of the operator and of the preconditioner, with its factors; a few blocks of vectors, some in float64.
-    w, d, c, p = work.n_lags, work.n_features, work.n_targets, work.n_columns
+    w, d, c, p = size.n_lags, size.n_features, size.n_targets, size.n_columns
     spectra = (2 * w + 4 * (w // 2 + 1) + w) * d * d
-    return moment_bytes(work) + (spectra + 16 * p * min(c, 64) + 6 * p * c) * work.itemsize
+    return moment_bytes(size) + (spectra + 16 * p * min(c, 64) + 6 * p * c) * size.itemsize

@@ -17,9 +17,9 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
-from heschl.linear.ridge.normal import NormalEquations, Reading, refuse_large_means, refuse_no_rows
+from heschl.linear.ridge.normal import NormalEquations, Scaling, refuse_large_means, refuse_no_rows
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, Work, device_blocks, n_workers
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, device_blocks, n_workers
 from heschl.linear.ridge.weights import Weights, in_units, solve
 
 # X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
@@ -31,7 +31,7 @@ class Dual:
     """All training sets of one problem by their kernel matrices; see `heschl.linear.ridge.primal.Primal`."""
 
     # Rows up to which training sets are solved side by side, each with a matrix of its own.
-    SMALL = 4000
+    SIDE_BY_SIDE_ROWS = 4000
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem
@@ -39,7 +39,7 @@ class Dual:
         self.bounds = list(parts)
         self.sizes = [int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.ranges]
         self.backend = problem.X.backend
-        self.side_by_side = self.backend is HOST and sum(self.sizes) <= self.SMALL
+        self.side_by_side = self.backend is HOST and sum(self.sizes) <= self.SIDE_BY_SIDE_ROWS
         features = problem.X.expanded()  # X X' is a product of frames with frames
         self.H = H = self.backend.get(features)
         if not problem.standardize:
@@ -84,9 +84,9 @@ class DualTrained:
         self.family, self.parts = family, parts
         problem, b = family.problem, family.backend
         self.ranges = np.concatenate([family.ranges[part] for part in parts])
-        self.reading = _reading(problem, np.concatenate([family.bounds[part] for part in parts]), family.H)
+        self.scaling = _scaling(problem, np.concatenate([family.bounds[part] for part in parts]), family.H)
         if problem.standardize:
-            self.features = b.put(((family.H - self.reading.mean) * self.reading.scale).astype(problem.y.dtype))
+            self.features = b.put(((family.H - self.scaling.mean) * self.scaling.scale).astype(problem.y.dtype))
         else:
             self.features = family.features
         y = problem.y[row_numbers(self.ranges)]
@@ -111,7 +111,7 @@ class DualTrained:
             gram=gram,
             diagonal=b.diagonal(gram),
             cross=b.put((y - self.means).astype(y.dtype)),
-            reading=self.reading,
+            scaling=self.scaling,
             n_rows=n,
             column_means=np.zeros(n),
             target_means=self.means,
@@ -160,16 +160,16 @@ class DualTrained:
         return out
 
 
-def _reading(problem: Problem, bounds: Bounds, H: Float) -> Reading:
+def _scaling(problem: Problem, bounds: Bounds, H: Float) -> Scaling:
     """As given, or z-scored with all frames of the training segments."""
     d = H.shape[1]
     if not problem.standardize:
-        return Reading(np.zeros(d), np.ones(d))
+        return Scaling(np.zeros(d), np.ones(d))
     frames = H[row_numbers(bounds)]
     mean = frames.mean(axis=0, dtype=np.float64)
     std = np.sqrt(np.mean((frames - mean) ** 2, axis=0, dtype=np.float64))
     varies = (frames.min(axis=0) < frames.max(axis=0)) & (std > 0)
-    return Reading(mean, np.divide(1.0, std, out=np.zeros(d), where=varies))
+    return Scaling(mean, np.divide(1.0, std, out=np.zeros(d), where=varies))
 
 
 def _in_order(ranges: Ranges) -> Ranges:
@@ -183,26 +183,26 @@ def _kernel(backend: Backend, H: Array, a: Ranges, b: Ranges, lags: range) -> Ar
     return out
 
 
-def kernel_operations(work: Work) -> float:
+def kernel_operations(size: FitSize) -> float:
     """Count the operations of the kernel matrix."""
     # Half of a symmetric matrix. Sums along diagonals are adds of what lies in memory: about four products each.
-    half = float(work.n_rows) ** 2 * (work.n_features + 2 * work.n_lags)
-    return half * (work.n_sets if work.standardize else 1)
+    half = float(size.n_rows) ** 2 * (size.n_features + 2 * size.n_lags)
+    return half * (size.n_sets if size.standardize else 1)
 
 
-def dual_operations(work: Work) -> float:
+def dual_operations(size: FitSize) -> float:
     """Count the operations of the dual."""
-    n, c = float(work.n_rows), work.n_targets
-    train = n * (1 - 1 / max(2, work.n_parts))
-    each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / work.n_parts
-    return kernel_operations(work) + work.n_sets * work.n_alphas * each + 2 * n * work.n_columns * c
+    n, c = float(size.n_rows), size.n_targets
+    train = n * (1 - 1 / max(2, size.n_parts))
+    each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / size.n_parts
+    return kernel_operations(size) + size.n_sets * size.n_alphas * each + 2 * n * size.n_columns * c
 
 
-def dual_bytes(work: Work) -> float:
+def dual_bytes(size: FitSize) -> float:
     """Count the bytes that the dual holds."""
-    n, c = work.n_rows, work.n_targets
-    workers = n_workers(work, n, Dual.SMALL, work.n_sets)
-    squares = (0 if work.standardize else 1) + 2.5 * workers
-    return device_blocks(work) + float(
-        (squares * n * n + 8 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c) * work.itemsize
+    n, c = size.n_rows, size.n_targets
+    workers = n_workers(size, n, Dual.SIDE_BY_SIDE_ROWS, size.n_sets)
+    squares = (0 if size.standardize else 1) + 2.5 * workers
+    return device_blocks(size) + float(
+        (squares * n * n + 8 * n * c + 2 * n * size.n_features + 3 * size.n_columns * c) * size.itemsize
     )

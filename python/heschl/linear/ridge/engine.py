@@ -17,17 +17,17 @@ from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.ridge.leave_out import merged
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import Work
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import Method, choose_solver, place
 
 Result = TypeVar("Result")
 
 # A fit of fewer operations takes a few milliseconds in either precision: float32 data are then fitted in float64.
-SMALL = 1e9
+SMALL_OPERATIONS = 1e9
 
 
 @dataclass(frozen=True)
-class How:
+class FitOptions:
     """Choices that change how a fit is computed, not what it is.
 
     Attributes
@@ -50,9 +50,9 @@ class How:
     device: str = "cpu"
     tf32: bool = False
 
-    def backend(self, work: Work, problem: Problem) -> Backend:
+    def backend(self, size: FitSize, problem: Problem) -> Backend:
         """Where to compute: where the data lie, if that is a GPU; else as asked (`solvers.place`)."""
-        if problem.X.backend is HOST and place(self.device, work, self.solver) == "cpu":
+        if problem.X.backend is HOST and place(self.device, size, self.solver) == "cpu":
             return HOST
         from heschl.linear.device.cuda import cuda_backend
 
@@ -65,7 +65,7 @@ def in_blocks(
     n_sets: int,
     n_alphas: int,
     work: Callable[[Problem, Any, Integers], Result],
-    how: How,
+    options: FitOptions,
     *,
     left_out: bool = False,
 ) -> tuple[list[tuple[Integers, Result]], str, str]:
@@ -78,14 +78,14 @@ def in_blocks(
     results : list of (targets, result)
     solver, dtype : str
     """
-    size = Work.of(problem, parts, n_sets, n_alphas)
-    backend = how.backend(size, problem)
+    size = FitSize.of(problem, parts, n_sets, n_alphas)
+    backend = options.backend(size, problem)
     problem = replace(problem, X=problem.X.to(backend))
     if backend is not HOST:  # kernels there read words through their runs: products are of frames
         size = replace(size, device=backend.name, n_products=size.n_rows)
-    limit, left_out = memory_limit(backend, how.memory_limit), left_out and backend is HOST
-    method, block = choose_solver(size, how.solver, limit, left_out=left_out)
-    if how.small_in_float64 and method.operations(size) < SMALL:
+    limit, left_out = memory_limit(backend, options.memory_limit), left_out and backend is HOST
+    method, block = choose_solver(size, options.solver, limit, left_out=left_out)
+    if options.small_in_float64 and method.operations(size) < SMALL_OPERATIONS:
         problem = problem.in_float64()
     found = None
     try:
@@ -94,11 +94,11 @@ def in_blocks(
         if problem.y.dtype == np.float64:
             raise
     if found is None:  # out of the handler, which holds the memory of what failed
-        problem, limit = problem.in_float64(), memory_limit(backend, how.memory_limit)
-        method, block = choose_solver(replace(size, itemsize=8), how.solver, limit, left_out=left_out)
+        problem, limit = problem.in_float64(), memory_limit(backend, options.memory_limit)
+        method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, left_out=left_out)
         found = _blocks(problem, parts, method, block, work)
     backend.settle()
-    return found, method.name, "tf32" if how.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
+    return found, method.name, "tf32" if options.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
 
 
 def _blocks(

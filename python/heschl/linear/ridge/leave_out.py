@@ -27,7 +27,7 @@ from heschl.linear.ridge.dual import Dual, DualTrained, kernel_operations
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.ridge.primal import Primal, Trained
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, Work, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
 from heschl.linear.ridge.weights import FLOAT32_RESIDUAL, Weights, solve
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
@@ -114,7 +114,7 @@ class LeaveOutPrimal(LeaveOut):
 
     def _left_out(self, alpha: float, equations: NormalEquations) -> Double:
         problem = self.family.problem
-        shift = equations.reading.mean.astype(problem.y.dtype)
+        shift = equations.scaling.mean.astype(problem.y.dtype)
         out = np.zeros((len(self.groups), problem.y.shape[1]))
         weights = solve(equations, alpha)
         factor: Any = equations.gram.T  # the upper triangle of X'X's memory, read by columns: lower, L L' = X'X + λ I
@@ -249,39 +249,39 @@ def _too_small(alpha: float) -> np.linalg.LinAlgError:
 FLOAT32_LEFT_OUT = 3.0
 
 
-def left_out_primal_operations(work: Work) -> float:
+def left_out_primal_operations(size: FitSize) -> float:
     """Count the operations of the closed form with p × p matrices."""
-    n, p, c = float(work.n_rows), float(work.n_columns), work.n_targets
-    size = n / work.n_parts
+    n, p, c = float(size.n_rows), float(size.n_columns), size.n_targets
+    group = n / size.n_parts
     solve = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c
-    groups = n * (p * p + p * size + size * size / 3 + 2 * p * c + 2 * size * c)
-    risk = FLOAT32_LEFT_OUT if work.itemsize == 4 else 1.0
-    return moment_operations(work) + work.n_alphas * (2 * solve + groups) * risk
+    groups = n * (p * p + p * group + group * group / 3 + 2 * p * c + 2 * group * c)
+    risk = FLOAT32_LEFT_OUT if size.itemsize == 4 else 1.0
+    return moment_operations(size) + size.n_alphas * (2 * solve + groups) * risk
 
 
-def left_out_primal_bytes(work: Work) -> float:
+def left_out_primal_bytes(size: FitSize) -> float:
     """Count the bytes of the closed form with p × p matrices."""
-    whole, size = replace(work, n_parts=1), work.n_rows / work.n_parts
-    workers = n_workers(work, work.n_columns, Primal.SMALL, work.n_alphas)
-    own = work.n_columns**2 + 2 * size * work.n_columns + 2 * size * size
-    return moment_bytes(whole) + workers * own * work.itemsize
+    whole, group = replace(size, n_parts=1), size.n_rows / size.n_parts
+    workers = n_workers(size, size.n_columns, Primal.SIDE_BY_SIDE_COLUMNS, size.n_alphas)
+    own = size.n_columns**2 + 2 * group * size.n_columns + 2 * group * group
+    return moment_bytes(whole) + workers * own * size.itemsize
 
 
-def left_out_dual_operations(work: Work) -> float:
+def left_out_dual_operations(size: FitSize) -> float:
     """Count the operations of the closed form with n × n matrices."""
-    n, c = float(work.n_rows), work.n_targets
-    size = n / work.n_parts
+    n, c = float(size.n_rows), size.n_targets
+    group = n / size.n_parts
     solve = n**3 / 3 * CHOLESKY_SLOWNESS + 2 * n * n * c
-    groups = n**3 / 3 + n * n * size + n * size * size / 3 + 2 * n * size * c
-    again = 0 if c * work.n_alphas <= n else solve
-    return kernel_operations(work) + work.n_alphas * (solve + groups + again) + 2 * n * work.n_columns * c
+    groups = n**3 / 3 + n * n * group + n * group * group / 3 + 2 * n * group * c
+    again = 0 if c * size.n_alphas <= n else solve
+    return kernel_operations(size) + size.n_alphas * (solve + groups + again) + 2 * n * size.n_columns * c
 
 
-def left_out_dual_bytes(work: Work) -> float:
+def left_out_dual_bytes(size: FitSize) -> float:
     """Count the bytes of the closed form with n × n matrices."""
-    n, c, size = work.n_rows, work.n_targets, work.n_rows / work.n_parts
-    workers = n_workers(work, n, Dual.SMALL, work.n_alphas)
-    loadings = n * c * work.n_alphas if c * work.n_alphas <= n else 0
-    own = n * n + n * max(size, 256) + size * size + 3 * n * c
-    once = 3 * n * n + 4 * n * c + 2 * n * work.n_features + 3 * work.n_columns * c
-    return float((once + loadings + workers * own) * work.itemsize)
+    n, c, group = size.n_rows, size.n_targets, size.n_rows / size.n_parts
+    workers = n_workers(size, n, Dual.SIDE_BY_SIDE_ROWS, size.n_alphas)
+    loadings = n * c * size.n_alphas if c * size.n_alphas <= n else 0
+    own = n * n + n * max(group, 256) + group * group + 3 * n * c
+    once = 3 * n * n + 4 * n * c + 2 * n * size.n_features + 3 * size.n_columns * c
+    return float((once + loadings + workers * own) * size.itemsize)

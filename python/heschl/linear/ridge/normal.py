@@ -23,8 +23,8 @@ class PrecisionError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How features are read: (H - mean) * scale where a row's lags may look, 0 elsewhere.
+class Scaling:
+    """Centring and scaling of features: (H - mean) * scale where a row's lags may look, 0 elsewhere.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Reading:
     scale: Double
 
     @classmethod
-    def of(cls, moments: LaggedMoments, standardize: bool) -> Reading:
+    def of(cls, moments: LaggedMoments, standardize: bool) -> Scaling:
         """As given, or z-scored with the mean and standard deviation of these moments' frames."""
         d = moments.first_column.shape[1]
         if not standardize:
@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """(X'X + alpha I) W = X'Y for features as `reading` reads them, and what turns W into a prediction.
+    """(X'X + alpha I) W = X'Y for scaled features, and what turns W into a prediction.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class NormalEquations:
         Diagonal of X'X, kept apart because the solver overwrites it.
     cross : ndarray of shape (p, c)
         X'Y.
-    reading : Reading
+    scaling : Scaling
     n_rows : int
     column_means : ndarray of shape (p,)
         Means of the design's columns (0 without an intercept).
@@ -73,7 +73,7 @@ class NormalEquations:
     gram: Float
     diagonal: Float
     cross: Float
-    reading: Reading
+    scaling: Scaling
     n_rows: int
     column_means: Double
     target_means: Double
@@ -85,7 +85,7 @@ def normal_equations(
     *,
     fit_intercept: bool = True,
     standardize: bool = False,
-    reading: Reading | None = None,
+    scaling: Scaling | None = None,
     gram: Float | None = None,
     assemble: bool = True,
 ) -> NormalEquations:
@@ -97,10 +97,10 @@ def normal_equations(
     fit_intercept : bool
         Centre the columns of the design and the responses.
     standardize : bool
-        Read the features as (H - mean) / std with the mean and standard deviation of these moments' frames,
+        Scale the features as (H - mean) / std with the mean and standard deviation of these moments' frames,
         before the zero padding of the lags. A constant feature becomes 0.
-    reading : Reading, optional
-        Read the features so instead: test rows with the statistics of the training rows.
+    scaling : Scaling, optional
+        Scale the features so instead: test rows with the statistics of the training rows.
     gram : ndarray of shape (p, p), optional
         Memory to write X'X into.
     assemble : bool
@@ -114,17 +114,17 @@ def normal_equations(
     d, w = moments.first_column.shape[1], len(moments.lags)
     p, n = w * d, moments.n_rows
     refuse_no_rows(n)
-    reading = Reading.of(moments, standardize) if reading is None else reading
+    scaling = Scaling.of(moments, standardize) if scaling is None else scaling
     single = moments.cross.dtype == np.float32
     shift, y_shift = moments.shift.features.astype(np.float64), moments.shift.targets.astype(np.float64)
-    if single and not reading.mean.any():  # as given
+    if single and not scaling.mean.any():  # as given
         refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
     if single:
         refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
-    offset, inverse_n = reading.mean - shift, 1.0 / n if fit_intercept else 0.0
+    offset, inverse_n = scaling.mean - shift, 1.0 / n if fit_intercept else 0.0
     same = np.arange(w) * (w + 1)  # pairs of a lag with itself
     column_means = moments.pair_sums[same] - moments.pair_counts[same, None] * offset
-    column_means *= reading.scale * inverse_n
+    column_means *= scaling.scale * inverse_n
     # Without an intercept the responses are not centred: y' must become y again.
     y_mean = moments.totals[0] / n if fit_intercept else -y_shift
     b = backend_of(moments.first_column)
@@ -133,7 +133,7 @@ def normal_equations(
     elif gram is None:
         gram = b.empty((p, p), moments.first_column.dtype)
     sums, counts, offset, scale = (
-        b.put(np.ascontiguousarray(part)) for part in (moments.pair_sums, moments.pair_counts, offset, reading.scale)
+        b.put(np.ascontiguousarray(part)) for part in (moments.pair_sums, moments.pair_counts, offset, scaling.scale)
     )
     if assemble:
         b.kernels.lagged_gram(
@@ -155,7 +155,7 @@ def normal_equations(
         gram=gram,
         diagonal=diagonal,
         cross=cross,
-        reading=reading,
+        scaling=scaling,
         n_rows=n,
         column_means=column_means.reshape(p),
         target_means=y_shift + y_mean,

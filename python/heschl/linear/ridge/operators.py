@@ -171,7 +171,7 @@ class LaggedOperator:
         Blocks B(i, 0) of X'X, p = w · d.
     leaving, entering : ndarray of shape (a, p) and (b, p)
         Edge rows: B(i+1, j+1) = B(i, j) - Σ leaving_i leaving_jᵀ + Σ entering_i entering_jᵀ. There may be none.
-    reading : LagTerms
+    terms : LagTerms
         Centring and scaling.
 
     Raises
@@ -195,17 +195,17 @@ class LaggedOperator:
            [2., 4.]])
     """
 
-    def __init__(self, first_column: Float, leaving: Float, entering: Float, reading: LagTerms) -> None:
+    def __init__(self, first_column: Float, leaving: Float, entering: Float, terms: LagTerms) -> None:
         p, d = first_column.shape
-        w = len(reading.sums)
-        if p != w * d or reading.sums.shape[1] != d or leaving.shape[1] != p or entering.shape[1] != p:
+        w = len(terms.sums)
+        if p != w * d or terms.sums.shape[1] != d or leaving.shape[1] != p or entering.shape[1] != p:
             raise InputError(
                 "first_column, leaving, entering",
                 f"shapes {first_column.shape}, {leaving.shape} and {entering.shape}",
-                f"(p, d), (a, p) and (b, p) with p = w · d, w = {w} and d = {reading.sums.shape[1]}",
+                f"(p, d), (a, p) and (b, p) with p = w · d, w = {w} and d = {terms.sums.shape[1]}",
             )
         self._w, self._d = w, int(d)
-        self._reading = reading
+        self._terms = terms
         # 2w - 1 lags are as many as differ: nothing wraps around onto a lag that is read.
         self._fourier = LagFourier(2 * w - 1, w)
         self._real, self._plus = spectrum(first_column, np.ones(w), self._fourier)
@@ -230,7 +230,7 @@ class LaggedOperator:
     def product(self, V: Float) -> Float:
         """X'X V, shape (p, c), in V's dtype."""
         w, d, c = self._w, self._d, V.shape[1]
-        scale = np.tile(self._reading.scale, w)[:, None]
+        scale = np.tile(self._terms.scale, w)[:, None]
         scaled = V * scale.astype(V.dtype)
         real, imaginary = self._fourier.forward(scaled.reshape(w, d, c))
         out = complex_product(self._real, self._plus, self._plus.transpose(0, 2, 1), real, imaginary)
@@ -242,7 +242,7 @@ class LaggedOperator:
             re, plus, minus = (block.transpose(0, 2, 1) for block in (re, plus, minus))
             out += complex_product(re, plus, minus, *self._fourier.forward(z))
         product = self._fourier.backward(out).reshape(w * d, c)
-        product -= self._reading.correction(scaled.astype(np.float64, copy=False))
+        product -= self._terms.correction(scaled.astype(np.float64, copy=False))
         product *= scale
         return product
 

@@ -14,9 +14,16 @@ from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import worth_threads
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.ridge.normal import NormalEquations, PrecisionError, Reading, normal_equations
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, Scaling, normal_equations
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, STACKED_BYTES, Work, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.size import (
+    CHOLESKY_SLOWNESS,
+    STACKED_BYTES,
+    FitSize,
+    moment_bytes,
+    moment_operations,
+    n_workers,
+)
 from heschl.linear.ridge.weights import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
 
 
@@ -40,13 +47,13 @@ class Primal:
 
     # Columns of the design up to which training sets are solved side by side, each with an X'X of its own; above, two
     # threads inside one factorisation are as fast.
-    SMALL = 2000
+    SIDE_BY_SIDE_COLUMNS = 2000
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem
         self.parts = list(parts)
         self.y, self.moments = problem.gathered(parts)
-        self.side_by_side = problem.n_columns <= self.SMALL and _worth_threads(problem)
+        self.side_by_side = problem.n_columns <= self.SIDE_BY_SIDE_COLUMNS and _worth_threads(problem)
         self.bands: Double | None = None
 
     def banded(self, bands: Double) -> Primal:
@@ -63,7 +70,7 @@ class Primal:
         out = copy(self)
         out.problem = replace(self.problem, X=self.problem.X.of_columns(features), features=None)
         out.moments = [part.select(features=features) for part in self.moments]
-        out.side_by_side = out.problem.n_columns <= self.SMALL and _worth_threads(out.problem)
+        out.side_by_side = out.problem.n_columns <= self.SIDE_BY_SIDE_COLUMNS and _worth_threads(out.problem)
         return out
 
     @property
@@ -77,22 +84,22 @@ class Primal:
         tests = p if self.scores_from_moments and len(self.parts) > 1 else 0
         return Scratch(empty((p, p), dtype), empty((tests, tests), dtype))
 
-    def equations(self, parts: Sequence[int], gram: Float, reading: Reading | None = None) -> NormalEquations:
+    def equations(self, parts: Sequence[int], gram: Float, scaling: Scaling | None = None) -> NormalEquations:
         """Normal equations of the union of some parts."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
-        if reading is None:
-            reading = Reading.of(moments, self.problem.standardize)
+        if scaling is None:
+            scaling = Scaling.of(moments, self.problem.standardize)
             if self.bands is not None:
-                reading = Reading(reading.mean, reading.scale * self.bands)
-        return normal_equations(moments, fit_intercept=self.problem.fit_intercept, reading=reading, gram=gram)
+                scaling = Scaling(scaling.mean, scaling.scale * self.bands)
+        return normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, gram=gram)
 
     def column_means(self, parts: Sequence[int], weights: Weights) -> Double:
         """Means (p,) of the design that `weights` multiply, over the rows of some parts; 0 without an intercept."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
         shift = weights.shift.astype(np.float64)
-        as_given = Reading(shift, np.ones(len(shift)))
+        as_given = Scaling(shift, np.ones(len(shift)))
         intercept = self.problem.fit_intercept
-        return normal_equations(moments, fit_intercept=intercept, reading=as_given, assemble=False).column_means
+        return normal_equations(moments, fit_intercept=intercept, scaling=as_given, assemble=False).column_means
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
         """The training set of some parts; valid until the scratch memory is used again."""
@@ -139,7 +146,7 @@ class Trained:
         if all(family.moments[part].n_rows == 0 for part in test):
             return np.zeros((len(values), problem.y.shape[1]))
         if len(self.scratch.test_gram) > 0:
-            equations = family.equations(test, self.scratch.test_gram, self.equations.reading)
+            equations = family.equations(test, self.scratch.test_gram, self.equations.scaling)
             return errors_from_moments(equations, self.equations, values)
         sets = [in_units(self.equations, each) for each in values]
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
@@ -185,36 +192,36 @@ def _worth_threads(problem: Problem) -> bool:
 EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
 
 
-def primal_workers(work: Work) -> int:
+def primal_workers(size: FitSize) -> int:
     """Count the training sets that are solved side by side."""
-    return n_workers(work, work.n_columns, Primal.SMALL, work.n_sets)
+    return n_workers(size, size.n_columns, Primal.SIDE_BY_SIDE_COLUMNS, size.n_sets)
 
 
-def grams(work: Work) -> float:
+def grams(size: FitSize) -> float:
     """X'X of a training set, and of its test set where that is how it is scored."""
-    return primal_workers(work) * (2 if work.n_columns < work.n_rows / work.n_parts else 1)
+    return primal_workers(size) * (2 if size.n_columns < size.n_rows / size.n_parts else 1)
 
 
-def cholesky_operations(work: Work) -> float:
+def cholesky_operations(size: FitSize) -> float:
     """Count the operations of a Cholesky factorisation for each λ."""
-    p, c = float(work.n_columns), work.n_targets
-    each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + work.test_operations
-    return moment_operations(work) + work.n_sets * work.n_alphas * each
+    p, c = float(size.n_columns), size.n_targets
+    each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + size.test_operations
+    return moment_operations(size) + size.n_sets * size.n_alphas * each
 
 
-def cholesky_bytes(work: Work) -> float:
+def cholesky_bytes(size: FitSize) -> float:
     """Count the bytes that Cholesky factorisations hold."""
-    return moment_bytes(work) + grams(work) * work.n_columns**2 * work.itemsize
+    return moment_bytes(size) + grams(size) * size.n_columns**2 * size.itemsize
 
 
-def eigh_operations(work: Work) -> float:
+def eigh_operations(size: FitSize) -> float:
     """Count the operations of an eigendecomposition for each training set."""
-    p, c = float(work.n_columns), work.n_targets
-    each = 2 * p * p * c + work.test_operations
-    return moment_operations(work) + work.n_sets * (p**3 * EIGH_OPERATIONS[work.device] + work.n_alphas * each)
+    p, c = float(size.n_columns), size.n_targets
+    each = 2 * p * p * c + size.test_operations
+    return moment_operations(size) + size.n_sets * (p**3 * EIGH_OPERATIONS[size.device] + size.n_alphas * each)
 
 
-def eigh_bytes(work: Work) -> float:
+def eigh_bytes(size: FitSize) -> float:
     """Count the bytes that an eigendecomposition holds."""
     # X'X, its copy that becomes the vectors, and LAPACK's work space of two more
-    return moment_bytes(work) + (grams(work) + 3 * primal_workers(work)) * work.n_columns**2 * work.itemsize
+    return moment_bytes(size) + (grams(size) + 3 * primal_workers(size)) * size.n_columns**2 * size.itemsize

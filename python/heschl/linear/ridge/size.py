@@ -16,7 +16,7 @@ DEVICE_BLOCKS = 3 * (256 << 20)
 
 
 @dataclass(frozen=True)
-class Work:
+class FitSize:
     """How large a fit is.
 
     Attributes
@@ -53,7 +53,7 @@ class Work:
     device: str = "cpu"
 
     @classmethod
-    def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> Work:
+    def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> FitSize:
         """Of a problem cut into parts."""
         X = problem.X
         return cls(
@@ -74,28 +74,28 @@ class Work:
         return 2.0 * p * c * min(self.n_products / self.n_parts, p)
 
 
-def moment_operations(work: Work) -> float:
+def moment_operations(size: FitSize) -> float:
     """Count the operations of gathering moments."""
-    return 2.0 * work.n_products * work.n_columns * (work.n_features + work.n_targets)
+    return 2.0 * size.n_products * size.n_columns * (size.n_features + size.n_targets)
 
 
-def moment_bytes(work: Work) -> float:
+def moment_bytes(size: FitSize) -> float:
     """Moments of the parts and of one sum of them, and the weights being made and scored."""
-    p, c = work.n_columns, work.n_targets
+    p, c = size.n_columns, size.n_targets
     # ... and the block's own responses, with what scoring makes of them
-    kept = (work.n_parts + 2) * p * (work.n_features + c) + 4 * p * c + 3 * work.n_rows * c
-    stacked = min(STACKED_BYTES, p * c * work.n_alphas * work.itemsize) * 2 + STACKED_BYTES
-    return float(kept * work.itemsize + stacked + device_blocks(work))
+    kept = (size.n_parts + 2) * p * (size.n_features + c) + 4 * p * c + 3 * size.n_rows * c
+    stacked = min(STACKED_BYTES, p * c * size.n_alphas * size.itemsize) * 2 + STACKED_BYTES
+    return float(kept * size.itemsize + stacked + device_blocks(size))
 
 
-def device_blocks(work: Work) -> float:
+def device_blocks(size: FitSize) -> float:
     """Count the bytes of the blocks that kernels on a device hold."""
-    return DEVICE_BLOCKS if work.device == "cuda" else 0.0
+    return DEVICE_BLOCKS if size.device == "cuda" else 0.0
 
 
-def n_workers(work: Work, size: float, small: int, items: int) -> int:
+def n_workers(size: FitSize, order: float, most: int, items: int) -> int:
     """Training sets, or λ, of p × p or n × n matrices that are solved side by side, by threads."""
-    return min(n_threads(), items) if size <= small and work.device == "cpu" else 1
+    return min(n_threads(), items) if order <= most and size.device == "cpu" else 1
 
 
 # Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of

@@ -32,9 +32,7 @@ from heschl.linear.ridge.primal import (
     eigh_operations,
 )
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import (
-    Work,
-)
+from heschl.linear.ridge.size import FitSize
 
 # "auto" takes a solver that is not exact where all others cost so many times as much.
 INEXACT_BY = 4.0
@@ -50,8 +48,8 @@ class Method:
 
     name: str
     build: Callable[[Problem, Sequence[Bounds]], Any]
-    operations: Callable[[Work], float]
-    n_bytes: Callable[[Work], float]
+    operations: Callable[[FitSize], float]
+    n_bytes: Callable[[FitSize], float]
     exact: bool = True
     all_at_once: bool = False
     on_device: bool = False
@@ -77,21 +75,23 @@ LEFT_OUT: Mapping[str, Method] = {
 }
 
 
-def place(device: str, work: Work, solver: str) -> str:
+def place(device: str, size: FitSize, solver: str) -> str:
     """Give "cpu" or "cuda": as asked for, with "auto" a GPU where it pays."""
-    return "cuda" if device == "cuda" or (device == "auto" and _worth_a_gpu(work, solver)) else "cpu"
+    return "cuda" if device == "cuda" or (device == "auto" and _worth_a_gpu(size, solver)) else "cpu"
 
 
-def _worth_a_gpu(work: Work, solver: str) -> bool:
+def _worth_a_gpu(size: FitSize, solver: str) -> bool:
     methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
     here, there = (
-        min((method.operations(replace(work, device=device)) for method in methods), default=0.0)
+        min((method.operations(replace(size, device=device)) for method in methods), default=0.0)
         for device in ("cpu", "cuda")
     )
     return pays_on_gpu(here, there)
 
 
-def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_out: bool = False) -> tuple[Method, int]:
+def choose_solver(
+    size: FitSize, solver: str, memory_limit: float | None, *, left_out: bool = False
+) -> tuple[Method, int]:
     """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too.
@@ -103,36 +103,36 @@ def choose_solver(work: Work, solver: str, memory_limit: float | None, *, left_o
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
     methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
-    methods = [m for m in methods if solver in ("auto", m.name) and (work.device == "cpu" or m.on_device)]
+    methods = [m for m in methods if solver in ("auto", m.name) and (size.device == "cpu" or m.on_device)]
     if not methods:
         there = [m.name for m in SOLVERS.values() if m.on_device]
-        raise InputError("solver", f"{solver!r} with device={work.device!r}", f'"auto" or one of {there}')
-    blocks = {m: _largest_block(m, work, memory_limit) for m in methods}
+        raise InputError("solver", f"{solver!r} with device={size.device!r}", f'"auto" or one of {there}')
+    blocks = {m: _largest_block(m, size, memory_limit) for m in methods}
     possible = [m for m in methods if blocks[m] > 0]
     if not possible:
-        least = min(m.n_bytes(replace(work, n_targets=1)) for m in methods)
+        least = min(m.n_bytes(replace(size, n_targets=1)) for m in methods)
         raise InputError(
             "memory_limit", f"{memory_limit / 2**20:,.0f} MB" if memory_limit else "none",
-            f"at least {least / 2**20:,.0f} MB for {work.n_lags} lags x {work.n_features} features",
+            f"at least {least / 2**20:,.0f} MB for {size.n_lags} lags x {size.n_features} features",
             "Raise it, or use fewer lags or features.",
         )  # fmt: skip
     # What is not exact must be far cheaper, or the only way.
-    best = min(possible, key=lambda m: _time(m, work, blocks[m]) * (1.0 if m.exact else INEXACT_BY))
+    best = min(possible, key=lambda m: _time(m, size, blocks[m]) * (1.0 if m.exact else INEXACT_BY))
     return best, blocks[best]
 
 
-def _time(method: Method, work: Work, block: int) -> float:
+def _time(method: Method, size: FitSize, block: int) -> float:
     """Operations of all blocks of targets together."""
-    n_blocks = -(-work.n_targets // block)
-    return n_blocks * method.operations(replace(work, n_targets=-(-work.n_targets // n_blocks)))
+    n_blocks = -(-size.n_targets // block)
+    return n_blocks * method.operations(replace(size, n_targets=-(-size.n_targets // n_blocks)))
 
 
-def _largest_block(method: Method, work: Work, memory_limit: float | None) -> int:
+def _largest_block(method: Method, size: FitSize, memory_limit: float | None) -> int:
     """Most targets at a time within the limit; 0 where not even one fits."""
-    if memory_limit is None or method.n_bytes(work) <= memory_limit:
-        return work.n_targets
-    low, high = 0, work.n_targets
+    if memory_limit is None or method.n_bytes(size) <= memory_limit:
+        return size.n_targets
+    low, high = 0, size.n_targets
     while low + 1 < high:
         middle = (low + high) // 2
-        low, high = (middle, high) if method.n_bytes(replace(work, n_targets=middle)) <= memory_limit else (low, middle)
+        low, high = (middle, high) if method.n_bytes(replace(size, n_targets=middle)) <= memory_limit else (low, middle)
     return low

@@ -115,9 +115,9 @@ def in_units(equations: NormalEquations, values: Float, targets: NDArray[np.int6
     means = equations.target_means if targets is None else equations.target_means[targets]
     b = backend_of(values)
     intercept = means - b.weighted_sums(equations.column_means, values)
-    scaled = b.scaled_rows(values, equations.reading.scale)
+    scaled = b.scaled_rows(values, equations.scaling.scale)
     # Only where features are standardised is anything padded with their mean; as given they are padded with 0.
-    return Weights(scaled, equations.reading.mean.astype(values.dtype), intercept.astype(values.dtype))
+    return Weights(scaled, equations.scaling.mean.astype(values.dtype), intercept.astype(values.dtype))
 
 
 def errors_from_moments(test: NormalEquations, train: NormalEquations, values: Sequence[Float]) -> Double:
