@@ -29,7 +29,6 @@ from heschl.study.extraction.spaces import open_space
 from heschl.study.extraction.stored import store_of
 from heschl.study.inputs.load import Inputs, load_inputs
 from heschl.study.inputs.targets import FitGroup, fit_groups
-from heschl.study.kinds.base import Spoken
 from heschl.study.work.progress import Reporter
 
 TRIAL_OPERATIONS = 4e10
@@ -208,7 +207,8 @@ def _extraction(name: str, inputs: Inputs, about: Description, there: bool, fold
 def _encoding(name: str, inputs: Inputs, about: Description, groups: Sequence[FitGroup], rate: float) -> Stage:
     settings = inputs.study.encoding
     n_lags, alphas = len(settings.lags(rate)), settings.alpha_grid()
-    spoken = isinstance(inputs.study.features[name], Spoken) and inputs.study.features[name].at == "word"  # type: ignore[union-attr]
+    placement = inputs.study.features[name].placement
+    spoken = placement is not None and placement.at == "word"
     seconds, memory, solvers = 0.0, 0.0, set()
     for group in groups:
         n, c = int(group.lengths.sum()), group.targets.shape[1]

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from heschl.checks import InputError, check_lags
 from heschl.study.config.analyses import Shared, WordLags
-from heschl.study.kinds.given import WordArrays
-from heschl.study.kinds.labels import OnsetSpace, PhoneSpace
-from heschl.study.kinds.language import Reading
-from heschl.study.kinds.registry import KINDS, Space
-from heschl.study.kinds.words import WordSpace
+from heschl.study.kinds.base import Role, Tier
+from heschl.study.kinds.registry import KINDS, Space, kinds_that_may_be
 from heschl.study.section import Name, Positive, Seconds, Section
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
 
 
 class Stimuli(Section):
@@ -155,16 +154,11 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Study:
-        speech = [name for name, space in self.features.items() if space.kind == "speech"]
-        if self.grid.model is not None and self.grid.rate is not None:
-            raise ValueError("grid: either a model or a rate, not both")
-        if self.grid.model is not None and self.grid.model not in speech:
-            raise ValueError(f"grid.model: a speech space of [features] ({speech}), not {self.grid.model!r}")
-        if self.grid.model is None and self.grid.rate is None and len(speech) != 1:
-            raise ValueError(f"grid: a model or a rate, where there is not one speech space but {len(speech)}")
-        for tier, of in (("words", self.with_words()), ("phones", self.with_phones())):
-            if of and getattr(self.stimuli, tier) is None:
-                raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{of[0]} needs")
+        self._check_grid()
+        for tier in TIERS:
+            needing = self.needing(tier)
+            if needing and getattr(self.stimuli, tier) is None:
+                raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{needing[0]} needs")
         if self.shared is not None:
             self._check_shared(self.shared)
         if self.word_lags is not None:
@@ -172,51 +166,45 @@ class Study(Section):
             if unknown or self.stimuli.words is None:
                 what = f"a space of [features] ({', '.join(self.features)}), not {unknown[0]!r}" if unknown else "words"
                 raise ValueError(f"word_lags.spaces: {what}" if unknown else "stimuli.words: words, which they need")
-        punctuated = [name for name, space in self.features.items() if isinstance(space, Reading) and space.punctuation]
+        punctuated = [name for name, space in self.features.items() if space.needs_texts]
         if punctuated and self.stimuli.texts is None:
             raise ValueError(f"stimuli.texts: running texts, which features.{punctuated[0]}.punctuation needs")
         return self
 
+    def _check_grid(self) -> None:
+        """Refuse a study without one grid, or with two."""
+        speech = self._with_grid()
+        if self.grid.model is not None and self.grid.rate is not None:
+            raise ValueError("grid: either a model or a rate, not both")
+        if self.grid.model is not None and self.grid.model not in speech:
+            raise ValueError(f"grid.model: a speech space of [features] ({speech}), not {self.grid.model!r}")
+        if self.grid.model is None and self.grid.rate is None and len(speech) != 1:
+            raise ValueError(f"grid: a model or a rate, where there is not one speech space but {len(speech)}")
+
     def _check_shared(self, shared: Shared) -> None:
         """Refuse a [shared] that names what is not there."""
-        kinds = {
-            "speech": ("speech", "frame_arrays"),
-            "language": ("language", "word_arrays"),
-            "semantic": ("words", "language", "surprisal", "word_arrays"),
-            "acoustic": ("mel", "envelope", "speech", "frame_arrays"),
-        }
-        for key, possible in kinds.items():
-            name = getattr(shared, key)
-            fitting = [n for n, space in self.features.items() if space.kind in possible]
+        for role in get_args(Role):
+            name, kinds = getattr(shared, role), kinds_that_may_be(role)
+            fitting = [n for n, space in self.features.items() if space.kind in kinds]
             if name is not None and name not in fitting:
-                raise ValueError(f"shared.{key}: a space of [features] of kind {' or '.join(possible)} "
+                raise ValueError(f"shared.{role}: a space of [features] of kind {' or '.join(kinds)} "
                                  f"({', '.join(fitting) or 'there is none'}), not {name!r}")  # fmt: skip
-        language = self.features[shared.language]
-        if isinstance(language, Reading | WordArrays) and language.at != "word":
-            raise ValueError(f"shared.language: words that last (at = 'word'), not at = {language.at!r}")
+        placement = self.features[shared.language].placement
+        if placement is not None and placement.at != "word":
+            raise ValueError(f"shared.language: words that last (at = 'word'), not at = {placement.at!r}")
 
-    def with_words(self) -> list[str]:
-        """Name the spaces that need words."""
-        return [
-            name
-            for name, space in self.features.items()
-            if isinstance(space, Reading | WordSpace | WordArrays)
-            or (isinstance(space, OnsetSpace) and space.of == "words")
-        ]
-
-    def with_phones(self) -> list[str]:
-        """Name the spaces that need phones."""
-        return [
-            name
-            for name, space in self.features.items()
-            if isinstance(space, PhoneSpace) or (isinstance(space, OnsetSpace) and space.of == "phones")
-        ]
+    def needing(self, tier: Tier) -> list[str]:
+        """Return the names of the spaces that need words, or phones."""
+        return [name for name, space in self.features.items() if space.tier() == tier]
 
     def grid_model(self) -> str | None:
-        """Give the name of the speech space whose frames are the grid; None where the grid is a rate."""
+        """Return the name of the speech space whose frames are the grid; None where the grid is a rate."""
         if self.grid.rate is not None:
             return None
-        return self.grid.model or next(name for name, space in self.features.items() if space.kind == "speech")
+        return self.grid.model or self._with_grid()[0]
+
+    def _with_grid(self) -> list[str]:
+        return [name for name, space in self.features.items() if space.gives_grid]
 
 
 def read_study(path: str | Path) -> Study:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.files import replacing
+from heschl.study.kinds.registry import KINDS
 
-TEMPLATE = """\
+_HEAD = """\
 # A study of heschl. Paths are relative to this file. Then: heschl check, heschl plan, heschl run study.toml
 name = "My study"
 # note = "shown on every figure"
@@ -35,28 +36,9 @@ S1 = "S1.npz"
 [grid]
 model = "wav2vec2"              # everything is brought to the frames of this model; or: rate = 50.0
 
-[features.mel]
-kind = "mel"
-n_mels = 80
+"""
 
-[features.wav2vec2]
-kind = "speech"                 # Wav2Vec2, HuBERT, WavLM, Data2Vec, Whisper's encoder
-model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
-
-[features.gpt2]
-kind = "language"               # GPT-2 ... Llama, GGUF folders; BERT with bidirectional = true
-model = "gpt2"
-context = "sentence"            # of each stimulus; "story" reads on in windows, "fixed" gives each word the same
-pooling = "last"                # of a word's sub-words
-silence = "zero"                # between words; "hold" keeps the word
-
-[features.glove]
-kind = "words"                  # GloVe's or word2vec's text, or a .npy table with its words
-file = "glove.6B.300d.txt"
-oov = "zero"                    # words without a vector: "zero", "mean" or "drop"
-
-# Further kinds: envelope, surprisal, onsets, phones; computed elsewhere (NAME.npy): frame_arrays, word_arrays.
-
+_TAIL = """\
 [encoding]
 tmin = 0.0                      # lags in s, both ends included; positive: the past of the stimulus
 tmax = 0.38
@@ -95,9 +77,12 @@ sweep = [10, 25, 100]
 dtype = "float32"               # "float16" halves them
 """
 
+TEMPLATE = _HEAD + "".join(f"{kind.template}\n" for kind in KINDS.values()) + _TAIL
+"""The whole file; every kind of features says its own lines."""
+
 
 def write_template(path: str | Path) -> Path:
-    """Write it.
+    """Write a study.toml to start from.
 
     Parameters
     ----------
@@ -112,7 +97,7 @@ def write_template(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        Where there is something already.
+        Where something exists already.
     """
     path = Path(path)
     if path.exists():

@@ -16,8 +16,7 @@ from heschl.linear import Repeated
 from heschl.study.extraction.spaces import open_space, source_key, stimulus_key
 from heschl.study.inputs.load import Inputs
 from heschl.study.inputs.targets import FitGroup
-from heschl.study.kinds.base import Floats, OpenSpace, Spoken
-from heschl.study.kinds.registry import Space
+from heschl.study.kinds.base import FeatureSpace, Floats, OpenSpace, Placement
 from heschl.study.work.progress import Reporter
 from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
@@ -52,7 +51,7 @@ class Features:
         The stimuli's hashes in the store.
     grid : FrameGrid
         The study's.
-    space : Space
+    space : FeatureSpace
         The settings: where words stand, and what silence is.
     stimuli : mapping of stimulus to Stimulus
         The words' times.
@@ -63,7 +62,7 @@ class Features:
     stored: FeatureSet
     keys: Mapping[str, str]
     grid: FrameGrid
-    space: Space
+    space: FeatureSpace
     stimuli: Mapping[str, Stimulus] = field(repr=False)
     lengths: Mapping[str, float] = field(repr=False)
 
@@ -75,17 +74,18 @@ class Features:
     @property
     def key(self) -> str:
         """Hash of all that `layer` depends on."""
-        if not isinstance(self.space, Spoken):
+        placement = self.space.placement
+        if placement is None:
             return digest(self.stored.key, self.keys, asdict(self.grid), self.lengths)
         words = {name: [asdict(word) for word in self._spoken(name)] for name in self.keys}
-        return digest(self.stored.key, self.keys, asdict(self.grid), words, self.space.at, self.space.silence)
+        return digest(self.stored.key, self.keys, asdict(self.grid), words, placement)
 
     def layer(self, index: int, segments: Sequence[tuple[str, int]]) -> Floats | Repeated:
         """Give one layer's frames of (stimulus, n_frames) segments, joined: (n, width); words stay at word rate."""
         names = list(dict.fromkeys(name for name, _ in segments))
         values = dict(zip(names, self.stored.layer(index, [self.keys[name] for name in names]), strict=True))
-        if isinstance(self.space, Spoken):
-            return self._at_word_rate(values, segments, self.space)
+        if self.space.placement is not None:
+            return self._at_word_rate(values, segments, self.space.placement)
         frames = {name: self._on_grid(name, rows) for name, rows in values.items()}
         return np.concatenate([frames[name][:n_frames] for name, n_frames in segments])
 
@@ -111,16 +111,16 @@ class Features:
         return [word for word in spoken if word.text not in about.left_out]
 
     def _at_word_rate(
-        self, values: Mapping[str, Floats], segments: Sequence[tuple[str, int]], space: Spoken
+        self, values: Mapping[str, Floats], segments: Sequence[tuple[str, int]], placement: Placement
     ) -> Floats | Repeated:
         """Say for how many frames each word lasts, and silence, a row of zeros; or put words at their onsets."""
-        if space.at == "onset":
+        if placement.at == "onset":
             frames = [words_to_onsets(values[name], self._spoken(name), self.grid.times(n)) for name, n in segments]
             return np.concatenate(frames)
         rows: list[Floats] = []
         counts: list[NDArray[np.int64]] = []
         for name, n_frames in segments:
-            word = word_of_frames(self._spoken(name), self.grid.times(n_frames), silence=space.silence)
+            word = word_of_frames(self._spoken(name), self.grid.times(n_frames), silence=placement.silence)
             word, frames_of = runs(word)
             silence = np.zeros((1, values[name].shape[1]), dtype=np.float32)
             rows.append(np.concatenate([values[name], silence])[word])  # -1, silence, is the last row
@@ -198,10 +198,7 @@ def extract_features(
 
 def stored_features(name: str, inputs: Inputs, stored: FeatureSet, grid: FrameGrid) -> Features:
     """Give a space's features as the store has them, whether or not all of the stimuli are there."""
-    keys = {
-        stimulus.name: stimulus_key(name, inputs, stored.description.rows, stimulus)
-        for stimulus in inputs.stimuli.values()
-    }
+    keys = {stimulus.name: stimulus_key(name, inputs, stimulus) for stimulus in inputs.stimuli.values()}
     return Features(stored, keys, grid, inputs.study.features[name], inputs.stimuli, inputs.lengths)
 
 

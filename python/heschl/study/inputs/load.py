@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
-from heschl.study.config.study import Study, read_study
+from heschl.study.config.study import TIERS, Study, read_study
 from heschl.study.inputs.transcripts import named_files, read_texts, read_transcripts
-from heschl.study.kinds.given import FrameArrays, WordArrays, array_file
-from heschl.study.kinds.language import Reading
-from heschl.study.kinds.speech import SpeechSpace
-from heschl.study.kinds.words import WordSpace
+from heschl.study.kinds.base import Tier
 from heschl.timing.audio import duration
 from heschl.timing.stimulus import Stimulus
 from heschl.timing.validate import refuse, validate
@@ -85,13 +81,6 @@ def load_inputs(path: str | Path) -> Inputs:
     path = Path(path)
     study = read_study(path)
     folder = path.resolve().parent
-    for name, space in study.features.items():
-        if isinstance(space, SpeechSpace | Reading):
-            _check_model(folder, space.model, f"{path}: features.{name}.model")
-        elif isinstance(space, WordSpace):
-            for key, file in (("file", space.file), ("words", space.words)):
-                if file is not None and not (folder / file).is_file():
-                    raise InputError(f"{path}: features.{name}.{key}", f"no file {folder / file}", "word vectors")
     sounds, broken = _find_sounds(folder, study, path)
     subjects = tuple(
         _without(read_responses(folder / file, name, missing=study.responses.missing), broken)
@@ -100,21 +89,24 @@ def load_inputs(path: str | Path) -> Inputs:
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
     texts = read_texts(folder, study.stimuli)
-    words, phones = (_read_words(folder, study, sounds, tier, broken) for tier in ("words", "phones"))
+    words, phones = (_read_words(folder, study, sounds, tier, broken) for tier in TIERS)
     heard = sorted({name for subject in subjects for name in subject.stimuli})
     stimuli = {
         name: Stimulus(name, *sounds[name], words.get(name, ()), phones.get(name, ()), texts.get(name))
         for name in heard
     }
-    _check_arrays(folder, study, stimuli, path)
-    for tier, of in (("words", study.with_words()), ("phones", study.with_phones())):
-        if of and not any(getattr(stimulus, tier) for stimulus in stimuli.values()):
+    for tier in TIERS:
+        needing = study.needing(tier)
+        if needing and not any(getattr(stimulus, tier) for stimulus in stimuli.values()):
             raise InputError(
                 f"{path}: stimuli.{tier}",
                 f"no {tier} in any stimulus that was heard",
-                f"{tier} and their times, which features.{of[0]} needs",
+                f"{tier} and their times, which features.{needing[0]} needs",
             )
-    return Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard), broken=broken)
+    inputs = Inputs(study, folder, stimuli, subjects, unheard=len(sounds) - len(heard), broken=broken)
+    for name, space in study.features.items():
+        space.check(inputs, f"{path}: features.{name}")
+    return inputs
 
 
 def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
@@ -135,33 +127,6 @@ def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
     return replace(
         subject, stimuli=tuple(subject.stimuli[i] for i in keep), trials=tuple(subject.trials[i] for i in keep)
     )
-
-
-def _check_model(study_folder: Path, model: str, where: str) -> None:
-    """Refuse a local folder that holds no weights; what is no folder may be a Hub name ("owner/model")."""
-    folder = study_folder / Path(model).expanduser()
-    if not folder.is_dir() and (folder.is_file() or model.startswith((".", "/", "~")) or model.count("/") > 1):
-        raise InputError(where, f"no folder {folder}", "a model's folder, or its name on the Hub")
-    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.gguf")]:
-        raise InputError(
-            where,
-            f"a folder without weights, {folder}",
-            "*.safetensors or *.bin beside config.json, or a GGUF file",
-            "`model.save_pretrained(folder)` of transformers writes them.",
-        )
-
-
-def _check_arrays(folder: Path, study: Study, stimuli: Mapping[str, Stimulus], path: Path) -> None:
-    """Refuse a folder of given features that lacks a stimulus."""
-    for name, space in study.features.items():
-        if isinstance(space, FrameArrays | WordArrays):
-            files = [array_file(folder, space, stimulus) for stimulus in stimuli]
-            missing = [file for file in files if not file.is_file()]
-            if missing:
-                raise InputError(
-                    f"{path}: features.{name}.folder", f"no file {missing[0]} (nor {len(missing) - 1} others)",
-                    "NAME.npy for each stimulus that was heard, as numpy.save writes it",
-                )  # fmt: skip
 
 
 def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tuple[Path, float]], dict[str, str]]:
@@ -206,7 +171,7 @@ def _read_words(
     folder: Path,
     study: Study,
     sounds: dict[str, tuple[Path, float]],
-    tier: Literal["words", "phones"],
+    tier: Tier,
     broken: Mapping[str, str],
 ) -> dict[str, tuple[Word, ...]]:
     found = read_transcripts(folder, study.stimuli, tier)

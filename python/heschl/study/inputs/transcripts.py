@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from heschl.checks import InputError
-from heschl.study.config.study import Stimuli, read_study
+from heschl.study.config.study import TIERS, Stimuli, read_study
+from heschl.study.kinds.base import Tier
 from heschl.timing.audio import duration
 from heschl.timing.transcripts import read_events, read_table, read_textgrid, read_timit
 from heschl.timing.validate import Finding, validate
@@ -48,7 +48,7 @@ def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
     return files
 
 
-def read_transcripts(folder: Path, stimuli: Stimuli, tier: Literal["words", "phones"]) -> dict[str, Transcript]:
+def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier) -> dict[str, Transcript]:
     """Read the words, or the phones, of all stimuli; nothing where the study names none.
 
     Raises
@@ -103,7 +103,7 @@ def check_transcripts(path: str | Path) -> list[Finding]:
     durations = {name: duration(file) for name, file in sounds.items()}
     texts = read_texts(folder, stimuli)
     found: list[Finding] = []
-    for tier in ("words", "phones"):
+    for tier in TIERS:
         transcripts = read_transcripts(folder, stimuli, tier)
         if transcripts:
             found += validate(transcripts, durations, texts if tier == "words" else None)

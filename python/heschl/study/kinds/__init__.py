@@ -1,1 +1,1 @@
-"""Kinds of feature spaces, a file each: what study.toml may say of it, and how it is opened."""
+"""Kinds of feature spaces, a file each: settings, opening, keys, checks, and what template and methods say of it."""

@@ -1,16 +1,18 @@
-"""What kinds of feature spaces have in common."""
+"""What kinds of feature spaces have in common, and what each must say of itself."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from heschl.features.store import Rows
+from heschl.files import digest, digest_files
 from heschl.study.section import Section
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -18,12 +20,139 @@ from heschl.timing.stimulus import Stimulus
 MEL_SFREQ = 16000
 """Rate in Hz at which sounds are read for the mel spectrum."""
 
+Tier = Literal["words", "phones"]
+Role = Literal["speech", "language", "semantic", "acoustic"]
+"""What a space may be to [shared]: one of the two models, or a probe of what they share."""
 
-class Spoken(Section):
-    """What has a value for each word: it lasts as long as the word does, or stands at its onset.
+Floats = NDArray[np.float32]
+Blocks = Iterable[Floats]
+"""The rows of one stimulus, block after block of (n_layers, n_rows, width)."""
+
+
+class StudyFiles(Protocol):
+    """What a kind may know of a study.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the study.toml lies; paths in it are relative to this.
+    stimuli : mapping of name to Stimulus
+        All that some subject heard.
+    lengths : mapping of name to float
+        How much of each stimulus to extract, in s: the sound, and silence after it.
+    """
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+
+    @property
+    def stimuli(self) -> Mapping[str, Stimulus]: ...  # noqa: D102
+
+    @property
+    def lengths(self) -> Mapping[str, float]: ...  # noqa: D102
+
+
+class Placement(NamedTuple):
+    """Where rows of words (or phones) stand in time, and what is between words."""
+
+    at: Literal["word", "onset"]
+    silence: Literal["zero", "hold"]
+
+
+class FeatureSpace(Section):
+    """A table [features.NAME] of a study.toml; one subclass for each kind, and everything that is known of the kind.
+
+    A class with a field ``kind`` that lacks one of the pieces below cannot be defined.
+
+    Attributes
+    ----------
+    noun : str
+        What the methods text calls its features.
+    template : str
+        The lines of the study.toml that ``heschl init`` writes.
+    roles : tuple of str
+        What it may be to [shared].
+    gives_grid : bool
+        Whether its frames can be the study's grid.
+    aside : frozenset of str
+        Settings without a say in the features as they are stored: names of files, whose content is hashed instead; the
+        device; what is done with the features afterwards.
+    """
+
+    noun: ClassVar[str]
+    template: ClassVar[str]
+    roles: ClassVar[tuple[Role, ...]] = ()
+    gives_grid: ClassVar[bool] = False
+    aside: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a kind that is not complete."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "kind" in cls.model_fields:
+            missing = sorted(cls.__abstractmethods__) + [n for n in ("noun", "template") if not hasattr(cls, n)]
+            if missing:
+                raise TypeError(f"{cls.__name__} must define {', '.join(missing)}")
+
+    @abstractmethod
+    def open(self, files: StudyFiles) -> OpenSpace:
+        """Load what it takes to compute the features: a model, word vectors.
+
+        Raises
+        ------
+        InputError
+            For a model that cannot be used.
+        """
+
+    @abstractmethod
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return what all features depend on beside the settings: hashes of files, a revision on the Hub."""
+
+    @abstractmethod
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of what the features of one stimulus are computed from."""
+
+    @abstractmethod
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check the files that the table names; ``where`` is how messages name the table.
+
+        Raises
+        ------
+        InputError
+            For a file that is missing or that cannot be what it should be.
+        """
+
+    @abstractmethod
+    def tier(self) -> Tier | None:
+        """Return which transcripts it needs, if any."""
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether it reads the running texts of stimuli."""
+        return False
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where rows of words or phones stand in time; None where rows are frames."""
+        return None
+
+    @property
+    def description(self) -> str:
+        """What the methods text says it is."""
+        return self.noun
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the settings that decide what is stored."""
+        return self.model_dump(exclude=set(self.aside))
+
+
+class Spoken(FeatureSpace):
+    """A space with a value for each word: it lasts as long as the word does, or stands at its onset.
 
     With ``silence`` = "hold" it lasts until the next word begins.
     """
+
+    aside: ClassVar[frozenset[str]] = frozenset({"at", "silence"})
 
     at: Literal["word", "onset"] = "word"
     silence: Literal["zero", "hold"] = "zero"
@@ -34,10 +163,10 @@ class Spoken(Section):
             raise ValueError("silence = 'hold' with at = 'word', not with at = 'onset'")
         return self
 
-
-Floats = NDArray[np.float32]
-Blocks = Iterable[Floats]
-"""The rows of one stimulus, block after block of (n_layers, n_rows, width)."""
+    @property
+    def placement(self) -> Placement:
+        """Where its rows stand in time."""
+        return Placement(self.at, self.silence)
 
 
 class OpenSpace(Protocol):
@@ -70,7 +199,7 @@ class OpenSpace(Protocol):
     left_out: Sequence[str]
 
     def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Blocks]:
-        """Give the features of each stimulus; a sound with silence up to its length (s by name)."""
+        """Yield the features of each stimulus; a sound with silence up to its length (s by name)."""
         ...
 
 
@@ -79,7 +208,16 @@ def texts_of(stimulus: Stimulus) -> list[str]:
     return [word.text for word in stimulus.words]
 
 
-def model_source(folder: Path, model: str) -> Path | str:
-    """Give where a model is: the folder beside the study.toml if there is one, else the name on the Hub."""
-    path = folder / Path(model).expanduser()
-    return path if path.is_dir() else model
+def sound_key(stimulus: Stimulus, files: StudyFiles) -> str:
+    """Hash a sound and the silence after it."""
+    return digest(digest_files([stimulus.path]), files.lengths[stimulus.name])
+
+
+def words_key(stimulus: Stimulus) -> str:
+    """Hash the words of a stimulus and its running text."""
+    return digest(texts_of(stimulus), stimulus.text)
+
+
+def phones_key(stimulus: Stimulus) -> str:
+    """Hash the phones of a stimulus."""
+    return digest([phone.text for phone in stimulus.phones])

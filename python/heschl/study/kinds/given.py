@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +12,130 @@ from pydantic import Field
 
 from heschl.checks import InputError
 from heschl.features.store import Rows
-from heschl.study.kinds.base import MEL_SFREQ, Spoken
-from heschl.study.section import Section
+from heschl.files import digest, digest_files
+from heschl.study.kinds.base import MEL_SFREQ, FeatureSpace, Role, Spoken, StudyFiles, Tier
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
-PARTS = 1000
+FRAME_TICKS = 1000
 """Of a frame's length, to which centres and widths given in seconds are rounded."""
 
 
-class GivenArrays:
-    """The files of a space of kind "frame_arrays" or "word_arrays"; attributes as of every `OpenSpace`."""
+class ArraySpace(FeatureSpace):
+    """A folder with NAME.npy for each stimulus."""
+
+    aside: ClassVar[frozenset[str]] = frozenset({"folder"})
+
+    folder: str
+
+    def path(self, study_folder: Path, stimulus: str) -> Path:
+        """Return the file of a stimulus."""
+        return study_folder / Path(self.folder).expanduser() / f"{stimulus}.npy"
+
+    def shape(self, files: StudyFiles) -> tuple[int, int]:
+        """Return (layers, width) of the first stimulus' file; the others must be alike."""
+        values = _mapped(self.path(files.folder, next(iter(files.stimuli))))
+        return values.shape[0], values.shape[2]
+
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return the shape; what is in the files counts stimulus by stimulus."""
+        return self.shape(files)
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the stimulus' file."""
+        return digest(digest_files([self.path(files.folder, stimulus.name)]))
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check that every stimulus has its file."""
+        paths = [self.path(files.folder, stimulus) for stimulus in files.stimuli]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise InputError(
+                f"{where}.folder", f"no file {missing[0]} (nor {len(missing) - 1} others)",
+                "NAME.npy for each stimulus that was heard, as numpy.save writes it",
+            )  # fmt: skip
+
+
+class FrameArrays(ArraySpace):
+    """Frames computed elsewhere: ``folder``/NAME.npy for each stimulus, (layers, frames, width) or (frames, width).
+
+    Frame i is centred ``centre`` + i / ``rate`` s after the sound's onset, and is there where the sound reaches to
+    ``width`` + i / ``rate`` s; by default frames tile time. Wav2Vec2's: rate = 50, centre = 0.0125, width = 0.025.
+    """
+
+    noun: ClassVar[str] = "features computed elsewhere"
+    template: ClassVar[str] = """\
+# [features.frames]
+# kind = "frame_arrays"         # computed elsewhere: NAME.npy for each stimulus, (layers, frames, width)
+# folder = "frames"
+# rate = 50.0                   # Hz
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("speech", "acoustic")
+
+    kind: Literal["frame_arrays"]
+    rate: Annotated[float, Field(gt=0, le=MEL_SFREQ)]
+    centre: Annotated[float, Field(ge=0, le=3600)] | None = None
+    width: Annotated[float, Field(gt=0, le=3600)] | None = None
+
+    def open(self, files: StudyFiles) -> OpenArrays:
+        """Return the files, to be read."""
+        return OpenArrays(self, files, "frame", self.grid())
+
+    def tier(self) -> None:
+        """Return None: no transcript is needed."""
+
+    def grid(self) -> FrameGrid:
+        """Return the times of the frames."""
+        if self.centre is None and self.width is None:
+            return FrameGrid.from_rate(self.rate)
+        unit_hz = self.rate * FRAME_TICKS
+        centre = FRAME_TICKS // 2 if self.centre is None else round(self.centre * unit_hz)
+        width = FRAME_TICKS if self.width is None else max(1, round(self.width * unit_hz))
+        return FrameGrid(unit_hz, FRAME_TICKS, centre, width)
+
+
+class WordArrays(ArraySpace, Spoken):
+    """A row for each word, computed elsewhere: ``folder``/NAME.npy, (layers, words, width) or (words, width)."""
+
+    noun: ClassVar[str] = "features computed elsewhere"
+    template: ClassVar[str] = """\
+# [features.rows]
+# kind = "word_arrays"          # the same with a row for each word: (layers, words, width)
+# folder = "rows"
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("language", "semantic")
+    aside: ClassVar[frozenset[str]] = ArraySpace.aside | Spoken.aside
+
+    kind: Literal["word_arrays"]
+
+    def open(self, files: StudyFiles) -> OpenArrays:
+        """Return the files, to be read."""
+        return OpenArrays(self, files, "word", None)
+
+    def tier(self) -> Tier:
+        """Return "words"."""
+        return "words"
+
+
+class OpenArrays:
+    """The files of a space that was computed elsewhere; attributes as of every `OpenSpace`."""
 
     note = ""
     left_out: Sequence[str] = ()
 
-    def __init__(self, space: FrameArrays | WordArrays, folder: Path, first: str) -> None:
-        self.rows: Rows = "frame" if isinstance(space, FrameArrays) else "word"
-        self.own_grid = given_grid(space) if isinstance(space, FrameArrays) else None
-        n_layers, self.width = given_shape(space, folder, first)
+    def __init__(self, space: ArraySpace, files: StudyFiles, rows: Rows, grid: FrameGrid | None) -> None:
+        self.rows: Rows = rows
+        self.own_grid = grid
+        n_layers, self.width = space.shape(files)
         self.layers: Sequence[str] = [str(layer) for layer in range(n_layers)]
         self.settings: Mapping[str, Any] = {"computed": "elsewhere"}
-        self._space, self._folder = space, folder
+        self._space, self._folder = space, files.folder
 
     def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[list[NDArray[np.float32]]]:
         """Read the files; each must have a row for every frame of sound (and silence after it), or for every word."""
         for stimulus in stimuli:
-            path = array_file(self._folder, self._space, stimulus.name)
-            values = _opened(path)
+            path = self._space.path(self._folder, stimulus.name)
+            values = _mapped(path)
             n_words, length = len(stimulus.words), lengths[stimulus.name]
             n_rows = n_words if self.own_grid is None else self.own_grid.n_frames(length)
             expected = (len(self.layers), n_rows, self.width)
@@ -52,22 +148,7 @@ class GivenArrays:
             yield [np.asarray(values, dtype=np.float32)]
 
 
-def given_grid(space: FrameArrays) -> FrameGrid:
-    """Give the times of given frames."""
-    if space.centre is None and space.width is None:
-        return FrameGrid.from_rate(space.rate)
-    unit_hz = space.rate * PARTS
-    centre = PARTS // 2 if space.centre is None else round(space.centre * unit_hz)
-    return FrameGrid(unit_hz, PARTS, centre, PARTS if space.width is None else max(1, round(space.width * unit_hz)))
-
-
-def given_shape(space: FrameArrays | WordArrays, folder: Path, first: str) -> tuple[int, int]:
-    """Return (layers, width) of the first stimulus' file; the others must be alike."""
-    values = _opened(array_file(folder, space, first))
-    return values.shape[0], values.shape[2]
-
-
-def _opened(path: Path) -> NDArray[Any]:
+def _mapped(path: Path) -> NDArray[Any]:
     """Map a file into memory, (layers, rows, width)."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -80,29 +161,3 @@ def _opened(path: Path) -> NDArray[Any]:
             "floating numbers, (layers, rows, width) or (rows, width)",
         )  # fmt: skip
     return np.asarray(values)
-
-
-class FrameArrays(Section):
-    """Frames computed elsewhere: ``folder``/NAME.npy for each stimulus, (layers, frames, width) or (frames, width).
-
-    Frame i is centred ``centre`` + i / ``rate`` s after the sound's onset, and is there where the sound reaches to
-    ``width`` + i / ``rate`` s; by default frames tile time. Wav2Vec2's: rate = 50, centre = 0.0125, width = 0.025.
-    """
-
-    kind: Literal["frame_arrays"]
-    folder: str
-    rate: Annotated[float, Field(gt=0, le=MEL_SFREQ)]
-    centre: Annotated[float, Field(ge=0, le=3600)] | None = None
-    width: Annotated[float, Field(gt=0, le=3600)] | None = None
-
-
-class WordArrays(Spoken):
-    """A row for each word, computed elsewhere: ``folder``/NAME.npy, (layers, words, width) or (words, width)."""
-
-    kind: Literal["word_arrays"]
-    folder: str
-
-
-def array_file(folder: Path, space: FrameArrays | WordArrays, stimulus: str) -> Path:
-    """Give the file of a stimulus' features that were computed elsewhere."""
-    return folder / Path(space.folder).expanduser() / f"{stimulus}.npy"

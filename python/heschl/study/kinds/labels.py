@@ -3,32 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import Blocks, Spoken
+from heschl.study.kinds.base import Blocks, Spoken, StudyFiles, Tier, phones_key, words_key
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
 
-class OnsetSpace(Spoken):
+class LabelSpace(Spoken):
+    """A space that is read off the transcripts, without a file of its own."""
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check nothing: no file is named."""
+
+
+class OnsetSpace(LabelSpace):
     """1 where a word, or a phone, begins (``at`` = "word": while it lasts)."""
+
+    noun: ClassVar[str] = "onsets"
+    template: ClassVar[str] = """\
+# [features.onsets]
+# kind = "onsets"               # 1 where a word begins
+# of = "words"                  # or "phones"
+"""
 
     kind: Literal["onsets"]
     of: Literal["words", "phones"] = "words"
     at: Literal["word", "onset"] = "onset"
 
+    def open(self, files: StudyFiles) -> OpenLabels:
+        """Return a column of ones."""
+        return OpenLabels("phone" if self.of == "phones" else "word", None)
 
-class PhoneSpace(Spoken):
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return nothing: the settings say it all."""
+        return ()
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the words, or the phones."""
+        return phones_key(stimulus) if self.of == "phones" else words_key(stimulus)
+
+    def tier(self) -> Tier:
+        """Return what begins."""
+        return self.of
+
+
+class PhoneSpace(LabelSpace):
     """Which phone is being said, or (``at`` = "onset") begins: a column for each."""
+
+    noun: ClassVar[str] = "phones"
+    template: ClassVar[str] = """\
+# [features.phones]
+# kind = "phones"               # a column for each phone, 1 while it is said
+"""
 
     kind: Literal["phones"]
 
+    def open(self, files: StudyFiles) -> OpenLabels:
+        """Return a column for each phone that is said."""
+        return OpenLabels("phone", inventory(files))
+
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return all phones that are said."""
+        return inventory(files)
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the phones."""
+        return phones_key(stimulus)
+
+    def tier(self) -> Tier:
+        """Return "phones"."""
+        return "phones"
+
+
+def inventory(files: StudyFiles) -> list[str]:
+    """Return every phone that is said, in sorted order."""
+    return sorted({phone.text for stimulus in files.stimuli.values() for phone in stimulus.phones})
+
 
 class OpenLabels:
-    """A column for each label, or one of ones for all."""
+    """A column for each label, or one of ones for all; attributes as of every `OpenSpace`."""
 
     note = ""
     left_out: Sequence[str] = ()

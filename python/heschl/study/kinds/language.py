@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import Blocks, Spoken, texts_of
+from heschl.study.kinds.base import Blocks, Role, Spoken, StudyFiles, Tier, texts_of, words_key
+from heschl.study.kinds.model import check_model, model_source, model_sources
 from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
 
-class Reading(Spoken):
+class LanguageModelSpace(Spoken):
     """How a language model reads the words of a stimulus, and whether in its running text (stimuli.texts)."""
+
+    aside: ClassVar[frozenset[str]] = Spoken.aside | {"model", "device"}
 
     model: str
     context: Literal["sentence", "story", "fixed"] = "sentence"
@@ -27,26 +30,79 @@ class Reading(Spoken):
     device: Device = "cpu"
 
     def options(self) -> dict[str, Any]:
-        """Give what `LanguageModel` takes."""
+        """Return the arguments of `LanguageModel`."""
         return self.model_dump(exclude={"kind", "model", "at", "silence", "punctuation"})
 
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return a hash of the model."""
+        return model_sources(files.folder, self.model)
 
-class LanguageSpace(Reading):
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the words and the running text."""
+        return words_key(stimulus)
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check the model's folder."""
+        check_model(files.folder, self.model, f"{where}.model")
+
+    def tier(self) -> Tier:
+        """Return "words"."""
+        return "words"
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether it reads the running texts."""
+        return self.punctuation
+
+    @property
+    def description(self) -> str:
+        """What the methods text says it is."""
+        return f"{self.noun}, {self.model}"
+
+
+class LanguageSpace(LanguageModelSpace):
     """The hidden states of a language model: a folder, or the model's name on the Hub.
 
     ``bidirectional`` allows a masked model, in which a word knows those that follow.
     """
 
+    noun: ClassVar[str] = "hidden states of a language model"
+    template: ClassVar[str] = """\
+[features.gpt2]
+kind = "language"               # GPT-2 ... Llama, GGUF folders; BERT with bidirectional = true
+model = "gpt2"
+context = "sentence"            # of each stimulus; "story" reads on in windows, "fixed" gives each word the same
+pooling = "last"                # of a word's sub-words
+silence = "zero"                # between words; "hold" keeps the word
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("language", "semantic")
+
     kind: Literal["language"]
     pooling: Literal["last", "mean", "first"] = "last"
     bidirectional: bool = False
 
+    def open(self, files: StudyFiles) -> OpenLanguage:
+        """Load the model."""
+        return OpenLanguage(model_source(files.folder, self.model), self)
 
-class SurprisalSpace(Reading):
+
+class SurprisalSpace(LanguageModelSpace):
     """How little each word was expected, in bits, by a causal language model; by default at the word's onset."""
+
+    noun: ClassVar[str] = "surprisal by a language model"
+    template: ClassVar[str] = """\
+# [features.surprisal]
+# kind = "surprisal"            # in bits, by a causal language model, at the word's onset
+# model = "gpt2"
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("semantic",)
 
     kind: Literal["surprisal"]
     at: Literal["word", "onset"] = "onset"
+
+    def open(self, files: StudyFiles) -> OpenSurprisal:
+        """Load the model."""
+        return OpenSurprisal(model_source(files.folder, self.model), self)
 
 
 class OpenLanguage:

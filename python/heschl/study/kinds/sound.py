@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import MEL_SFREQ, Blocks, Floats
-from heschl.study.section import NotNegative, Positive, Section
+from heschl.study.kinds.base import MEL_SFREQ, Blocks, FeatureSpace, Floats, Role, StudyFiles, sound_key
+from heschl.study.section import NotNegative, Positive
 from heschl.timing.audio import read_audio
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
 
-class MelSpace(Section):
+class SoundSpace(FeatureSpace):
+    """A space that is computed from the sound alone, without a model."""
+
+    roles: ClassVar[tuple[Role, ...]] = ("acoustic",)
+
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return nothing: the settings say it all."""
+        return ()
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the sound."""
+        return sound_key(stimulus, files)
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check nothing: no file is named."""
+
+    def tier(self) -> None:
+        """Return None: no transcript is needed."""
+
+
+class MelSpace(SoundSpace):
     """A mel spectrum: ``window`` and ``hop`` in s, ``fmin`` and ``fmax`` in Hz; with ``onsets``, how fast it rises."""
+
+    noun: ClassVar[str] = "log mel spectrum"
+    template: ClassVar[str] = """\
+[features.mel]
+kind = "mel"
+n_mels = 80
+"""
 
     kind: Literal["mel"]
     n_mels: Annotated[int, Field(ge=1, le=1000)] = 80
@@ -34,9 +61,29 @@ class MelSpace(Section):
             raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
         return self
 
+    def open(self, files: StudyFiles) -> OpenSound:
+        """Return the mel spectrum, or its rises."""
+        from heschl.features.acoustic import mel_grid, mel_spectrogram, onset_spectrogram
 
-class EnvelopeSpace(Section):
+        parameters = self.model_dump(exclude={"kind", "onsets"})
+        grid = mel_grid(MEL_SFREQ, self.window, self.hop)
+
+        def compute(sound: Floats) -> Floats:
+            values, _ = mel_spectrogram(sound, MEL_SFREQ, **parameters)
+            return onset_spectrogram(values, grid) if self.onsets else values
+
+        return OpenSound(compute, self.n_mels, grid, {**parameters, "onsets": self.onsets})
+
+
+class EnvelopeSpace(SoundSpace):
     """The broadband amplitude envelope, below ``cutoff`` Hz."""
+
+    noun: ClassVar[str] = "envelope of the sound"
+    template: ClassVar[str] = """\
+# [features.envelope]
+# kind = "envelope"             # broadband amplitude
+# cutoff = 25.0                 # Hz
+"""
 
     kind: Literal["envelope"]
     rate: Annotated[float, Field(gt=0, le=MEL_SFREQ)] = 100.0
@@ -48,40 +95,25 @@ class EnvelopeSpace(Section):
             raise ValueError(f"a cutoff of at most half the rate, {self.rate / 2:g} Hz, not {self.cutoff:g} Hz")
         return self
 
+    def open(self, files: StudyFiles) -> OpenSound:
+        """Return the envelope."""
+        from heschl.features.acoustic import envelope
 
-def _sound(stimulus: Stimulus, length: float, sfreq: int) -> Floats:
+        parameters = self.model_dump(exclude={"kind"})
+        return OpenSound(
+            lambda sound: envelope(sound, MEL_SFREQ, **parameters)[0], 1, FrameGrid.from_rate(self.rate), parameters
+        )
+
+
+def padded_sound(stimulus: Stimulus, length: float, sfreq: int) -> Floats:
     """Read a sound, cut or padded with silence to ``length`` seconds."""
     sound = read_audio(stimulus.path, sfreq)
     n = round(length * sfreq)
     return np.pad(sound[:n], (0, max(0, n - len(sound))))
 
 
-def open_mel(space: MelSpace) -> OpenSound:
-    """Return the mel spectrum as a space."""
-    from heschl.features.acoustic import mel_grid, mel_spectrogram, onset_spectrogram
-
-    parameters = space.model_dump(exclude={"kind", "onsets"})
-    grid = mel_grid(MEL_SFREQ, space.window, space.hop)
-
-    def compute(sound: Floats) -> Floats:
-        values, _ = mel_spectrogram(sound, MEL_SFREQ, **parameters)
-        return onset_spectrogram(values, grid) if space.onsets else values
-
-    return OpenSound(compute, space.n_mels, grid, {**parameters, "onsets": space.onsets})
-
-
-def open_envelope(space: EnvelopeSpace) -> OpenSound:
-    """Return the envelope as a space."""
-    from heschl.features.acoustic import envelope
-
-    parameters = space.model_dump(exclude={"kind"})
-    return OpenSound(
-        lambda sound: envelope(sound, MEL_SFREQ, **parameters)[0], 1, FrameGrid.from_rate(space.rate), parameters
-    )
-
-
 class OpenSound:
-    """What is computed of a sound by itself."""
+    """A function of the sound; attributes as of every `OpenSpace`."""
 
     rows: Rows = "frame"
     note = ""
@@ -99,4 +131,4 @@ class OpenSound:
     def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Blocks]:
         """Yield the features of each stimulus."""
         for stimulus in stimuli:
-            yield [self.compute(_sound(stimulus, lengths[stimulus.name], MEL_SFREQ))[None]]
+            yield [self.compute(padded_sound(stimulus, lengths[stimulus.name], MEL_SFREQ))[None]]

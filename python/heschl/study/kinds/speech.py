@@ -4,28 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import Blocks
-from heschl.study.kinds.sound import _sound
-from heschl.study.section import Device, Section
+from heschl.study.kinds.base import Blocks, FeatureSpace, Role, StudyFiles, sound_key
+from heschl.study.kinds.model import check_model, model_source, model_sources
+from heschl.study.kinds.sound import padded_sound
+from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
 
-class SpeechSpace(Section):
+class SpeechSpace(FeatureSpace):
     """The hidden states of a speech encoder: a folder, or the model's name on the Hub.
 
     Sounds longer than ``window`` s go through it in windows that share 10 s.
     """
 
+    noun: ClassVar[str] = "hidden states of a speech model"
+    template: ClassVar[str] = """\
+[features.wav2vec2]
+kind = "speech"                 # Wav2Vec2, HuBERT, WavLM, Data2Vec, Whisper's encoder
+model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("speech", "acoustic")
+    gives_grid: ClassVar[bool] = True
+    aside: ClassVar[frozenset[str]] = frozenset({"model", "device"})
+
     kind: Literal["speech"]
     model: str
     window: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60.0
     device: Device = "cpu"
+
+    def open(self, files: StudyFiles) -> OpenSpeech:
+        """Load the model."""
+        return OpenSpeech(model_source(files.folder, self.model), self)
+
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return a hash of the model."""
+        return model_sources(files.folder, self.model)
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the sound."""
+        return sound_key(stimulus, files)
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check the model's folder."""
+        check_model(files.folder, self.model, f"{where}.model")
+
+    def tier(self) -> None:
+        """Return None: no transcript is needed."""
+
+    @property
+    def description(self) -> str:
+        """What the methods text says it is."""
+        return f"{self.noun}, {self.model}"
 
 
 class OpenSpeech:
@@ -46,5 +81,5 @@ class OpenSpeech:
 
     def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Blocks]:
         """Yield the features of each stimulus."""
-        sounds = (_sound(stimulus, lengths[stimulus.name], self.model.sfreq) for stimulus in stimuli)
+        sounds = (padded_sound(stimulus, lengths[stimulus.name], self.model.sfreq) for stimulus in stimuli)
         yield from self.model.extract_many(sounds)

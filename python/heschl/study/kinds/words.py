@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from heschl.checks import InputError
 from heschl.features.store import Rows
-from heschl.study.kinds.base import Blocks, Spoken, texts_of
+from heschl.files import digest_files
+from heschl.study.kinds.base import Blocks, Role, Spoken, StudyFiles, Tier, texts_of, words_key
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
+
+NAMED_WORDS = 12
+"""Words without a vector that a note names."""
 
 
 class WordSpace(Spoken):
@@ -18,15 +23,44 @@ class WordSpace(Spoken):
     A word without a vector is 0, the mean of the others, or left out as if it were not spoken.
     """
 
+    noun: ClassVar[str] = "word vectors"
+    template: ClassVar[str] = """\
+[features.glove]
+kind = "words"                  # GloVe's or word2vec's text, or a .npy table with its words
+file = "glove.6B.300d.txt"
+oov = "zero"                    # words without a vector: "zero", "mean" or "drop"
+"""
+    roles: ClassVar[tuple[Role, ...]] = ("semantic",)
+    aside: ClassVar[frozenset[str]] = Spoken.aside | {"file", "words"}
+
     kind: Literal["words"]
     file: str
     words: str | None = None
     oov: Literal["zero", "mean", "drop"] = "zero"
     fold: bool = True
 
+    def open(self, files: StudyFiles) -> OpenWords:
+        """Read the vectors of all words that are spoken."""
+        return OpenWords(self, files.folder, files.stimuli.values())
 
-NAMED_WORDS = 12
-"""Words without a vector that a note names."""
+    def sources(self, files: StudyFiles) -> Sequence[object]:
+        """Return a hash of the files, and every word that is spoken."""
+        paths = [files.folder / file for file in (self.file, self.words) if file is not None]
+        return digest_files(paths), sorted(vocabulary(files.stimuli.values()))
+
+    def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
+        """Return a hash of the words."""
+        return words_key(stimulus)
+
+    def check(self, files: StudyFiles, where: str) -> None:
+        """Check that the files exist."""
+        for key, file in (("file", self.file), ("words", self.words)):
+            if file is not None and not (files.folder / file).is_file():
+                raise InputError(f"{where}.{key}", f"no file {files.folder / file}", "word vectors")
+
+    def tier(self) -> Tier:
+        """Return "words"."""
+        return "words"
 
 
 def vocabulary(stimuli: Iterable[Stimulus]) -> set[str]:

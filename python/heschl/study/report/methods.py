@@ -12,13 +12,6 @@ from heschl.study.config.study import Study
 if TYPE_CHECKING:
     import xarray as xr
 
-OF_KIND = {
-    "mel": "log mel spectrum", "envelope": "envelope of the sound", "speech": "hidden states of a speech model",
-    "language": "hidden states of a language model", "surprisal": "surprisal by a language model",
-    "words": "word vectors", "onsets": "onsets", "phones": "phones",
-    "frame_arrays": "features computed elsewhere", "word_arrays": "features computed elsewhere",
-}  # fmt: skip
-
 
 def methods_text(results: xr.Dataset) -> list[str]:
     """Give paragraphs on stimuli and responses, features, model, scores, statistics, and the shared part."""
@@ -56,9 +49,8 @@ def _features(results: xr.Dataset, study: Study) -> str:
     parts = []
     for space in results["space"].values:
         n = int((results["model_space"] == space).sum())
-        kind = OF_KIND[study.features[str(space)].kind]
-        model = getattr(study.features[str(space)], "model", None)
-        parts.append(f"{space} ({kind}{f', {model}' if model else ''}, {n} layer{'s' * (n > 1)})")
+        what = study.features[str(space)].description
+        parts.append(f"{space} ({what}, {n} layer{'s' * (n > 1)})")
     grid = study.grid_model()
     on = f"the frames of {grid}" if grid else f"a grid of {results.attrs['rate']:g} Hz"
     return (
