@@ -21,10 +21,12 @@ from heschl.linear import (
     lagged_design,
 )
 from heschl.linear.cca.grid import cca_grid
+from heschl.moved import redirect
 
 if TYPE_CHECKING:
     from heschl.study.results.dataset import open_results as open_results
 
+redirect()
 __version__ = version("heschl")
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "FeatureSpaces", "InputError", "LaggedMoments", "LaggedRidge",
