@@ -56,7 +56,7 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
     Returns
     -------
     text : str
-        The running text, in NFC.
+        The running text; in NFC where it was given.
     spans : (n_words, 2) array of int64
         First character of each word and the one behind its last.
 
@@ -72,7 +72,6 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
     """
     if isinstance(words, str):
         raise InputError("words", "one text", "a sequence of words")
-    words = [unicodedata.normalize("NFC", word) for word in words]
     for place, word in enumerate(words):
         if not word.strip():
             raise InputError(f"words[{place}]", repr(word), "a word")
@@ -80,7 +79,7 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
         ends = np.cumsum([len(word) + 1 for word in words], dtype=np.int64) - 1
         lengths = np.array([len(word) for word in words], dtype=np.int64)
         return " ".join(words), np.column_stack([ends - lengths, ends])
-    text = unicodedata.normalize("NFC", text)
+    words, text = [unicodedata.normalize("NFC", word) for word in words], unicodedata.normalize("NFC", text)
     straight, position, spans = text.translate(_STRAIGHT), 0, []
     for place, word in enumerate(words):
         found = re.compile(rf"\W*?({re.escape(word.translate(_STRAIGHT))})", re.IGNORECASE).match(straight, position)
