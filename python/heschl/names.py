@@ -1,9 +1,9 @@
 """Names of stimuli, sounds and electrodes: one spelling, whatever kind of file they come from.
 
-A file system, a table, a MATLAB cell and an HDF5 attribute write the same name in different ways: as bytes, with accents
-as letters of their own (Unicode NFD, as on a Mac), padded with blanks, with a sound's suffix. Every reader brings names
-to one form with `plain_name`, so that equal names are equal strings; `name_hint` says which known name an unknown one
-may have meant.
+A file system, a table, a MATLAB cell and an HDF5 attribute write the same name in different ways: as bytes, with
+accents as letters of their own (Unicode NFD, as on a Mac), padded with blanks, with a sound's suffix. Readers bring
+names to one form with `plain_name`, so that equal names are equal strings; `name_hint` says which known name an
+unknown one may have meant.
 """
 
 from __future__ import annotations

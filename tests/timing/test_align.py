@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -49,6 +50,18 @@ def test_words_against_a_loop(words: list[Word]) -> None:
         begun = [k for k, word in enumerate(words) if word.start <= t]
         np.testing.assert_array_equal(frames[:, i], values[:, inside[0]] if inside else np.zeros((2, 3)))
         np.testing.assert_array_equal(held[:, i], values[:, begun[-1]] if begun else np.zeros((2, 3)))
+
+
+@given(spoken(), st.randoms(use_true_random=False))
+def test_the_order_of_the_words_does_not_matter(words: list[Word], random: Random) -> None:
+    """Rows of a transcript of overlapping speech keep the text's order; frames are found by time all the same."""
+    order = list(range(len(words)))
+    random.shuffle(order)
+    times = np.arange(50) / 20
+    for silence in ("zero", "hold"):
+        plain = word_of_frames(words, times, silence=silence)
+        found = word_of_frames([words[i] for i in order], times, silence=silence)
+        np.testing.assert_array_equal(np.append(order, -1)[found], plain)
 
 
 @given(spoken())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from heschl.checks import InputError
-from heschl.timing.audio import duration, read_audio
+from heschl.timing.audio import duration, read_audio, sound_digest
 from tolerances import worst
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -127,6 +128,113 @@ def test_a_truncated_sound(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match=rf"a\.{suffix}"):
         read_audio(path, 16000)
+
+
+def write_slowly(path: Path, sound: np.ndarray, rate: int, **how: object) -> Path:
+    """Write a sound piece by piece: Vorbis and MP3 encoders of libsndfile crash on long ones."""
+    with soundfile.SoundFile(path, "w", rate, 1, **how) as file:
+        for at in range(0, len(sound), 4000):
+            file.write(sound[at : at + 4000])
+    return path
+
+
+def loud_then_soft(seconds: int = 8, rate: int = 16000) -> np.ndarray:
+    """Return noise that a coder of variable rate spends most of its bits on at the beginning."""
+    sound = np.random.default_rng(0).normal(0, 0.1, seconds * rate)
+    sound[rate:] *= 1e-3
+    return sound
+
+
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_an_mp3_without_its_length(tmp_path: Path, mode: str, rate: int) -> None:
+    """Its duration is what decodes, not what libsndfile makes of the first frames and the size of the file."""
+    sound = loud_then_soft(8, rate)
+    path = write_slowly(tmp_path / "a.mp3", sound, rate, bitrate_mode=mode, compression_level=0.5)
+    assert duration(path) == 8 and len(read_audio(path, 16000)) == 8 * 16000
+    raw = path.read_bytes()
+    tag = max(raw.find(b"Xing"), raw.find(b"Info"))
+    begin = raw.find(b"\xff")
+    path.write_bytes(raw[:begin] + raw[raw.find(raw[begin : begin + 2], tag) :])
+    frame = 1152 / rate if rate > 24000 else 576 / rate
+    assert 8 <= duration(path) < 8 + 5 * frame  # whole frames, and what the coder puts before the first
+    assert len(read_audio(path, 16000)) == round(duration(path) * 16000)
+    assert np.abs(read_audio(path, rate)[rate // 10 : rate]).mean() > 0.01
+
+
+def test_an_mp3_that_ends_before_its_tag_says_so(tmp_path: Path) -> None:
+    path = write_slowly(tmp_path / "a.mp3", loud_then_soft(), 16000)
+    raw = path.read_bytes()
+    for cut in (len(raw) // 2, len(raw) * 9 // 10):
+        path.write_bytes(raw[:cut])
+        for read in (duration, lambda p: read_audio(p, 16000)):
+            with pytest.raises(InputError, match="frames, where its header says"):
+                read(path)
+
+
+@pytest.mark.parametrize("total", [5, 127_999, 128_001, 2**36 - 1])
+def test_a_flac_whose_header_lies(tmp_path: Path, total: int) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, loud_then_soft(), 16000)
+    raw = bytearray(path.read_bytes())
+    field = int.from_bytes(raw[18:26], "big")
+    for samples, fine in ((total, False), (0, True)):  # 0: a stream that does not know its length
+        raw[18:26] = (field >> 36 << 36 | samples).to_bytes(8, "big")
+        path.write_bytes(raw)
+        if fine:
+            assert duration(path) == 8
+        else:
+            with pytest.raises(InputError, match=f"128000 samples, where its header says {total}"):
+                duration(path)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "au", "w64", "nist", "flac", "mp3"])
+def test_half_a_sound_is_none(tmp_path: Path, suffix: str) -> None:
+    path = write_slowly(tmp_path / f"a.{suffix}", loud_then_soft(), 16000, format=suffix.upper())
+    assert duration(path) == 8
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for read in (duration, lambda p: read_audio(p, 16000)):
+        with pytest.raises(InputError, match=r"whole sound|lost sync"):
+            read(path)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 44, 999, 2_000_000, 2**31 - 1, 2**32 - 1])
+def test_a_rate_that_lies_is_refused_before_it_asks_for_memory(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(160_000), 16000)
+    raw = bytearray(path.read_bytes())
+    raw[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(raw)
+    for read in (duration, lambda p: read_audio(p, 16000), sound_digest):
+        with pytest.raises(InputError, match=r"a\.wav"):
+            read(path)
+
+
+SAMPLES = np.random.default_rng(1).integers(-3000, 3000, 4000).astype(np.int16)
+
+
+def test_the_same_samples_in_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SAMPLES, 16000)
+    copies = [tmp_path / "copy.wav", tmp_path / "header.wav"]
+    shutil.copy(path, copies[0])
+    raw, extra = path.read_bytes(), b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    copies[1].write_bytes(raw[:4] + (len(raw) - 8 + len(extra)).to_bytes(4, "little") + raw[8:] + extra)
+    for name, how in {
+        "24.wav": {"subtype": "PCM_24"}, "32.wav": {"subtype": "PCM_32"}, "float.wav": {"subtype": "FLOAT"},
+        "double.wav": {"subtype": "DOUBLE"}, "a.flac": {}, "a.aiff": {}, "a.nist": {"format": "NIST"},
+    }.items():  # fmt: skip
+        copies.append(tmp_path / name)
+        sound = SAMPLES / 2**15 if "subtype" in how and how["subtype"] in ("FLOAT", "DOUBLE") else SAMPLES
+        soundfile.write(copies[-1], sound, 16000, **how)
+    copies.append(tmp_path / "stereo.wav")
+    soundfile.write(copies[-1], np.stack([SAMPLES, SAMPLES], axis=1), 16000)
+    assert {sound_digest(copy) for copy in copies} == {sound_digest(path)}
+    other = SAMPLES.copy()
+    other[7] += 1
+    soundfile.write(tmp_path / "other.wav", other, 16000)
+    soundfile.write(tmp_path / "faster.wav", SAMPLES, 16001)
+    assert len({sound_digest(tmp_path / name) for name in ("a.wav", "other.wav", "faster.wav")}) == 3
 
 
 def test_a_stream_of_unknown_length(tmp_path: Path) -> None:

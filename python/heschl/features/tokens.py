@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +41,10 @@ class Tokens:
 
 
 def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, NDArray[np.int64]]:
-    """Find each word's characters in the running text.
+    """Return where each word's characters lie in the running text.
 
-    The text must hold the words, all of them and no others, in order; case, punctuation between words and the
-    shape of the apostrophe may differ.
+    The text must hold the words, all of them and no others, in order; case, punctuation between words, the shape of
+    the apostrophe and the way accents are written (Unicode NFC or NFD) may differ.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
     Returns
     -------
     text : str
-        The running text.
+        The running text; in NFC where it was given.
     spans : (n_words, 2) array of int64
         First character of each word and the one behind its last.
 
@@ -78,6 +79,7 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
         ends = np.cumsum([len(word) + 1 for word in words], dtype=np.int64) - 1
         lengths = np.array([len(word) for word in words], dtype=np.int64)
         return " ".join(words), np.column_stack([ends - lengths, ends])
+    words, text = [unicodedata.normalize("NFC", word) for word in words], unicodedata.normalize("NFC", text)
     straight, position, spans = text.translate(_STRAIGHT), 0, []
     for place, word in enumerate(words):
         found = re.compile(rf"\W*?({re.escape(word.translate(_STRAIGHT))})", re.IGNORECASE).match(straight, position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,11 +152,16 @@ class WordVectors:
         return rows[:, known] if self.oov == "drop" else rows
 
     def _key(self, word: str) -> str:
-        return word.casefold() if self.fold else word
+        return _known_by(word, self.fold)
+
+
+def _known_by(word: str, fold: bool) -> str:
+    """Return what a word is known by: its letters in Unicode NFC, and in one case where case does not matter."""
+    return unicodedata.normalize("NFC", word.casefold() if fold else word)
 
 
 class Wanted:
-    """Which rows of a file are needed: of several spellings of a word the best."""
+    """The rows of a file that are needed: of several spellings of a word the best."""
 
     def __init__(self, vocabulary: Collection[str], fold: bool) -> None:
         self.fold = fold
@@ -163,11 +169,11 @@ class Wanted:
         self.keys = {self.key(word) for word in vocabulary}
 
     def key(self, word: str) -> str:
-        """Give what a word is known by."""
-        return word.casefold() if self.fold else word
+        """Return what a word is known by."""
+        return _known_by(word, self.fold)
 
     def rank(self, spelling: str) -> int:
-        """Say how good a spelling is: 0 the best, 1 of another case, 2 not needed."""
+        """Return how good a spelling is: 0 the best, 1 of another case, 2 not needed."""
         key = self.key(spelling)
         return 2 if key not in self.keys else int(key != spelling)
 

@@ -7,25 +7,25 @@ counted in samples, are quotients of whole numbers, rounded once, so that equal 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.timing.validate import overlaps
 from heschl.timing.words import Word
 
 SILENCE = ("zero", "hold")
 
 
 def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence: str = "zero") -> NDArray[np.int64]:
-    """Tell which word each frame belongs to.
+    """Return the word that each frame belongs to.
 
     Parameters
     ----------
     words : sequence of Word
-        In the order of their starts, without overlap.
+        In any order, without overlap. (Where two meet within 1 ms, the frame is the later one's.)
     times : (n_frames,) array of float64
         Centres of the frames, in s.
     silence : {"zero", "hold"}
@@ -39,7 +39,7 @@ def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence
     Raises
     ------
     InputError
-        For words that overlap or are not in order.
+        For words that overlap by more than 1 ms.
 
     Examples
     --------
@@ -50,14 +50,15 @@ def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence
     [-1, 0, 0, 0, 1]
     """
     check_choice("silence", silence, SILENCE)
-    for before, after in pairwise(words):
-        if after.start < before.end:
-            raise InputError(
-                f"word {after.text!r} at {after.start} s", f"a start before {before.text!r} ends",
-                "words in the order of their starts, without overlap",
-            )  # fmt: skip
+    for i, j in overlaps(words)[:1]:
+        raise InputError(
+            f"word {words[j].text!r} at {words[j].start} s",
+            f"a start before {words[i].text!r} ends, at {words[i].end} s", "words that do not overlap",
+        )  # fmt: skip
     starts = np.array([word.start for word in words], dtype=np.float64)
-    found = np.searchsorted(starts, times, side="right") - 1
+    order = np.argsort(starts, kind="stable")
+    at = np.searchsorted(starts[order], times, side="right") - 1
+    found = np.where(at >= 0, order[np.maximum(at, 0)], -1) if len(words) else at
     if silence == "zero" and len(words):
         ends = np.array([word.end for word in words], dtype=np.float64)
         found[times >= ends[found]] = -1  # before the first word it is −1 already

@@ -1,23 +1,32 @@
 """Transcripts as people have them: tables, TIMIT's .wrd and .phn, Praat's TextGrid, BIDS events.
 
-Readers give what the file says, each word with its line; whether it makes sense is asked by `heschl.timing.validate`.
-Only what cannot be read at all is an error here.
+Readers return what the file says, each word with its line and in the order of the lines; whether it makes sense is
+asked by `heschl.timing.validate`. Only what cannot be read at all is an error here.
 """
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from heschl.checks import InputError
-from heschl.timing.words import Transcript, Word
-
-Rows = Iterator[tuple[dict[str, str], str]]
+from heschl.names import name_hint, plain_name, stimulus_name
+from heschl.timing.tables import column_of, lines_of, read_text, rows_of, seconds_of
+from heschl.timing.textgrid import parse_textgrid
+from heschl.timing.words import TOLERANCE_S, Transcript, Word
 
 WORD, STIMULUS = ("word", "text", "label"), ("stimulus", "file", "stim_file")
 """Names that the columns of a table go by; the first is ours."""
+TIMIT_SILENCE = ("h#", "pau", "epi")
+_TIMIT_LINE = re.compile(r"\s*(\d{1,15})\s+(\d{1,15})\s+(\S.*)", re.ASCII)
+
+Placed = tuple[Word, str]
+"""A word, and where it is written."""
 
 
 def read_table(path: str | Path) -> dict[str, Transcript]:
@@ -28,12 +37,12 @@ def read_table(path: str | Path) -> dict[str, Transcript]:
     path : str or Path
         CSV, or TSV by its suffix, in UTF-8 with a header: columns ``stimulus`` (the sound's name, with or without its
         suffix; also ``file``), ``word`` (also ``text``), ``start`` and ``end`` (s from the sound's onset). Other
-        columns are left alone.
+        columns are left alone. A CSV may quote cells; in a TSV a quotation mark is a letter of its word.
 
     Returns
     -------
     dict of stimulus to Transcript
-        Each in the order of the starts.
+        Each in the order of the rows.
 
     Raises
     ------
@@ -52,14 +61,29 @@ def read_table(path: str | Path) -> dict[str, Transcript]:
     """
     path = Path(path)
     names: dict[str, str] = {}
-    found: dict[str, list[tuple[Word, str]]] = {}
-    for row, place in _rows(path):
-        names = names or {key: _column(path, row, key) for key in ("stimulus", "word", "start", "end")}
-        stimulus = _stem(_text(row, names["stimulus"], place, "the name of a sound"))
-        word = _text(row, names["word"], place, "a word")
-        start, end = (_seconds(row[names[key]], f"{place}: {names[key]}") for key in ("start", "end"))
-        found.setdefault(stimulus, []).append((Word(word, start, end), place))
-    return {stimulus: _transcript(words).in_order() for stimulus, words in found.items()}
+    found: dict[str, list[Placed]] = {}
+    for row, place in rows_of(path):
+        names = names or {
+            key: column_of(path, row, *others)
+            for key, others in (("stimulus", STIMULUS), ("word", WORD), ("start", ("start",)), ("end", ("end",)))
+        }
+        stimulus = stimulus_name(row[names["stimulus"]], place)
+        text = plain_name(row[names["word"]], place)
+        for name, value, expected in (("stimulus", stimulus, "the name of a sound"), ("word", text, "a word")):
+            if not value:
+                raise InputError(f"{place}: {names[name]}", "an empty cell", expected)
+        start, end = (float(seconds_of(row[names[key]], f"{place}: {names[key]}")) for key in ("start", "end"))
+        found.setdefault(stimulus, []).append((Word(text, start, end), place))
+    return {stimulus: _transcript(words) for stimulus, words in found.items()}
+
+
+@dataclass
+class _Presentation:
+    """One time that a sound was played: when, and the words in it."""
+
+    stimulus: str
+    onset: Decimal
+    words: list[Placed] = field(default_factory=list)
 
 
 def read_events(path: str | Path) -> dict[str, Transcript]:
@@ -69,13 +93,14 @@ def read_events(path: str | Path) -> dict[str, Transcript]:
     ----------
     path : str or Path
         A TSV file with the columns ``onset`` and ``duration`` (s), ``stim_file`` and ``word`` ("n/a" where there is
-        none). A row with a stim_file and no word is the presentation of that sound; a row with a word belongs to the
-        presentation before it, and its times are counted from there.
+        none). A row with a stim_file and no word is the presentation of that sound. A row with a word belongs to the
+        latest presentation that begins no later (of its stim_file, where it names one), in whatever order the rows
+        stand, and its times are counted from there.
 
     Returns
     -------
     dict of stimulus to Transcript
-        Of a sound that was played more than once, its first presentation.
+        In the order of the rows. Of a sound that was played more than once, the first presentation that has words.
 
     Raises
     ------
@@ -94,29 +119,41 @@ def read_events(path: str | Path) -> dict[str, Transcript]:
     (Word(text='so', start=0.5, end=0.75),)
     """
     path = Path(path)
-    found: dict[str, list[tuple[Word, str]]] = {}
-    onset, current, finished = math.nan, "", set[str]()
-    for row, place in _rows(path):
-        for key in ("onset", "duration", "stim_file", "word"):
-            _column(path, row, key)
-        at = _seconds(row["onset"], f"{place}: onset")
-        if _missing(row["word"]):
-            if not _missing(row["stim_file"]):
-                finished |= {current} & found.keys()
-                onset, current = at, _stem(row["stim_file"].strip())
-                if current not in finished:
-                    found[current] = []
-            continue
-        if not current:
+    played: list[_Presentation] = []
+    spoken: list[tuple[str, Decimal, dict[str, str], str]] = []
+    for row, place in rows_of(path):
+        columns = {key: column_of(path, row, key) for key in ("onset", "duration", "stim_file", "word")}
+        sound, word = (_cell(row[columns[key]]) for key in ("stim_file", "word"))
+        stimulus = stimulus_name(sound, place)
+        if word:
+            spoken.append((stimulus, seconds_of(row["onset"], f"{place}: onset"), row, place))
+        elif stimulus:
+            played.append(_Presentation(stimulus, seconds_of(row["onset"], f"{place}: onset")))
+    in_time = sorted(played, key=lambda one: one.onset)
+    for stimulus, onset, row, place in spoken:
+        own = _presented(in_time, stimulus, onset)
+        text = plain_name(row["word"], place)
+        if not text:
+            raise InputError(f"{place}: word", repr(row["word"]), "a word, or n/a")
+        if own is None:
+            of = f" of {stimulus!r}" if stimulus else ""
             raise InputError(
-                f"{place}: word {row['word']!r}", "no presentation of a sound before it",
+                f"{place}: word {text!r}", f"no presentation of a sound{of} before it",
                 "a row with its stim_file, its onset, and no word",
             )  # fmt: skip
-        if current not in finished:
-            start = at - onset
-            end = start + _seconds(row["duration"], f"{place}: duration")
-            found[current].append((Word(row["word"].strip(), start, end), place))
+        start = onset - own.onset
+        end = start + seconds_of(row["duration"], f"{place}: duration")
+        own.words.append((Word(text, float(start), float(end)), place))
+    found: dict[str, list[Placed]] = {}
+    for one in played:
+        found[one.stimulus] = found.get(one.stimulus) or one.words
     return {stimulus: _transcript(words) for stimulus, words in found.items()}
+
+
+def _presented(in_time: Sequence[_Presentation], stimulus: str, onset: Decimal) -> _Presentation | None:
+    """Return the latest presentation that begins at a word's onset or before it, of a given sound or of any."""
+    last = bisect_right(in_time, onset + Decimal(str(TOLERANCE_S)), key=lambda one: one.onset)
+    return next((in_time[i] for i in range(last - 1, -1, -1) if stimulus in ("", in_time[i].stimulus)), None)
 
 
 def read_timit(path: str | Path, sfreq: float = 16000.0) -> Transcript:
@@ -149,26 +186,29 @@ def read_timit(path: str | Path, sfreq: float = 16000.0) -> Transcript:
     Word(text='she', start=0.2, end=0.3)
     """
     path = Path(path)
+    if not (math.isfinite(sfreq) and sfreq > 0):
+        raise InputError("sfreq", f"{sfreq} Hz", "a finite sampling rate above 0 Hz")
     found = []
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        cells = line.split(maxsplit=2)
-        if not cells:
+    for number, line in enumerate(lines_of(read_text(path, "words and their times")), start=1):
+        if not line.strip():
             continue
         place = f"{path}, line {number}"
-        if len(cells) != 3 or not all(cell.isdecimal() for cell in cells[:2]):
-            raise InputError(place, repr(line), "first sample, last sample, label")
-        if cells[2] not in ("h#", "pau", "epi"):
-            found.append((Word(cells[2], int(cells[0]) / sfreq, int(cells[1]) / sfreq), place))
+        cells = _TIMIT_LINE.fullmatch(line)
+        if cells is None:
+            raise InputError(place, repr(line[:80]), "first sample, last sample, label")
+        text = plain_name(cells[3], place)
+        if text not in TIMIT_SILENCE:
+            found.append((Word(text, int(cells[1]) / sfreq, int(cells[2]) / sfreq), place))
     return _transcript(found)
 
 
 def read_textgrid(path: str | Path, tier: str = "words") -> Transcript:
-    """Read an interval tier of a Praat TextGrid, long or short, by praatio.
+    r"""Read an interval tier of a Praat TextGrid, in the long form or the short one.
 
     Parameters
     ----------
     path : str or Path
-        The file, UTF-8 or UTF-16.
+        The file, in UTF-8, or in UTF-16 with its byte order mark, as Praat writes it.
     tier : str
         The tier's name.
 
@@ -181,101 +221,79 @@ def read_textgrid(path: str | Path, tier: str = "words") -> Transcript:
     ------
     InputError
         For a file that is no TextGrid, a tier that is not there (all tiers are named) or holds points.
-    """
-    from praatio import textgrid
-    from praatio.utilities.errors import PraatioException
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "s1.TextGrid")
+    ...     _ = path.write_text('"ooTextFile" "TextGrid" 0 1 <exists> 1\n"IntervalTier" "words" 0 1 1\n0.5 1 "so"')
+    ...     read_textgrid(path).words
+    (Word(text='so', start=0.5, end=1.0),)
+    """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(str(path), "no such file", "a TextGrid")
-    try:
-        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="silence")
-    except (PraatioException, ValueError, IndexError, AssertionError, UnicodeError) as error:
-        raise InputError(str(path), f"no readable TextGrid ({type(error).__name__}: {error})", "a TextGrid") from None
-    if tier not in grid.tierNames:
-        raise InputError(f"{path}: tier {tier!r}", f"the tiers {', '.join(grid.tierNames)}", "one of them")
-    found = grid.getTier(tier)
-    if not isinstance(found, textgrid.IntervalTier):
-        raise InputError(f"{path}: tier {tier!r}", "a tier of points", "a tier of intervals")
-    words = [
-        (Word(entry.label.strip(), float(entry.start), float(entry.end)), f"{path}, interval {i} of tier {tier!r}")
-        for i, entry in enumerate(found.entries, start=1)
-        if entry.label.strip()
-    ]
-    return _transcript(words)
+    tiers = parse_textgrid(read_text(path, "a TextGrid"), str(path))
+    names = [plain_name(one.name, str(path)) for one in tiers]
+    wanted = [one for one, name in zip(tiers, names, strict=True) if name == plain_name(tier)]
+    where = f"{path}: tier {tier!r}"
+    if not wanted:
+        raise InputError(where, f"the tiers {', '.join(names)}", "one of them", name_hint(tier, names))
+    if len(wanted) > 1:
+        raise InputError(where, f"{len(wanted)} tiers of that name", "one", "Rename the others in Praat.")
+    if wanted[0].points:
+        raise InputError(where, "a tier of points", "a tier of intervals")
+    labels = ((start, end, plain_name(label)) for start, end, label in wanted[0].entries)
+    return _transcript(
+        [
+            (Word(text, start, end), f"{path}, interval {i} of tier {tier!r}")
+            for i, (start, end, text) in enumerate(labels, start=1)
+            if text
+        ]
+    )
 
 
 def from_lists(words: Sequence[tuple[str, float, float]], name: str = "words") -> Transcript:
-    """Make a transcript of (text, start, end) in s; `name` stands for the file in messages."""
-    return _transcript([(Word(text, start, end), f"{name}[{i}]") for i, (text, start, end) in enumerate(words)])
+    """Return a transcript of words and times that are in memory.
+
+    Parameters
+    ----------
+    words : sequence of (str, float, float)
+        Each word, its start and its end in s from the sound's onset.
+    name : str
+        Stands for the file in messages.
+
+    Returns
+    -------
+    Transcript
+        In the order given.
+
+    Raises
+    ------
+    InputError
+        For an entry that is not a word and two numbers.
+
+    Examples
+    --------
+    >>> from_lists([("so", 0.1, 0.3)]).places
+    ('words[0]',)
+    """
+    found = []
+    for i, entry in enumerate(words):
+        place = f"{name}[{i}]"
+        try:
+            text, start, end = entry
+            found.append((Word(plain_name(text, place), float(start), float(end)), place))
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(place, repr(entry)[:60], "(word, start in s, end in s)") from None
+    return _transcript(found)
 
 
-def _transcript(words: Sequence[tuple[Word, str]]) -> Transcript:
+def _transcript(words: Sequence[Placed]) -> Transcript:
     return Transcript(tuple(word for word, _ in words), tuple(place for _, place in words))
 
 
-def _rows(path: Path) -> Rows:
-    """Give each row of a table with its place; a header alone gives none."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    lines = _read(path).splitlines(keepends=True)
-    rows = csv.DictReader(lines, skipinitialspace=True, delimiter=delimiter)
-    if not rows.fieldnames:
-        raise InputError(f"{path}, line 1", "no header", "the names of the columns")
-    try:
-        empty = True
-        for row in rows:
-            place, empty = f"{path}, line {rows.line_num}", False
-            if None in row:
-                raise InputError(
-                    place, "more cells than columns", "one cell per column",
-                    "A word that holds the separator needs quotes.",
-                )  # fmt: skip
-            yield {key: value or "" for key, value in row.items()}, place
-    except csv.Error as error:
-        raise InputError(f"{path}, line {rows.line_num}", str(error), "a table of words") from None
-    if empty:
-        raise InputError(str(path), "a header and no row", "a row for each word")
-
-
-def _read(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(str(path), "no such file", "words and their times")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), f"bytes that are no UTF-8 ({error.reason})", "a text file in UTF-8") from None
-
-
-def _column(path: Path, row: dict[str, str], name: str) -> str:
-    """Find a column by one of its names."""
-    for known in {"word": WORD, "stimulus": STIMULUS}.get(name, (name,)):
-        if known in row:
-            return known
-    raise InputError(f"{path}, line 1", f"the columns {', '.join(row)}", f"a column {name!r} among them")
-
-
-def _text(row: dict[str, str], column: str, place: str, expected: str) -> str:
-    text = row[column].strip()
-    if not text:
-        raise InputError(f"{place}: {column}", "an empty cell", expected)
-    return text
-
-
-def _stem(name: str) -> str:
-    """Drop a sound's suffix, and nothing else that has a dot."""
-    path = Path(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in (".wav", ".flac", ".sph", ".mp3", ".ogg") else name
-
-
-def _missing(cell: str) -> bool:
-    return cell.strip() in ("", "n/a")
-
-
-def _seconds(cell: str, where: str) -> float:
-    try:
-        seconds = float(cell)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise InputError(where, repr(cell), "a number of seconds")
-    return seconds
+def _cell(cell: str) -> str:
+    """Return the content of a BIDS cell; "n/a" says that there is none."""
+    return "" if cell.strip() == "n/a" else cell.strip()

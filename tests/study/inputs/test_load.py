@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from heschl.cli import app
+from heschl.study.inputs.load import load_inputs
 
 
 def change_responses(study: Path, **changes: Any) -> None:
@@ -79,7 +81,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
                    ("trial 4 (s4)", "at least one frame")),
     "sound under one frame": (tail_crop, ("trial 3 (s3)", "at least one frame")),
     "unknown stimulus": (lambda s: change_responses(s, stimuli=lambda v: np.where(v == "s4", "s44", v)),
-                         ("'s44'", "s4.wav")),
+                         ("'s44'", "'s4'")),
     "two of a name": (lambda s: change_responses(s, electrodes=lambda v: v[[0, 1, 1]]), ("'noise1' more than once",)),
     "too few stimuli": (lambda s: replace(s, "folds = 3", "folds = 9"), ("8 different stimuli", "folds = 9")),
     "unknown key": (lambda s: replace(s, "folds = 3", "fold = 3"), ("encoding.fold:", "encoding.folds")),
@@ -101,3 +103,24 @@ def test_bad_input(own_cohort: Path, fault: str) -> None:
         assert words in message
     assert "Traceback" not in message
     assert sorted(own_cohort.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("on_disk", "in_tables"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")])
+def test_names_with_accents_are_found_however_they_are_written(tmp_path: Path, on_disk: str, in_tables: str) -> None:
+    """A Mac's file system and a table write é in two ways."""
+    names = ["café", "Mädchen", "s3", "s4"]
+    rng = np.random.default_rng(0)
+    (tmp_path / "stimuli").mkdir()
+    for name in names:
+        path = tmp_path / "stimuli" / f"{unicodedata.normalize(on_disk, name)}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(16000), 16000)
+    rows = "".join(f"{unicodedata.normalize(in_tables, name)}.wav,é,0.1,0.3\n" for name in names)
+    (tmp_path / "words.csv").write_text(f"stimulus,word,start,end\n{rows}", encoding="utf-8")
+    responses = rng.standard_normal((4, 100, 1))
+    np.savez(tmp_path / "S1.npz", responses=responses, stimuli=names, electrodes=["e1"], sfreq=100.0)
+    (tmp_path / "study.toml").write_text(
+        'name = "x"\n[stimuli]\nsounds = "stimuli/*.wav"\nwords = "words.csv"\n[responses.subjects]\nS1 = "S1.npz"\n'
+        '[grid]\nrate = 50.0\n[features.mel]\nkind = "mel"\n[encoding]\nfolds = 3\n'
+    )
+    found = load_inputs(tmp_path / "study.toml").stimuli
+    assert set(found) == set(names) and all(len(stimulus.words) == 1 for stimulus in found.values())

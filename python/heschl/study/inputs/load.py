@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
+from heschl.names import name_hint
 from heschl.study.config.study import TIERS, Study, read_study
 from heschl.study.inputs.transcripts import named_files, read_texts, read_transcripts
 from heschl.study.kinds.base import Tier
@@ -150,12 +150,11 @@ def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tupl
 def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], study: Study) -> None:
     for trial, name in enumerate(subject.stimuli):
         if name not in sounds:
-            near = difflib.get_close_matches(name, sounds, n=1)
             raise InputError(
                 f"subject {subject.subject}, trial {trial}: stimulus {name!r}",
                 "no sound of that name",
                 f"{name}.wav among the files of stimuli.sounds = {study.stimuli.sounds!r}",
-                f"The nearest is {near[0]}.wav." if near else "",
+                name_hint(name, sounds),
             )
     heard, folds = len(set(subject.stimuli)), study.encoding.folds
     if heard < folds:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 from heschl.checks import InputError
+from heschl.names import plain_name
 from heschl.study.config.study import TIERS, Stimuli, read_study
 from heschl.study.kinds.base import Tier
 from heschl.timing.audio import duration
+from heschl.timing.tables import read_text
 from heschl.timing.transcripts import read_events, read_table, read_textgrid, read_timit
 from heschl.timing.validate import Finding, validate
 from heschl.timing.words import Transcript
@@ -19,7 +22,9 @@ _TIMIT_TEXT = re.compile(r"^\d+\s+\d+\s+")
 
 
 def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
-    """Give the files that match a glob by their names: the path below the glob's fixed part, without suffix.
+    """Return the files that match a glob by their names: the path below the glob's fixed part, without suffix.
+
+    Names are in the form of `heschl.names.plain_name`, whichever way the file system writes accents.
 
     Raises
     ------
@@ -30,7 +35,8 @@ def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
     fixed = next((i for i, part in enumerate(parts) if _GLOB.search(part)), max(0, len(parts) - 1))
     root = folder.joinpath(*parts[:fixed])
     try:
-        found = sorted(file for file in folder.glob(pattern) if file.is_file())
+        forms = dict.fromkeys((pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD"))))
+        found = sorted({file for form in forms for file in folder.glob(form) if file.is_file()})
     except (NotImplementedError, ValueError):  # an absolute or an empty pattern
         raise InputError(
             where, repr(pattern), "a pattern relative to the study.toml, such as 'stimuli/*.wav'"
@@ -39,7 +45,7 @@ def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
         raise InputError(where, f"no file that matches {pattern!r} in {folder}", "one file for each stimulus")
     files: dict[str, Path] = {}
     for file in found:
-        name = file.relative_to(root).with_suffix("").as_posix()
+        name = plain_name("/".join(file.with_suffix("").parts[len(root.parts) :]), str(file))
         if name in files:
             raise InputError(
                 where, f"two files named {name!r}: {files[name]} and {file}", "a name of its own for each stimulus"
@@ -86,7 +92,8 @@ def read_texts(folder: Path, stimuli: Stimuli) -> dict[str, str]:
     if stimuli.texts is None:
         return {}
     files = named_files(folder, stimuli.texts, "stimuli.texts")
-    return {name: _TIMIT_TEXT.sub("", file.read_text(encoding="utf-8")).strip() for name, file in files.items()}
+    texts = {name: read_text(file, "the running text of a stimulus") for name, file in files.items()}
+    return {name: _TIMIT_TEXT.sub("", text).strip() for name, text in texts.items()}
 
 
 def check_transcripts(path: str | Path) -> list[Finding]:
