@@ -51,7 +51,9 @@ class _Iterated(Trained):
         cross = self.equations.cross if targets is None else np.ascontiguousarray(self.equations.cross[:, targets])
         return next(solve_path(self.operator, self.preconditioner, cross, np.array([alpha]))).weights
 
-    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+    def errors(
+        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
+    ) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         out = np.empty((len(tests), len(alphas), self.equations.cross.shape[1]))
         for solution in solve_path(self.operator, self.preconditioner, self.equations.cross, alphas):

@@ -15,6 +15,7 @@ from heschl.linear.device.arrays import Bounds
 from heschl.linear.device.place import pays_on_gpu
 from heschl.linear.ridge.conjugate import Conjugate, conjugate_bytes, conjugate_operations
 from heschl.linear.ridge.dual import Dual, dual_bytes, dual_operations
+from heschl.linear.ridge.krylov import Krylov
 from heschl.linear.ridge.leave_out import (
     LeaveOutDual,
     LeaveOutPrimal,
@@ -23,6 +24,7 @@ from heschl.linear.ridge.leave_out import (
     left_out_primal_bytes,
     left_out_primal_operations,
 )
+from heschl.linear.ridge.price import krylov_bytes, krylov_operations
 from heschl.linear.ridge.primal import (
     EighPrimal,
     Primal,
@@ -61,6 +63,7 @@ SOLVERS: Mapping[str, Method] = {
         Method("cholesky", Primal, cholesky_operations, cholesky_bytes, on_device=True),
         Method("eigh", EighPrimal, eigh_operations, eigh_bytes, on_device=True),
         Method("dual", Dual, dual_operations, dual_bytes, on_device=True),
+        Method("krylov", Krylov, krylov_operations, krylov_bytes),
         Method("cg", Conjugate, conjugate_operations, conjugate_bytes, exact=False),
     )
 }
