@@ -146,9 +146,7 @@ class DualTrained:
         """Weights of each target at its own λ."""
         return one_by_one(self.weights, alphas, chosen)
 
-    def errors(
-        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
-    ) -> Double:
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         family, problem, b = self.family, self.family.problem, self.family.backend
         out = np.zeros((len(tests), len(alphas), problem.y.shape[1]))

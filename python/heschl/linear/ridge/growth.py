@@ -213,7 +213,7 @@ class PathErrors:
         last, columns = np.maximum(down_to - 1, 0), np.arange(len(targets))
         passed = down_to > 0
         for test, sse in zip(self._tests, self.sse[:, :, targets], strict=True):
-            inside = np.where(np.arange(len(known))[:, None] < down_to, sse, np.inf)
+            inside = np.where(np.arange(len(known))[:, None] < np.maximum(down_to, 1), sse, np.inf)
             best = inside.argmin(axis=0)
             fallen = inside[last, columns] - inside[best, columns] >= FALLEN * test.variation[targets]
             passed &= (last > best) & (fallen | (self.alphas[best] >= FACTOR * self.alphas[last]))

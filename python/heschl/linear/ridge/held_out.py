@@ -12,7 +12,6 @@ import numpy as np
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Float, Ranges
-from heschl.linear.ridge.lanczos import multiply
 from heschl.linear.ridge.normal import Scaling
 from heschl.linear.ridge.operators import LagFourier, complex_product
 
@@ -25,7 +24,9 @@ FREQUENCY_SLOWNESS = 1.5
 def frequency_operations(n_blocks: int, n_rows: int, n_features: int, n_lags: int) -> float:
     """Count the operations of one column by frequency, in blocks of so many rows."""
     n = n_rows + n_lags - 1
-    return FREQUENCY_SLOWNESS * (3.0 * n * n_blocks * n_features + 2.0 * n * n_lags * n_features + 2.0 * n * n_rows * n_blocks)
+    return FREQUENCY_SLOWNESS * (
+        3.0 * n * n_blocks * n_features + 2.0 * n * n_lags * n_features + 2.0 * n * n_rows * n_blocks
+    )
 
 
 class HeldOut:

@@ -79,9 +79,7 @@ class KrylovTrained(Trained):
             return np.asarray(symm(1.0, gram.T, V.T).T)
         return np.ascontiguousarray(self.operator.product(np.ascontiguousarray(V.T)).T)
 
-    def errors(
-        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
-    ) -> Double:
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c); NaN where it has not converged.
 
         `wanted` (n_alphas, c) are the entries to be known; by default those that it takes to find each target's best.
@@ -109,7 +107,9 @@ class KrylovTrained(Trained):
 
     def _solutions(self, alphas: Double, chosen: Integers, targets: Integers | None = None) -> Float:
         order = np.argsort(-alphas, kind="stable")
-        fitted = ChosenWeights(alphas[order], self.sizes, np.argsort(order)[chosen], np.zeros_like(self.equations.cross))
+        fitted = ChosenWeights(
+            alphas[order], self.sizes, np.argsort(order)[chosen], np.zeros_like(self.equations.cross)
+        )
         asked = self.sizes > 0
         if targets is not None:
             asked &= np.isin(np.arange(len(asked)), targets)
@@ -133,7 +133,7 @@ class KrylovTrained(Trained):
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []
         while pool.size:
-            left = []
+            left: list[Integers] = []
             for some in np.array_split(pool, -(-len(pool) // TARGETS)):
                 factor = self._grow(some, collector, tolerance, len(some) / len(pool))
                 waiting = some[collector.waiting(some).any(axis=0)]

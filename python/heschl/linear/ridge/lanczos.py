@@ -1,8 +1,8 @@
 """Block Lanczos: an orthonormal basis of span(B, G B, G² B, …), in which a symmetric G is block tridiagonal.
 
 With blocks V_j (rows) of the basis Q, G V_jᵀ = V_{j-1}ᵀ β_{j-1}ᵀ + V_jᵀ α_j + V_{j+1}ᵀ β_j. The space knows nothing of
-penalties: T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). Vectors are rows, so that the first m
-of a basis are contiguous in memory; products go through SciPy's BLAS, as those of the compiled core do, because two
+penalties: T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). Vectors are rows, so that the first
+m of a basis are contiguous in memory; products go through SciPy's BLAS, as those of the compiled core do, because two
 pools of BLAS threads get in each other's way.
 """
 
@@ -23,7 +23,7 @@ def multiply(
     a: Float, b: Float, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
     add_to: Float | None = None,
 ) -> Float:  # fmt: skip
-    """Return scale · op(a) op(b), plus `add_to` and in its memory where it is given; contiguous matrices of one dtype."""
+    """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given; contiguous matrices."""
     gemm = blas.get_blas_funcs("gemm", dtype=a.dtype)
     # A transposed view is read as what it is a view of: a copy would cost as much as a small product.
     if a.flags.f_contiguous and not a.flags.c_contiguous:

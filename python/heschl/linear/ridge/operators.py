@@ -189,7 +189,7 @@ class LaggedOperator:
     Notes
     -----
     A product with c vectors costs 6 w d² c operations, and 12 w d c more for each edge row, instead of 2 (w d)² c:
-    `heschl.linear.ridge.cg.cg_operations` counts them.
+    `heschl.linear.ridge.price.lagged_product` counts them.
 
     Examples
     --------

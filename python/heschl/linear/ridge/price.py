@@ -15,6 +15,8 @@ TARGETS = 256
 # Steps of a space, times the root of its targets: 16 with 50 of them, 6 with 300, at R² up to 0.9.
 STEPS = 113.0
 TYPICAL_ROWS = 96  # of a segment
+# What a step, and a step of one λ, takes at least: operations that a product would do in that time.
+STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
 # Of what factoring for every λ costs, so much is spent before it is judged which of the two to go on with: then all
 # together stays below 1.3 times the cheaper of them, if what is foreseen from then on is right.
 TRIAL = 0.2
@@ -36,7 +38,7 @@ def column_operations(n_lags: int, n_features: int, n_edges: int) -> float:
 def step_operations(column: float, p: float, block: float, dimension: float, n_alphas: float) -> float:
     """Count the operations of a step: products, orthogonalisation against a basis, one block of each λ's system."""
     new = column + 4.0 * p * dimension + 12.0 * p * block
-    return STEP_SLOWNESS * block * new + n_alphas * 14.0 * block**3
+    return STEP_LEAST + STEP_SLOWNESS * block * new + n_alphas * (SYSTEM_LEAST + 14.0 * block**3)
 
 
 class Price:
@@ -81,7 +83,7 @@ class Price:
 
 
 def _space(size: FitSize) -> tuple[float, float, float]:
-    """Spaces of a training set, targets in each, and steps that a space takes, from the problems of bench/problems.py."""
+    """Spaces of a training set, targets in each, and the steps that a space usually takes."""
     spaces = -(-size.n_targets // TARGETS)
     block = min(size.n_targets / spaces, size.n_columns)
     return float(spaces), block, min(STEPS / block**0.5, size.n_columns / block)

@@ -133,9 +133,7 @@ class Trained:
         """Weights (p, c) at each λ in turn."""
         return (self.solve(float(alpha)) for alpha in alphas)
 
-    def errors(
-        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
-    ) -> Double:
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         problem = self.family.problem
         c = problem.y.shape[1]

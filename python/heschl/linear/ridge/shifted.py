@@ -1,8 +1,8 @@
 """(T + λI) Y = E₁ R for every λ: a block tridiagonal system, eliminated block by block while its space still grows.
 
 With D_1 = α_1 + λI, D_{j+1} = α_{j+1} + λI - β_j D_j⁻¹ β_jᵀ and z_1 = R, z_{j+1} = -β_j D_j⁻¹ z_j, the columns of
-z_{k+1} are the residuals, in the basis' next block, of the solutions in the first k blocks: known before any of them is.
-All of it is small beside products with G, and in float64.
+z_{k+1} are the residuals, in the basis' next block, of the solutions in the first k blocks: known before any of them
+is. All of it is small beside products with G, and in float64.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Shifted:
         bound[np.diag_indices(len(bound))] += self.alpha
         factor, info = lapack.dpotrf(bound, lower=1, overwrite_a=1, clean=0)
         if info != 0:  # rounding
-            return self.residual() / np.sqrt(self.alpha)
+            return np.asarray(self.residual() / np.sqrt(self.alpha))
         half = blas.dtrsm(1.0, factor, self._z, lower=1)
         return np.asarray(np.sqrt(np.einsum("ij,ij->j", half, half)))
 

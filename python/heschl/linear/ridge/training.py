@@ -18,9 +18,7 @@ class Trained(Protocol):
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
         """Weights of all targets, or of some, in the units of the data."""
 
-    def errors(
-        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
-    ) -> Double:
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c).
 
         NaN where a solver has reason not to know it; `wanted` (n_alphas, c) are then entries that it must find out.
