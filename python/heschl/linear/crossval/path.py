@@ -60,9 +60,12 @@ def cross_validate(
     test: Sequence[Sequence[int]],
     variations: Sequence[Variation],
     alphas: Double,
-    choose: Callable[[PathScores], Integers],
+    choose: Callable[[PathScores], Integers] | None = None,
 ) -> PathScores:
-    """Score every penalty on every split, or those that `choose` may choose, where a solver knows not all of them."""
+    """Score every penalty on every split, or where a solver leaves some out those that `choose` may choose.
+
+    By default each target chooses by its mean R².
+    """
     errors = FoldErrors(variations, len(alphas))
     # Side by side, a path is cut where the splits alone would leave a thread without work at the end.
     threads = n_threads() if solver.side_by_side else 1
@@ -80,7 +83,7 @@ def cross_validate(
     def again(split: int, missing: NDArray[np.bool_]) -> Double:
         return np.asarray(solver.train(train[split], solver.scratch()).errors(alphas, [test[split]], missing)[0])
 
-    return settle(errors, alphas, choose, again)
+    return settle(errors, alphas, choose or (lambda scores: choose_alpha(scores.r2, alphas, True)), again)
 
 
 def settle(
