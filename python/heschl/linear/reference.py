@@ -154,13 +154,6 @@ def block_toeplitz_gram(first_column: Array, leaving: Array, entering: Array) ->
     return B.reshape(p, p)
 
 
-def nearest_block_circulant(M: Array, n_lags: int) -> Array:
-    """Mean of M over all cyclic shifts of its lag blocks: T. Chan's circulant of a block Toeplitz matrix."""
-    blocks = M.reshape(n_lags, len(M) // n_lags, n_lags, len(M) // n_lags)
-    shifted = [np.roll(blocks, (k, k), axis=(0, 2)) for k in range(n_lags)]
-    return np.asarray(np.mean(shifted, axis=0).reshape(M.shape))
-
-
 def canonical_correlations(X: Array, Y: Array) -> Array:
     """Singular values of the product of both sides' orthonormal bases (features of full column rank)."""
     qx, qy = (np.linalg.qr(side.astype(np.float64) - side.mean(axis=0, dtype=np.float64))[0] for side in (X, Y))

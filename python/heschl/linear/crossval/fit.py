@@ -62,7 +62,7 @@ def fit_cv(
             errors.sse[:] = solver.left_out(alphas)[[test[0] for test in splits.test]]
             scores = errors.scores()
         else:
-            scores = cross_validate(solver, splits.train, splits.test, variations, alphas)
+            scores = cross_validate(solver, splits.train, splits.test, variations, alphas, choose)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
         return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.crossval.path import FoldErrors, Progress, at_edge, choose_alpha, solve_chosen
+from heschl.linear.crossval.path import FoldErrors, PathScores, Progress, at_edge, choose_alpha, settle, solve_chosen
 from heschl.linear.crossval.scores import Variation, pearson_r, r2_score
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers
@@ -220,12 +220,20 @@ def _nested(
         inner[k].sse[j], inner[j].sse[k] = sse
         report()
 
+    def best(scores: PathScores) -> NDArray[np.int64]:
+        return choose_alpha(scores.r2, alphas, per_target)
+
     chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
     inner_r2, r2, r = np.full((3, n_folds, n_targets), np.nan)
     for j in scored:
         inner[j].sst[j] = np.nan  # the outer fold itself has no say
-        scores = inner[j].scores().r2
-        chosen[j] = choose_alpha(scores, alphas, per_target)
+
+        def again(fold: int, missing: NDArray[np.bool_], outer: int = j) -> Double:
+            trained = solver.train(without(outer, fold), solver.scratch())
+            return np.asarray(trained.errors(alphas, [[fold]], missing)[0])
+
+        path = settle(inner[j], alphas, best, again)
+        scores, chosen[j] = path.r2, best(path)
         inner_r2[j] = scores[chosen[j], np.arange(n_targets)]
 
     predictions = np.full_like(problem.y, np.nan)

@@ -6,7 +6,7 @@ the means of the training rows it gives the same weights and predictions as the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from heschl.linear.device.host import HOST
 from heschl.linear.ridge.normal import NormalEquations, Scaling, refuse_large_means, refuse_no_rows
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, device_blocks, n_workers
+from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import Weights, in_units, solve
 
 # X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
@@ -141,7 +142,11 @@ class DualTrained:
         means = b.get(b.columns(cross, np.array([c])))[:, 0].astype(np.float64)
         return in_units(replace(self.equations, column_means=means), b.columns(cross, np.arange(c)), targets)
 
-    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+    def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
+        """Weights of each target at its own λ."""
+        return one_by_one(self.weights, alphas, chosen)
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         family, problem, b = self.family, self.family.problem, self.family.backend
         out = np.zeros((len(tests), len(alphas), problem.y.shape[1]))

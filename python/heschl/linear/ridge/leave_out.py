@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from heschl.linear.ridge.normal import NormalEquations, PrecisionError, refuse_n
 from heschl.linear.ridge.primal import Primal, Trained
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import FLOAT32_RESIDUAL, Weights, solve
 
 # float32 carries I - H_ff as long as no combination of a group's rows is fitted to within this by itself.
@@ -233,6 +234,10 @@ class _Solved:
         """Weights of all targets, or of some, in the units of the data."""
         loadings = self.loadings[alpha]
         return self.trained.weights_of(loadings if targets is None else loadings[:, targets], targets)
+
+    def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
+        """Weights of each target at its own λ."""
+        return one_by_one(self.weights, alphas, chosen)
 
 
 def _refuse_a_group_of_all(sizes: Sequence[int]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.ridge.lanczos import multiply
 
 GRAM_ROWS = 512  # rows of an assembled X'X that are read at a time
 
@@ -59,12 +60,13 @@ class LagFourier:
     def forward(self, sequence: Float) -> tuple[Float, Float]:
         """(lags, …) to real and imaginary parts (frequencies, …)."""
         n, shape = len(sequence), sequence.shape[1:]
-        both = (self._forth[:, :n].astype(sequence.dtype) @ sequence.reshape(n, -1)).reshape(-1, *shape)
+        forth = np.ascontiguousarray(self._forth[:, :n], sequence.dtype)
+        both = multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1)).reshape(-1, *shape)
         return both[: self.n_frequencies], both[self.n_frequencies :]
 
-    def backward(self, both: Float) -> Float:
-        """Real parts above imaginary ones (2 · frequencies, …) to the first lags (lags, …)."""
-        flat = self._back.astype(both.dtype) @ both.reshape(len(both), -1)
+    def backward(self, both: Float, first: int = 0) -> Float:
+        """Real parts above imaginary ones (2 · frequencies, …) to the lags from the first one on (lags, …)."""
+        flat = multiply(np.ascontiguousarray(self._back[first:], both.dtype), both.reshape(len(both), -1))
         return flat.reshape(-1, *both.shape[1:])
 
 
@@ -77,8 +79,10 @@ def spectrum(first_column: Float, weights: Double, fourier: LagFourier) -> tuple
     """
     d = first_column.shape[1]
     blocks = first_column.reshape(len(weights), d * d)
-    real = ((fourier.cos * weights).astype(blocks.dtype) @ blocks).reshape(-1, d, d)
-    imaginary = ((-fourier.sin * weights).astype(blocks.dtype) @ blocks).reshape(-1, d, d)
+    real, imaginary = (
+        multiply((part * weights).astype(blocks.dtype), blocks).reshape(-1, d, d)
+        for part in (fourier.cos, -fourier.sin)
+    )
     # T_0 may be symmetric to rounding only; what is made of it must be so exactly.
     middle = (0.5 * weights[0] * (first_column[:d] + first_column[:d].T)).astype(blocks.dtype)
     unpaired = (weights[0] * first_column[:d]).astype(blocks.dtype) - 0.5 * middle
@@ -103,12 +107,13 @@ def complex_product(middle: Float, plus: Float, minus: Float, real: Float, imagi
     ndarray of shape (2 · frequencies, rows, c)
         Real parts above imaginary ones.
     """
-    f = len(real)
-    out = np.empty((2 * f, middle.shape[1], real.shape[2]), real.dtype)
+    f, dtype = len(real), real.dtype
+    out = np.empty((2 * f, middle.shape[1], real.shape[2]), dtype)
     for k in range(f):
-        shared = middle[k] @ (real[k] + imaginary[k])
-        np.subtract(shared, plus[k] @ imaginary[k], out=out[k])
-        np.subtract(shared, minus[k] @ real[k], out=out[f + k])
+        a, a_plus_b, a_minus_b = (part[k].astype(dtype, copy=False) for part in (middle, plus, minus))
+        shared = multiply(a, real[k] + imaginary[k])
+        np.subtract(shared, multiply(a_plus_b, imaginary[k]), out=out[k])
+        np.subtract(shared, multiply(a_minus_b, real[k]), out=out[f + k])
     return out
 
 
@@ -154,8 +159,10 @@ class LagTerms:
         U = self.pairs.transpose(0, 2, 1).reshape(w * d, w)
         s = self.sums.reshape(w * d, 1)
         on_offset = np.einsum("f,ifc->ic", self.offset, V.reshape(w, d, c))
-        out = self.inverse_n * s * (s.T @ V) + U @ on_offset
-        out.reshape(w, d, c)[:] += self.offset[:, None] * (U.T @ V - self.counts @ on_offset)[:, None]
+        out = multiply(s, multiply(s, V, transpose_a=True), scale=self.inverse_n)
+        multiply(U, on_offset, add_to=out)
+        along = multiply(U, V, transpose_a=True) - self.counts @ on_offset
+        out.reshape(w, d, c)[:] += self.offset[:, None] * along[:, None]
         return np.asarray(out)
 
 
@@ -182,7 +189,7 @@ class LaggedOperator:
     Notes
     -----
     A product with c vectors costs 6 w d² c operations, and 12 w d c more for each edge row, instead of 2 (w d)² c:
-    `heschl.linear.ridge.cg.cg_operations` counts them.
+    `heschl.linear.ridge.price.lagged_product` counts them.
 
     Examples
     --------

@@ -24,6 +24,7 @@ from heschl.linear.ridge.size import (
     moment_operations,
     n_workers,
 )
+from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
 
 
@@ -84,13 +85,15 @@ class Primal:
         tests = p if self.scores_from_moments and len(self.parts) > 1 else 0
         return Scratch(empty((p, p), dtype), empty((tests, tests), dtype))
 
+    def scaling(self, moments: LaggedMoments) -> Scaling:
+        """How the features of a training set are read."""
+        scaling = Scaling.of(moments, self.problem.standardize)
+        return scaling if self.bands is None else Scaling(scaling.mean, scaling.scale * self.bands)
+
     def equations(self, parts: Sequence[int], gram: Float, scaling: Scaling | None = None) -> NormalEquations:
         """Normal equations of the union of some parts."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
-        if scaling is None:
-            scaling = Scaling.of(moments, self.problem.standardize)
-            if self.bands is not None:
-                scaling = Scaling(scaling.mean, scaling.scale * self.bands)
+        scaling = self.scaling(moments) if scaling is None else scaling
         return normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, gram=gram)
 
     def column_means(self, parts: Sequence[int], weights: Weights) -> Double:
@@ -122,11 +125,15 @@ class Trained:
         """Weights in the units of the data."""
         return in_units(self.equations, self.solve(alpha, targets), targets)
 
+    def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
+        """Weights of each target at its own λ."""
+        return one_by_one(self.weights, alphas, chosen)
+
     def path(self, alphas: Double) -> Iterator[Float]:
         """Weights (p, c) at each λ in turn."""
         return (self.solve(float(alpha)) for alpha in alphas)
 
-    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         problem = self.family.problem
         c = problem.y.shape[1]

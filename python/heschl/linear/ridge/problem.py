@@ -27,7 +27,7 @@ class Problem:
     `segments` (S, 2) are given where the parts that a fit is cut into are blocks of them and not whole segments.
     `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
     features of each part over all rows, for `moments` to take away from. `there` are the responses on a
-    device, if they came from there.
+    device, if they came from there. `tol` is the tolerance of solvers that have one, where users name it.
     """
 
     X: Frames  # (n, d)
@@ -40,6 +40,7 @@ class Problem:
     keep: NDArray[np.bool_] | None = None
     features: Sequence[LaggedMoments] | None = None
     there: Array | None = None
+    tol: float | None = None
 
     @property
     def placed(self) -> Array:

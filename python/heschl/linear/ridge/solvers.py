@@ -13,8 +13,8 @@ from typing import Any
 from heschl.checks import InputError, check_choice
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.device.place import pays_on_gpu
-from heschl.linear.ridge.conjugate import Conjugate, conjugate_bytes, conjugate_operations
 from heschl.linear.ridge.dual import Dual, dual_bytes, dual_operations
+from heschl.linear.ridge.krylov import Krylov
 from heschl.linear.ridge.leave_out import (
     LeaveOutDual,
     LeaveOutPrimal,
@@ -23,6 +23,7 @@ from heschl.linear.ridge.leave_out import (
     left_out_primal_bytes,
     left_out_primal_operations,
 )
+from heschl.linear.ridge.price import krylov_bytes, krylov_operations
 from heschl.linear.ridge.primal import (
     EighPrimal,
     Primal,
@@ -34,23 +35,19 @@ from heschl.linear.ridge.primal import (
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
 
-# "auto" takes a solver that is not exact where all others cost so many times as much.
-INEXACT_BY = 4.0
-
 
 @dataclass(frozen=True)
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.crossval.path.Solver`.
 
-    `exact` is to rounding; else to a tolerance that is checked. `all_at_once`: all parts are one training set
-    (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on a GPU, too.
+    `all_at_once`: all parts are one training set (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on a
+    GPU, too.
     """
 
     name: str
     build: Callable[[Problem, Sequence[Bounds]], Any]
     operations: Callable[[FitSize], float]
     n_bytes: Callable[[FitSize], float]
-    exact: bool = True
     all_at_once: bool = False
     on_device: bool = False
 
@@ -61,7 +58,7 @@ SOLVERS: Mapping[str, Method] = {
         Method("cholesky", Primal, cholesky_operations, cholesky_bytes, on_device=True),
         Method("eigh", EighPrimal, eigh_operations, eigh_bytes, on_device=True),
         Method("dual", Dual, dual_operations, dual_bytes, on_device=True),
-        Method("cg", Conjugate, conjugate_operations, conjugate_bytes, exact=False),
+        Method("krylov", Krylov, krylov_operations, krylov_bytes),
     )
 }
 
@@ -116,8 +113,7 @@ def choose_solver(
             f"at least {least / 2**20:,.0f} MB for {size.n_lags} lags x {size.n_features} features",
             "Raise it, or use fewer lags or features.",
         )  # fmt: skip
-    # What is not exact must be far cheaper, or the only way.
-    best = min(possible, key=lambda m: _time(m, size, blocks[m]) * (1.0 if m.exact else INEXACT_BY))
+    best = min(possible, key=lambda m: _time(m, size, blocks[m]))
     return best, blocks[best]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.device.arrays import Double
+from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.ridge.weights import Weights
 
 
@@ -18,8 +18,14 @@ class Trained(Protocol):
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
         """Weights of all targets, or of some, in the units of the data."""
 
-    def errors(self, alphas: Double, tests: Sequence[Sequence[int]]) -> Double:
-        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c)."""
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
+        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c).
+
+        NaN where a solver has reason not to know it; `wanted` (n_alphas, c) are then entries that it must find out.
+        """
+
+    def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
+        """Weights of each target at its own λ, alphas[chosen], some targets after the other."""
 
 
 class Solver(Protocol):
@@ -32,3 +38,12 @@ class Solver(Protocol):
 
     def train(self, parts: Sequence[int], scratch: Any) -> Trained:
         """The training set of some parts."""
+
+
+def one_by_one(
+    weights: Callable[[float, Integers], Weights], alphas: Double, chosen: Integers
+) -> Iterator[tuple[Integers, Weights]]:
+    """Weights of each target at its own λ, where one λ is solved after the other: targets of one together."""
+    for a in np.unique(chosen):
+        targets = np.flatnonzero(chosen == a)
+        yield targets, weights(float(alphas[a]), targets)

@@ -1,0 +1,293 @@
+"""A Krylov space of some targets that grows, the λ followed in it, and what becomes of what has converged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl import _core
+from heschl.linear.device.arrays import Double, Float, Integers
+from heschl.linear.device.threads import n_threads
+from heschl.linear.ridge.held_out import HeldOut
+from heschl.linear.ridge.lanczos import BlockLanczos, multiply
+from heschl.linear.ridge.shifted import Shifted
+
+# A path of scores is followed beyond its best λ by one step at least, and until R² has fallen by so much or λ by such
+# a factor: other folds, averaged with this one, choose others nearby, and should find them solved.
+FALLEN, FACTOR = 0.002, 10.0
+# So far below a target's smallest λ that has converged others are followed.
+AHEAD = 30.0
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """When a solution w of (G + λI) w = b has converged.
+
+    Attributes
+    ----------
+    residual : float
+        ‖b - (G + λI) w‖ / ‖b‖.
+    error : float
+        Of w, in the norm of G + λI, beside √Σ(y - mean)² of the training rows: what it may change of a fit.
+    """
+
+    residual: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """Solutions that have converged: `values` (dimension, m) in the basis, for right-hand sides of length 1."""
+
+    index: int  # of λ
+    columns: Integers  # (m,) of the space's targets
+    values: Double
+
+
+class Growth:
+    """One space, and the λ that are followed in it.
+
+    Parameters
+    ----------
+    space : BlockLanczos
+        Started from b / ‖b‖ of each target, (c, p).
+    alphas : ndarray of shape (n_alphas,)
+        Falling.
+    unit : ndarray of shape (c,)
+        ‖b‖ / √Σ(y - mean)² of each target, over the training rows.
+    tolerance : Tolerance
+    """
+
+    def __init__(self, space: BlockLanczos, alphas: Double, unit: Double, tolerance: Tolerance) -> None:
+        self.space, self.tolerance = space, tolerance
+        self._unit = unit
+        self._shifted = [Shifted(float(alpha), space.first) for alpha in alphas]
+        # How far each (λ, target) is from the tolerance, now and a step before: above 1 it is not met.
+        self._excess = np.full((2, len(alphas), len(unit)), np.inf)
+
+    def step(self) -> None:
+        """Grow by one block."""
+        self.space.step()
+        self._excess[0] = self._excess[1]
+
+    def converged(self, wanted: NDArray[np.bool_]) -> list[Found]:
+        """Solve what has converged of some entries (n_alphas, c)."""
+        space = self.space
+        for a in np.flatnonzero(wanted.any(axis=1)):
+            shifted = self._shifted[a]
+            for k in range(shifted.n_blocks, space.n_steps):
+                shifted.advance(space.diagonal[k], space.below[k])
+        going = [a for a in np.flatnonzero(wanted.any(axis=1)) if not self._shifted[a].failed]
+        found = []
+        for a in going:
+            shifted = self._shifted[a]
+            residual, error = shifted.residual(), shifted.error(self._shifted[going[-1]])
+            self._excess[1, a] = self._beyond(residual, error * self._unit)
+            ready = np.flatnonzero((self._excess[1, a] <= 1.0) & wanted[a])
+            if not ready.size:
+                continue
+            values = shifted.solution(space.below, ready)
+            lost = self._lost(values)
+            residual, error = np.hypot(residual[ready], lost), np.hypot(error[ready], lost / np.sqrt(shifted.alpha))
+            self._excess[1, a, ready] = self._beyond(residual, error * self._unit[ready])
+            held = self._excess[1, a, ready] <= 1.0
+            if held.any():
+                found.append(Found(int(a), ready[held], values[:, held]))
+        return found
+
+    def _beyond(self, residual: Double, error: Double) -> Double:
+        return np.asarray(np.maximum(residual / self.tolerance.residual, error / self.tolerance.error))
+
+    def _lost(self, values: Double) -> Double:
+        """Bound the residual in directions that were left out of the space, (m,)."""
+        total, begin = np.zeros(values.shape[1]), 0
+        for diagonal, lost in zip(self.space.diagonal, self.space.lost, strict=True):
+            end = begin + len(diagonal)
+            if lost:
+                total += lost**2 * np.einsum("ij,ij->j", values[begin:end], values[begin:end])
+            begin = end
+        return np.asarray(np.sqrt(total))
+
+    def steps_left(self, waiting: NDArray[np.bool_]) -> float:
+        """Foresee the steps until some entries (n_alphas, c) converge, from how they come nearer; inf where they do not."""
+        before, now = self._excess[0][waiting], self._excess[1][waiting]
+        if self.space.next_size == 0:
+            return np.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steps = np.log(np.maximum(now, 1.0)) / np.log(before / now)
+        steps = np.where((before > now) & np.isfinite(before), steps, np.inf)
+        return float(np.where(now <= 1.0, 1.0, steps).max(initial=0.0))
+
+
+class Collector(Protocol):
+    """What a fit makes of solutions: scores of a path, or weights. Entries are (λ, target), λ falling, all targets."""
+
+    alphas: Double
+    known: NDArray[np.bool_]
+
+    def waiting(self, targets: Integers) -> NDArray[np.bool_]:
+        """Entries (n_alphas, m) of some targets that are not known and should be followed."""
+
+    def begin(self) -> None:
+        """Another space comes."""
+
+    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+        """Solutions from the space of some targets."""
+
+    def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
+        """Weights (p, m) of some targets at one λ."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """Rows to be scored: their design, and their responses.
+
+    Attributes
+    ----------
+    rows : HeldOut
+    y : ndarray of shape (n, c)
+        Responses less the means of the training rows.
+    variation : ndarray of shape (c,)
+        Σ (y - mean)² over the rows.
+    """
+
+    rows: HeldOut
+    y: Float
+    variation: Double
+
+    @classmethod
+    def of(cls, rows: HeldOut, y: Float) -> Test:
+        """Of responses less the means of the training rows."""
+        about = y - y.mean(axis=0, dtype=np.float64) if len(y) else y
+        return cls(rows, y, np.einsum("nc,nc->c", about, about, dtype=np.float64))
+
+    def squared_errors(self, design: Float, values: Float, targets: Integers) -> Double:
+        """Σ (y - design · values)² of some targets, (m,), in sums of float64."""
+        out = np.zeros(len(targets))
+        if len(design):
+            whole = np.array([[0, len(design), 0, len(design)]], dtype=np.int64)
+            nothing, intercept = np.zeros(design.shape[1], design.dtype), np.zeros(len(targets), design.dtype)
+            y = np.ascontiguousarray(self.y[:, targets])
+            _core.lagged_sse(design, None, y, nothing, whole, 0, 1, values, intercept, out, n_threads())
+        return out
+
+
+class PathErrors:
+    """Squared errors on test rows of every λ and target that it pays to know.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Falling.
+    sizes : ndarray of shape (c,)
+        ‖b‖ of each target.
+    means : ndarray of shape (p,)
+        Of the design's columns over the training rows.
+    tests : list of Test
+    wanted : ndarray of shape (n_alphas, c), optional
+        Entries to be known; None leaves it to the scores.
+    """
+
+    def __init__(
+        self, alphas: Double, sizes: Double, means: Double, tests: Sequence[Test],
+        wanted: NDArray[np.bool_] | None = None,
+    ) -> None:  # fmt: skip
+        self.alphas, self._sizes, self._means, self._tests, self._wanted = alphas, sizes, means, tests, wanted
+        self.known = np.zeros((len(alphas), len(sizes)), dtype=bool)
+        self.sse = np.full((len(tests), *self.known.shape), np.nan)
+        self._designs: list[Float] = []
+
+    def waiting(self, targets: Integers) -> NDArray[np.bool_]:
+        """Entries (n_alphas, m) of some targets that are not known and should be followed.
+
+        Where scores decide, that is from the largest λ down, until the best is passed in every test set.
+        """
+        known = self.known[:, targets]
+        if self._wanted is not None:
+            return np.asarray(self._wanted[:, targets] & ~known)
+        down_to = known.cumprod(axis=0).sum(axis=0)  # so many, from the largest λ down
+        last, columns = np.maximum(down_to - 1, 0), np.arange(len(targets))
+        passed = down_to > 0
+        for test, sse in zip(self._tests, self.sse[:, :, targets], strict=True):
+            inside = np.where(np.arange(len(known))[:, None] < np.maximum(down_to, 1), sse, np.inf)
+            best = inside.argmin(axis=0)
+            fallen = inside[last, columns] - inside[best, columns] >= FALLEN * test.variation[targets]
+            passed &= (last > best) & (fallen | (self.alphas[best] >= FACTOR * self.alphas[last]))
+        next_two = np.arange(len(known))[:, None] < down_to + 2
+        near = self.alphas[:, None] * AHEAD >= self.alphas[last]
+        return np.asarray(~known & ~passed & (near | next_two))
+
+    def begin(self) -> None:
+        """Another space comes."""
+        self._designs = [np.empty((test.rows.n_rows, 0), test.y.dtype) for test in self._tests]
+
+    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+        """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
+        for at, test in enumerate(self._tests):
+            new = space.basis()[self._designs[at].shape[1] :]
+            if len(new):
+                self._designs[at] = np.concatenate([self._designs[at], self._design(test, new)], axis=1)
+            for each in found:
+                some = targets[each.columns]
+                values = np.ascontiguousarray((each.values * self._sizes[some]).astype(test.y.dtype))
+                # (a solution known since earlier steps has fewer coefficients than the basis has vectors)
+                self.sse[at, each.index, some] = test.squared_errors(self._designs[at], values, some)
+        for each in found:
+            self.known[each.index, targets[each.columns]] = True
+
+    def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
+        """Score weights (p, m) of some targets at one λ."""
+        for at, test in enumerate(self._tests):
+            design = self._design(test, weights.T)
+            error = test.y[:, targets] - design
+            self.sse[at, index, targets] = np.einsum("nc,nc->c", error, error, dtype=np.float64)
+        self.known[index, targets] = True
+
+    def _design(self, test: Test, rows: Float) -> Float:
+        """The centred design of the test rows times vectors (m, p), (n, m)."""
+        return np.asarray(test.rows.product(np.ascontiguousarray(rows.T)) - (rows @ self._means).astype(rows.dtype))
+
+
+class ChosenWeights:
+    """Weights of every target at its own λ.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Falling.
+    sizes : ndarray of shape (c,)
+        ‖b‖ of each target.
+    chosen : ndarray of shape (c,)
+        Index of each target's λ.
+    values : ndarray of shape (p, c)
+        Written.
+    """
+
+    def __init__(self, alphas: Double, sizes: Double, chosen: Integers, values: Float) -> None:
+        self.alphas, self._sizes, self.values = alphas, sizes, values
+        self._own = np.arange(len(alphas))[:, None] == chosen
+        self.known = np.zeros_like(self._own)
+
+    def waiting(self, targets: Integers) -> NDArray[np.bool_]:
+        """Entries (n_alphas, m) of some targets that are not known."""
+        return np.asarray((self._own & ~self.known)[:, targets])
+
+    def begin(self) -> None:
+        """Another space comes."""
+
+    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+        """Make weights of coefficients in the basis."""
+        for each in found:
+            some = targets[each.columns]
+            values = (each.values * self._sizes[some]).astype(self.values.dtype)
+            self.values[:, some] = multiply(space.basis(), values, transpose_a=True)
+            self.known[each.index, some] = True
+
+    def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
+        """Keep weights (p, m) of some targets at one λ."""
+        self.values[:, targets] = weights
+        self.known[index, targets] = True

@@ -1,0 +1,86 @@
+"""Rows that a fit is scored on: their design times a block of vectors, by frequency or lag by lag.
+
+A row's prediction is a convolution of frames with weights over lags. Cut into blocks of L rows that see N = L + w - 1
+frames, and taken to frequencies, it is a product of (blocks × d) with (d × c) for each of N/2 + 1 frequencies: about
+3 N / (2 L w) of the multiplications of w products of rows, a tenth of them at 20 lags.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.device.arrays import Float, Ranges
+from heschl.linear.ridge.normal import Scaling
+from heschl.linear.ridge.operators import LagFourier, complex_product
+
+# Rows of a block, to choose from; the longest range of rows is tried, too.
+BLOCK_ROWS = (24, 32, 48, 64, 96, 128, 192, 256)
+# Time of an operation by frequency, in many smaller products, over that of one in a product of the design.
+FREQUENCY_SLOWNESS = 1.5
+
+
+def frequency_operations(n_blocks: int, n_rows: int, n_features: int, n_lags: int) -> float:
+    """Count the operations of one column by frequency, in blocks of so many rows."""
+    n = n_rows + n_lags - 1
+    return FREQUENCY_SLOWNESS * (
+        3.0 * n * n_blocks * n_features + 2.0 * n * n_lags * n_features + 2.0 * n * n_rows * n_blocks
+    )
+
+
+class HeldOut:
+    """The design of some rows, read as a training set reads features, times vectors.
+
+    Parameters
+    ----------
+    X : Frames
+    ranges : ndarray of shape (r, 4)
+        Rows, and the frames that their lags may look at.
+    lags : range
+    scaling : Scaling
+    """
+
+    def __init__(self, X: Frames, ranges: Ranges, lags: range, scaling: Scaling) -> None:
+        self._X, self._ranges, self._lags = X, ranges, lags
+        self._shift = scaling.mean.astype(X.dtype)
+        self._scale = np.tile(scaling.scale, len(lags)).astype(X.dtype)
+        self.n_rows = len(row_numbers(ranges))
+        lengths = ranges[:, 1] - ranges[:, 0]
+        d, w = X.shape[1], len(lags)
+        sizes = {*BLOCK_ROWS, int(min(lengths.max(initial=1), 2 * BLOCK_ROWS[-1]))}
+        counted = {size: frequency_operations(int((-(-lengths // size)).sum()), size, d, w) for size in sizes}
+        size = min(counted, key=lambda each: counted[each])
+        self._fourier: LagFourier | None = None
+        if X.dense is not None and self.n_rows and counted[size] < 2.0 * self.n_rows * d * w:
+            self._prepare(X.dense, size)
+
+    def _prepare(self, H: Float, size: int) -> None:
+        """Frames of each block of rows, in frequency."""
+        w, first = len(self._lags), self._lags[0]
+        n = size + w - 1
+        starts = [(begin, *each) for each in self._ranges for begin in range(each[0], each[1], size)]
+        frames = np.zeros((n, len(starts), H.shape[1]), H.dtype)
+        inside = np.zeros((size, len(starts)), dtype=bool)
+        for at, (begin, _, end, low, high) in enumerate(starts):
+            from_ = begin - first - (w - 1)  # the frame that the first row sees at its last lag
+            a, b = max(from_, low), min(from_ + n, high)
+            if a < b:
+                np.subtract(H[a:b], self._shift, out=frames[a - from_ : b - from_, at])
+            inside[: end - begin, at] = True
+        self._fourier = LagFourier(n, n)
+        self._inside = inside.T
+        real, imaginary = self._fourier.forward(frames)
+        self._middle, self._plus, self._minus = real, real + imaginary, real - imaginary
+
+    def product(self, V: Float) -> Float:
+        """Return the design times V (p, c), (n_rows, c): rows in the order of the ranges."""
+        V = V * self._scale[:, None]
+        c = V.shape[1]
+        if self._fourier is None:
+            return np.asarray(self._X.predict(V, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags))
+        w = len(self._lags)
+        real, imaginary = self._fourier.forward(V.reshape(w, -1, c))
+        both = complex_product(self._middle, self._plus, self._minus, real, imaginary)
+        rows = self._fourier.backward(both, first=w - 1)  # the others have wrapped around
+        return rows.transpose(1, 0, 2)[self._inside]

@@ -1,0 +1,207 @@
+"""Training sets by Krylov spaces: one for every λ and all targets of a block; see `heschl.linear.ridge.lanczos`.
+
+Solutions meet a tolerance, which is known of each of them and confirmed against X'X in float64 of some. A λ at which a
+target's has not converged has no score (NaN), so that it cannot be chosen. Targets that are done leave; where it costs
+less to factor for the few λ that are still waited for, that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.device.arrays import Double, Float, Integers
+from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.ridge.growth import ChosenWeights, Collector, Found, Growth, PathErrors, Test, Tolerance
+from heschl.linear.ridge.held_out import HeldOut
+from heschl.linear.ridge.lanczos import BlockLanczos, multiply
+from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
+from heschl.linear.ridge.operators import AssembledOperator, LaggedOperator, LagTerms, Operator
+from heschl.linear.ridge.price import TARGETS, Price, column_operations, lagged_product
+from heschl.linear.ridge.primal import Primal, Scratch, Trained
+from heschl.linear.ridge.weights import Weights, in_units, solve
+
+# For scores: R² of held-out rows is then within 1e-4 of float64 Cholesky's, in float64 within 1e-8.
+SCORES = {"float32": Tolerance(3e-4, 3e-4), "float64": Tolerance(1e-9, 1e-9)}
+# For weights: as a direct solve leaves them.
+WEIGHTS = {"float32": Tolerance(1e-6, 1e-5), "float64": Tolerance(1e-12, 1e-10)}
+# Residual in float64, beyond the tolerance, that rounding may leave of a solution that has converged.
+ROUNDING = {"float32": 1e-4, "float64": 1e-9}
+
+
+class Krylov(Primal):
+    """All training sets of one problem by Krylov spaces from their moments."""
+
+    SMALL = 0  # products are as wide as the machine
+
+    def scratch(self) -> Scratch:
+        """Return nothing: a training set makes its operator, and X'X only where it has to be factored."""
+        return Scratch(np.empty((0, 0)), np.empty((0, 0)))
+
+    def train(self, parts: Sequence[int], scratch: Scratch) -> KrylovTrained:
+        """The training set of some parts."""
+        return KrylovTrained(self, parts, scratch)
+
+
+class KrylovTrained(Trained):
+    """One training set: X'X as it multiplies, and X'Y."""
+
+    def __init__(self, family: Krylov, parts: Sequence[int], scratch: Scratch) -> None:
+        self.moments = LaggedMoments.total([family.moments[part] for part in parts])
+        w, d = len(self.moments.lags), self.moments.first_column.shape[1]
+        edges = len(self.moments.leaving) + len(self.moments.entering)
+        self.column = column_operations(w, d, edges)
+        self.scaling = family.scaling(self.moments)
+        assemble = 2.0 * (w * d) ** 2 <= lagged_product(w, d, edges)
+        intercept = family.problem.fit_intercept
+        equations = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling, assemble=assemble)
+        super().__init__(family, equations, scratch)
+        self.operator = self._lagged() if not assemble else AssembledOperator(equations.gram, equations.diagonal)
+        self.sizes = np.sqrt(np.einsum("pc,pc->c", equations.cross, equations.cross, dtype=np.float64))
+        self.dtype = str(equations.cross.dtype)
+
+    def _lagged(self) -> Operator:
+        moments, scaling = self.moments, self.scaling
+        inverse_n = 1.0 / moments.n_rows if self.family.problem.fit_intercept else 0.0
+        offset = scaling.mean - moments.shift.features
+        terms = LagTerms.from_sums(moments.pair_sums, moments.pair_counts, offset, scaling.scale, inverse_n)
+        return LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
+
+    def product(self, V: Float) -> Float:
+        """X'X times rows V (m, p), as rows."""
+        gram = self.equations.gram
+        if len(gram):
+            symm = blas.get_blas_funcs("symm", dtype=gram.dtype)
+            return np.asarray(symm(1.0, gram.T, V.T).T)
+        return np.ascontiguousarray(self.operator.product(np.ascontiguousarray(V.T)).T)
+
+    def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
+        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c); NaN where it has not converged.
+
+        `wanted` (n_alphas, c) are the entries to be known; by default those that it takes to find each target's best.
+        """
+        order = np.argsort(-alphas, kind="stable")
+        scored = [self._test(test) for test in tests]
+        need = None if wanted is None else wanted[order]
+        paths = PathErrors(alphas[order], self.sizes, self.equations.column_means, scored, need)
+        silent = np.flatnonzero(self.sizes == 0)
+        for a in range(len(alphas) if silent.size else 0):
+            paths.take_weights(a, silent, np.zeros((len(self.equations.cross), len(silent)), self.dtype))
+        self._follow(paths, self._tolerance(SCORES))
+        out = np.empty_like(paths.sse)
+        out[:, order] = paths.sse
+        return out
+
+    def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
+        """Weights of each target at its own λ, by spaces that serve all λ."""
+        yield np.arange(len(chosen)), in_units(self.equations, self._solutions(alphas, chosen))
+
+    def solve(self, alpha: float, targets: Integers | None = None) -> Float:
+        """Weights (p, c) for the features as the equations read them."""
+        values = self._solutions(np.array([alpha]), np.zeros(len(self.sizes), dtype=np.int64), targets)
+        return values if targets is None else np.ascontiguousarray(values[:, targets])
+
+    def _solutions(self, alphas: Double, chosen: Integers, targets: Integers | None = None) -> Float:
+        order = np.argsort(-alphas, kind="stable")
+        fitted = ChosenWeights(
+            alphas[order], self.sizes, np.argsort(order)[chosen], np.zeros_like(self.equations.cross)
+        )
+        asked = self.sizes > 0
+        if targets is not None:
+            asked &= np.isin(np.arange(len(asked)), targets)
+        fitted.known[:, ~asked] = True
+        self._follow(fitted, self._tolerance(WEIGHTS))
+        return fitted.values
+
+    def _tolerance(self, default: dict[str, Tolerance]) -> Tolerance:
+        tol = self.family.problem.tol
+        return default[self.dtype] if tol is None else Tolerance(tol, tol)
+
+    def _test(self, test: Sequence[int]) -> Test:
+        family, problem = self.family, self.family.problem
+        ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
+        y = family.y[row_numbers(ranges)] - self.equations.target_means.astype(family.y.dtype)
+        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y)
+
+    def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
+        """Grow spaces, and factor, until the collector waits for nothing."""
+        everything = np.arange(len(self.sizes))
+        pool = everything[collector.waiting(everything).any(axis=0)]
+        dear: list[Integers] = []
+        while pool.size:
+            left: list[Integers] = []
+            for some in np.array_split(pool, -(-len(pool) // TARGETS)):
+                factor = self._grow(some, collector, tolerance, len(some) / len(pool))
+                waiting = some[collector.waiting(some).any(axis=0)]
+                (dear if factor else left).append(waiting)
+            pool = np.concatenate(left) if left else pool[:0]
+        rest = np.concatenate(dear) if dear else pool
+        if rest.size:
+            self._factor(rest, collector)
+
+    def _grow(self, targets: Integers, collector: Collector, tolerance: Tolerance, share: float) -> bool:
+        """Grow a space of some targets while it is worth its price; whether to factor for those that still wait."""
+        sizes, cross = self.sizes[targets], self.equations.cross
+        start = np.ascontiguousarray((cross[:, targets] / sizes.astype(cross.dtype)).T)
+        unit = sizes / np.sqrt(np.maximum(self.equations.target_squares[targets], np.finfo(np.float64).tiny))
+        growth = Growth(BlockLanczos(self.product, start), collector.alphas, unit, tolerance)
+        price = Price(self.column, len(cross), len(targets), len(collector.alphas), share)
+        collector.begin()
+        sample: tuple[Found, ...] = ()
+        while True:
+            waiting = collector.waiting(targets)
+            todo = waiting.any(axis=0)
+            if not todo.any():
+                break
+            if growth.space.n_steps and (found := growth.converged(waiting)):
+                collector.take(growth.space, targets, found)
+                sample = (found[-1],)
+                continue
+            nearest = waiting & (waiting.cumsum(axis=0) == 1)
+            steps = growth.steps_left(nearest)
+            if price.too_dear(growth, steps, int(nearest.any(axis=1).sum())):
+                return True
+            if price.apart(growth, steps, int(todo.sum())):
+                break
+            price.spend(growth)
+            growth.step()
+        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
+            return False
+        collector.known[:, targets] = False
+        return True
+
+    def _confirm(
+        self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
+    ) -> bool:
+        """Whether a solution, the last of a space, meets its equation in float64."""
+        alpha, target = collector.alphas[found.index], targets[found.columns[0]]
+        basis = space.basis()[: len(found.values)]  # there may have been steps since
+        w = multiply(basis, found.values[:, :1].astype(self.dtype), transpose_a=True).astype(np.float64)
+        b = self.equations.cross[:, [target]] / self.sizes[target]
+        residual = float(np.linalg.norm(b - self.operator.product(w) - alpha * w))
+        if residual <= 2.0 * tolerance.residual + ROUNDING[self.dtype]:
+            return True
+        if self.dtype == "float32":
+            raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
+        return False
+
+    def _factor(self, targets: Integers, collector: Collector) -> None:
+        """Solve by Cholesky what is still waited for, from the largest λ down."""
+        equations = self._assembled()
+        while True:
+            waiting = collector.waiting(targets)
+            if not waiting.any():
+                return
+            index = int(np.flatnonzero(waiting.any(axis=1))[0])
+            some = targets[waiting[index]]
+            collector.take_weights(index, some, solve(equations, float(collector.alphas[index]), some))
+
+    def _assembled(self) -> NormalEquations:
+        if len(self.equations.gram):
+            return self.equations
+        intercept = self.family.problem.fit_intercept
+        return normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling)

@@ -1,0 +1,122 @@
+"""What a Krylov space costs as it grows, beside factoring for the λ that are left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heschl.linear.ridge.growth import Growth
+from heschl.linear.ridge.held_out import frequency_operations
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations
+
+# Time of products with X'X by lags, and of a step's other work, over that of a product of as many operations.
+LAGS_SLOWNESS, STEP_SLOWNESS = 1.5, 1.3
+# Targets of one space, at most. More share more directions; but what a λ costs grows with the space.
+TARGETS = 256
+# Steps of a space, times the root of its targets: 16 with 50 of them, 6 with 300, at R² up to 0.9.
+STEPS = 113.0
+TYPICAL_ROWS = 96  # of a segment
+# What a step, and a step of one λ, takes at least: operations that a product would do in that time.
+STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
+# Of what factoring for every λ costs, so much is spent before it is judged which of the two to go on with: then all
+# together stays below 1.3 times the cheaper of them, if what is foreseen from then on is right.
+TRIAL = 0.2
+# Targets that a space is no longer worth growing for get one of their own: it begins anew, and needs more steps.
+ANEW = 1.5
+
+
+def lagged_product(n_lags: int, n_features: int, n_edges: int) -> float:
+    """Count the operations of X'X times one vector, by frequency over lags."""
+    w, d, a = n_lags, n_features, n_edges
+    return LAGS_SLOWNESS * (6.0 * w * d * d + 12.0 * w * a * d + 8.0 * w * w * (d + a))
+
+
+def column_operations(n_lags: int, n_features: int, n_edges: int) -> float:
+    """Count the operations of X'X times one vector, by the cheaper way."""
+    return min(2.0 * float(n_lags * n_features) ** 2, lagged_product(n_lags, n_features, n_edges))
+
+
+def step_operations(column: float, p: float, block: float, dimension: float, n_alphas: float) -> float:
+    """Count the operations of a step: products, orthogonalisation against a basis, one block of each λ's system."""
+    new = column + 4.0 * p * dimension + 12.0 * p * block
+    return STEP_LEAST + STEP_SLOWNESS * block * new + n_alphas * (SYSTEM_LEAST + 14.0 * block**3)
+
+
+class Price:
+    """What one space has cost, and whether it should go on.
+
+    Parameters
+    ----------
+    column : float
+        Operations of one vector: its product with X'X, and with the designs of test rows.
+    n_columns, n_targets, n_alphas : int
+    share : float
+        Part of the targets that a factorisation would serve which this space has.
+    """
+
+    def __init__(self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float) -> None:
+        p = float(n_columns)
+        self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
+        self._factor = share * p**3 / 3 * CHOLESKY_SLOWNESS + 2.0 * p * p * n_targets
+        self._spent = 0.0
+
+    def _next(self, growth: Growth) -> float:
+        size, space = growth.space.next_size, growth.space
+        return step_operations(self._column, self._p, size, space.dimension + size, self._n_alphas)
+
+    def spend(self, growth: Growth) -> None:
+        """Count the step that comes next."""
+        self._spent += self._next(growth)
+
+    def too_dear(self, growth: Growth, steps: float, n_factors: int) -> bool:
+        """Whether to factor for so many λ instead of so many more steps."""
+        step = self._next(growth)
+        if growth.space.next_size == 0:
+            return True
+        if self._spent + step <= TRIAL * self._n_alphas * self._factor:
+            return False
+        return steps * step > n_factors * self._factor
+
+    def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
+        """Whether the targets that wait should have a space of their own."""
+        done = growth.space.n_steps
+        return bool(np.isfinite(steps) and ANEW * n_waiting * (done + steps) < steps * self._n_targets)
+
+
+def _space(size: FitSize) -> tuple[float, float, float]:
+    """Spaces of a training set, targets in each, and the steps that a space usually takes."""
+    spaces = -(-size.n_targets // TARGETS)
+    block = min(size.n_targets / spaces, size.n_columns)
+    return float(spaces), block, min(STEPS / block**0.5, size.n_columns / block)
+
+
+def _test_column(size: FitSize) -> float:
+    """Operations of one vector times the design of the rows of one part."""
+    rows, w, d = size.n_rows / size.n_parts, size.n_lags, size.n_features
+    direct = 2.0 * size.n_products / size.n_parts * size.n_columns
+    if size.n_products < size.n_rows:
+        return direct
+    return min(direct, frequency_operations(int(rows // TYPICAL_ROWS) + 1, TYPICAL_ROWS, d, w))
+
+
+def krylov_operations(size: FitSize) -> float:
+    """Count the operations of Krylov spaces, of as many steps as are usual."""
+    p, edges = float(size.n_columns), int(size.n_segments * (1 - 1 / max(2, size.n_parts)))
+    spaces, block, steps = _space(size)
+    column = column_operations(size.n_lags, size.n_features, edges) + _test_column(size)
+    dimension = steps * block
+    grown = steps * step_operations(column, p, block, dimension / 2, size.n_alphas)
+    scored = size.n_alphas * 2.0 * size.n_rows / size.n_parts * dimension * block
+    return moment_operations(size) + size.n_sets * spaces * (grown + scored)
+
+
+def krylov_bytes(size: FitSize) -> float:
+    """Count the bytes that Krylov spaces hold."""
+    p, w, d = float(size.n_columns), size.n_lags, size.n_features
+    rows = size.n_rows / size.n_parts
+    _, block, steps = _space(size)
+    dimension = min(1.5 * steps, p / block) * block
+    edges = int(size.n_segments)
+    operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
+    vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
+    systems = 8.0 * size.n_alphas * 2.0 * dimension * block
+    return moment_bytes(size) + (operator + vectors) * size.itemsize + systems
