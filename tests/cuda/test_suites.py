@@ -25,7 +25,15 @@ import linear.nulls.test_refitted
 import linear.nulls.test_shifted
 import linear.ridge.test_hard_data
 from heschl import CCA, BandedRidgeCV, LaggedRidge, LaggedRidgeCV, cca_grid
-from heschl.linear import joined_cv, nested_cv, nested_cv_learned, null_refit, null_scores, permutation_test
+from heschl.linear import (
+    exchange_test,
+    joined_cv,
+    nested_cv,
+    nested_cv_learned,
+    null_refit,
+    null_scores,
+    permutation_test,
+)
 from linear.estimators.test_sklearn import expected_failures
 
 SUITES = [
@@ -64,6 +72,7 @@ DEFAULTS = {kind.__name__: on_cuda(kind) for kind in (CCA, BandedRidgeCV, Lagged
     "joined_cv": partial(joined_cv, device="cuda"),
     "null_scores": partial(null_scores, device="cuda"),
     "null_refit": partial(null_refit, device="cuda"),
+    "exchange_test": partial(exchange_test, device="cuda"),
     "permutation_test": partial(permutation_test, device="cuda"),
 }
 # Words of tests that ask for what only the CPU has, or for what a class made here lacks; conformance is below.

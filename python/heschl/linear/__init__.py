@@ -17,6 +17,7 @@ from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
 from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.exchange import exchange_test
 from heschl.linear.nulls.permutation import permutation_test
 from heschl.linear.nulls.refitted import null_refit
 from heschl.linear.nulls.shifted import null_scores
@@ -24,7 +25,7 @@ from heschl.linear.nulls.shifted import null_scores
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",
     "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated",
-    "SharedParts", "UniqueVariance", "cca_grid", "cuda_status", "group_folds", "held_out_correlations", "joined_cv",
-    "lagged_design", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
+    "SharedParts", "UniqueVariance", "cca_grid", "cuda_status", "exchange_test", "group_folds", "held_out_correlations",
+    "joined_cv", "lagged_design", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
     "permuted_correlations", "probe", "residual", "unique_variance",
 ]  # fmt: skip

@@ -308,3 +308,24 @@ def test_bad_data() -> None:
         "cv": None,
         "device": "cpu",
     }
+
+
+def test_what_all_segments_have_in_common_is_not_a_correlation_of_two_sides() -> None:
+    """Segments of unequal length keep their time since onset, and their session."""
+    p = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        lengths = rng.integers(20, 40, 40)
+        course = np.concatenate([np.exp(-np.arange(length) / 5.0) for length in lengths])[:, None]
+        X, Y = (rng.standard_normal((len(course), 4)) + 2 * course for _ in range(2))
+        found = permuted_correlations(CCA(1), X, Y, segments=lengths, n_permutations=39, random_state=seed)
+        p.append(found.p_values[0])
+    assert (np.array(p) <= 0.05).sum() <= 4
+    sessions = np.repeat([0, 1], 20)
+    Y[: lengths[:20].sum()] += 5.0
+    X[: lengths[:20].sum()] += 5.0
+    kept, mixed = (
+        permuted_correlations(CCA(1), X, Y, segments=lengths, sessions=s, n_permutations=39, random_state=0)
+        for s in (sessions, None)
+    )
+    assert kept.null.min() > mixed.null.max()

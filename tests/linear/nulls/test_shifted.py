@@ -17,6 +17,8 @@ from heschl.linear.nulls import shifted as nulls
 from linear.problems import Ragged, ragged
 from tolerances import SHIFTED
 
+pytestmark = pytest.mark.filterwarnings("ignore::heschl.linear.nulls.shifted.CrossValidatedWarning")
+
 
 def score(y: np.ndarray, p: np.ndarray, folds: list[np.ndarray], statistic: str) -> np.ndarray:
     """Plain definition, (c,); NaN where no fold's response varies."""

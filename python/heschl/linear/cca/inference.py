@@ -33,6 +33,7 @@ class PermutedCorrelations:
     Attributes
     ----------
     correlations : (k,) array
+        Of the rows that take part.
     p_values : (k,) array
         Share of permutations, the data themselves among them, whose largest correlation reaches this one. Exact for the
         first, conservative for those after it (which compete with a smaller null); controls the family-wise error.
@@ -52,15 +53,18 @@ def permuted_correlations(
     *,
     segments: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
     n_permutations: int = 1000,
     random_state: int | np.random.Generator | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PermutedCorrelations:
     """Ask whether two sides correlate more than sides do that have nothing to do with each other.
 
-    Whole segments of Y are exchanged with others of equal length, and those that have none are circularly shifted, so
-    that rows keep their neighbours. A permutation of rows leaves a side's whitening as it is: only the product of both
-    bases is made again.
+    Whole segments of Y are exchanged among those of nearly the same length, so that rows keep their neighbours and
+    their time since the onset of the segment: what all segments have in common belongs to H₀. Segments are cut into
+    bins by length and cropped at their end to the shortest of their bin, in the data as in every permutation. One
+    single segment is circularly shifted, which asks for stationarity. A permutation of rows leaves a side's whitening
+    as it is: only the product of both bases is made again.
 
     Parameters
     ----------
@@ -70,7 +74,9 @@ def permuted_correlations(
     segments : array-like, optional
         Lengths, or a label per row. Default: one segment, which is shifted.
     groups : array-like of shape (n,), optional
-        Stimulus of each row: repeats move together.
+        Stimulus of each row: repeats move together, for another stimulus with as many.
+    sessions : array-like of shape (n_segments,), optional
+        Session of each segment: rows of Y stay in their session. Default: one session.
     n_permutations : int
     random_state : None, int or numpy.random.Generator
     progress : callable, optional
@@ -80,6 +86,11 @@ def permuted_correlations(
     ------
     InputError
         As `CCA.fit`, and where nothing can be exchanged or shifted.
+
+    Warns
+    -----
+    ExchangeWarning
+        Where many rows are cropped, or stay in place, for few segments are of nearly the same length.
 
     Examples
     --------
@@ -94,17 +105,23 @@ def permuted_correlations(
     check_count("n_permutations", n_permutations, 1)
     from sklearn.base import clone
 
-    observed = clone(model).set_params(cv=None).fit(X, Y).correlations_
     there = cuda_backend() if model.device == "cuda" else HOST
+    left, right = (check_matrix(name, on_host(name, side), np.float64) for name, side in (("X", X), ("Y", Y)))
+    bounds = segment_bounds(segments, len(left))
+    names = None if groups is None else segment_groups(groups, bounds, len(left))
+    permuter = Permuter.of(bounds, np.zeros(len(bounds), dtype=np.int64), names, sessions)
+    permuter.tell(n_permutations)
+    keep = np.flatnonzero(permuter.keep)
+    place = np.cumsum(permuter.keep) - 1  # of each row among those that take part
+    if len(left) == len(right) and len(keep) < len(left):
+        left, right = left[keep], right[keep]
+    observed = clone(model).set_params(cv=None).fit(left, right).correlations_
     sides = [
-        whiten(name, there.put(check_matrix(name, on_host(name, side), np.float64)), reg=reg, **model.cut())
-        for name, side, reg in zip(("X", "Y"), (X, Y), model.penalties(), strict=True)
+        whiten(name, there.put(side), reg=reg, **model.cut())
+        for name, side, reg in zip(("X", "Y"), (left, right), model.penalties(), strict=True)
     ]
     # Columns of both as they enter the product.
     a, b = (there.product(side.rows, there.put(side.turn * side.shrink)) for side in sides)
-    bounds = segment_bounds(segments, len(a))
-    names = None if groups is None else segment_groups(groups, bounds, len(a))
-    permuter = Permuter.of(bounds, np.zeros(len(bounds), dtype=np.int64), names)
     rng = np.random.default_rng(random_state)
     null = np.empty(n_permutations)
     size = a.shape[1]
@@ -113,7 +130,7 @@ def permuted_correlations(
         for first in range(0, n_permutations, together):
             products = []
             for _ in range(first, min(first + together, n_permutations)):
-                other = there.rows(b, permuter.rows(permuter.draw(rng)))
+                other = there.rows(b, place[permuter.rows(permuter.draw(rng))[keep]])
                 products.append(cross(a, other) if there is HOST else there.product(a, other, transpose=True))
             edges = size * np.arange(len(products) + 1)
             last = first + len(products)

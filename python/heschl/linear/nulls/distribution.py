@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from heschl.linear.crossval.scores import FoldScores, nanmean
 from heschl.linear.device.arrays import Double
+from heschl.linear.nulls.tail import fitted_p_values, monte_carlo_limits
 
+# Scores this much of the null's standard deviation apart are one score, computed in another order.
+TIE = 1e-6
 STATISTICS = ("r2", "pooled_r2", "r")
 
 
@@ -29,7 +33,14 @@ class NullDistribution:
     p_values_max : ndarray of shape (c,)
         The same against the greatest null score over targets: controls the family-wise error.
     q_values : ndarray of shape (c,)
-        Benjamini and Hochberg's adjusted `p_values`: controls the false discovery rate.
+        Benjamini and Hochberg's adjusted `p_fitted`: controls the false discovery rate.
+    p_limits, p_limits_max : ndarray of shape (c, 2)
+        Clopper and Pearson's 95 % limits of what `p_values` and `p_values_max` would be with infinitely many
+        permutations.
+    p_fitted, p_fitted_max : ndarray of shape (c,)
+        `p_values` and `p_values_max`, those that fewer than 10 permutations reach from a generalised Pareto
+        distribution fitted to the tail of the null: what a few hundred permutations say of many targets. Counted where
+        there are fewer than 160.
     """
 
     statistic: str
@@ -38,22 +49,53 @@ class NullDistribution:
     p_values: Double
     p_values_max: Double
     q_values: Double
+    p_limits: Double
+    p_limits_max: Double
+    p_fitted: Double
+    p_fitted_max: Double
 
     @classmethod
-    def of(cls, statistic: str, observed: Double, null: Double) -> NullDistribution:
-        """P values of observed scores (c,) against null ones (m, c)."""
+    def of(cls, statistic: str, observed: Double, null: Double, *, balanced: bool = False) -> NullDistribution:
+        """P values of observed scores (c,) against null ones (m, c).
+
+        Parameters
+        ----------
+        statistic : str
+        observed, null : ndarray
+        balanced : bool
+            For the maximum, standardise each target by the mean and standard deviation of its scores over all
+            alignments, the true one among them, so that no target of a wide null decides it. All alignments are
+            treated alike: p values stay exact.
+        """
         from scipy.stats import false_discovery_control
 
-        defined = np.isfinite(observed)
+        m, defined = len(null), np.isfinite(observed)
+        known = np.where(np.isfinite(null), null, np.nan)
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            everything = np.concatenate([observed[None], known])
+            mean, spread = np.nanmean(everything, axis=0), np.nanstd(everything, axis=0)
         # A null score that is not defined counts as one that is not smaller.
-        p, p_max, q = np.full((3, len(observed)), np.nan)
-        below = (null < observed).sum(axis=0)
-        p[defined] = (1.0 + len(null) - below[defined]) / (1.0 + len(null))
+        p, p_max, q, fitted, fitted_max = np.full((5, len(observed)), np.nan)
+        limits, limits_max = np.full((2, len(observed), 2), np.nan)
+        own = observed[defined]
+        reached = m - (null[:, defined] < own - TIE * spread[defined]).sum(axis=0)
+        p[defined], limits[defined] = (1.0 + reached) / (1.0 + m), monte_carlo_limits(reached, m)
         if defined.any():
-            greatest = np.sort(null[:, defined].max(axis=1))  # NaN, if any, sort to the end and count as not smaller
-            p_max[defined] = (1.0 + len(null) - np.searchsorted(greatest, observed[defined])) / (1.0 + len(null))
-            q[defined] = false_discovery_control(p[defined])
-        return cls(statistic, observed, null, p, p_max, q)
+            fitted[defined] = fitted_p_values(own, null[:, defined], p[defined])
+            q[defined] = false_discovery_control(np.minimum(fitted[defined], 1.0))
+            judged, among = own, null[:, defined]
+            if balanced:
+                unit = np.where(spread[defined] > 0, spread[defined], 1.0)
+                judged, among = (own - mean[defined]) / unit, (among - mean[defined]) / unit
+            greatest = among.max(axis=1)
+            tie = TIE * float(np.nanstd(greatest)) if np.isfinite(greatest).any() else 0.0
+            # NaN, if any, sort to the end and count as not smaller.
+            reached_max = m - np.searchsorted(np.sort(greatest), judged - tie)
+            p_max[defined], limits_max[defined] = (1.0 + reached_max) / (1.0 + m), monte_carlo_limits(reached_max, m)
+            many = np.broadcast_to(greatest[:, None], (m, len(judged)))
+            fitted_max[defined] = fitted_p_values(judged, many, p_max[defined])
+        return cls(statistic, observed, null, p, p_max, q, limits, limits_max, fitted, fitted_max)
 
 
 def summary(scores: FoldScores, statistic: str) -> Double:

@@ -1,4 +1,4 @@
-"""A permutation test of a lagged ridge model in one call: nested scores, and the null they are judged by."""
+"""A permutation test of a lagged ridge model in one call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import check_choice
-from heschl.linear.crossval.nested import nested_cv
+from heschl.checks import InputError, check_alphas, check_choice
 from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.exchange import exchange_test
 from heschl.linear.nulls.refitted import null_refit
-from heschl.linear.nulls.shifted import null_scores
 
 
 def permutation_test(
@@ -23,21 +22,23 @@ def permutation_test(
     folds: ArrayLike,
     lags: Sequence[int],
     alphas: ArrayLike,
-    null: str = "scores",
+    groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
+    null: str = "exchange",
     standardize: bool = True,
-    n_permutations: int = 1000,
-    statistic: str = "r2",
+    n_permutations: int = 500,
+    statistic: str | None = None,
     device: str = "cpu",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
-    """Whether a lagged ridge model predicts new stimuli better than chance, for each target.
+    """Test for each target whether a lagged ridge model predicts new stimuli better than chance.
 
-    λ is chosen inside each training set (`nested_cv`); the scores of the outer folds are compared with those of
-    permuted responses.
+    Whole stimuli's responses are exchanged among stimuli of nearly the same length, and the analysis is repeated.
 
     Parameters
     ----------
-    X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+    X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces, or a list of these
+        Of a list (layers) the best is chosen on inner folds, for each permutation anew; with null="exchange" only.
     y : array-like of shape (n_frames, n_targets)
     segments : array-like
         Lengths of the segments in frames (or one label per row).
@@ -47,12 +48,20 @@ def permutation_test(
         Consecutive lags in frames; positive = past of the stimulus.
     alphas : array-like
         Penalties to choose from.
-    null : {"scores", "refit"}
-        "scores": the predictions stay, responses are circularly shifted within segments; fast, and asks for the time
-        course within segments. "refit": responses are exchanged between segments of equal length (shifted where there
-        are none) and the model is fitted again, at the λ it has; asks for anything that the features say.
-    standardize, n_permutations, statistic, random_state
-        See `null_scores` and `null_refit`.
+    groups : array-like of shape (n_segments,), optional
+        Stimulus of each segment: repeats are exchanged together.
+    sessions : array-like of shape (n_segments,), optional
+        Session of each segment: responses stay in their session.
+    null : {"exchange", "refit"}
+        "exchange": λ (and the layer) chosen again for each permutation as for the data; see `exchange_test`. "refit":
+        for a single, given penalty, where there is nothing to choose: the same exchange at less cost; see
+        `null_refit`. ("scores" of version 0.1, shifts against fixed predictions, is refused: predictions of K folds
+        are fitted to each other's responses, which halves the variance of such a null. `null_scores` remains for
+        predictions of a model that saw none of the responses.)
+    standardize, n_permutations, random_state
+        See `exchange_test` and `null_refit`.
+    statistic : str, optional
+        Default: "covariance" with null="exchange", "r2" with null="refit".
     device : {"cpu", "cuda"}
         Where models are fitted, and permutations scored.
 
@@ -64,7 +73,7 @@ def permutation_test(
     Raises
     ------
     InputError
-        As `nested_cv`, `null_scores` and `null_refit`.
+        As `exchange_test` and `null_refit`, and for null="refit" with more than one penalty.
 
     Examples
     --------
@@ -76,14 +85,23 @@ def permutation_test(
     >>> bool(found.p_values[0] == 0.01), bool(found.p_values[1] > 0.01)
     (True, True)
     """
-    check_choice("null", null, ("scores", "refit"))
-    nested = nested_cv(
-        X, y, segments=segments, folds=folds, lags=lags, alphas=alphas, standardize=standardize, device=device
-    )
-    how: dict[str, Any] = {
-        "segments": segments, "folds": folds, "n_permutations": n_permutations, "statistic": statistic,
-        "random_state": random_state, "device": device,
-    }  # fmt: skip
     if null == "scores":
-        return null_scores(y, nested.predictions, **how)
-    return null_refit(X, y, lags=lags, alphas=nested.alpha, standardize=standardize, **how)
+        raise InputError(
+            "null", "'scores'", "'exchange'",
+            "Predictions of K folds are fitted to each other's responses: shifts against them have half the variance "
+            "that chance has. For predictions of a model that saw none of the responses, see null_scores.",
+        )  # fmt: skip
+    check_choice("null", null, ("exchange", "refit"))
+    how: dict[str, Any] = {
+        "segments": segments, "folds": folds, "lags": lags, "groups": groups, "sessions": sessions,
+        "standardize": standardize, "n_permutations": n_permutations, "random_state": random_state, "device": device,
+    }  # fmt: skip
+    if null == "exchange":
+        return exchange_test({"X": X}, y, alphas=alphas, statistic=statistic or "covariance", **how)["X"]
+    penalties = check_alphas(alphas)
+    if len(penalties) > 1:
+        raise InputError(
+            "alphas", f"{len(penalties)} penalties with null='refit'", "one",
+            "Where λ is chosen on the responses it must be chosen again for each permutation: null='exchange'.",
+        )  # fmt: skip
+    return null_refit(X, y, alphas=float(penalties[0]), statistic=statistic or "r2", **how)

@@ -113,7 +113,7 @@ class Growth:
         return np.asarray(np.sqrt(total))
 
     def steps_left(self, waiting: NDArray[np.bool_]) -> float:
-        """Foresee the steps until some entries (n_alphas, c) converge, from how they come nearer; inf where they do not."""
+        """Foresee the steps until some entries (n_alphas, c) converge, from their decay; inf where there is none."""
         before, now = self._excess[0][waiting], self._excess[1][waiting]
         if self.space.next_size == 0:
             return np.inf

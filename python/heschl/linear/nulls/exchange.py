@@ -1,0 +1,246 @@
+"""The test of "this electrode follows these features": whole stimuli's responses exchanged, the analysis repeated.
+
+Permuted responses are further targets of the same training sets, so every permutation chooses its penalties and its
+layers on inner folds as the analysis does, and nothing is fixed that the true responses had a say in. (With fixed
+predictions of K folds the null has half the variance it should have, for fold j predicted from fold k and fold k from
+fold j is one number counted twice; with λ fixed at what the true responses chose, its tail is too short.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heschl.checks import InputError, check_choice, check_count, check_responses
+from heschl.linear.crossval.nested import NestedScores, nested_cv
+from heschl.linear.crossval.path import Progress
+from heschl.linear.crossval.scores import FoldScores
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.permuter import Move, Permuter
+from heschl.linear.design.segments import fold_numbers, segment_bounds
+from heschl.linear.device.arrays import Double, Float, Integers
+from heschl.linear.device.exchange import on_host
+from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
+
+EXCHANGE_STATISTICS = ("covariance", *STATISTICS)
+# Bytes that permuted responses and their predictions may take; a fit takes its own memory beside.
+RESPONSE_BYTES = 1 << 30
+# Copies of permuted responses that are held at a time: as given, in the fit, predicted, and in sums.
+COPIES = 6
+
+
+def exchange_test(
+    spaces: Mapping[str, Any],
+    y: ArrayLike,
+    *,
+    segments: ArrayLike,
+    folds: ArrayLike,
+    lags: Sequence[int],
+    alphas: ArrayLike,
+    groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
+    standardize: bool = True,
+    boundary: str = "zero",
+    alpha_per_target: bool = True,
+    missing: str = "raise",
+    statistic: str = "covariance",
+    n_permutations: int = 500,
+    solver: str = "auto",
+    memory_limit: float | None = None,
+    device: str = "auto",
+    random_state: int | np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> dict[str, NullDistribution]:
+    """Test for each target and feature space whether the responses to a stimulus follow its features.
+
+    The responses of whole stimuli are exchanged among stimuli of nearly the same length and the analysis is repeated:
+    nested cross-validation, λ for each target and the best of several layers chosen on inner folds. H₀: which of the
+    stimuli of nearly the same length (in the same session) evoked a response has nothing to do with its features.
+    What all stimuli evoke alike at a time since their onset, noise of any autocorrelation within stimuli, and
+    electrodes that depend on each other all belong to H₀; p values are then exact. Nothing is assumed of the noise's
+    distribution; noise that carries over from one stimulus to the next is harmless where the order of stimuli was
+    random.
+
+    Parameters
+    ----------
+    spaces : mapping of str to features, or to a list of features
+        Features are array-like of shape (n_frames, n_features), `Repeated` or `FeatureSpaces`. Of a list (layers of a
+        model) the best for each outer fold and target is chosen on inner folds, for each permutation anew. To test
+        layers one by one, give each a name of its own.
+    y : array-like of shape (n_frames, n_targets)
+        Responses.
+    segments : array-like
+        Lengths of the segments in frames (or one label per row): a stimulus heard once.
+    folds : array-like of shape (n_segments,)
+        Fold 0 ... K - 1 of each segment, K >= 3.
+    lags : sequence of int
+        Consecutive lags in frames; positive = past of the stimulus.
+    alphas : array-like
+        Penalties to choose from.
+    groups : array-like of shape (n_segments,), optional
+        Stimulus of each segment: all repeats of a stimulus are exchanged together, in order, for those of another that
+        was heard as often (in the same sessions). None: each segment by itself.
+    sessions : array-like of shape (n_segments,), optional
+        Session (or recording block) of each segment, where responses differ between sessions: they are exchanged
+        within sessions only. None: all is one session.
+    standardize, boundary, alpha_per_target, missing, solver, memory_limit, device
+        As in `nested_cv`.
+    statistic : {"covariance", "r2", "pooled_r2", "r"}
+        "covariance": covariance of out-of-fold predictions and responses over the variance of responses, in folds.
+        "r2", "pooled_r2": the score that is reported; about half as powerful for small effects, where the error that
+        weights add hides what they say. "r": Pearson's, mean over folds.
+    n_permutations : int
+        A few hundred: `NullDistribution.p_fitted_max` then serves hundreds of targets. Each costs a fit of all
+        targets, at the factorisations that the whole block of permutations shares.
+    random_state : int or numpy.random.Generator, optional
+    progress : callable, optional
+        Called with (alignments done, alignments in all), the true one among them.
+
+    Returns
+    -------
+    dict of str to NullDistribution
+        For each space. `p_values_max`, `p_fitted_max` and `q_values` are corrected over all targets of all spaces
+        that were given together.
+
+    Raises
+    ------
+    InputError
+        As `nested_cv`, and where no stimulus can take another's place.
+
+    Warns
+    -----
+    ExchangeWarning
+        Where many frames are cropped, or stay in place, for few stimuli are of nearly the same length.
+
+    Notes
+    -----
+    Stimuli are cut into bins by length, and cropped at their end to the shortest of their bin, for the true alignment
+    as for the others; bins are those that lose the fewest frames. The observed statistic is that of cropped responses.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((800, 2))
+    >>> y = X @ [[0.5, 0.0], [0.0, 0.0]] + rng.standard_normal((800, 2))
+    >>> found = exchange_test({"sound": X}, y, segments=[40] * 20, folds=np.arange(20) % 4, lags=range(2),
+    ...                       alphas=[1.0, 100.0, 1e4], n_permutations=99, random_state=0)["sound"]
+    >>> bool(found.p_values[0] == 0.01), bool(found.p_values[1] > 0.05)
+    (True, True)
+    """
+    if not isinstance(spaces, Mapping) or not spaces:
+        raise InputError("spaces", repr(spaces)[:60], "a mapping of names to features, or to lists of features")
+    check_choice("statistic", statistic, EXCHANGE_STATISTICS)
+    check_count("n_permutations", n_permutations, 1)
+    layers = {name: list(own) if isinstance(own, (list, tuple)) else [own] for name, own in spaces.items()}
+    n = len(Frames.of(next(iter(layers.values()))[0]))
+    responses, _ = check_responses(on_host("y", y), n, np.result_type(np.asarray(on_host("y", y)), np.float32), missing)
+    bounds = segment_bounds(segments, n)
+    fold = fold_numbers(folds, len(bounds), 3)
+    permuter = Permuter.of(bounds, fold, groups, sessions)
+    permuter.tell(n_permutations)
+    rng = np.random.default_rng(random_state)
+    moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
+    how: dict[str, Any] = {
+        "segments": segments, "folds": folds, "lags": lags, "alphas": alphas, "standardize": standardize,
+        "boundary": boundary, "alpha_per_target": alpha_per_target, "solver": solver, "memory_limit": memory_limit,
+        "device": device, "missing": "raise" if permuter.keep.all() and missing == "raise" else "mask",
+    }  # fmt: skip
+    c = responses.shape[1]
+    size = max(1, RESPONSE_BYTES // (COPIES * max(1, responses.nbytes)))
+    if not alpha_per_target:
+        size = 1  # permutations must not choose their one λ together
+    row_fold = np.repeat(fold, bounds[:, 1] - bounds[:, 0])
+    scores = np.empty((len(moves), len(layers), c))
+    for first in range(0, len(moves), size):
+        some = moves[first : first + size]
+        stacked = _stacked(responses, permuter, some)
+        for at, own in enumerate(layers.values()):
+            sums = _best(own, stacked, row_fold, how)
+            scores[first : first + len(some), at] = _summary(sums.of_permutations(len(some)), statistic)
+        if progress is not None:
+            progress(first + len(some), len(moves))
+    flat = scores.reshape(len(moves), -1)
+    together = NullDistribution.of(statistic, flat[0], flat[1:], balanced=True)
+    return {name: _part(together, slice(at * c, (at + 1) * c)) for at, name in enumerate(layers)}
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What `FoldScores` is made of, (K, C), and the inner scores (K, C) that a layer is chosen by."""
+
+    n_rows: Double
+    inner: Double
+    sums: Double  # (4, K, C): sst, ssp, spy, sse
+
+    def of_permutations(self, count: int) -> FoldScores:
+        """The sums of stacked targets as (permutations, K, c)."""
+        parts = self.sums.reshape(4, len(self.n_rows), count, -1).transpose(0, 2, 1, 3)
+        return FoldScores(self.n_rows, *parts)
+
+
+def _stacked(y: Float, permuter: Permuter, moves: Sequence[Move]) -> Float:
+    """Permuted responses side by side, (n, B · c); NaN where a frame takes no part."""
+    out = np.concatenate([y[permuter.rows(move)] for move in moves], axis=1)
+    out[~permuter.keep] = np.nan
+    return out
+
+
+def _best(layers: Sequence[Any], y: Float, row_fold: Integers, how: Mapping[str, Any]) -> _Sums:
+    """Sums of the layer that inner folds choose, for each outer fold and target."""
+    best: _Sums | None = None
+    for X in layers:
+        nested = nested_cv(X, y, **how)
+        own = _sums(nested, y, row_fold)
+        if best is None:
+            best = own
+            continue
+        better = own.inner > best.inner
+        best.inner[better] = own.inner[better]
+        best.sums[:, better] = own.sums[:, better]
+    assert best is not None, "a space has at least one layer"
+    return best
+
+
+def _sums(nested: NestedScores, y: Float, row_fold: Integers) -> _Sums:
+    """Sums over each fold of responses and predictions about their means, missing frames left out."""
+    n_folds = int(row_fold.max()) + 1
+    sums, n_rows = np.empty((4, n_folds, y.shape[1])), np.empty((n_folds, 1))
+    for k in range(n_folds):
+        rows = row_fold == k
+        actual, predicted = y[rows].astype(np.float64), nested.predictions[rows].astype(np.float64)
+        known = np.isfinite(actual)
+        count = np.maximum(known.sum(axis=0), 1)
+        n_rows[k] = len(actual)
+        error = np.where(known, actual - predicted, 0.0)
+        sse = np.einsum("tc,tc->c", error, error)
+        del error
+        for side in (actual, predicted):
+            side[~known] = 0.0
+            side -= side.sum(axis=0) / count
+            side[~known] = 0.0
+        sst, ssp, spy = (
+            np.einsum("tc,tc->c", a, b)
+            for a, b in ((actual, actual), (predicted, predicted), (actual, predicted))
+        )  # fmt: skip
+        sums[:, k] = sst, ssp, spy, sse
+    inner = np.where(np.isfinite(nested.inner_r2), nested.inner_r2, -np.inf)
+    return _Sums(n_rows, inner, sums)
+
+
+def _summary(scores: FoldScores, statistic: str) -> Double:
+    """One statistic of each permutation and target, (B, c)."""
+    if statistic != "covariance":
+        return summary(scores, statistic)
+    total = scores.sst.sum(axis=-2)
+    return np.asarray(np.divide(scores.spy.sum(axis=-2), total, out=np.full(total.shape, np.nan), where=total > 0))
+
+
+def _part(found: NullDistribution, targets: slice) -> NullDistribution:
+    """The same for some of the targets."""
+    arrays = {f.name: getattr(found, f.name) for f in fields(found) if f.name != "statistic"}
+    parts = {name: own[:, targets] if name == "null" else own[targets] for name, own in arrays.items()}
+    return replace(found, **parts)
