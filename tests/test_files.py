@@ -8,35 +8,42 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.files import digest, digest_code, digest_files, only_writer, replacing
-from heschl.study.work.cache import Cache
+from heschl.files import digest, digest_files, only_writer, replacing
+from heschl.study.work.cache import Cache, Piece, Progress
+from heschl.study.work.progress import Reporter
+
+
+def made_once(cache: Cache, piece: Piece) -> str:
+    (path,) = cache.paths([piece], Reporter(None))
+    return path.read_text()
 
 
 def test_made_once_per_key(tmp_path: Path) -> None:
     cache, made = Cache(tmp_path), []
 
-    def make(path: Path) -> None:
+    def make(path: Path, progress: Progress) -> None:
         made.append(path)
         path.write_text("x")
 
     for key in ("a", "a", "b"):
-        assert cache.get("kind/piece.txt", key, make).read_text() == "x"
+        assert made_once(cache, Piece("kind/piece.txt", key, make)) == "x"
     assert len(made) == 2
     assert sorted(path.name for path in (tmp_path / "kind").iterdir()) == ["piece-a.txt", "piece-b.txt"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    def make(path: Path) -> None:
+    def make(path: Path, progress: Progress) -> None:
         path.mkdir()
         (path / "half").write_text("x")
         raise error
 
     with pytest.raises(error):
-        Cache(tmp_path).get("piece", "a", make)
+        made_once(Cache(tmp_path), Piece("piece", "a", make))
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.parent.name for path in left] == [".locks"] and left[0].stat().st_size == 0
-    assert Cache(tmp_path).get("piece", "a", lambda path: path.write_text("whole")).read_text() == "whole"
+    whole = Piece("piece", "a", lambda path, progress: path.write_text("whole"))
+    assert made_once(Cache(tmp_path), whole) == "whole"
 
 
 def test_what_a_killed_process_left_does_no_harm(tmp_path: Path) -> None:
@@ -75,12 +82,6 @@ def test_digest_of_files_follows_their_content(tmp_path: Path) -> None:
     before = digest_files([path])
     path.write_bytes(b"2")
     assert digest_files([path]) != before
-
-
-def test_digest_of_code_tells_rooms_apart() -> None:
-    rooms = ["_core", "linear", "timing", "study.spaces", "study.cache", "files"]
-    assert len({digest_code(room) for room in rooms}) == len(rooms)
-    assert digest_code("linear") == digest_code("linear")
 
 
 def test_one_writer(tmp_path: Path) -> None:

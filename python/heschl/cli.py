@@ -46,13 +46,13 @@ def run(
         typer.Option(help="Where to write.", show_default="the folder 'results' beside the study.toml"),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what is done already, and what is left.")
+        bool, typer.Option("--dry-run", help="Only list what is done already, and what is left.")
     ] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="Do only this stage (features, encoding, shared, published, words) or space; may be given again. "
-            "No results are written.",
+            help="Do only this stage (features, encoding, ceilings, shared, layer_map, published, words) or space; may "
+            "be given again. No results are written.",
             show_default="everything",
         ),
     ] = None,
@@ -71,22 +71,21 @@ def run(
     """
     with _plainly() as console:
         from heschl.study import run_study
+        from heschl.study.work.layout import Layout
 
         if dry_run:
             from heschl.study.manifest import manifest
 
             for item in manifest(study, out):
-                text = (
-                    f"{item.space}: {item.extracted} of {item.stimuli} stimuli extracted, "
-                    f"{item.fitted} of {item.fits} fits done"
-                )
-                console.print(text, highlight=False, soft_wrap=True)
+                lines = [str(item)]
+                lines += [f"    {word}: {', '.join(names)}" for word, names in item.listed() if names]
+                console.print(escape("\n".join(lines)), highlight=False, soft_wrap=True)
             return
         folder = run_study(study, out, only=only or (), jobs=jobs, console=console)
         if only:
             return
         console.print(
-            f"results in {escape(str(folder))}; begin with {escape(str(folder / 'report.html'))}",
+            f"results in {escape(str(folder))}; begin with {escape(str(Layout(folder).report))}",
             highlight=False,
             soft_wrap=True,
         )
@@ -146,12 +145,13 @@ def figures(
         from heschl.study.report.figures import write_figures
         from heschl.study.report.html import write_report
         from heschl.study.results.dataset import open_results
+        from heschl.study.work.layout import Layout
 
         found = open_results(results)
-        folder = results.parent if results.suffix == ".zarr" else results
-        paths = write_figures(found, folder / "figures")
-        report = write_report(found, folder)
-        text = f"{len(paths)} files in {folder / 'figures'}; report in {report}"
+        layout = Layout(results.parent if results.suffix == ".zarr" else results)
+        paths = write_figures(found, layout.figures)
+        report = write_report(found, layout)
+        text = f"{len(paths)} files in {layout.figures}; report in {report}"
         console.print(escape(text), highlight=False, soft_wrap=True)
 
 
@@ -261,7 +261,7 @@ def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.
 def list_features(where: Where) -> None:
     """List the feature sets of a store: key, layers, stimuli, size, age, and every choice behind them."""
     with _plainly() as console:
-        from heschl.study.extraction.stored import describe, find_store
+        from heschl.study.extraction.inventory import describe, find_store
 
         store = find_store(where)
         sets = store.sets()
@@ -284,7 +284,7 @@ def prune_features(
 ) -> None:
     """Delete feature sets: by key, by age, or all that a study does not use."""
     with _plainly() as console:
-        from heschl.study.extraction.stored import describe, find_store, removable
+        from heschl.study.extraction.inventory import describe, find_store, removable
 
         store = find_store(where)
         for found in removable(store, keys=keys or (), keep=keep or (), older_than=older_than):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -110,14 +109,3 @@ def digest_files(paths: Iterable[Path]) -> str:
         with open(path, "rb") as file:
             total.update(path.name.encode() + hashlib.file_digest(file, "blake2b").digest())
     return total.hexdigest()
-
-
-def digest_code(*modules: str) -> str:
-    """Hash heschl's own code, of rooms ("linear") and modules ("study.spaces"): other code never meets old work."""
-    paths: list[Path] = []
-    for module in modules:
-        spec = importlib.util.find_spec(f"heschl.{module}")
-        assert spec is not None and spec.origin is not None, module
-        origin = Path(spec.origin)
-        paths += origin.parent.rglob("*.py") if origin.name == "__init__.py" else [origin]
-    return digest_files(paths)

@@ -13,7 +13,7 @@ from rich.console import Console
 import heschl
 from heschl.checks import InputError
 from heschl.study import run_study
-from heschl.study.extraction.features import RefusedStimuli
+from heschl.study.extraction.extract import RefusedStimuli
 from heschl.study.inputs.load import leave_out, load_inputs
 from tiny_cohort import write_cohort
 

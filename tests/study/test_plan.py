@@ -13,16 +13,17 @@ from heschl.cli import app
 from heschl.study import plan as planning
 from heschl.study import run_study
 from heschl.study.plan import plan_study
-
-SHARED = '\n[shared]\nspeech = "wav"\nlanguage = "gpt"\nn_components = 2\nacoustic = "mel"\ncontext = false\n'
+from heschl.study.work.layout import RESULTS_TITLE
+from study.test_manifest import EXTRAS, TITLES
 
 
 def test_a_plan_names_the_stages_of_the_run(own_cohort: Path) -> None:
-    own_cohort.write_text(own_cohort.read_text() + SHARED)
+    own_cohort.write_text('preset = "chen2024"\n' + own_cohort.read_text() + EXTRAS)
     plan = plan_study(own_cohort)
     out = own_cohort.parent / "results"
     assert not (out / "results.zarr").exists() and not (out / "features").exists()
     foretold = {stage.name: stage for stage in plan.stages}
+    assert [*foretold] == [*TITLES, RESULTS_TITLE]
     assert foretold["encoding wav"].fits == 3 and "cholesky" in foretold["encoding wav"].how
     assert plan.seconds > 0 and plan.memory > planning.OVERHEAD_BYTES and plan.disk > 0
     run_study(own_cohort)
@@ -33,11 +34,11 @@ def test_a_plan_names_the_stages_of_the_run(own_cohort: Path) -> None:
 
 
 def test_what_cannot_fit_is_refused(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "_free_memory", lambda: 1e6)
+    monkeypatch.setattr(planning, "free_memory", lambda: 1e6)
     with pytest.raises(InputError, match=r"memory for .*GB, which is free here.*encoding\.tmax"):
         plan_study(own_cohort)
-    monkeypatch.setattr(planning, "_free_memory", lambda: 1e12)
-    monkeypatch.setattr(planning, "_free_disk", lambda folder: 10.0)
+    monkeypatch.setattr(planning, "free_memory", lambda: 1e12)
+    monkeypatch.setattr(planning, "free_disk", lambda folder: 10.0)
     with pytest.raises(InputError, match=r"disk.*float16"):
         plan_study(own_cohort)
 

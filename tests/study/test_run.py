@@ -13,8 +13,9 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-import heschl.study.analyses.encoding as encoding
-import heschl.study.extraction.features as extraction
+import heschl.study.analyses.fits.encoding as encoding
+import heschl.study.extraction.extract as extract
+import heschl.study.extraction.spaces as extraction
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.study import open_results, run_study
@@ -114,7 +115,7 @@ def test_a_second_run_does_no_work_again(cohort: Path, whole_run: Path, monkeypa
     assert not fits and not opened
 
 
-@pytest.mark.parametrize(("module", "name", "stop_at"), [(encoding, "nested_cv", 3), (extraction, "open_space", 6)])
+@pytest.mark.parametrize(("module", "name", "stop_at"), [(encoding, "nested_cv", 3), (extract, "_one_by_one", 2)])
 def test_an_interrupted_run_goes_on(
     own_cohort: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, stop_at: int
 ) -> None:
@@ -138,10 +139,10 @@ def test_a_changed_setting_redoes_what_depends_on_it(own_cohort: Path, monkeypat
     opened = count_calls(monkeypatch, extraction, "open_space")
     own_cohort.write_text(text.replace("n_mels = 6", "n_mels = 7"))
     run_study(own_cohort)
-    assert len(fits) == 1 and len(opened) == 2  # mel alone: looked at, extracted, fitted
+    assert len(fits) == 1 and len(opened) == 1  # mel alone
     own_cohort.write_text(text.replace("alphas = [1.0,", "alphas = [2.0,"))
     run_study(own_cohort)
-    assert len(fits) == 1 + 8 and len(opened) == 2
+    assert len(fits) == 1 + 8 and len(opened) == 1
 
 
 def test_words_changed_leave_sounds_alone(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,8 +197,8 @@ def test_progress_is_one_line_per_stage_where_there_is_no_terminal(cohort: Path,
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     expected = ["inputs", "features mel", "features wav", "features gpt", "features static",
-                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "results",
-                *["ok: "] * 7, "results in"]  # fmt: skip
+                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "noise ceilings", "results",
+                *["ok: "] * 3, "results in"]  # fmt: skip
     for line, start in itertools.zip_longest(lines, expected):
         assert line.startswith(start)
 

@@ -1,8 +1,7 @@
 """The study: from one study.toml to scores, tables and figures.
 
-``config`` says what a study.toml may hold; ``run`` is the order of the stages: ``inputs`` → ``extraction``
-(of the ``spaces``) and ``targets`` → ``encoding`` → ``results`` → ``tables``, ``summary``, ``figures``.
-``cache`` is how finished work is kept.
+``config`` and ``kinds`` say what a study.toml may hold; ``session`` is a study in hand; ``run`` is the order of work:
+``extraction`` → ``analyses`` → ``results`` → ``report``. ``work`` is how finished pieces are kept and shared out.
 """
 
 from heschl.study.results.dataset import open_results

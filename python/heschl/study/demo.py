@@ -11,6 +11,7 @@ from heschl.files import replacing
 from heschl.study.run import run_study
 from heschl.study.simulate import simulate_cohort
 from heschl.study.simulate.truth import Check, Findings, compare_with_truth, judge
+from heschl.study.work.layout import Layout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ def run_demo(out: Path, *, seed: int = 0, console: Console) -> bool:
         temporary.write_text(_markdown(findings, checks), encoding="utf-8")
     passed = all(check.passed for check in checks)
     verdict = "planted truth found" if passed else "PLANTED TRUTH MISSED"
-    console.print(f"{verdict}; see {report} and {results / 'figures'}", highlight=False, soft_wrap=True)
+    console.print(f"{verdict}; see {report} and {Layout(results).figures}", highlight=False, soft_wrap=True)
     return passed
 
 

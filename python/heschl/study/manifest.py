@@ -1,40 +1,42 @@
-"""What of a study is done: features by space and stimulus, fits by space, layer and group of subjects."""
+"""What of a study is done already: features by space, and the pieces of every analysis."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from heschl.study.analyses.encoding import fits_done
-from heschl.study.extraction.features import look_at_spaces, stored_features, study_grid
-from heschl.study.extraction.stored import store_of
-from heschl.study.inputs.load import load_inputs
-from heschl.study.inputs.targets import fit_groups
-from heschl.study.work.cache import Cache
+from heschl.study.analyses.registry import wanted
+from heschl.study.session import Session
 
 
 @dataclass(frozen=True)
 class Item:
-    """The work of one space.
+    """One stage of a run.
 
     Attributes
     ----------
-    space : str
-    extracted, stimuli : int
-        Stimuli whose features are in the store, and all that were heard.
-    fitted, fits : int
-        Fits that are done, and all: layers times groups of subjects.
+    title : str
+        As the run calls it.
+    done, missing : tuple of str
+        Names of its pieces: files in the cache, or stimuli.
     """
 
-    space: str
-    extracted: int
-    stimuli: int
-    fitted: int
-    fits: int
+    title: str
+    done: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        total = len(self.done) + len(self.missing)
+        return f"{self.title}: {len(self.done)} of {total} done"
+
+    def listed(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the names under the words for what they are."""
+        return [("done", self.done), ("left", self.missing)]
 
 
 def manifest(path: str | Path, out: str | Path | None = None) -> list[Item]:
-    """Say what a run would find done, and what it would do; nothing is done.
+    """List what a run would find done, and what it would do; nothing is done.
 
     Parameters
     ----------
@@ -46,25 +48,41 @@ def manifest(path: str | Path, out: str | Path | None = None) -> list[Item]:
     Returns
     -------
     list of Item
-        One per space, in the order of the study.toml.
+        Every stage in the order of a run: the features of each space, then those of each analysis.
 
     Raises
     ------
     InputError
         As `run_study`.
     """
-    inputs = load_inputs(path)
-    out = Path(out) if out is not None else Path(path).resolve().parent / "results"
-    store = store_of(inputs.study, inputs.folder, out)
-    spaces = look_at_spaces(inputs, store)
-    grid = study_grid(inputs, spaces)
-    groups, items = fit_groups(inputs, grid), []
-    for name, (key, about) in spaces.items():
-        stored, fits = store.find(key), len(about.layers) * len(groups)
-        extracted = fitted = 0
-        if stored is not None:
-            found, index = stored_features(name, inputs, stored, grid), stored.index()
-            extracted = sum(found.keys[stimulus] in index for stimulus in inputs.stimuli)
-            fitted = fits_done(groups, name, found, inputs.study.encoding, grid.rate, Cache(out / "cache"))
-        items.append(Item(name, extracted, len(inputs.stimuli), fitted, fits))
+    session = Session(path, out)
+    return _extraction(session) + _pieces(session)
+
+
+def missing_pieces(session: Session) -> tuple[int, int]:
+    """Count the pieces of all analyses that are missing, and all there are."""
+    items = _pieces(session)
+    missing = sum(len(item.missing) for item in items)
+    return missing, missing + sum(len(item.done) for item in items)
+
+
+def _extraction(session: Session) -> list[Item]:
+    items = []
+    for name, source in session.sources.items():
+        stored, keys = session.store.find(source.key), session.features[name].keys
+        index = stored.index() if stored is not None else {}
+        done = {stimulus: key in index for stimulus, key in keys.items()}
+        items.append(_item(source.title, list(done.items())))
     return items
+
+
+def _pieces(session: Session) -> list[Item]:
+    return [
+        _item(stage.title, [(piece.name, session.cache.has(piece)) for piece in stage.pieces])
+        for analysis in wanted(session.study)
+        for stage in analysis.stages(session)
+    ]
+
+
+def _item(title: str, pieces: list[tuple[str, bool]]) -> Item:
+    return Item(title, tuple(n for n, done in pieces if done), tuple(n for n, done in pieces if not done))

@@ -14,10 +14,11 @@ import pytest
 from heschl import CCA, InputError
 from heschl.linear.device.cuda import EMULATE, Device
 from heschl.study import open_results, run_study
-from heschl.study.analyses import shared as stage
-from heschl.study.analyses.shared import Split, shared_variance
+from heschl.study.analyses.fits import shared as stage
+from heschl.study.analyses.fits.shared import Split, shared_variance
 from heschl.study.config.study import read_study
 from heschl.study.extraction.features import spoken_rows
+from heschl.study.session import Session
 
 SHARED = """
 [shared]
@@ -154,19 +155,9 @@ def test_interrupted_it_continues(own_cohort: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_words_by_rows(shared_run: Path) -> None:
-    from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
-    from heschl.study.extraction.stored import store_of
-    from heschl.study.inputs.load import load_inputs
-    from heschl.study.inputs.targets import fit_groups
-    from heschl.study.work.progress import Reporter
-
-    inputs = load_inputs(shared_run.parent / "study.toml")
-    store = store_of(inputs.study, inputs.folder, shared_run)
-    spaces = look_at_spaces(inputs, store)
-    grid = study_grid(inputs, spaces)
-    (group,) = fit_groups(inputs, grid)
-    features = extract_features(inputs, spaces, grid, store, Reporter(None))
-    spoken, words = spoken_rows(features["gpt"], group)
+    session = Session(shared_run.parent / "study.toml", shared_run)
+    (group,) = session.groups
+    spoken, words = spoken_rows(session.features["gpt"], group)
     assert len(spoken) == len(group.y) and len(words) == 4 * 8
     inside = np.zeros_like(spoken)
     for start, stop in words:

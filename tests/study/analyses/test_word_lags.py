@@ -10,7 +10,7 @@ import pytest
 import heschl
 from heschl.checks import InputError
 from heschl.study import run_study
-from heschl.study.analyses.word_lags import _components, lagged_responses
+from heschl.study.analyses.fits.word_lags import _components, lagged_responses
 from heschl.study.config.analyses import WordLags
 from heschl.study.config.study import read_study
 from heschl.study.simulate import simulate_cohort

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from heschl.cli import app
 from heschl.study.config.analyses import Shared
-from heschl.study.config.study import Controls, Encoding, ResponseFiles, Stimuli, Store, Study, read_study
+from heschl.study.config.encoding import Encoding
+from heschl.study.config.study import Controls, ResponseFiles, Stimuli, Store, Study, read_study
 from heschl.study.config.template import TEMPLATE
 
 

@@ -11,13 +11,14 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-import heschl.study.extraction.features as extraction
+import heschl.study.extraction.spaces as extraction
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.linear import Repeated
-from heschl.study.extraction.stored import find_store, removable, store_of
-from heschl.study.inputs.load import load_inputs
+from heschl.study.extraction.features import Features
+from heschl.study.extraction.inventory import find_store, removable
 from heschl.study.run import extract_study
+from heschl.study.session import Session
 from heschl.study.work.progress import Reporter
 from heschl.timing.align import words_to_frames
 from heschl.timing.grid import FrameGrid
@@ -26,12 +27,9 @@ from heschl.timing.resample import resample
 SILENT = Reporter(None)
 
 
-def features_of(study: Path, **changes: Any) -> tuple[Any, dict[str, extraction.Features], FrameGrid]:
-    inputs = load_inputs(study)
-    store = store_of(inputs.study, inputs.folder)
-    spaces = extraction.look_at_spaces(inputs, store)
-    grid = extraction.study_grid(inputs, spaces)
-    return inputs, extraction.extract_features(inputs, spaces, grid, store, SILENT), grid
+def features_of(study: Path) -> tuple[Any, dict[str, Features], FrameGrid]:
+    session = Session(study).extracted()
+    return session.inputs, session.features, session.grid
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -43,6 +41,23 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(extraction, "open_space", counted)
     return names
+
+
+def test_a_model_is_loaded_once_to_be_described_and_extracted(
+    own_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = opened(monkeypatch)
+    features_of(own_cohort)
+    assert names == ["mel", "wav", "gpt", "static"]
+    features_of(own_cohort)
+    assert len(names) == 4
+
+
+def test_where_memory_is_short_a_model_is_let_go_between(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extraction, "free_memory", lambda: 0.0)
+    names = opened(monkeypatch)
+    features_of(own_cohort)
+    assert names == ["mel", "wav", "gpt", "static"] * 2
 
 
 def test_layers_come_onto_the_grid(cohort: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from heschl.ecog import Responses
 from heschl.study.config.study import Study
+from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
-from heschl.study.inputs.targets import FitGroup, _shuffled, fit_groups
+from heschl.study.inputs.targets import _shuffled, fit_groups
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 

@@ -124,7 +124,7 @@ def test_devices_and_places_cost_no_extraction(study: Path, monkeypatch: pytest.
     features_of(study)
     text = study.read_text().replace('kind = "surprisal"', 'kind = "surprisal"\nat = "word"\ndevice = "auto"')
     study.write_text(text.replace('silence = "hold"\n[features.table]', "[features.table]"))
-    monkeypatch.setattr("heschl.study.extraction.features.open_space", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("heschl.study.extraction.spaces.open_space", lambda *_: pytest.fail("opened"))
     features_of(study)
 
 

@@ -154,7 +154,7 @@ def nested_fit(
 ) -> NestedScores:
     """The same for checked data, cut into folds; only some of them scored, and NaN elsewhere, where `outer` says so."""
     scored = range(len(parts)) if outer is None else outer
-    n_sets = len(_pairs(len(parts), scored)) + len(scored)
+    n_sets = n_training_sets(len(parts), scored)
     done = 0
 
     def report() -> None:
@@ -179,6 +179,29 @@ def nested_fit(
             for targets, each in found:
                 arrays[field.name][..., targets] = getattr(each, field.name)
     return replace(found[0][1], **arrays, solver=method)
+
+
+def n_training_sets(n_folds: int, scored: Sequence[int] | None = None) -> int:
+    """Return how many training sets nested cross-validation fits: K (K - 1) / 2 pairs of folds left out, and K folds.
+
+    Parameters
+    ----------
+    n_folds : int
+        K.
+    scored : sequence of int, optional
+        The outer folds that are scored, where these are not all.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> n_training_sets(5), n_training_sets(5, [0])
+    (15, 5)
+    """
+    scored = range(n_folds) if scored is None else scored
+    return len(_pairs(n_folds, scored)) + len(scored)
 
 
 def _pairs(n_folds: int, scored: Sequence[int]) -> list[tuple[int, int]]:

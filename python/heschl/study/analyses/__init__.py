@@ -1,1 +1,1 @@
-"""The analyses of a study, a file each."""
+"""Analyses, a file each; `registry` has the table of them, `fits` what their pieces compute."""

@@ -1,344 +1,207 @@
-"""Stage 3, encoding: one nested cross-validation per space, layer and group of subjects; then the best layer.
-
-What is kept of a fit is small: its scores, and the squared errors of its out-of-fold predictions summed over
-each stimulus, from which every later statistic over stimuli can be made; of the predictions themselves, one
-stimulus' worth.
-"""
+"""Encoding: every layer of every space fitted to every group of subjects, and the best layer of each space."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.files import digest, digest_code
-from heschl.linear import Repeated, nested_cv
-from heschl.study.config.study import Encoding
-from heschl.study.extraction.features import Features
-from heschl.study.inputs.targets import FitGroup
-from heschl.study.work.cache import Cache, Piece, save_arrays
-from heschl.study.work.progress import Advance, Reporter
+from heschl.files import digest
+from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.costs import layer_cost
+from heschl.study.analyses.fits.encoding import GroupFits, LayerFit, best_layers, mean_errors, write_layer_fit
+from heschl.study.config.study import Study
+from heschl.study.session import Session
+from heschl.study.statistics.contrasts import with_statistics
+from heschl.study.statistics.tests import false_discovery_rate, prediction_p_values
+from heschl.study.work.cache import Piece
 
-Floats = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-"""Called by a fit with (steps done, steps in all)."""
+if TYPE_CHECKING:
+    import xarray as xr
 
-
-@dataclass(frozen=True)
-class LayerFit:
-    """What is kept of the fit of one layer to all c targets of a group.
-
-    Attributes
-    ----------
-    r2, r, alpha, inner_r2 : arrays of shape (n_folds, c)
-        Scores on the outer test folds, λ as chosen on the inner folds, and the mean inner R² at that λ.
-    edge : bool array of shape (n_folds, c)
-        Whether that λ lies at an end of the grid.
-    pooled_r2 : array of shape (c,)
-        1 − ΣSSE/ΣSST over folds.
-    sse : array of shape (n_stimuli, c)
-        Squared errors of the out-of-fold predictions, summed over each stimulus.
-    example : array of shape (n_example_frames, c)
-        Out-of-fold predictions of the group's example stimulus.
-    """
-
-    r2: Floats
-    r: Floats
-    alpha: Floats
-    inner_r2: Floats
-    edge: NDArray[np.bool_]
-    pooled_r2: Floats
-    sse: Floats
-    example: NDArray[np.float32]
-
-    def save(self, path: Path) -> None:
-        """Write to one file."""
-        save_arrays(path, asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> LayerFit:
-        """Read what `save` wrote."""
-        with np.load(path) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+Variable = tuple[tuple[str, ...], NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class BestFit:
-    """The best layer of one space, for each outer fold and target, chosen on the inner folds.
+class EncodingAnalysis(Analysis):
+    """Scores of all layers, and of the layer that inner folds choose; what every other analysis stands on."""
 
-    Attributes
-    ----------
-    layer : int array of shape (n_folds, c)
-        Index of the layer; −1 where no layer has an inner score.
-    r2, r, alpha : arrays of shape (n_folds, c)
-        As of the layer chosen.
-    pooled_r2 : array of shape (c,)
-        Over all folds, each with the layer chosen for it.
-    sse : array of shape (n_stimuli, c)
-        Squared errors of the predictions by the layers chosen.
-    example : array of shape (n_example_frames, c)
-        These predictions of the example stimulus.
-    """
+    name: ClassVar[str] = "encoding"
+    variable: ClassVar[str] = "r2"
+    optional: ClassVar[bool] = False
 
-    layer: NDArray[np.intp]
-    r2: Floats
-    r: Floats
-    alpha: Floats
-    pooled_r2: Floats
-    sse: Floats
-    example: NDArray[np.float32]
+    def wanted(self, study: Study) -> bool:
+        """Every study has it."""
+        return True
+
+    def stages(self, session: Session) -> list[Stage]:
+        """Return a stage per space with a piece per layer and group."""
+        return session.kept("stages of the encoding", lambda: self._stages(session))
+
+    def _stages(self, session: Session) -> list[Stage]:
+        encoding, groups, rate = session.study.encoding, session.groups, session.grid.rate
+        targets = [digest(group.y, group.y_shuffled, group.segments, group.folds) for group in groups]
+        stages = []
+        for space, features in session.features.items():
+            features_key = features.key
+            pieces = [
+                Piece.of(
+                    f"{self.name}/{space}/{layer}.npz", partial(write_layer_fit, features, i, group, encoding, rate),
+                    features_key, i, target, encoding.decides(), rate,
+                )
+                for i, layer in enumerate(features.layers)
+                for group, target in zip(groups, targets, strict=True)
+            ]  # fmt: skip
+            stages.append(Stage(encoding_title(space), tuple(pieces), space))
+        return stages
+
+    def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
+        """Time a fit of each space's shape."""
+        groups, folds = session.groups, session.study.encoding.folds
+        costs = []
+        for space, source in session.sources.items():
+            fits = [layer_cost(session, space, group) for group in groups]
+            n_layers = len(source.description.layers)
+            disk = n_layers * len(groups) * groups[0].targets.shape[1] * (8.0 * len(groups[0].stimuli) + 40 * folds)
+            solvers = " and ".join(sorted({fit.solver for fit in fits}))
+            costs.append(
+                StageCost(
+                    encoding_title(space), n_layers * len(groups), n_layers * sum(fit.seconds for fit in fits),
+                    max(fit.memory for fit in fits), disk, f"{solvers}: fewest operations by count",
+                )
+            )  # fmt: skip
+        return costs
+
+    def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
+        """Return the results with the scores of all layers and of the best, tests of them, and errors by stimulus."""
+        stimuli, features = list(session.inputs.stimuli), session.features
+        layers = {space: found.layers for space, found in features.items()}
+        parts = [_group_variables(fit, layers, stimuli) for fit in group_fits(session)]
+        n_frames = results.sizes["example_frame"]
+        out = results.assign({name: _join([part[name] for part in parts], n_frames) for name in parts[0]})
+        for variable in [v for v in out.data_vars if str(v).startswith("p_value")]:
+            q = np.array([false_discovery_rate(p) for p in out[variable].values])
+            out[str(variable).replace("p_value", "q_value")] = (("space", "electrode"), q)
+        return with_statistics(maximum_over_layers(out), session.study.seed)
 
 
-@dataclass(frozen=True)
-class GroupFits:
-    """All fits of one group of subjects.
-
-    Attributes
-    ----------
-    group : FitGroup
-        Targets, segments, folds.
-    layers : dict of (space, layer name) to Path
-        Where each `LayerFit` is; they are many, and are loaded one at a time.
-    best : dict of space to BestFit
-        The best layers.
-    mean_sse : array of shape (n_stimuli, c)
-        Squared errors of the model that predicts the training folds' mean.
-    """
-
-    group: FitGroup
-    layers: dict[tuple[str, str], Path]
-    best: dict[str, BestFit]
-    mean_sse: Floats
+def encoding_title(space: str) -> str:
+    """Name the stage that fits a space."""
+    return f"encoding {space}"
 
 
-def fit_encoding(
-    groups: Sequence[FitGroup],
-    features: Mapping[str, Features],
-    settings: Encoding,
-    rate: float,
-    cache: Cache,
-    report: Reporter,
-) -> list[GroupFits]:
-    """Fit every layer of every space to every group, but for what the cache holds already.
+def encoding_done(session: Session) -> bool:
+    """Whether all fits exist, so that what is chosen by them is known."""
+    return EncodingAnalysis().done(session)
 
-    Parameters
-    ----------
-    groups : sequence of FitGroup
-        Targets.
-    features : mapping of space to Features
-        On the same grid.
-    settings : Encoding
-        Lags, λ grid, folds.
-    rate : float
-        Frames per second of the grid, Hz.
-    cache : Cache
-        Where finished fits are kept, one file each.
-    report : Reporter
-        Told of the progress.
 
-    Returns
-    -------
-    list of GroupFits
-        One per group, in their order.
-    """
-    fits = fit_layers(groups, features, settings, rate, cache, report)
+def group_fits(session: Session) -> list[GroupFits]:
+    """Load the fits of all groups, which exist, and choose the best layers."""
+    return session.kept("fits of all layers", lambda: _load_fits(session))
+
+
+def _load_fits(session: Session) -> list[GroupFits]:
+    groups, features = session.groups, session.features
+    paths: list[dict[tuple[str, str], Any]] = [{} for _ in groups]
+    for stage in EncodingAnalysis().stages(session):
+        space = stage.space
+        assert space is not None, "a stage of this analysis is of one space"
+        for at, path in enumerate(session.cache.paths(stage.pieces, session.report)):
+            paths[at % len(groups)][space, features[space].layers[at // len(groups)]] = path
     return [
         GroupFits(
             group,
             layers,
-            mean_sse=_mean_errors(group),
+            mean_sse=mean_errors(group),
             best={
                 space: best_layers((LayerFit.load(layers[space, layer]) for layer in found.layers), group)
                 for space, found in features.items()
             },
         )
-        for group, layers in zip(groups, fits, strict=True)
+        for group, layers in zip(groups, paths, strict=True)
     ]
 
 
-def fit_layers(
-    groups: Sequence[FitGroup],
-    features: Mapping[str, Features],
-    settings: Encoding,
-    rate: float,
-    cache: Cache,
-    report: Reporter,
-) -> list[dict[tuple[str, str], Path]]:
-    """Fit every layer of every space to every group, or wait for whoever does; give where the fits are, by group."""
-    targets = [_target_key(group) for group in groups]
-    pieces: dict[str, list[Piece]] = {}
-    for space, found in features.items():
-        features_key = found.key
-        with report.stage(f"encoding {space}", len(found.layers) * len(groups)) as advance:
-            pieces[space] = [
-                Piece(
-                    _piece(space, layer), _fit_key(features_key, i, targets[j], settings, rate),
-                    partial(_fit, found, i, group, settings, rate, partial(_within, advance, i * len(groups) + j)),
-                )
-                for i, layer in enumerate(found.layers)
-                for j, group in enumerate(groups)
-            ]  # fmt: skip
-            cache.share(pieces[space], advance)
-    fits: list[dict[tuple[str, str], Path]] = [{} for _ in groups]
-    for space, found in features.items():
-        for at, path in enumerate(cache.paths(pieces[space], report)):
-            fits[at % len(groups)][space, found.layers[at // len(groups)]] = path
-    return fits
+def maximum_over_layers(results: xr.Dataset) -> xr.Dataset:
+    """Return the results with the published choice of a layer: the maximum over layers of the scores themselves.
 
-
-def fits_done(
-    groups: Sequence[FitGroup], space: str, features: Features, settings: Encoding, rate: float, cache: Cache
-) -> int:
-    """Count the fits of a space's layers that the cache holds already."""
-    paths = [
-        cache.path(_piece(space, layer), _fit_key(features.key, i, _target_key(group), settings, rate))
-        for i, layer in enumerate(features.layers)
-        for group in groups
-    ]
-    return sum(path.exists() for path in paths)
-
-
-def _piece(space: str, layer: str) -> str:
-    return f"encoding/{space}/{layer}.npz"
-
-
-def _target_key(group: FitGroup) -> str:
-    return digest(group.y, group.y_shuffled, group.segments, group.folds)
-
-
-def _fit_key(features: str, layer: int, targets: str, settings: Encoding, rate: float) -> str:
-    code = digest_code("_core", "linear", "study.inputs.targets", "study.analyses.encoding")
-    return digest(code, features, layer, targets, settings.decides(), rate)
-
-
-def _within(advance: Advance, before: int, done: int, total: int) -> None:
-    """Say how far a stage is: ``before`` layers, and ``done`` of ``total`` of the next."""
-    advance(before + done / total)
-
-
-def _fit(
-    features: Features,
-    layer: int,
-    group: FitGroup,
-    settings: Encoding,
-    rate: float,
-    progress: Progress,
-    path: Path,
-) -> None:
-    """Fit one layer to one group and write what is kept to ``path``."""
-    fit_layer(features.layer(layer, group.segments), group, settings, rate, progress).save(path)
-
-
-def fit_layer(
-    X: NDArray[np.float32] | Repeated,
-    group: FitGroup,
-    settings: Encoding,
-    rate: float,
-    progress: Progress | None = None,
-) -> LayerFit:
-    """Fit one layer, X (n_frames, width), to all targets of a group by nested cross-validation.
-
-    With one λ for all electrodes the shuffled responses are fitted apart, so that they have no say in it.
+    ``max_r2`` (space, electrode), of the mean R² of folds: what it lies above ``best_r2``, whose layer inner folds
+    chose, is optimism. ``max_mean_squared_r``, of the mean of r² over folds, is what the paper's code calls R².
     """
-    apart = not settings.alpha_per_target and group.y_shuffled.shape[1] > 0
-    blocks = [group.y, group.y_shuffled] if apart else [group.targets]
-    scores = [
-        nested_cv(
-            X,
-            y,
-            segments=group.lengths,
-            folds=group.folds,
-            lags=settings.lags(rate),
-            alphas=settings.alpha_grid(),
-            standardize=settings.standardize,
-            alpha_per_target=settings.alpha_per_target,
-            device=settings.device,
-            missing="mask",  # what may be missing was asked when the responses were read
-            progress=progress,
-        )
-        for y in blocks
-    ]
+    scores = {"max_r2": results["r2"], "max_mean_squared_r": results["r"] ** 2}
+    out = {}
+    for name, values in scores.items():
+        mean = values.mean("fold", skipna=True)
+        rows = []
+        for space in results["space"].values:
+            layers = mean.isel(model=np.flatnonzero(results["model_space"].values == space)).values
+            known = np.where(np.isfinite(layers), layers, -np.inf).max(axis=0)
+            rows.append(np.where(np.isfinite(known), known, np.nan))
+        out[name] = (("space", "electrode"), np.stack(rows))
+    return results.assign(out)
 
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(block, name) for block in scores], axis=-1)
 
-    predictions = joined("predictions")
+def _group_variables(fits: GroupFits, layers: Mapping[str, Sequence[str]], stimuli: list[str]) -> dict[str, Variable]:
+    """Return the variables of one group's electrodes, the shuffled twins among them."""
+    group, n_electrodes = fits.group, len(fits.group.electrodes)
+    real, twin = slice(0, n_electrodes), slice(n_electrodes, None)
+    at = np.searchsorted(stimuli, group.stimuli)
     _, rows = group.example()
-    return LayerFit(
-        **{name: joined(name) for name in ("r2", "r", "alpha", "inner_r2", "edge", "pooled_r2")},
-        sse=group.by_stimulus(np.square(group.targets - predictions, dtype=np.float64)),
-        example=np.asarray(predictions[rows], dtype=np.float32),
-    )
+
+    def everywhere(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Put (n_stimuli of the group, c) at their places among all stimuli: (c, all stimuli)."""
+        out = np.full((errors.shape[1], len(stimuli)), np.nan)
+        out[:, at] = errors.T
+        return out
+
+    scores = _layer_scores(fits)
+    out: dict[str, Variable] = {}
+    for suffix, part in (("", real), ("_shuffled", twin))[: 1 + bool(group.y_shuffled.shape[1])]:
+        for name, values in scores.items():
+            dims = ("model", "electrode", "fold")[: values.ndim]
+            out[name + suffix] = (dims, values[:, part])
+        for name in ("r2", "r", "alpha"):
+            values = np.stack([getattr(best, name)[:, part].T for best in fits.best.values()])
+            out[f"best_{name}{suffix}"] = (("space", "electrode", "fold"), values)
+        chosen = [_layer_names(best.layer[:, part].T, layers[space]) for space, best in fits.best.items()]
+        out["best_layer" + suffix] = (("space", "electrode", "fold"), np.stack(chosen))
+        pooled = np.stack([best.pooled_r2[part] for best in fits.best.values()])
+        out["best_pooled_r2" + suffix] = (("space", "electrode"), pooled)
+        p = [prediction_p_values(best.sse[:, part], fits.mean_sse[:, part]) for best in fits.best.values()]
+        out["p_value" + suffix] = (("space", "electrode"), np.stack(p))
+    sse = np.stack([everywhere(best.sse[:, real]) for best in fits.best.values()])
+    out["sse"] = (("space", "electrode", "stimulus"), sse)
+    out["mean_sse"] = (("electrode", "stimulus"), everywhere(fits.mean_sse[:, real]))
+    known = np.isfinite(group.y).astype(np.float64)
+    out["n_frames"] = (("electrode", "stimulus"), everywhere(group.by_stimulus(known)))
+    out["example_response"] = (("electrode", "example_frame"), group.y[rows].T)
+    shown = np.stack([best.example[:, real].T for best in fits.best.values()])
+    out["example_prediction"] = (("space", "electrode", "example_frame"), shown)
+    return out
 
 
-def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
-    """Choose for each outer fold and target the layer with the highest inner R²; test scores have no say.
-
-    Layers go by one at a time; only the best so far is held.
-    """
-    fold_of = dict(zip((name for name, _ in group.segments), group.folds, strict=True))
-    stimulus_fold = np.array([fold_of[name] for name in group.stimuli])
-    example_fold = fold_of[group.example()[0]]
-    inner = best = None
-    for i, fit in enumerate(layers):
-        if inner is None or best is None:
-            inner = np.full_like(fit.inner_r2, -np.inf)
-            nowhere = np.full_like(fit.r2, np.nan)
-            best = BestFit(
-                np.full(fit.r2.shape, -1),
-                nowhere,
-                nowhere.copy(),
-                nowhere.copy(),
-                np.empty(0),
-                np.full_like(fit.sse, np.nan),
-                np.full_like(fit.example, np.nan),
-            )
-        better = fit.inner_r2 > inner  # False where there is no inner score (NaN)
-        inner[better] = fit.inner_r2[better]
-        best.layer[better] = i
-        for kept, new in ((best.r2, fit.r2), (best.r, fit.r), (best.alpha, fit.alpha)):
-            kept[better] = new[better]
-        best.sse[better[stimulus_fold]] = fit.sse[better[stimulus_fold]]
-        best.example[:, better[example_fold]] = fit.example[:, better[example_fold]]
-    assert best is not None, "a space has at least one layer"
-    sst = np.where(np.isfinite(best.r2), _fold_squares(group), 0.0)
-    total = sst.sum(axis=0)
-    errors = np.where(sst > 0, (1 - best.r2) * sst, 0.0).sum(axis=0)
-    pooled = 1 - np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0)
-    return BestFit(best.layer, best.r2, best.r, best.alpha, pooled, best.sse, best.example)
+def _layer_scores(fits: GroupFits) -> dict[str, NDArray[Any]]:
+    """Return the scores of all layers, each (n_models, c) or (n_models, c, n_folds)."""
+    names = ("r2", "r", "alpha", "inner_r2", "edge", "pooled_r2")
+    scores: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for path in fits.layers.values():
+        fit = LayerFit.load(path)
+        for name in names:
+            scores[name].append(getattr(fit, name).T)
+    return {name: np.stack(values) for name, values in scores.items()}
 
 
-def most_chosen(fits: GroupFits, features: Mapping[str, Features]) -> dict[str, int]:
-    """Give for each space the layer that inner folds chose most often, over outer folds and electrodes."""
-    n = len(fits.group.electrodes)
-    return {
-        space: int(
-            np.bincount(best.layer[:, :n][best.layer[:, :n] >= 0], minlength=len(features[space].layers)).argmax()
-        )
-        for space, best in fits.best.items()
-    }
+def _layer_names(index: NDArray[np.intp], layers: Sequence[str]) -> NDArray[Any]:
+    return np.array(["", *layers], dtype=object)[index + 1]
 
 
-def _row_folds(group: FitGroup) -> NDArray[np.intp]:
-    return np.repeat(group.folds, group.lengths)
-
-
-def _fold_squares(group: FitGroup) -> Floats:
-    """Give each fold's squares about its own mean, (n_folds, c)."""
-    y, folds = group.targets.astype(np.float64), _row_folds(group)
-    parts = [y[folds == k] for k in np.unique(folds)]
-    return np.stack([np.nansum(np.square(part - np.nanmean(part, axis=0)), axis=0) for part in parts])
-
-
-def _mean_errors(group: FitGroup) -> Floats:
-    """Give the squared errors of the mean of each fold's training rows, summed over each stimulus."""
-    y, folds = group.targets.astype(np.float64), _row_folds(group)
-    residuals = np.empty_like(y)
-    for k in np.unique(folds):
-        residuals[folds == k] = y[folds == k] - np.nanmean(y[folds != k], axis=0)
-    return group.by_stimulus(np.square(residuals))
+def _join(parts: list[Variable], n_example_frames: int) -> Variable:
+    """Join the groups' electrodes; examples of different lengths are filled up with NaN."""
+    dims = parts[0][0]
+    values = [part[1] for part in parts]
+    if dims[-1] == "example_frame":
+        pads = [[(0, 0)] * (v.ndim - 1) + [(0, n_example_frames - v.shape[-1])] for v in values]
+        values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, pads, strict=True)]
+    return dims, np.concatenate(values, axis=dims.index("electrode"))

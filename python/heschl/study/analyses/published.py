@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from heschl.checks import InputError
-from heschl.files import digest, digest_code
-from heschl.linear import joined_cv
-from heschl.study.config.study import Encoding
-from heschl.study.extraction.features import Features
-from heschl.study.inputs.targets import FitGroup
-from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
-from heschl.study.work.progress import Reporter
+from heschl.linear.crossval.joined import ALPHAS
+from heschl.linear.crossval.nested import n_training_sets
+from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
+from heschl.study.analyses.encoding import encoding_title
+from heschl.study.analyses.fits.published import MEAN_SQUARED_R, fft_resampled, write_published
+from heschl.study.config.study import Study
+from heschl.study.inputs.groups import FitGroup
+from heschl.study.inputs.targets import fit_groups
+from heschl.study.session import Session
+from heschl.study.work.cache import Piece, load_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+TITLE = "as published"
+PUBLISHED_FOLDS = 5
 DIFFERENCES = (
     "sentences are joined before lagging, so that a sentence's first frames see the one before it",
     "folds are contiguous fifths of the joined frames: a sentence may lie on both sides of a cut",
@@ -34,94 +36,69 @@ DIFFERENCES = (
 """What the published practice does otherwise."""
 
 
-def fft_resampled(
-    values: NDArray[np.float64], times_in: NDArray[np.float64], times_out: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Resample a trial by its discrete Fourier transform (scipy.signal.resample), as the published code does.
+class Published(Analysis):
+    """``preset = "chen2024"``: adds ``published_r2`` (model, electrode) and ``published_max`` (space, electrode)."""
 
-    The first sample stays the first: a frame gets the value at its begin, half a frame before its centre.
+    name: ClassVar[str] = "published"
+    variable: ClassVar[str] = "published_max"
 
-    Parameters
-    ----------
-    values : (n_in, c) array
-    times_in : (n_in,) array
-        s, evenly spaced. What lies before or after the frames that are asked for is cut off first.
-    times_out : (n_out,) array
-        Centres of frames, s.
+    def wanted(self, study: Study) -> bool:
+        """Where the preset is named."""
+        return study.preset is not None
 
-    Returns
-    -------
-    (n_out, c) array
-        Missing (NaN) throughout, in an electrode that has a gap.
-    """
-    from scipy.signal import resample
-
-    step = times_out[1] - times_out[0] if len(times_out) > 1 else 2 * times_out[0]
-    begin, end = times_out[0] - step / 2, times_out[-1] + step / 2
-    inside = (times_in > begin - 1e-9) & (times_in < end - 1e-9)
-    return np.asarray(resample(values[inside], len(times_out), axis=0))
-
-
-def fit_published(
-    groups: Sequence[FitGroup],
-    features: Mapping[str, Features],
-    encoding: Encoding,
-    rate: float,
-    cache: Cache,
-    report: Reporter,
-) -> NDArray[np.float64]:
-    """Score every layer the published way, but for what the cache holds.
-
-    Returns
-    -------
-    (model, electrode) array
-        Mean over folds of r².
-
-    Raises
-    ------
-    InputError
-        Where responses are missing: the published code knows no masks.
-    """
-    code = digest_code("_core", "linear", "study.analyses.published")
-    pieces = []
-    with report.stage("as published", sum(len(found.layers) for found in features.values()) * len(groups)) as advance:
-        for space, found in features.items():
-            for i, layer in enumerate(found.layers):
+    def stages(self, session: Session) -> list[Stage]:
+        """Return a piece per layer and group."""
+        encoding, rate, groups = session.study.encoding, session.grid.rate, groups_by_fft(session)
+        pieces = []
+        for space, features in session.features.items():
+            features_key = features.key
+            for i, layer in enumerate(features.layers):
                 for group in groups:
-                    if not np.isfinite(group.y).all():
-                        raise InputError(
-                            "preset", "missing responses", "none, with 'chen2024'", "Leave out the preset, or the gaps."
-                        )
-                    key = digest(code, found.key, i, group.y, group.segments, encoding.decides(), rate)
-                    make = partial(_write, found, i, group, encoding, rate)
-                    pieces.append(Piece(f"published/{space}/{layer}.npz", key, make))
-        cache.share(pieces, advance)
-    scores = [load_arrays(path)["mean_squared_r"] for path in cache.paths(pieces, report)]
-    rows = [np.concatenate(scores[at : at + len(groups)]) for at in range(0, len(scores), len(groups))]
-    return np.stack(rows)
+                    make = partial(write_published, features, i, group, encoding, rate)
+                    inputs = features_key, i, group.y, group.segments, encoding.decides(), rate
+                    pieces.append(Piece.of(f"{self.name}/{space}/{layer}.npz", make, *inputs))
+        return [Stage(TITLE, tuple(pieces))]
+
+    def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
+        """Scale the cost of the same layers by training sets and penalties."""
+        encoding = session.study.encoding
+        share = PUBLISHED_FOLDS * len(ALPHAS) / (n_training_sets(encoding.folds) * len(encoding.alpha_grid()))
+        layers = [known[title] for space in session.sources if (title := encoding_title(space)) in known]
+        seconds, memory = share * sum(cost.seconds for cost in layers), max(cost.memory for cost in layers)
+        n_pieces = sum(len(source.description.layers) for source in session.sources.values()) * len(session.groups)
+        return [StageCost(TITLE, n_pieces, seconds, memory, 1e4 * n_pieces, "as the layers, by count")]
+
+    def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
+        """Return the results with the published scores."""
+        (stage,) = self.stages(session)
+        scores = [load_arrays(path)[MEAN_SQUARED_R] for path in session.cache.paths(stage.pieces, session.report)]
+        n_groups = len(session.groups)
+        rows = np.stack([np.concatenate(scores[at : at + n_groups]) for at in range(0, len(scores), n_groups)])
+        best = [rows[results["model_space"].values == space].max(axis=0) for space in results["space"].values]
+        return results.assign(
+            published_r2=(("model", "electrode"), rows), published_max=(("space", "electrode"), np.stack(best))
+        )
+
+    def sections(self, results: xr.Dataset) -> list[Section]:
+        """Return the published scores beside the sound ones."""
+        text = "Medians over electrodes. As published: " + "; ".join(DIFFERENCES) + "."
+        return [Section("published", "As published, and by default", published_table(results), text)]
+
+    def lines(self, results: xr.Dataset) -> Sequence[str]:
+        """Return a line per space."""
+        return [
+            f"{space}: {then:.3f} as published (maximum over layers, mean r²), R² {now:.3f} by default"
+            for space, then, now, _ in published_table(results).itertuples(index=False)
+        ]
 
 
-def _write(found: Features, layer: int, group: FitGroup, encoding: Encoding, rate: float, path: Path) -> None:
-    scores = joined_cv(
-        found.layer(layer, group.segments),
-        group.y,
-        lags=encoding.lags(rate),
-        standardize=encoding.standardize,
-        device=encoding.device,
-    )
-    save_arrays(path, {"mean_squared_r": scores.mean_squared_r})
-
-
-def add_published(results: xr.Dataset, scores: NDArray[np.float64]) -> xr.Dataset:
-    """Give the results with ``published_r2`` (model, electrode) and ``published_max`` (space, electrode)."""
-    best = [scores[results["model_space"].values == space].max(axis=0) for space in results["space"].values]
-    return results.assign(
-        published_r2=(("model", "electrode"), scores), published_max=(("space", "electrode"), np.stack(best))
-    )
+def groups_by_fft(session: Session) -> list[FitGroup]:
+    """Return the responses brought to the grid in the published way."""
+    return session.kept("groups by FFT", lambda: fit_groups(session.inputs, session.grid, fft_resampled))
 
 
 def published_table(results: xr.Dataset) -> pd.DataFrame:
-    """Give for each space the published score, the sound one, and what lies between; medians over electrodes."""
+    """Return for each space the published score, the sound one, and what lies between; medians over electrodes."""
     import pandas as pd
 
     sound = results["best_r2"].mean("fold", skipna=True).values

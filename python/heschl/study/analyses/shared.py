@@ -1,331 +1,193 @@
-"""Stage 4, what the models share: canonical splits, encoding from their parts, probes, similarity of predictions."""
+"""What two models share: canonical correlations, encoding from their parts, probes, similarity of predictions.
+
+It adds to the results:
+
+==============================================  ==================================================================
+variable                                        what
+==============================================  ==================================================================
+shared_r2, shared_r, shared_alpha, shared_edge  (part, electrode, fold): scores of the lagged model of each part
+shared_pooled_r2                                (part, electrode)
+canonical_correlation                           (cohort, fold, component): on the rows that the weights were learned on
+held_out_correlation                            (cohort, fold, component): of the same variates on the test rows
+shared_layer                                    (cohort, fold, side): the layers correlated
+prediction_similarity                           (pair, electrode): r² of two models' out-of-fold predictions
+probe_unique_r2                                 (probe, electrode): held-out R² lost without a probe; "all": of all
+==============================================  ==================================================================
+
+A part is "speech" or "language" and "layer" (as it is), "all" (in the coordinates of the split), "top" (the shared
+components), "rest", "top k" (of a sweep); "acoustic layer"; or "probe" and "semantic", "acoustic", "context". A cohort
+is a set of subjects who heard the same.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.checks import InputError
-from heschl.files import digest, digest_code
-from heschl.linear import (
-    CCA,
-    AlphaEdgeWarning,
-    BandedRidgeCV,
-    FeatureSpaces,
-    Repeated,
-    SharedParts,
-    cca_grid,
-    nested_cv_learned,
-    probe,
-    residual,
+from heschl.linear.crossval.nested import n_training_sets
+from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
+from heschl.study.analyses.costs import per_fit
+from heschl.study.analyses.encoding import encoding_done, encoding_title, group_fits
+from heschl.study.analyses.fits.encoding import GroupFits
+from heschl.study.analyses.fits.shared import (
+    SIDES,
+    Split,
+    part_names,
+    probes,
+    shared_variance,
+    write_correlations,
+    write_part,
+    write_unique,
 )
-from heschl.linear.cca.costs import device_of_pairs
-from heschl.linear.cca.parts import level
-from heschl.study.analyses.encoding import GroupFits, LayerFit
 from heschl.study.config.analyses import Shared
-from heschl.study.config.study import Encoding
-from heschl.study.extraction.features import Features, spoken_rows
-from heschl.study.inputs.targets import FitGroup
-from heschl.study.work.cache import Cache, Piece, load_arrays, save_arrays
-from heschl.study.work.progress import Reporter
+from heschl.study.config.study import Study
+from heschl.study.inputs.audit import Finding
+from heschl.study.session import Session
+from heschl.study.statistics.tests import quartiles
+from heschl.study.work.cache import Piece, load_arrays
 
-KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")
-SIDES = {"speech": "a", "language": "b"}
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+SCORES = ("r2", "r", "alpha", "edge")
 PAIRS = (("speech", "language"), ("speech", "acoustic"), ("language", "acoustic"))
-WEIGHTINGS = 10
-"""Of the probes' spaces against each other, tried for their unique variance."""
+SIZE_OF_SWEEP = 0.3
+"""Time of a part of some components, against that of a layer."""
 
 
-@dataclass(frozen=True)
-class SharedFits:
-    """What came of one group of subjects; K folds, c electrodes, k components.
+class SharedAnalysis(Analysis):
+    """[shared]: what a speech and a language model share, and what that predicts."""
 
-    Attributes
-    ----------
-    layers : list of (str, str)
-        Speech and language layer of each outer fold.
-    parts : dict of str to dict of arrays
-        Of each part ("speech top", "probe semantic" …) r2, r, alpha, edge (K, c) and pooled_r2 (c,).
-    correlations, held_out : arrays of shape (K, k), k the largest number of components asked for
-        Canonical correlations on the training rows, and on the test rows; NaN where there are fewer components.
-    similarity : array of shape (pairs, c)
-        r² of the out-of-fold predictions of two models, of `PAIRS`; NaN where there is no acoustic space.
-    unique : array of shape (probes + 1, c), or None
-        Held-out R² that each probe alone can say, and that of all probes together.
-    """
+    name: ClassVar[str] = "shared"
+    variable: ClassVar[str] = "shared_r2"
+    needs: ClassVar[tuple[str, ...]] = ("encoding",)
 
-    layers: list[tuple[str, str]]
-    parts: dict[str, dict[str, NDArray[Any]]]
-    correlations: NDArray[np.float64]
-    held_out: NDArray[np.float64]
-    similarity: NDArray[np.float64]
-    unique: NDArray[np.float64] | None
+    def wanted(self, study: Study) -> bool:
+        """Where there is a [shared]."""
+        return study.shared is not None
 
+    def stages(self, session: Session) -> list[Stage]:
+        """Return a piece per group for the correlations, each part, and the probes together."""
+        settings, encoding = _settings(session), session.study.encoding
+        title = f"shared by {settings.speech} and {settings.language}"
+        if not encoding_done(session):
+            names = _piece_names(settings)
+            return [Stage(title, tuple(Piece.unknown(name) for _ in session.groups for name in names))]
+        pieces = []
+        for split in splits(session):
+            inputs = [
+                settings.model_dump(), encoding.decides(), split.layers, [f.key for f in split.spaces.values()],
+                split.group.y, split.group.segments, split.group.folds,
+            ]  # fmt: skip
+            makers = [partial(write_correlations, split)]
+            makers += [partial(write_part, split, name) for name in part_names(settings)]
+            makers += [partial(write_unique, split)] if len(probes(settings)) > 1 else []
+            names = _piece_names(settings)
+            pieces += [Piece.of(name, make, *inputs) for name, make in zip(names, makers, strict=True)]
+        return [Stage(title, tuple(pieces))]
 
-def fit_shared(
-    fits: Sequence[GroupFits],
-    features: Mapping[str, Features],
-    settings: Shared,
-    encoding: Encoding,
-    cache: Cache,
-    report: Reporter,
-) -> list[SharedFits]:
-    """Fit every part to every group, but for what the cache holds already.
+    def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
+        """Scale the cost of the layers: each part is fitted anew in each outer fold, 5 thirds as often for 5 folds."""
+        settings, k = _settings(session), session.study.encoding.folds
+        seconds = memory = 0.0
+        for name in (settings.speech, settings.language):
+            each, peak = per_fit(known, encoding_title(name))
+            seconds += each * (3 + len(settings.sweep) * SIZE_OF_SWEEP) * k * k / n_training_sets(k)
+            memory = max(memory, peak + 8.0 * session.sources[name].description.width ** 2 * 3)
+        if settings.acoustic:
+            seconds += 2 * per_fit(known, encoding_title(settings.acoustic))[0]
+        (stage,) = self.stages(session)
+        n_groups = len(session.groups)
+        return [
+            StageCost(
+                stage.title, len(stage.pieces), n_groups * seconds, memory, 1e6 * n_groups,
+                "as the layers that it splits",
+            )
+        ]  # fmt: skip
 
-    Parameters
-    ----------
-    fits : sequence of GroupFits
-        Layers are chosen by their inner scores.
-    features : mapping of space to Features
-    settings, encoding : Shared, Encoding
-    cache : Cache
-    report : Reporter
+    def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
+        """Return the results with the variables above."""
+        settings = _settings(session)
+        (stage,) = self.stages(session)
+        paths = session.cache.paths(stage.pieces, session.report)
+        names, per_group = part_names(settings), len(paths) // len(session.groups)
+        cohorts = [[load_arrays(path) for path in paths[at : at + per_group]] for at in range(0, len(paths), per_group)]
 
-    Returns
-    -------
-    list of SharedFits
-        One per group, in their order.
-    """
-    code = digest_code("_core", "linear", "study.analyses.shared", "study.inputs.targets")
-    out = []
-    for group_fits in fits:
-        split = Split(group_fits, features, settings, encoding)
-        key = digest(
-            code, settings.model_dump(), encoding.decides(), split.layers, [f.key for f in split.spaces.values()],
-            split.group.y, split.group.segments, split.group.folds,
-        )  # fmt: skip
-        names = split.part_names()
-        pieces = [Piece("shared/correlations.npz", key, split.write_correlations)]
-        pieces += [
-            Piece(f"shared/{name.replace(' ', '-')}.npz", key, partial(split.write_part, name)) for name in names
+        def joined(name: str) -> NDArray[Any]:
+            parts = [cohort[1 : 1 + len(names)] for cohort in cohorts]
+            return np.concatenate([np.stack([arrays[name].T for arrays in cohort]) for cohort in parts], axis=1)
+
+        variables: dict[str, Any] = {f"shared_{name}": (("part", "electrode", "fold"), joined(name)) for name in SCORES}
+        variables["shared_pooled_r2"] = (("part", "electrode"), joined("pooled_r2"))
+        for name, of in (("canonical_correlation", "correlations"), ("held_out_correlation", "held_out")):
+            variables[name] = (("cohort", "fold", "component"), np.stack([cohort[0][of] for cohort in cohorts]))
+        chosen = np.array([split.layer_names() for split in splits(session)], dtype=object)
+        variables["shared_layer"] = (("cohort", "fold", "side"), chosen)
+        fits = group_fits(session)
+        similarity = [
+            _similarities(dict(zip(names, cohort[1:], strict=False)), fit)
+            for cohort, fit in zip(cohorts, fits, strict=True)
         ]
-        if len(split.probes()) > 1:
-            pieces.append(Piece("shared/unique.npz", key, split.write_unique))
-        with report.stage(f"shared by {settings.speech} and {settings.language}", len(pieces)) as advance:
-            cache.share(pieces, advance)
-        whole, *others = (load_arrays(path) for path in cache.paths(pieces, report))
-        parts = dict(zip(names, others, strict=False))
-        unique = others[-1]["unique"] if len(others) > len(names) else None
-        similarity = _similarities(parts, split.group)
-        fitted = SharedFits(split.layer_names(), parts, whole["correlations"], whole["held_out"], similarity, unique)
-        out.append(fitted)
-    return out
+        variables["prediction_similarity"] = (("pair", "electrode"), np.concatenate(similarity, axis=1))
+        coords: dict[str, Any] = {"part": names, "side": list(SIDES), "pair": [" ~ ".join(pair) for pair in PAIRS]}
+        if per_group > 1 + len(names):
+            unique = np.concatenate([cohort[-1]["unique"] for cohort in cohorts], axis=1)
+            variables["probe_unique_r2"] = (("probe", "electrode"), unique)
+            coords["probe"] = [*probes(settings), "all"]
+        return results.assign(variables).assign_coords(coords)
+
+    def audit(self, session: Session) -> list[Finding]:
+        """Look at which stimuli the weights are learned on."""
+        everywhere = _settings(session).scope == "all"
+        found = "all stimuli, those of the test folds too, as published" if everywhere else "the training folds"
+        return [Finding("weights of [shared] learned on", found, not everywhere)]
+
+    def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
+        """Return shared.csv."""
+        return {"shared": shared_table(results)}
+
+    def sections(self, results: xr.Dataset) -> list[Section]:
+        """Return the median of each part."""
+        table = shared_table(results).groupby("part", sort=False)[["r2", "r", "pooled_r2"]].median().reset_index()
+        return [Section("shared", "What the models share", table, "Median over electrodes of each part's score.")]
+
+    def methods(self, results: xr.Dataset, study: Study) -> str:
+        """Say how the shared part was found."""
+        assert study.shared is not None, "there are shared results"
+        return _methods(results, study.shared)
+
+    def summary(self, results: xr.Dataset, study: Study) -> str:
+        """Say what the models share and what it predicts."""
+        assert study.shared is not None, "there are shared results"
+        return _summary(results, study.shared)
 
 
-class Split:
-    """The layers of one group of subjects and what is learned of them, fold by fold."""
-
-    def __init__(self, fits: GroupFits, features: Mapping[str, Features], settings: Shared, encoding: Encoding) -> None:
-        self.group, self.settings, self.encoding = fits.group, settings, encoding
-        used = (settings.speech, settings.language, settings.semantic, settings.acoustic)
-        self.spaces = {name: features[name] for name in dict.fromkeys(filter(None, used))}
-        self.rate = features[settings.language].grid.rate
-        self.row_fold = np.repeat(fits.group.folds, fits.group.lengths)
-        self.spoken, self.words = spoken_rows(features[settings.language], fits.group)
-        self.layers = self._chosen(fits)
-        self.cca = CCA(
-            settings.n_components if not settings.sweep else max(settings.n_components, *settings.sweep),
-            reg=settings.reg,
-            pca=settings.principal_components(),
-            standardize=settings.standardize,
-            device=device_of_pairs(
-                encoding.device, (1, _width(features[settings.speech])), (1, _width(features[settings.language])),
-                len(self.row_fold),
-            ),
-        )  # fmt: skip
-        self.load = lru_cache(maxsize=4)(self._load)
-        self.parts = lru_cache(maxsize=None)(self._parts)
-
-    def layer_names(self) -> list[tuple[str, str]]:
-        """Speech and language layer of each fold."""
-        a, b = (self.spaces[name].layers for name in (self.settings.speech, self.settings.language))
-        return [(a[i], b[j]) for i, j in self.layers]
-
-    def probes(self) -> list[str]:
-        """Names of what the shared part is probed with."""
-        return [name for name in ("semantic", "acoustic", "context") if getattr(self.settings, name)]
-
-    def part_names(self) -> list[str]:
-        """Names of all parts, in the order of figures."""
-        names = [f"{side} {part}" for side in SIDES for part in ("layer", "all", "top", "rest")]
-        names += ["acoustic layer"] if self.settings.acoustic else []
-        names += [f"probe {name}" for name in self.probes()]
-        return names + [f"{side} top {k}" for side in SIDES for k in self.settings.sweep]
-
-    def write_part(self, name: str, path: Path) -> None:
-        """Score one part by nested cross-validation."""
-        scores = nested_cv_learned(
-            lambda k, _: {name: lambda: self.features(name, k)},
-            self.group.y,
-            segments=self.group.lengths,
-            folds=self.group.folds,
-            lags=self.encoding.lags(self.rate),
-            alphas=self.encoding.alpha_grid(),
-            standardize=self.encoding.standardize,
-            alpha_per_target=self.encoding.alpha_per_target,
-            missing="mask",
-            device=self.encoding.device,
-        )[name]
-        arrays = {field: getattr(scores, field) for field in KEPT}
-        if name.endswith("layer"):
-            arrays["predictions"] = scores.predictions
-        save_arrays(path, arrays)
-
-    def write_correlations(self, path: Path) -> None:
-        """Canonical correlations of each fold's training rows, and of its test rows."""
-        found = np.full((2, self.encoding.folds, self.cca.n_components), np.nan)
-        for k in range(self.encoding.folds):
-            parts, (a, b) = self.parts(k), self.pair(k)
-            both = parts.cca.correlations_, parts.held_out(a, b, self.row_fold == k, self._words())
-            for out, values in zip(found, both, strict=True):
-                out[k, : len(values)] = values
-        save_arrays(path, {"correlations": found[0], "held_out": found[1]})
-
-    def write_unique(self, path: Path) -> None:
-        """Held-out R² of all probes together, and what is lost without each: a penalty for each, of every other λ."""
-        names, y = self.probes(), self.group.y.astype(np.float64)
-        folds, lengths = range(self.encoding.folds), self.group.lengths
-        r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)
-        for k in folds:
-            spaces = {name: self._probe(name, k) for name in names}
-            test, own = self.row_fold == k, self.group.folds == k
-            stimuli = np.repeat([name for name, _ in self.group.segments], lengths)[~test]
-            for i, left_out in enumerate([*names, None]):
-                X = {name: values for name, values in spaces.items() if name != left_out}
-                model = BandedRidgeCV(
-                    alphas=self.encoding.alpha_grid()[::2], n_iter=WEIGHTINGS, lags=self.encoding.lags(self.rate),
-                    cv=self.encoding.folds - 1, standardize=True, missing="mask", random_state=0,
-                    alpha_per_target=self.encoding.alpha_per_target, device=self.encoding.device,
-                )  # fmt: skip
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table of parts says it
-                    model.fit(FeatureSpaces({n: v[~test] for n, v in X.items()}), y[~test],
-                              segments=lengths[~own], groups=stimuli)  # fmt: skip
-                predicted = model.predict(FeatureSpaces({n: v[test] for n, v in X.items()}), segments=lengths[own])
-                r2[i, k] = _r2(y[test], np.asarray(predicted).reshape(y[test].shape))
-        mean = np.nanmean(r2, axis=1)
-        save_arrays(path, {"unique": np.concatenate([mean[-1] - mean[:-1], mean[-1:]])})
-
-    def features(self, name: str, k: int) -> NDArray[Any] | Repeated:
-        """Features of one part, as outer fold k has learned them."""
-        kind, what, *rest = name.split()
-        i, j = self.layers[k]
-        if kind == "probe":
-            return self._probe(what, k)
-        if what == "layer":
-            space = getattr(self.settings, kind)
-            return self.spaces[space].layer({"speech": i, "language": j}.get(kind, 0), self.group.segments)
-        side = SIDES[kind]
-        X = self.pair(k)[0 if side == "a" else 1]
-        cut = int(rest[0]) if rest else self.settings.n_components
-        if cut == self.cca.n_components:
-            return self.parts(k).features(side, X, what, self.settings.coords)
-        if what == "top":
-            return self.parts(k).features(side, X, "top", self.settings.coords, k=cut)
-        return SharedParts(self._cut(k, cut), self.spoken).features(side, X, what, self.settings.coords)
-
-    def pair(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Both layers of fold k, frame by frame."""
-        i, j = self.layers[k]
-        return self.load(self.settings.speech, i), self.load(self.settings.language, j)
-
-    def train(self, k: int) -> NDArray[np.bool_]:
-        """Rows that fold k learns from."""
-        return np.ones(len(self.row_fold), dtype=bool) if self.settings.scope == "all" else self.row_fold != k
-
-    def _parts(self, k: int) -> SharedParts:
-        a, b = self.pair(k)
-        return SharedParts.learn(self.cca, a, b, self.train(k), spoken=self.spoken, words=self._words())
-
-    def _cut(self, k: int, n_components: int) -> CCA:
-        """The same analysis with fewer components, whose rest is larger."""
-        a, b = self.pair(k)
-        smaller = CCA(**{**self.cca.get_params(), "n_components": n_components})
-        return SharedParts.learn(smaller, a, b, self.train(k), spoken=self.spoken, words=self._words()).cca
-
-    def _probe(self, what: str, k: int) -> NDArray[Any]:
-        train, words = self.train(k), self._words()
-        shared = self.parts(k).features("b", self.pair(k)[1], "top", k=self.settings.n_components)
-        if what == "context":
-            base = self.load(self.settings.language, 0)
-            X = residual(self.pair(k)[1], base, train & self.spoken, reg=self.settings.context_reg)
-        else:
-            X = self.load(getattr(self.settings, what), 0)
-        return probe(shared, X, train, spoken=self.spoken, words=words, n_components=self.settings.n_components)
-
-    def _words(self) -> NDArray[np.int64] | None:
-        return self.words if self.settings.level == "words" else None
-
-    def _load(self, space: str, layer: int) -> NDArray[Any]:
-        values = self.spaces[space].layer(layer, self.group.segments)
-        return np.repeat(values.values, values.counts, axis=0) if isinstance(values, Repeated) else values
-
-    def _chosen(self, fits: GroupFits) -> list[tuple[int, int]]:
-        """Layers of each fold: the named ones, or those with the best mean inner score over electrodes."""
-        spaces = (self.settings.speech, self.settings.language)
-        if self.settings.layers != "best":
-            i, j = (_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
-            return [(i, j)] * self.encoding.folds
-        n = len(fits.group.electrodes)
-        best = []
-        for space in spaces:
-            inner = [LayerFit.load(fits.layers[space, layer]).inner_r2[:, :n] for layer in self.spaces[space].layers]
-            best.append(np.nanmean(np.stack(inner), axis=2).argmax(axis=0))
-        return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
+def splits(session: Session) -> list[Split]:
+    """Return the split of each group, by layers that the finished encoding chooses."""
+    settings, encoding = _settings(session), session.study.encoding
+    return session.kept(
+        "shared splits", lambda: [Split(fits, session.features, settings, encoding) for fits in group_fits(session)]
+    )
 
 
-def _width(space: Features) -> int:
-    return space.stored.description.width
+def _settings(session: Session) -> Shared:
+    assert session.study.shared is not None, "the study asks for it"
+    return session.study.shared
 
 
-def _index(layers: Sequence[str], name: str, space: str) -> int:
-    if name not in layers:
-        raise InputError("shared.layers", repr(name), f"a layer of {space}: {', '.join(layers)}")
-    return layers.index(name)
+def _piece_names(settings: Shared) -> list[str]:
+    names = ["correlations", *part_names(settings), *(["unique"] if len(probes(settings)) > 1 else [])]
+    return [f"{SharedAnalysis.name}/{name.replace(' ', '-')}.npz" for name in names]
 
 
-def layer_map(
-    group: FitGroup,
-    features: Mapping[str, Features],
-    settings: Shared,
-    cache: Cache,
-    report: Reporter,
-    device: str,
-) -> NDArray[np.float64]:
-    """Correlate every speech layer with every language layer, over all stimuli: (layers, layers, components)."""
-    a, b = features[settings.speech], features[settings.language]
-    spoken, words = spoken_rows(b, group)
-    chosen = words if settings.level == "words" else None
-
-    def loader(space: Features, index: int) -> Callable[[], NDArray[Any]]:
-        def load() -> NDArray[Any]:
-            values = space.layer(index, group.segments)
-            frames = np.repeat(values.values, values.counts, axis=0) if isinstance(values, Repeated) else values
-            return level(frames, spoken, chosen)
-
-        return load
-
-    key = digest(digest_code("_core", "linear"), a.key, b.key, group.segments, settings.model_dump())
-    shapes = [(len(space.layers), _width(space)) for space in (a, b)]
-    kept = cache.path("shared/layer-map", key)
-    with report.stage("layers with layers", len(b.layers)) as advance, cache.alone("shared/layer-map", report):
-        found = cca_grid(
-            *({name: loader(space, i) for i, name in enumerate(space.layers)} for space in (a, b)),
-            n_components=settings.n_components, pca=settings.principal_components(), standardize=settings.standardize,
-            device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=kept,
-            progress=lambda done, _: advance(done),
-        )  # fmt: skip
-    return np.asarray(found)
-
-
-def _similarities(parts: Mapping[str, Mapping[str, NDArray[Any]]], group: FitGroup) -> NDArray[np.float64]:
+def _similarities(parts: Mapping[str, Mapping[str, NDArray[Any]]], fits: GroupFits) -> NDArray[np.float64]:
+    """Return r² of the out-of-fold predictions of two models, (pairs, c); NaN where there is no acoustic space."""
+    group = fits.group
     out = np.full((len(PAIRS), len(group.electrodes)), np.nan)
     fold = np.repeat(group.folds, group.lengths)
     for i, pair in enumerate(PAIRS):
@@ -335,18 +197,76 @@ def _similarities(parts: Mapping[str, Mapping[str, NDArray[Any]]], group: FitGro
     return out
 
 
-def shared_variance(a: NDArray[Any], b: NDArray[Any], fold: NDArray[Any]) -> NDArray[np.float64]:
-    """r² of two models' predictions (n, c), each fold about its own mean; NaN where one is constant."""
-    sums = np.zeros((3, a.shape[1]))
-    for k in np.unique(fold):
-        known = fold == k
-        x, y = (np.asarray(side[known], dtype=np.float64) for side in (a, b))
-        x, y = x - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0)
-        sums += np.nansum(np.stack([x * y, x * x, y * y]), axis=1)
-    size = sums[1] * sums[2]
-    return np.asarray(np.divide(sums[0] ** 2, size, out=np.full(size.shape, np.nan), where=size > 0))
+def part_scores(results: xr.Dataset) -> NDArray[np.float64]:
+    """Mean over folds of each part's R², (part, electrode)."""
+    return np.asarray(results["shared_r2"].mean("fold", skipna=True).values)
 
 
-def _r2(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
-    sse, sst = np.nansum((y - predicted) ** 2, axis=0), np.nansum((y - np.nanmean(y, axis=0)) ** 2, axis=0)
-    return np.asarray(1 - np.divide(sse, sst, out=np.full(sst.shape, np.nan), where=sst > 0))
+def shared_table(results: xr.Dataset) -> pd.DataFrame:
+    """Return a row per electrode and part: mean R² and r over folds, pooled R², folds with λ at an end of the grid."""
+    import pandas as pd
+
+    parts, n = results["part"].values, results.sizes["electrode"]
+    values = {
+        "r2": part_scores(results),
+        "r": results["shared_r"].mean("fold", skipna=True).values,
+        "pooled_r2": results["shared_pooled_r2"].values,
+        "folds_at_edge": results["shared_edge"].sum("fold").values,
+    }
+    labels = {
+        "subject": np.repeat(results["subject"].values, len(parts)),
+        "electrode": np.repeat(results["name"].values, len(parts)),
+        "part": np.tile(parts, n),
+    }
+    return pd.DataFrame(labels | {name: value.T.ravel() for name, value in values.items()})
+
+
+def _summary(results: xr.Dataset, settings: Shared) -> str:
+    """Say in Markdown what the models share and what it predicts."""
+    text = [f"## What {settings.speech} and {settings.language} share\n"]
+    rows = "all stimuli, the test folds among them (as published)" if settings.scope == "all" else "the training folds"
+    layers = sorted({" and ".join(pair) for pair in results["shared_layer"].values.reshape(-1, 2).tolist()})
+    of = "words" if settings.level == "words" else "frames with a word"
+    text.append(
+        f"Canonical correlations of {of}, weights learned on {rows}; layers {', '.join(layers)}; "
+        f"{settings.n_components} components as top, what is left as rest, in coordinates of {settings.coords}.\n"
+    )
+    fitted, held = (
+        results[name].mean(("cohort", "fold"), skipna=True).values
+        for name in ("canonical_correlation", "held_out_correlation")
+    )
+    shown = [k for k in (0, 1, 4, 9, 24, 49) if k < len(fitted)]
+    text.append("| component | correlation, fitted | on test folds |\n| --- | --- | --- |")
+    text += [f"| {k + 1} | {fitted[k]:.3f} | {held[k]:.3f} |" for k in shown]
+    if settings.scope == "all":
+        text.append(
+            "\nThe test folds had a part in the weights: their correlations are as optimistic as the fitted ones."
+        )
+    text.append("\n| part | R², median over electrodes (quartiles) |\n| --- | --- |")
+    for part, r2 in zip(results["part"].values, part_scores(results), strict=True):
+        median, low, high = quartiles(r2)
+        text.append(f"| {part} | {median:.3f} ({low:.3f} to {high:.3f}) |")
+    if "probe_unique_r2" in results:
+        text.append("\n| of the probes | R² that it alone explains, median |\n| --- | --- |")
+        for name, r2 in zip(results["probe"].values, results["probe_unique_r2"].values, strict=True):
+            text.append(f"| {'all together' if name == 'all' else name} | {quartiles(r2)[0]:.3f} |")
+    return "\n".join(text)
+
+
+def _methods(results: xr.Dataset, settings: Shared) -> str:
+    of = "averages over words" if settings.level == "words" else "frames with a word"
+    on = "all stimuli, those of the test folds among them" if settings.scope == "all" else "the training folds alone"
+    cut = ""
+    if settings.pca is not None:
+        kept = f"{settings.pca:.0%} of variance" if settings.pca <= 1 else f"{settings.pca:.0f} components"
+        cut = f", each side cut to principal components ({kept})"
+    top = "variate is" if settings.n_components == 1 else f"{settings.n_components} variates are"
+    held = float(results["held_out_correlation"].isel(component=0).mean())
+    return (
+        f"What {settings.speech} and {settings.language} share: canonical correlations of {of}{cut}, weights learned "
+        f"on {on}; the first "
+        f"{top} the shared part, an orthonormal basis of the complement the rest. The first "
+        f"correlation on test folds is {held:.2f} on average. The shared part was probed by the canonical variates "
+        f"of other "
+        "features with it."
+    )

@@ -12,15 +12,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from heschl.checks import InputError, check_lags
+from heschl.checks import InputError
 from heschl.study.config.analyses import Shared, WordLags
+from heschl.study.config.encoding import AlphaRange, Encoding
 from heschl.study.kinds.base import Role, Tier
 from heschl.study.kinds.registry import KINDS, Space, kinds_that_may_be
-from heschl.study.section import Name, Positive, Seconds, Section
+from heschl.study.section import Name, Section
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
@@ -61,53 +60,6 @@ class Grid(Section):
 
     model: str | None = None
     rate: Annotated[float, Field(gt=0, le=10_000)] | None = None
-
-
-class AlphaRange(Section):
-    """λ from ``low`` to ``high``, ``n`` of them, evenly spaced in log λ."""
-
-    low: Positive
-    high: Positive
-    n: Annotated[int, Field(ge=1, le=1000)]
-
-
-def _table_or_list(value: Any) -> str:
-    return "table" if isinstance(value, dict | AlphaRange) else "list"
-
-
-class Encoding(Section):
-    """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, and the folds."""
-
-    tmin: Seconds = 0.0
-    tmax: Seconds = 0.38
-    alphas: Annotated[
-        Annotated[AlphaRange, Tag("table")] | Annotated[list[Positive], Field(min_length=1), Tag("list")],
-        Discriminator(_table_or_list),
-    ] = AlphaRange(low=1.0, high=1e7, n=10)
-    folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
-    standardize: bool = True
-    alpha_per_target: bool = True
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def decides(self) -> dict[str, Any]:
-        """Give the settings that decide what comes out; the device does not, but for rounding."""
-        return self.model_dump(exclude={"device"})
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Encoding:
-        if self.tmin > self.tmax:
-            raise ValueError(f"tmin at or before tmax, not tmin = {self.tmin:g} s and tmax = {self.tmax:g} s")
-        return self
-
-    def alpha_grid(self) -> NDArray[np.float64]:
-        """Give the λ as an array, in rising order."""
-        if isinstance(self.alphas, AlphaRange):
-            return np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
-        return np.unique(np.asarray(self.alphas, dtype=np.float64))
-
-    def lags(self, rate: float) -> range:
-        """Give the lags in whole frames, both ends rounded to the nearest frame, at ``rate`` Hz."""
-        return check_lags((), self.tmin, self.tmax, rate)
 
 
 class Controls(Section):

@@ -50,9 +50,14 @@ class Inputs:
     broken: dict[str, str] = field(default_factory=dict)
 
     @cached_property
+    def durations(self) -> dict[str, float]:
+        """How long each sound is, in s."""
+        return {name: stimulus.duration for name, stimulus in self.stimuli.items()}
+
+    @cached_property
     def lengths(self) -> dict[str, float]:
         """How much of each stimulus to extract, in s: the sound, and silence after it if so asked."""
-        lengths = {name: stimulus.duration for name, stimulus in self.stimuli.items()}
+        lengths = dict(self.durations)
         if self.study.responses.tail == "silence":
             for subject in self.subjects:
                 for trial, name in enumerate(subject.stimuli):
@@ -110,7 +115,7 @@ def load_inputs(path: str | Path) -> Inputs:
 
 
 def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
-    """Give the study without some stimuli and their trials, and why; None where they are too many to do without."""
+    """Return the study without some stimuli and their trials, and why; None where they are too many to do without."""
     every = {**inputs.broken, **broken}
     if len(every) > FEW * (len(inputs.stimuli) + len(inputs.broken)):
         return None
@@ -120,7 +125,7 @@ def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
 
 
 def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
-    """Take the trials of some stimuli out."""
+    """Leave out the trials of some stimuli."""
     keep = [i for i, name in enumerate(subject.stimuli) if name not in broken]
     if len(keep) == len(subject.stimuli):
         return subject
@@ -130,7 +135,7 @@ def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
 
 
 def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tuple[Path, float]], dict[str, str]]:
-    """Give each sound's path and duration by the name of its stimulus, and the few that cannot be read, and why."""
+    """Return each sound's path and duration by the name of its stimulus, and the few that cannot be read, and why."""
     files = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
     sounds: dict[str, tuple[Path, float]] = {}
     errors: dict[str, InputError] = {}

@@ -1,14 +1,8 @@
-"""Stage 2, targets: the responses on the study's grid, and the subjects whose responses one fit can share.
-
-Subjects who heard the same stimuli over the same frames are targets of one fit, all their electrodes side by
-side: the features are then gone through once for all of them.
-"""
+"""Targets: the responses on the study's grid, and the subjects whose responses one fit can share."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,81 +11,11 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.ecog import Responses
 from heschl.linear import group_folds
+from heschl.study.inputs.groups import FitGroup, Segments
 from heschl.study.inputs.load import Inputs
+from heschl.study.inputs.trials import Resample, on_grid
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample_known
-
-Segments = tuple[tuple[str, int], ...]
-"""(stimulus, frames) of each segment, in the order of the rows."""
-
-
-@dataclass(frozen=True)
-class FitGroup:
-    """Targets that share their segments, and so one fit per layer.
-
-    Attributes
-    ----------
-    subjects, electrodes : tuple of str, one per electrode
-        Whose electrode, and its name.
-    segments : tuple of (stimulus, frames)
-        In the order of the rows.
-    y : array of shape (n_frames, n_electrodes), float32
-        The responses; NaN where one is missing.
-    y_shuffled : array of shape (n_frames, n_electrodes) or (n_frames, 0), float32
-        Each stimulus with the response to another one; no column where this control was not asked for.
-    folds : array of shape (n_segments,), int
-        The outer fold in which each segment is the test; all segments of a stimulus share theirs.
-    """
-
-    subjects: tuple[str, ...]
-    electrodes: tuple[str, ...]
-    segments: Segments
-    y: NDArray[np.float32]
-    y_shuffled: NDArray[np.float32]
-    folds: NDArray[np.intp]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Frames of each segment."""
-        return np.array([n for _, n in self.segments], dtype=np.int64)
-
-    @property
-    def stimuli(self) -> list[str]:
-        """Give the different stimuli, in sorted order."""
-        return sorted({name for name, _ in self.segments})
-
-    @property
-    def targets(self) -> NDArray[np.float32]:
-        """All columns to fit: the responses, then the shuffled ones."""
-        return np.concatenate([self.y, self.y_shuffled], axis=1)
-
-    def by_stimulus(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum rows (n_frames, c) over each stimulus, all its segments together: (n_stimuli, c); NaN counts as 0."""
-        starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
-        sums = np.add.reduceat(np.nan_to_num(squares), starts, axis=0)
-        _, stimulus = np.unique([name for name, _ in self.segments], return_inverse=True)
-        out = np.zeros((len(self.stimuli), squares.shape[1]))
-        np.add.at(out, stimulus, sums)
-        return out
-
-    def example(self) -> tuple[str, slice]:
-        """Give the stimulus that figures show, and the rows of one segment of it.
-
-        Of the segments at least as long as the median it is the one in which the responses vary most, each electrode in
-        units of its own variance. How well it is predicted has no say.
-        """
-        ends = np.cumsum(self.lengths)
-        rows = [slice(int(end - n), int(end)) for end, n in zip(ends, self.lengths, strict=True)]
-        scale = np.nanstd(self.y, axis=0, dtype=np.float64)
-        known = np.isfinite(self.y)
-        spread = [np.std(self.y[part], axis=0, where=known[part]) for part in rows]  # NaN where nothing is known
-        varies = [np.nan_to_num(std[scale > 0] / scale[scale > 0]).mean() for std in spread]
-        at = int(np.argmax(np.where(self.lengths >= np.median(self.lengths), np.nan_to_num(varies), -1.0)))
-        return self.segments[at][0], rows[at]
-
-
-Resample = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], NDArray[Any]]
-"""Brings a trial (n, c) from its times to others, s."""
 
 
 def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known) -> list[FitGroup]:
@@ -117,12 +41,12 @@ def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_kn
         For a trial that covers no frame, lags longer than every trial, and an electrode of which a fold knows nothing.
     """
     study = inputs.study
-    found: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
+    by_segments: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
     for subject in inputs.subjects:
         segments, y = _segments(subject, inputs, grid, resample)
-        found[segments].append((subject, y))
+        by_segments[segments].append((subject, y))
     groups = []
-    for segments, members in found.items():
+    for segments, members in by_segments.items():
         lengths = np.array([n for _, n in segments])
         lags = study.encoding.lags(grid.rate)
         first, last, longest = lags.start, lags.stop - 1, int(lengths.max())
@@ -150,31 +74,12 @@ def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_kn
     return groups
 
 
-def on_grid(subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known) -> Responses:
-    """Give a subject's trials as they are analysed: at the grid's frames, as long as the study takes them."""
-    responses, trials = inputs.study.responses, []
-    for i, name in enumerate(subject.stimuli):
-        end = subject.covered(i)
-        if responses.tail == "crop":
-            end = min(end, inputs.stimuli[name].duration)
-        n_frames = grid.n_frames(end) if end > 0 else 0
-        if n_frames < 1:
-            raise InputError(
-                f"subject {subject.subject}, trial {i} ({name})",
-                f"{end:g} s of sound and response",
-                f"at least one frame of the grid ({grid.rate:g} Hz)",
-                "Leave this trial out.",
-            )
-        trials.append(resample(subject.trials[i], subject.times(i), grid.times(n_frames)))
-    return replace(subject, sfreq=grid.rate, onset=float(grid.times(1)[0]), trials=tuple(trials))
-
-
 def _segments(
     subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample
 ) -> tuple[Segments, NDArray[np.float32]]:
-    """Give a subject's segments, by stimulus in sorted order, and their frames joined."""
+    """Return a subject's segments, by stimulus in sorted order, and their frames joined."""
     trials: dict[str, list[NDArray[Any]]] = defaultdict(list)
-    analysed = on_grid(subject, inputs, grid, resample)
+    analysed = on_grid(subject, grid, inputs.durations, inputs.study.responses.tail, resample)
     for name, trial in zip(analysed.stimuli, analysed.trials, strict=True):
         trials[name].append(trial)
     segments, rows = [], []
@@ -211,7 +116,7 @@ def _check_known(group: FitGroup) -> None:
 
 
 def _shuffled(y: NDArray[np.float32], segments: Segments, seed: int) -> NDArray[np.float32]:
-    """Give each stimulus the response to another one, cropped, or wrapped round where that one is shorter.
+    """Pair each stimulus with the response to another one, cropped, or wrapped round where that one is shorter.
 
     The stimuli stand on a circle in a random order, and each takes from the next: none keeps its own.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from heschl.features.store import Rows
-from heschl.files import digest, digest_files
+from heschl.files import digest
 from heschl.study.section import Section
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -206,11 +206,6 @@ class OpenSpace(Protocol):
 def texts_of(stimulus: Stimulus) -> list[str]:
     """Return the words of a stimulus."""
     return [word.text for word in stimulus.words]
-
-
-def sound_key(stimulus: Stimulus, files: StudyFiles) -> str:
-    """Hash a sound and the silence after it."""
-    return digest(digest_files([stimulus.path]), files.lengths[stimulus.name])
 
 
 def words_key(stimulus: Stimulus) -> str:

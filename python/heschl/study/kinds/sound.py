@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import MEL_SFREQ, Blocks, FeatureSpace, Floats, Role, StudyFiles, sound_key
+from heschl.study.kinds.audio import padded_sound, sound_key
+from heschl.study.kinds.base import MEL_SFREQ, Blocks, FeatureSpace, Floats, Role, StudyFiles
 from heschl.study.section import NotNegative, Positive
-from heschl.timing.audio import read_audio
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
@@ -103,13 +102,6 @@ class EnvelopeSpace(SoundSpace):
         return OpenSound(
             lambda sound: envelope(sound, MEL_SFREQ, **parameters)[0], 1, FrameGrid.from_rate(self.rate), parameters
         )
-
-
-def padded_sound(stimulus: Stimulus, length: float, sfreq: int) -> Floats:
-    """Read a sound, cut or padded with silence to ``length`` seconds."""
-    sound = read_audio(stimulus.path, sfreq)
-    n = round(length * sfreq)
-    return np.pad(sound[:n], (0, max(0, n - len(sound))))
 
 
 class OpenSound:

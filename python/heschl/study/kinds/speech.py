@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from heschl.features.store import Rows
-from heschl.study.kinds.base import Blocks, FeatureSpace, Role, StudyFiles, sound_key
+from heschl.study.kinds.audio import padded_sound, sound_key
+from heschl.study.kinds.base import Blocks, FeatureSpace, Role, StudyFiles
 from heschl.study.kinds.model import check_model, model_source, model_sources
-from heschl.study.kinds.sound import padded_sound
 from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus

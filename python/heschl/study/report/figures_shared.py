@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.analyses.shared_results import part_scores
+from heschl.study.analyses.shared import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.report.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
-from heschl.study.analyses.published import DIFFERENCES, published_table
+from heschl.study.analyses.analysis import Section
+from heschl.study.analyses.registry import present
 from heschl.study.report.figures import captions
 from heschl.study.report.methods import methods_text, notes_of
 from heschl.study.results.tables import best_table, layer_table
+from heschl.study.statistics.contrasts import contrast_table
 from heschl.study.statistics.tests import quartiles
+from heschl.study.work.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +35,15 @@ class Cell:
     value: float | None
 
 
-def write_report(results: xr.Dataset, out: Path) -> Path:
+def write_report(results: xr.Dataset, layout: Layout) -> Path:
     """Write report.html beside the results.
 
     Parameters
     ----------
     results : xarray.Dataset
         From `heschl.open_results`.
-    out : Path
-        The results folder; its figures/*.png go into the file.
+    layout : Layout
+        The results folder; its figures go into the file.
 
     Returns
     -------
@@ -53,9 +56,9 @@ def write_report(results: xr.Dataset, out: Path) -> Path:
     figures = [
         {"name": name, "caption": caption, "data": base64.b64encode(path.read_bytes()).decode()}
         for name, caption in captions(results).items()
-        if (path := out / "figures" / f"{name}.png").exists()
+        if (path := layout.figures / f"{name}.png").exists()
     ]
-    tables = _tables(results)
+    tables = [_rendered(section) for section in _sections(results)]
     titles = [("figures", "Figures"), ("methods", "Methods"), ("audit", "Audit")]
     titles += [(table["id"], table["title"]) for table in tables] + [("settings", "Settings")]
     versions = json.loads(results.attrs["versions"])
@@ -70,44 +73,33 @@ def write_report(results: xr.Dataset, out: Path) -> Path:
         versions=", ".join(f"{name} {number}" for name, number in versions.items()),
         config=json.dumps(json.loads(results.attrs["config"]), indent=2),
     )
-    path = out / "report.html"
-    with replacing(path) as temporary:
+    with replacing(layout.report) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return path
+    return layout.report
 
 
-def _tables(results: xr.Dataset) -> list[dict[str, Any]]:
-    from heschl.study.analyses.shared_results import shared_table
-    from heschl.study.statistics.contrasts import contrast_table
-
+def _sections(results: xr.Dataset) -> list[Section]:
     found = [
-        _table(
+        Section(
             "spaces", "Scores by space", _by_space(results),
             "Median over electrodes. 'max over layers' is the published choice of a layer by the scores themselves: "
             "what it lies above 'r2' is optimism. 'max of mean squared r' is what the paper's code calls R²; it is "
             "above 0 even where there is nothing to predict.",
         ),
-        _table(
+        Section(
             "contrasts", "Spaces against each other", contrast_table(results),
             "Mean difference of R² over electrodes; t, p and p_bonferroni as published (electrodes taken as "
             "independent); low, high and p_bootstrap by a hierarchical bootstrap of subjects and electrodes; mixed, "
             "its interval and p_mixed by a linear mixed model with an offset for each subject; q: p adjusted for the "
             "false discovery rate over pairs.",
         ),
-        _table("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
-        _table("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
+        Section("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
+        Section("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
     ]  # fmt: skip
     if any(str(region) for region in results["region"].values):
-        found.insert(
-            1, _table("regions", "Regions", _by_region(results), "Medians over the electrodes of each region.")
-        )
-    if "published_max" in results:
-        text = "Medians over electrodes. As published: " + "; ".join(DIFFERENCES) + "."
-        found.insert(1, _table("published", "As published, and by default", published_table(results), text))
-    if "shared_r2" in results:
-        shared = shared_table(results).groupby("part", sort=False)[["r2", "r", "pooled_r2"]].median().reset_index()
-        found.append(_table("shared", "What the models share", shared, "Median over electrodes of each part's score."))
-    return found
+        table = _by_region(results)
+        found.insert(1, Section("regions", "Regions", table, "Medians over the electrodes of each region."))
+    return found + [section for analysis in present(results) for section in analysis.sections(results)]
 
 
 def _by_space(results: xr.Dataset) -> pd.DataFrame:
@@ -136,10 +128,10 @@ def _by_region(results: xr.Dataset) -> pd.DataFrame:
     over = results["normalised_r2"].values if "normalised_r2" in results else np.full(r2.shape, np.nan)
     rows = []
     for region in dict.fromkeys(regions):
-        own = regions == region
+        inside = regions == region
         for s, space in enumerate(results["space"].values):
-            median, _, _ = quartiles(r2[s, own])
-            rows.append((region, str(space), int(own.sum()), median, quartiles(over[s, own])[0]))
+            median, _, _ = quartiles(r2[s, inside])
+            rows.append((region, str(space), int(inside.sum()), median, quartiles(over[s, inside])[0]))
     return pd.DataFrame(rows, columns=["region", "space", "electrodes", "r2", "r2 over ceiling"])
 
 
@@ -158,9 +150,11 @@ def _electrodes(results: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def _table(name: str, title: str, table: pd.DataFrame, text: str) -> dict[str, Any]:
-    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
-    return {"id": name, "title": title, "text": text, "head": [str(column) for column in table.columns], "rows": rows}
+def _rendered(section: Section) -> dict[str, Any]:
+    """Return a section as the template takes it."""
+    rows = [[_cell(value) for value in row] for row in section.table.itertuples(index=False)]
+    head = [str(column) for column in section.table.columns]
+    return {"id": section.name, "title": section.title, "text": section.text, "head": head, "rows": rows}
 
 
 def _cell(value: Any) -> Cell:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
 
 if TYPE_CHECKING:
@@ -14,16 +15,13 @@ if TYPE_CHECKING:
 
 
 def methods_text(results: xr.Dataset) -> list[str]:
-    """Give paragraphs on stimuli and responses, features, model, scores, statistics, and the shared part."""
+    """Return paragraphs on stimuli and responses, features, model, scores, statistics, and further analyses."""
     study = Study.model_validate_json(results.attrs["config"])
-    return [
-        part
-        for part in (
-            _data(results, study), _features(results, study), _model(results, study), _scores(results, study),
-            _shared(results, study),
-        )
-        if part
+    paragraphs = [
+        _data(results, study), _features(results, study), _model(results, study), _scores(results, study),
+        *(analysis.methods(results, study) for analysis in present(results)),
     ]  # fmt: skip
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def _data(results: xr.Dataset, study: Study) -> str:
@@ -100,30 +98,10 @@ def _scores(results: xr.Dataset, study: Study) -> str:
     return text + f" Random numbers began at seed {study.seed}."
 
 
-def _shared(results: xr.Dataset, study: Study) -> str:
-    if study.shared is None or "shared_r2" not in results:
-        return ""
-    how = study.shared
-    of = "averages over words" if how.level == "words" else "frames with a word"
-    on = "all stimuli, those of the test folds among them" if how.scope == "all" else "the training folds alone"
-    cut = ""
-    if how.pca is not None:
-        kept = f"{how.pca:.0%} of variance" if how.pca <= 1 else f"{how.pca:.0f} components"
-        cut = f", each side cut to principal components ({kept})"
-    top = "variate is" if how.n_components == 1 else f"{how.n_components} variates are"
-    held = float(results["held_out_correlation"].isel(component=0).mean())
-    return (
-        f"What {how.speech} and {how.language} share: canonical correlations of {of}{cut}, weights learned on {on}; "
-        f"the first "
-        f"{top} the shared part, an orthonormal basis of the complement the rest. The first "
-        f"correlation on test folds is {held:.2f} on average. The shared part was probed by the canonical variates "
-        f"of other "
-        "features with it."
-    )
-
-
 def notes_of(results: xr.Dataset) -> list[str]:
-    """Give what the spaces have to say for themselves, such as words without a vector."""
+    """Return what a reader should know of spaces and stimuli, such as words without a vector."""
     broken = json.loads(results.attrs.get("broken", "{}"))
     notes = [f"{space}: {note}" for space, note in json.loads(results.attrs["notes"]).items() if note]
-    return notes + [f"Stimulus {name} was left out, with its trials: {reason}" for name, reason in broken.items()]
+    notes += [f"Stimulus {name} was left out, with its trials: {reason}" for name, reason in broken.items()]
+    failed = json.loads(results.attrs.get("failed", "{}"))
+    return notes + [f"The analysis {name!r} failed and is left out: {reason}" for name, reason in failed.items()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
-from heschl.study.analyses.shared_results import shared_summary
+from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
@@ -28,7 +28,7 @@ def write_summary(results: xr.Dataset, path: Path) -> None:
 
 
 def summary(results: xr.Dataset) -> str:
-    """Give the summary of a study.
+    """Return the summary of a study.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def summary(results: xr.Dataset) -> str:
         _what_was_run(results),
         _scores(results),
         _layers(results),
-        *_shared(results),
+        *_further(results),
         _warnings(results),
         _versions(results),
     ]
@@ -144,9 +144,10 @@ def _layers(results: xr.Dataset) -> str:
     return f"## By layer\n\n{text}\n\n" + _table(("space", "layer", "R²", "r", "chosen"), rows)
 
 
-def _shared(results: xr.Dataset) -> list[str]:
-    settings = Study.model_validate_json(results.attrs["config"]).shared
-    return [] if settings is None else [shared_summary(results, settings)]
+def _further(results: xr.Dataset) -> list[str]:
+    """Return what the analyses beside the encoding say."""
+    study = Study.model_validate_json(results.attrs["config"])
+    return [text for analysis in present(results) if (text := analysis.summary(results, study))]
 
 
 def _warnings(results: xr.Dataset) -> str:
@@ -156,6 +157,10 @@ def _warnings(results: xr.Dataset) -> str:
     lines += [
         f"- **{name} left out**, with its trials: {reason}."
         for name, reason in json.loads(results.attrs.get("broken", "{}")).items()
+    ]
+    lines += [
+        f"- **{name} failed** and is left out: {reason}."
+        for name, reason in json.loads(results.attrs.get("failed", "{}")).items()
     ]
     for s, space in enumerate(results["space"].values):
         for end, alpha in (("lower", alphas[0]), ("upper", alphas[-1])):

@@ -1,4 +1,4 @@
-"""Stage 4, results: one labelled dataset that figures, tables and later analyses read, and nothing else.
+"""Results: one labelled dataset that figures, tables and later analyses read, and nothing else.
 
 Schema, version 1 (``attrs["schema"]``). Dimensions: ``model`` (a layer of a space), ``space``, ``electrode``,
 ``fold``, ``stimulus``, ``example_frame``, ``group``.
@@ -24,7 +24,8 @@ p_familywise                      (space, electrode): sign flips of stimuli, max
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
 ceiling_reliable, normalised_r2   (electrode), (space, electrode): whether it is above 0; best_r2 over it
 word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
-shared_..., canonical_...         if asked for: see `heschl.study.analyses.shared_results`
+layer_correlation                 (layer_a, layer_b, kept), if asked for: speech by language layers, all stimuli
+shared_..., canonical_...         if asked for: see `heschl.study.analyses.shared`
 ..._shuffled                      the same with another stimulus' response, if asked for
 ================================  ======================================================================
 
@@ -42,136 +43,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.ecog import Responses
 from heschl.files import replacing
-from heschl.study.analyses.encoding import GroupFits, LayerFit
-from heschl.study.extraction.features import Features
+from heschl.study.analyses.analysis import Analysis
+from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
-from heschl.study.inputs.targets import FitGroup
-from heschl.study.statistics.tests import false_discovery_rate, prediction_p_values
-from heschl.timing.grid import FrameGrid
+from heschl.study.session import Session
+from heschl.study.work.layout import Layout
 
 if TYPE_CHECKING:
     import xarray as xr
 
+ANATOMY = ("region", "x", "y", "z")
 SCHEMA = 1
 """Version of the dataset's form; raised whenever a reader of the old form would misread the new one."""
 
 
-def build_results(
-    inputs: Inputs, grid: FrameGrid, features: Mapping[str, Features], fits: Sequence[GroupFits]
-) -> xr.Dataset:
-    """Put all fits of a study into one dataset; see the head of this module for its form."""
+def build_results(session: Session, analyses: Sequence[Analysis]) -> tuple[xr.Dataset, dict[str, Exception]]:
+    """Put all that a study found into one dataset; see the head of this module for its form.
+
+    Parameters
+    ----------
+    session : Session
+        The study, all pieces of the analyses made.
+    analyses : sequence of Analysis
+        What to put in.
+
+    Returns
+    -------
+    Dataset
+    dict of str to Exception
+        Optional analyses whose pieces could not be put in, and why.
+    """
+    dataset, failed = empty_results(session), {}
+    for analysis in analyses:
+        try:
+            dataset = analysis.add(dataset, session)
+        except Exception as error:
+            if not analysis.optional:
+                raise
+            failed[analysis.name] = error
+    return dataset, failed
+
+
+def empty_results(session: Session) -> xr.Dataset:
+    """Return the dataset before any analysis: its labels, where electrodes are, and what the study was."""
     import xarray as xr
 
-    per_group = [_group_variables(fit, features, list(inputs.stimuli)) for fit in fits]
-    longest = max(part["example_response"][1].shape[1] for part in per_group)
-    joined = {name: _join([part[name] for part in per_group], longest) for name in per_group[0]}
-    groups = [fit.group for fit in fits]
-    subject = [name for group in groups for name in group.subjects]
-    name = [name for group in groups for name in group.electrodes]
-    named = inputs.study.responses.groups
+    inputs, groups, features = session.inputs, session.groups, session.features
+    longest = max(rows.stop - rows.start for _, rows in (group.example() for group in groups))
+    electrodes = [(s, e) for group in groups for s, e in zip(group.subjects, group.electrodes, strict=True)]
+    name = [electrode for _, electrode in electrodes]
+    named = session.study.responses.groups
     layers = [(space, layer) for space, found in features.items() for layer in found.layers]
-    dataset = xr.Dataset(
-        joined,
+    inside = [[fnmatch.fnmatchcase(n, pattern) for n in name] for pattern in named.values()]
+    notes = {space: found.description.note for space, found in features.items()}
+    return xr.Dataset(
+        {"in_group": (("group", "electrode"), np.array(inside, dtype=bool).reshape(len(named), len(name)))},
         coords={
             "model": [f"{space}/{layer}" for space, layer in layers],
             "model_space": ("model", [space for space, _ in layers]),
             "layer": ("model", [layer for _, layer in layers]),
             "space": list(features),
-            "electrode": [f"{s}/{n}" for s, n in zip(subject, name, strict=True)],
-            "subject": ("electrode", subject),
+            "electrode": [f"{s}/{n}" for s, n in electrodes],
+            "subject": ("electrode", [s for s, _ in electrodes]),
             "name": ("electrode", name),
             "example_stimulus": ("electrode", [g.example()[0] for g in groups for _ in g.electrodes]),
-            "fold": np.arange(inputs.study.encoding.folds),
+            "fold": np.arange(session.study.encoding.folds),
             "stimulus": list(inputs.stimuli),
-            "example_time": ("example_frame", grid.times(longest), {"units": "s"}),
+            "example_time": ("example_frame", session.grid.times(longest), {"units": "s"}),
             "group": list(named),
+            **_anatomy(electrodes, {subject.subject: subject for subject in inputs.subjects}),
         },
-        attrs=_attributes(inputs, grid, groups)
-        | {"notes": json.dumps({space: found.stored.description.note for space, found in features.items()})},
+        attrs=_attributes(session) | {"notes": json.dumps(notes)},
     )
-    inside = [[fnmatch.fnmatchcase(n, pattern) for n in name] for pattern in named.values()]
-    dataset["in_group"] = (
-        ("group", "electrode"),
-        np.array(inside, dtype=bool).reshape(len(named), len(name)),
-    )
-    for variable in [v for v in dataset.data_vars if str(v).startswith("p_value")]:
-        q = np.array([false_discovery_rate(p) for p in dataset[variable].values])
-        dataset[str(variable).replace("p_value", "q_value")] = (("space", "electrode"), q)
-    return dataset
 
 
-Variable = tuple[tuple[str, ...], NDArray[Any]]
+def _anatomy(electrodes: list[tuple[str, str]], subjects: Mapping[str, Responses]) -> dict[str, Any]:
+    """Return the coordinates that say where each electrode is."""
+    coords: dict[str, Any] = {}
+    for key in ANATOMY:
+        unknown: Any = "" if key == "region" else np.nan
+        cells = []
+        for name, electrode in electrodes:
+            about = subjects[name]
+            values = about.anatomy.get(key)
+            cells.append(unknown if values is None else values[about.electrodes.index(electrode)])
+        coords[key] = ("electrode", np.array(cells, dtype=object if key == "region" else np.float64))
+    return coords
 
 
-def _group_variables(fits: GroupFits, features: Mapping[str, Features], stimuli: list[str]) -> dict[str, Variable]:
-    """Give the variables of one group's electrodes, the shuffled twins among them."""
-    group, n_electrodes = fits.group, len(fits.group.electrodes)
-    real, twin = slice(0, n_electrodes), slice(n_electrodes, None)
-    at = np.searchsorted(stimuli, group.stimuli)
-    _, rows = group.example()
-
-    def everywhere(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Put (n_stimuli of the group, c) at their places among all stimuli: (c, all stimuli)."""
-        out = np.full((errors.shape[1], len(stimuli)), np.nan)
-        out[:, at] = errors.T
-        return out
-
-    layers = _layer_scores(fits)
-    out: dict[str, Variable] = {}
-    for suffix, part in (("", real), ("_shuffled", twin))[: 1 + bool(group.y_shuffled.shape[1])]:
-        for name, values in layers.items():
-            dims = ("model", "electrode", "fold")[: values.ndim]
-            out[name + suffix] = (dims, values[:, part])
-        for name in ("r2", "r", "alpha"):
-            values = np.stack([getattr(best, name)[:, part].T for best in fits.best.values()])
-            out[f"best_{name}{suffix}"] = (("space", "electrode", "fold"), values)
-        chosen = [_layer_names(best.layer[:, part].T, features[space].layers) for space, best in fits.best.items()]
-        out["best_layer" + suffix] = (("space", "electrode", "fold"), np.stack(chosen))
-        pooled = np.stack([best.pooled_r2[part] for best in fits.best.values()])
-        out["best_pooled_r2" + suffix] = (("space", "electrode"), pooled)
-        p = [prediction_p_values(best.sse[:, part], fits.mean_sse[:, part]) for best in fits.best.values()]
-        out["p_value" + suffix] = (("space", "electrode"), np.stack(p))
-    sse = np.stack([everywhere(best.sse[:, real]) for best in fits.best.values()])
-    out["sse"] = (("space", "electrode", "stimulus"), sse)
-    out["mean_sse"] = (("electrode", "stimulus"), everywhere(fits.mean_sse[:, real]))
-    known = np.isfinite(group.y).astype(np.float64)
-    out["n_frames"] = (("electrode", "stimulus"), everywhere(group.by_stimulus(known)))
-    out["example_response"] = (("electrode", "example_frame"), group.y[rows].T)
-    shown = np.stack([best.example[:, real].T for best in fits.best.values()])
-    out["example_prediction"] = (("space", "electrode", "example_frame"), shown)
-    return out
-
-
-def _layer_scores(fits: GroupFits) -> dict[str, NDArray[Any]]:
-    """Give the scores of all layers, each (n_models, c) or (n_models, c, n_folds)."""
-    names = ("r2", "r", "alpha", "inner_r2", "edge", "pooled_r2")
-    scores: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-    for path in fits.layers.values():
-        fit = LayerFit.load(path)
-        for name in names:
-            scores[name].append(getattr(fit, name).T)
-    return {name: np.stack(values) for name, values in scores.items()}
-
-
-def _layer_names(index: NDArray[np.intp], layers: Sequence[str]) -> NDArray[Any]:
-    return np.array(["", *layers], dtype=object)[index + 1]
-
-
-def _join(parts: list[Variable], n_example_frames: int) -> Variable:
-    """Join the groups' electrodes; examples of different lengths are filled up with NaN."""
-    dims = parts[0][0]
-    values = [part[1] for part in parts]
-    if dims[-1] == "example_frame":
-        pads = [[(0, 0)] * (v.ndim - 1) + [(0, n_example_frames - v.shape[-1])] for v in values]
-        values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, pads, strict=True)]
-    return dims, np.concatenate(values, axis=dims.index("electrode"))
-
-
-def _attributes(inputs: Inputs, grid: FrameGrid, groups: Sequence[FitGroup]) -> dict[str, Any]:
+def _attributes(session: Session) -> dict[str, Any]:
+    inputs, grid, groups = session.inputs, session.grid, session.groups
     used = ("heschl", "numpy", "scipy", "scikit-learn", "torch", "transformers", "xarray", "zarr")
     return {
         "schema": SCHEMA,
@@ -186,11 +151,12 @@ def _attributes(inputs: Inputs, grid: FrameGrid, groups: Sequence[FitGroup]) -> 
         "unheard_stimuli": inputs.unheard,
         "wordless_stimuli": sum(not stimulus.words for stimulus in inputs.stimuli.values()),
         "frames_per_group": [int(group.lengths.sum()) for group in groups],
+        "broken": json.dumps(inputs.broken),
     }
 
 
 def _example_words(inputs: Inputs, groups: Sequence[FitGroup]) -> str:
-    """Give the words of the example stimuli, with start and end in s, as JSON."""
+    """Return the words of the example stimuli, with start and end in s, as JSON."""
     shown = {group.example()[0] for group in groups}
     return json.dumps({name: [[w.text, w.start, w.end] for w in inputs.stimuli[name].words] for name in sorted(shown)})
 
@@ -231,7 +197,7 @@ def open_results(path: str | Path) -> xr.Dataset:
     import xarray as xr
 
     path = Path(path)
-    path = path if path.suffix == ".zarr" else path / "results.zarr"
+    path = path if path.suffix == ".zarr" else Layout(path).results
     if not path.is_dir():
         raise InputError(str(path), "no results", "a folder that `heschl run` has written to its end")
     dataset: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)

@@ -1,7 +1,8 @@
-"""The results as tables: one row per electrode and layer, and one per electrode and space."""
+"""The results as tables: a row per electrode and layer, per electrode and space, and per pair of spaces."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.files import replacing
+from heschl.study.analyses.registry import present
+from heschl.study.statistics.contrasts import contrast_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def layer_table(results: xr.Dataset) -> pd.DataFrame:
-    """Give a row per subject, electrode, space and layer.
+    """Return a row per subject, electrode, space and layer.
 
     Columns: mean R² and mean r over outer folds (``r2``, ``r``), ``pooled_r2``, median λ (``alpha``), the
     number of outer folds for which inner folds chose this layer (``folds_chosen``), and with the shuffled
@@ -43,7 +46,7 @@ def layer_table(results: xr.Dataset) -> pd.DataFrame:
 
 
 def best_table(results: xr.Dataset) -> pd.DataFrame:
-    """Give a row per subject, electrode and space, each fold with the layer that its inner folds chose.
+    """Return a row per subject, electrode and space, each fold with the layer that its inner folds chose.
 
     Columns: ``r2``, ``r`` (means over outer folds), ``pooled_r2``, ``p_value`` and ``q_value``, ``layers``
     (layer:folds that chose it), and with the shuffled control its scores.
@@ -77,9 +80,22 @@ def best_table(results: xr.Dataset) -> pd.DataFrame:
 
 
 def mean_over_folds(results: xr.Dataset, name: str) -> NDArray[np.float64]:
-    """Give a variable's unweighted mean over folds; folds without a score are skipped, NaN where all are."""
+    """Return a variable's unweighted mean over folds; folds without a score are skipped, NaN where all are."""
     values: NDArray[np.float64] = results[name].mean("fold", skipna=True).values
     return values
+
+
+def all_tables(results: xr.Dataset) -> dict[str, pd.DataFrame]:
+    """Return every table that is written as CSV, by name: scores of layers, of spaces, their contrasts, and others."""
+    seed = json.loads(results.attrs["config"])["seed"]
+    tables = {
+        "scores": layer_table(results),
+        "best_layers": best_table(results),
+        "contrasts": contrast_table(results, seed=seed),
+    }
+    for analysis in present(results):
+        tables |= analysis.tables(results)
+    return tables
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

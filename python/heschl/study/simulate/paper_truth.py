@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.analyses.shared_results import part_scores
+from heschl.study.analyses.shared import part_scores
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.simulate.paper_latents import KNOWN
 from heschl.study.simulate.paper_responses import REGIONS

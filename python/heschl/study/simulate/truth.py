@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from heschl import LaggedRidgeCV, lagged_design
 from heschl.ecog import read_responses
-from heschl.features.store import FeatureStore
-from heschl.study.analyses.shared_results import shared_table
-from heschl.study.extraction.features import extract_features, look_at_spaces, study_grid
-from heschl.study.inputs.load import load_inputs
-from heschl.study.inputs.targets import FitGroup, fit_groups
+from heschl.study.analyses.shared import shared_table
+from heschl.study.inputs.groups import FitGroup
+from heschl.study.inputs.targets import fit_groups
 from heschl.study.results.dataset import open_results
 from heschl.study.results.tables import best_table, layer_table
-from heschl.study.work.progress import Reporter
+from heschl.study.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,18 +125,16 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
     """
     import pandas as pd
 
-    inputs = load_inputs(cohort / "study.toml")
+    session = Session(cohort / "study.toml", results).extracted(["mel"])
+    inputs, grid = session.inputs, session.grid
     planted = replace(
         inputs,
         subjects=tuple(
             read_responses(cohort / "truth" / f"{subject.subject}.npz", subject.subject) for subject in inputs.subjects
         ),
     )
-    store = FeatureStore(results / "features")
-    spaces = look_at_spaces(inputs, store)
-    grid = study_grid(inputs, spaces)
-    (group,), (noiseless,) = fit_groups(inputs, grid), fit_groups(planted, grid)
-    mel = extract_features(inputs, spaces, grid, store, Reporter(None))["mel"].layer(0, group.segments)
+    (group,), (noiseless,) = session.groups, fit_groups(planted, grid)
+    mel = session.features["mel"].layer(0, group.segments)
     assert isinstance(mel, np.ndarray), "mel has frames"
     truth = pd.read_csv(cohort / "truth" / "electrodes.csv")
     ceilings = pd.DataFrame(

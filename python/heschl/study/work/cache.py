@@ -1,35 +1,73 @@
 """Finished pieces of work, each kept under the hash of all that it depends on, and shared out among processes.
 
-This is how a study that was interrupted goes on, and why a changed setting never meets an old result: a piece
-(the fit of a layer) is made under a temporary name, renamed when it is whole, and looked up by the hash of its
-settings and of the content of its inputs. What exists under its name is finished and right; nothing else has to be
-kept in mind. The folder may be deleted at any time.
+This is how an interrupted study continues, and why a changed setting, input or line of code never meets an old result:
+a piece (the fit of a layer) is made under a temporary name, renamed when it is whole, and looked up by the hash of its
+settings, of the content of its inputs, and of the code that makes it. What exists under its name is finished and right.
+The folder may be deleted at any time.
 
-Processes at work on one study share its pieces out: each takes the next one that no other is at, and waits only for
-what others hold when nothing else is left. A piece belongs to its process by a lock that ends with it, so that what a
-killed one had in hand is made by another.
+Processes at work on one study share its pieces out: each takes the next one that no other has claimed, and waits for
+the others only when nothing else is left. A piece belongs to its process by a lock that ends with the process, so that
+what a killed one had claimed is made by another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.files import claimed, replacing
+from heschl.files import claimed, digest, replacing
+from heschl.sources import code_key
 from heschl.study.work.progress import Reporter
+
+Progress = Callable[[int, int], None]
+"""Told by what makes a piece how far it is: (steps done, steps in all)."""
 
 
 class Piece(NamedTuple):
-    """A piece of work: its name, the hash of what it depends on, and what writes it to a path."""
+    """A piece of work.
+
+    Attributes
+    ----------
+    name : str
+        Its file in the cache ("encoding/mel/0.npz"), without the hash.
+    key : str or None
+        Hash of all that it depends on; None where that is not known yet, because it follows from other pieces.
+    make : callable
+        make(path, progress) writes it.
+    """
 
     name: str
-    key: str
-    make: Callable[[Path], object]
+    key: str | None
+    make: Callable[[Path, Progress], object]
+
+    @classmethod
+    def of(cls, name: str, make: Callable[[Path, Progress], object], *inputs: object) -> Piece:
+        """Name a piece by what it depends on: the code behind the function that makes it, and its inputs.
+
+        Parameters
+        ----------
+        name : str
+        make : callable
+            A function of a module of heschl, arguments bound by `functools.partial`: all that it imports counts.
+        *inputs
+            Settings and arrays, as `heschl.files.digest` takes them: everything else that decides what is written.
+        """
+        function = make.func if isinstance(make, partial) else make
+        return cls(name, digest(code_key(function.__module__), *inputs), make)
+
+    @classmethod
+    def unknown(cls, name: str) -> Piece:
+        """Name a piece of which it is not known yet what it depends on."""
+        return cls(name, None, _cannot)
+
+
+def _cannot(path: Path, progress: Progress) -> None:
+    raise AssertionError("a piece is made only once it is known what it depends on")
 
 
 class Cache:
@@ -43,64 +81,63 @@ class Cache:
     Examples
     --------
     >>> import tempfile
-    >>> from heschl.files import digest
+    >>> from heschl.study.work.progress import Reporter
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     cache = Cache(Path(folder))
-    ...     key = digest({"n": 3})
-    ...     first = cache.get("squares/three.txt", key, lambda path: path.write_text("9"))
-    ...     again = cache.get("squares/three.txt", key, lambda path: path.write_text("never called"))
-    ...     first == again, again.read_text()
-    (True, '9')
+    ...     first = Piece("squares/three.txt", "6f21", lambda path, progress: path.write_text("9"))
+    ...     again = Piece("squares/three.txt", "6f21", lambda path, progress: path.write_text("never called"))
+    ...     paths = cache.paths([first, again], Reporter(None))
+    ...     paths[0] == paths[1], paths[1].read_text(), cache.has(again)
+    (True, '9', True)
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, name: str, key: str) -> Path:
-        """Give where the piece ``name`` ("features/mel.zarr") made from ``key`` lies, or would lie."""
+        """Return where the piece ``name`` ("features/mel.zarr") made from ``key`` lies, or would lie."""
         target = self.folder / name
         return target.with_name(f"{target.stem}-{key}{target.suffix}")
 
-    def get(self, name: str, key: str, make: Callable[[Path], object], wait: Callable[[], object] = list) -> Path:
-        """Give the path of a piece; ``make(path)`` writes it, file or folder, where it is not there yet.
+    def has(self, piece: Piece) -> bool:
+        """Whether a piece is finished."""
+        return piece.key is not None and self.path(piece.name, piece.key).exists()
 
-        Where another process is at it, ``wait`` is called once, and its end waited for.
-        """
-        path = self.path(name, key)
-        if not path.exists():
-            with claimed(self._lock(path), wait):
-                self._make(path, make)
-        return path
+    def share(self, pieces: Sequence[Piece], advance: Callable[[float], None]) -> None:
+        """Make every missing piece that no other process has claimed.
 
-    def share(self, pieces: Sequence[Piece], advance: Callable[[int], object]) -> None:
-        """Make those of some pieces that are missing and that no other process is at.
-
-        ``advance`` is told how many are there, whoever made them.
+        ``advance`` is told how many pieces exist, whoever made them, and the part done of the one in hand.
         """
         for piece in pieces:
-            path = self.path(piece.name, piece.key)
+            path = self._path_of(piece)
             if not path.exists():
                 with claimed(self._lock(path)) as mine:
                     if mine:
-                        self._make(path, piece.make)
-            advance(sum(self.path(each.name, each.key).exists() for each in pieces))
+                        self._make(path, partial(_report_within, piece, advance, sum(map(self.has, pieces))))
+            advance(sum(map(self.has, pieces)))
 
     def paths(self, pieces: Sequence[Piece], report: Reporter) -> list[Path]:
-        """Give the paths of some pieces, once all are there: others' are waited for, and what they left is made."""
-        said = False
+        """Return the paths of pieces once all exist: those of other processes are waited for, or made if abandoned."""
+        waited = False
 
         def wait() -> None:
-            nonlocal said
-            if not said:
-                report.say("waiting for pieces that other processes are at")
-            said = True
+            nonlocal waited
+            if not waited:
+                report.say("waiting for pieces that other processes have claimed")
+            waited = True
 
-        return [self.get(piece.name, piece.key, piece.make, wait) for piece in pieces]
+        found = []
+        for piece in pieces:
+            path = self._path_of(piece)
+            if not path.exists():
+                with claimed(self._lock(path), wait):
+                    self._make(path, partial(_report_within, piece, _ignore, 0))
+            found.append(path)
+        return found
 
-    def alone(self, name: str, report: Reporter) -> AbstractContextManager[bool]:
-        """Hold what is made in many files, the folder ``name``, for this process."""
-        lock = self._lock(self.folder / name)
-        return claimed(lock, lambda: report.say(f"waiting for another process that is at {name}"))
+    def _path_of(self, piece: Piece) -> Path:
+        assert piece.key is not None, "its inputs are known before a piece is made"
+        return self.path(piece.name, piece.key)
 
     def _make(self, path: Path, make: Callable[[Path], object]) -> None:
         if not path.exists():
@@ -109,6 +146,15 @@ class Cache:
 
     def _lock(self, path: Path) -> Path:
         return self.folder / ".locks" / path.relative_to(self.folder)
+
+
+def _report_within(piece: Piece, advance: Callable[[float], None], before: int, path: Path) -> None:
+    """Make a piece, and say how far that is beyond the pieces that exist."""
+    piece.make(path, lambda done, total: advance(before + done / total))
+
+
+def _ignore(done: float) -> None:
+    """Say nothing."""
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""What a run says while it works: a bar with the time left on a terminal, one line per stage elsewhere."""
+"""Progress of a run: a bar with the time left on a terminal, one line per stage elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Advance = Callable[[float], None]
 
 
 class Reporter:
-    """Says what goes on, to a console or to nobody.
+    """Reports progress to a console, or to nobody.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Reporter:
 
     @contextmanager
     def stage(self, title: str, total: float) -> Iterator[Advance]:
-        """Follow one stage of ``total`` units of work; call what is given with the units done so far."""
+        """Time one stage of ``total`` units of work; the function that is yielded takes the units done so far."""
         started = time.monotonic()
         if self.console is not None and self.console.is_terminal and total > 0:
             with _bar(self.console) as bar:
@@ -43,7 +43,7 @@ class Reporter:
         else:
             yield lambda done: None
         self.seconds[title] = time.monotonic() - started
-        self.say(f"{title}: {_spoken(self.seconds[title])}")
+        self.say(f"{title}: {_duration(self.seconds[title])}")
 
 
 def _bar(console: Console):  # type: ignore[no-untyped-def]  # rich is imported only where a bar is drawn
@@ -59,7 +59,7 @@ def _bar(console: Console):  # type: ignore[no-untyped-def]  # rich is imported 
     return Progress(*columns, console=console, transient=True)
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

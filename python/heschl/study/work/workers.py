@@ -1,7 +1,7 @@
 """Which part of a study a process does (``--only``), and several processes at one study (``--jobs``).
 
 Neither needs a plan of who does what: every piece of work is claimed as it is begun (`heschl.study.work.cache`). A
-worker of ``--jobs`` is a run of its own that writes no results, as is each task of an array job on a cluster.
+worker of ``--jobs`` is a run of its own that writes no results, and so is each task of an array job on a cluster.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from heschl.checks import InputError
-from heschl.study.config.study import Study
 from heschl.study.work.progress import Reporter
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+FEATURES = "features"
+"""The stage before all analyses: extraction."""
+SPACE_BY_SPACE = (FEATURES, "encoding")
+"""Stages that can be done for some spaces alone; every other needs all."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Part:
     Attributes
     ----------
     stages : tuple of str
-        "features", "encoding", and of "shared", "published" and "words" those that the study asks for.
+        "features" and the names of analyses.
     spaces : tuple of str
         Features are extracted and fitted of these; the later stages need all.
     whole : bool
@@ -43,34 +48,38 @@ class Part:
     whole: bool
 
     @classmethod
-    def of(cls, study: Study, only: Sequence[str]) -> Part:
-        """Read names of stages and spaces; spaces alone mean their features and fits.
+    def of(cls, stages: Sequence[str], spaces: Sequence[str], only: Sequence[str]) -> Part:
+        """Choose by names of stages and spaces; spaces alone mean their features and fits.
+
+        Parameters
+        ----------
+        stages, spaces : sequence of str
+            All that the study has.
+        only : sequence of str
+            Those to do; everything where there is none.
 
         Raises
         ------
         InputError
             For a name that the study does not know.
         """
-        beside = {"shared": study.shared, "published": study.preset, "words": study.word_lags}
-        stages = ("features", "encoding", *(name for name, settings in beside.items() if settings is not None))
-        spaces = tuple(study.features)
         unknown = [name for name in only if name not in (*stages, *spaces)]
         if unknown:
             raise InputError(
                 "only", ", ".join(map(repr, unknown)), f"stages ({', '.join(stages)}) or spaces ({', '.join(spaces)})"
             )
         if not only:
-            return cls(stages, spaces, True)
-        asked = tuple(name for name in stages if name in only) or ("features", "encoding")
-        later = set(asked) - {"features", "encoding"}
-        return cls(asked, spaces if later else tuple(name for name in spaces if name in only) or spaces, False)
+            return cls(tuple(stages), tuple(spaces), True)
+        chosen = tuple(name for name in stages if name in only) or SPACE_BY_SPACE
+        needs_all = not set(chosen) <= set(SPACE_BY_SPACE) or not set(spaces) & set(only)
+        return cls(chosen, tuple(name for name in spaces if needs_all or name in only), False)
 
 
 @contextmanager
 def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> Iterator[None]:
-    """Have ``jobs`` processes, this one among them, at a part of a study; the threads of the machine are shared out.
+    """Run a part of a study in ``jobs`` processes, this one among them; the machine's threads are divided among them.
 
-    A worker that fails leaves its work to the others, which is said. An interruption ends all of them.
+    A worker that fails leaves its work to the others, and the report says so. An interruption ends all of them.
 
     Raises
     ------
@@ -86,9 +95,10 @@ def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> 
     names = [word for name in (*part.stages, *(() if part.whole else part.spaces)) for word in ("--only", name)]
     command = [sys.executable, "-m", "heschl", "run", str(study), "--out", str(out), *names]
     environment = os.environ | dict.fromkeys(THREADS, str(threads))
-    with tempfile.TemporaryFile("w+") as said, threadpool_limits(threads):
+    with tempfile.TemporaryFile("w+") as errors, threadpool_limits(threads):
         running = [
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment) for _ in range(jobs - 1)
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
+            for _ in range(jobs - 1)
         ]
         try:
             yield
@@ -98,6 +108,6 @@ def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> 
                 process.terminate()
                 process.wait()
         if failed:
-            said.seek(0)
-            why = said.read().strip().splitlines()[-1:] or ["nothing said"]
+            errors.seek(0)
+            why = errors.read().strip().splitlines()[-1:] or ["no message"]
             report.say(f"{failed} of {len(running)} workers ended early, their work was done by others: {why[0]}")

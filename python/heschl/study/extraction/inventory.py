@@ -1,4 +1,4 @@
-"""What is in a study's feature store, and what may go."""
+"""What a study's feature store holds, and what of it may be deleted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from heschl.features.store import FeatureSet, FeatureStore
 from heschl.study.config.study import Study, read_study
 from heschl.study.extraction.spaces import source_key
 from heschl.study.inputs.load import load_inputs
+from heschl.study.work.layout import Layout
 
 
-def store_of(study: Study, folder: Path, out: Path | None = None) -> FeatureStore:
-    """Give a study's feature store: the folder of its [store], else ``features`` in the folder of its results."""
+def store_of(study: Study, folder: Path, layout: Layout) -> FeatureStore:
+    """Return a study's feature store: the folder of its [store], else one in the folder of its results."""
     if study.store.folder is not None:
         return FeatureStore(folder / Path(study.store.folder).expanduser())
-    return FeatureStore((out if out is not None else folder / "results") / "features")
+    return FeatureStore(layout.features)
 
 
 def find_store(path: str | Path) -> FeatureStore:
@@ -30,8 +31,8 @@ def find_store(path: str | Path) -> FeatureStore:
     """
     path = Path(path)
     if path.is_file():
-        return store_of(read_study(path), path.resolve().parent)
-    for folder in (path, path / "features"):
+        return store_of(read_study(path), path.resolve().parent, Layout.of(path))
+    for folder in (path, Layout(path).features):
         if FeatureStore(folder).sets():
             return FeatureStore(folder)
     raise InputError(
@@ -41,7 +42,7 @@ def find_store(path: str | Path) -> FeatureStore:
 
 
 def describe(features: FeatureSet) -> tuple[str, list[str]]:
-    """Say in a line what a set is and how large, and in further ones every choice behind it."""
+    """Return a line on what a set is and how large, and further ones with every choice behind it."""
     about, index = features.description, features.index()
     n_rows = sum(n for _, n in index.values())
     rate = f" at {about.grid.rate:g} Hz" if about.grid is not None else ""
@@ -57,7 +58,7 @@ def describe(features: FeatureSet) -> tuple[str, list[str]]:
 def removable(
     store: FeatureStore, *, keys: Sequence[str] = (), keep: Sequence[Path] = (), older_than: float | None = None
 ) -> list[FeatureSet]:
-    """List the sets that may go.
+    """List the sets that may be deleted.
 
     Parameters
     ----------

@@ -13,16 +13,15 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-import heschl.study.analyses.encoding as encoding
+import heschl.study.analyses.fits.encoding as encoding
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.files import claimed
 from heschl.study import open_results, run_study
-from heschl.study.config.study import read_study
 from heschl.study.manifest import manifest
-from heschl.study.work.cache import Cache, Piece
+from heschl.study.work.cache import Cache, Piece, Progress
 from heschl.study.work.progress import Reporter
-from heschl.study.work.sharing import Part
+from heschl.study.work.workers import Part
 
 COMMAND = [sys.executable, "-m", "heschl", "run"]
 
@@ -41,7 +40,7 @@ def test_pieces_that_others_hold_are_left_and_then_waited_for(tmp_path: Path) ->
     cache, made = Cache(tmp_path), []
 
     def piece(name: str) -> Piece:
-        def make(path: Path) -> None:
+        def make(path: Path, progress: Progress) -> None:
             made.append(name)
             path.write_text(name)
 
@@ -93,14 +92,12 @@ def test_a_worker_that_fails_leaves_its_work_to_others(
 def test_only_some_of_it(own_cohort: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(app, ["run", str(own_cohort), "--only", "mel", "--only", "gpt"])
     assert done.exit_code == 0, done.output
-    assert f"4 of 8 fits are missing; heschl run {own_cohort} does what is left" in done.output.replace("\n", "")
-    assert [(item.space, item.extracted, item.fitted) for item in manifest(own_cohort)] == [
-        ("mel", 8, 1), ("wav", 0, 0), ("gpt", 8, 3), ("static", 0, 0),
-    ]  # fmt: skip
+    assert f"6 of 10 pieces are missing; heschl run {own_cohort} makes them" in done.output.replace("\n", "")
+    assert [len(item.done) for item in manifest(own_cohort)] == [8, 0, 8, 0, 1, 0, 3, 0, 0]
     assert not (own_cohort.parent / "results" / "results.zarr").exists()
     monkeypatch.setattr(encoding, "fit_layer", lambda *_, **__: pytest.fail("features alone were asked for"))
     run_study(own_cohort, only=["features"])
-    assert all(item.extracted == 8 for item in manifest(own_cohort))
+    assert [len(item.done) for item in manifest(own_cohort)][:4] == [8] * 4
     monkeypatch.undo()
     assert_same(run_study(own_cohort), whole_run)
     for unknown in ("mell", "shared"):  # this study has no [shared]
@@ -108,17 +105,20 @@ def test_only_some_of_it(own_cohort: Path, whole_run: Path, monkeypatch: pytest.
             run_study(own_cohort, only=["mel", unknown])
 
 
-def test_what_a_part_is(own_cohort: Path) -> None:
-    study = read_study(own_cohort)
-    assert Part.of(study, []) == Part(("features", "encoding"), ("mel", "wav", "gpt", "static"), True)
-    assert Part.of(study, ["wav", "encoding"]) == Part(("encoding",), ("wav",), False)
+def test_what_a_part_is() -> None:
+    stages, spaces = ("features", "encoding", "shared"), ("mel", "wav")
+    assert Part.of(stages, spaces, []) == Part(stages, spaces, True)
+    assert Part.of(stages, spaces, ["wav", "encoding"]) == Part(("encoding",), ("wav",), False)
+    assert Part.of(stages, spaces, ["wav"]) == Part(("features", "encoding"), ("wav",), False)
+    assert Part.of(stages, spaces, ["features"]) == Part(("features",), spaces, False)
+    assert Part.of(stages, spaces, ["shared", "wav"]) == Part(("shared",), spaces, False)
 
 
 def test_the_device_of_a_study(own_cohort: Path) -> None:
     run_study(own_cohort)
     text = own_cohort.read_text()
     own_cohort.write_text(text.replace("[encoding]", '[encoding]\ndevice = "cpu"'))
-    assert all(item.fitted == item.fits for item in manifest(own_cohort))  # results do not depend on it
+    assert not any(item.missing for item in manifest(own_cohort))  # results do not depend on it
     own_cohort.write_text(text.replace("[encoding]", '[encoding]\ndevice = "cuda"'))
     if "HESCHL_EMULATE_CUDA" not in os.environ:
         with pytest.raises(InputError, match='device: found "cuda"'):

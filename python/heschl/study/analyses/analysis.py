@@ -1,0 +1,167 @@
+"""What an analysis is: its pieces, their price, and what it says in results, tables, report and summary."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from heschl.study.config.study import Study
+from heschl.study.inputs.audit import Finding
+from heschl.study.session import Session
+from heschl.study.work.cache import Piece
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of an analysis that is reported, planned and shared out as one.
+
+    Attributes
+    ----------
+    title : str
+        As a run and its plan call it.
+    pieces : tuple of Piece
+        What is kept of it.
+    space : str or None
+        The feature space whose features are enough for it; None where it takes several.
+    """
+
+    title: str
+    pieces: tuple[Piece, ...]
+    space: str | None = None
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What a stage will take.
+
+    Attributes
+    ----------
+    name : str
+        The stage's title.
+    fits : int
+        Pieces, or stimuli.
+    seconds : float
+    memory, disk : float
+        Bytes: at the peak, above what is loaded at the start; left behind.
+    how : str
+        The solver, and why; or how the time was found.
+    """
+
+    name: str
+    fits: int
+    seconds: float
+    memory: float
+    disk: float
+    how: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the report.
+
+    Attributes
+    ----------
+    name : str
+        Its anchor in the file.
+    title : str
+    table : DataFrame
+    text : str
+        What the columns are.
+    """
+
+    name: str
+    title: str
+    table: pd.DataFrame
+    text: str
+
+
+class Analysis(ABC):
+    """One analysis: a file in this folder and a row of `heschl.study.analyses.registry.ANALYSES`.
+
+    Attributes
+    ----------
+    name : str
+        As ``--only`` takes it; the folder of its pieces in the cache.
+    variable : str
+        A variable that results have where the analysis was done.
+    needs : tuple of str
+        Analyses that must be done before it is known what its pieces depend on.
+    optional : bool
+        Whether results can be written where it fails.
+    """
+
+    name: ClassVar[str]
+    variable: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[bool] = True
+
+    @abstractmethod
+    def wanted(self, study: Study) -> bool:
+        """Whether a study asks for it."""
+
+    @abstractmethod
+    def stages(self, session: Session) -> list[Stage]:
+        """Return all its pieces, stage by stage; none of them is made yet."""
+
+    @abstractmethod
+    def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
+        """Foretell what its stages will take, given the costs of stages before them by title."""
+
+    @abstractmethod
+    def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
+        """Return the results with what was found; all pieces exist."""
+
+    def present(self, results: xr.Dataset) -> bool:
+        """Whether results have it."""
+        return self.variable in results
+
+    def audit(self, session: Session) -> list[Finding]:
+        """Look for test data that it could know."""
+        return []
+
+    def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
+        """Return the tables that are written as CSV, by name."""
+        return {}
+
+    def sections(self, results: xr.Dataset) -> list[Section]:
+        """Return the tables of the report."""
+        return []
+
+    def methods(self, results: xr.Dataset, study: Study) -> str:
+        """Return a paragraph of the methods text."""
+        return ""
+
+    def summary(self, results: xr.Dataset, study: Study) -> str:
+        """Return a section of the summary, in Markdown."""
+        return ""
+
+    def lines(self, results: xr.Dataset) -> Sequence[str]:
+        """Return what a run says of it at its end."""
+        return ()
+
+    def done(self, session: Session) -> bool:
+        """Whether all its pieces exist."""
+        return all(session.cache.has(piece) for stage in self.stages(session) for piece in stage.pieces)
+
+    def run(self, session: Session, spaces: Sequence[str] | None = None) -> None:
+        """Make every piece that is missing, or wait for the process that has claimed it.
+
+        Parameters
+        ----------
+        session : Session
+            With the features extracted.
+        spaces : sequence of str, optional
+            Only the stages of these spaces.
+        """
+        stages = [stage for stage in self.stages(session) if spaces is None or stage.space in (None, *spaces)]
+        for stage in stages:
+            with session.report.stage(stage.title, len(stage.pieces)) as advance:
+                session.cache.share(stage.pieces, advance)
+        for stage in stages:
+            session.cache.paths(stage.pieces, session.report)

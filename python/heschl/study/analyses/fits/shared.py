@@ -1,0 +1,249 @@
+"""What two models share, for one group of subjects: canonical splits, encoding from their parts, probes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heschl.checks import InputError
+from heschl.linear import (
+    CCA,
+    AlphaEdgeWarning,
+    BandedRidgeCV,
+    FeatureSpaces,
+    Repeated,
+    SharedParts,
+    nested_cv_learned,
+    probe,
+    residual,
+)
+from heschl.linear.cca.costs import device_of_pairs
+from heschl.study.analyses.fits.encoding import GroupFits, LayerFit
+from heschl.study.config.analyses import Shared
+from heschl.study.config.encoding import Encoding
+from heschl.study.extraction.features import Features, expanded, spoken_rows
+from heschl.study.work.cache import Progress, save_arrays
+
+KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")
+SIDES = {"speech": "a", "language": "b"}
+WEIGHTINGS = 10
+"""Of the probes' spaces against each other, tried for their unique variance."""
+
+
+def probes(settings: Shared) -> list[str]:
+    """Name what the shared part is probed with."""
+    return [name for name in ("semantic", "acoustic", "context") if getattr(settings, name)]
+
+
+def part_names(settings: Shared) -> list[str]:
+    """Name all parts, in the order of figures."""
+    names = [f"{side} {part}" for side in SIDES for part in ("layer", "all", "top", "rest")]
+    names += ["acoustic layer"] if settings.acoustic else []
+    names += [f"probe {name}" for name in probes(settings)]
+    return names + [f"{side} top {k}" for side in SIDES for k in settings.sweep]
+
+
+def write_part(split: Split, name: str, path: Path, progress: Progress) -> None:
+    """Write the scores of one part."""
+    split.write_part(name, path)
+
+
+def write_correlations(split: Split, path: Path, progress: Progress) -> None:
+    """Write the canonical correlations of each fold."""
+    split.write_correlations(path)
+
+
+def write_unique(split: Split, path: Path, progress: Progress) -> None:
+    """Write what each probe alone explains."""
+    split.write_unique(path)
+
+
+class Split:
+    """The layers of one group of subjects and what is learned of them, fold by fold.
+
+    Parameters
+    ----------
+    fits : GroupFits
+        Layers are chosen by their inner scores.
+    features : mapping of space to Features
+    settings, encoding : Shared, Encoding
+    """
+
+    def __init__(self, fits: GroupFits, features: Mapping[str, Features], settings: Shared, encoding: Encoding) -> None:
+        self.group, self.settings, self.encoding = fits.group, settings, encoding
+        used = (settings.speech, settings.language, settings.semantic, settings.acoustic)
+        self.spaces = {name: features[name] for name in dict.fromkeys(filter(None, used))}
+        self.rate = features[settings.language].grid.rate
+        self.row_fold = np.repeat(fits.group.folds, fits.group.lengths)
+        self.spoken, self.words = spoken_rows(features[settings.language], fits.group)
+        self.layers = self._chosen(fits)
+        self.cca = CCA(
+            settings.n_components if not settings.sweep else max(settings.n_components, *settings.sweep),
+            reg=settings.reg,
+            pca=settings.principal_components(),
+            standardize=settings.standardize,
+            device=device_of_pairs(
+                encoding.device, (1, _width(features[settings.speech])), (1, _width(features[settings.language])),
+                len(self.row_fold),
+            ),
+        )  # fmt: skip
+        self.load = lru_cache(maxsize=4)(self._load)
+        self.parts = lru_cache(maxsize=None)(self._parts)
+
+    def layer_names(self) -> list[tuple[str, str]]:
+        """Speech and language layer of each fold."""
+        a, b = (self.spaces[name].layers for name in (self.settings.speech, self.settings.language))
+        return [(a[i], b[j]) for i, j in self.layers]
+
+    def write_part(self, name: str, path: Path) -> None:
+        """Score one part by nested cross-validation."""
+        scores = nested_cv_learned(
+            lambda k, _: {name: lambda: self.features(name, k)},
+            self.group.y,
+            segments=self.group.lengths,
+            folds=self.group.folds,
+            lags=self.encoding.lags(self.rate),
+            alphas=self.encoding.alpha_grid(),
+            standardize=self.encoding.standardize,
+            alpha_per_target=self.encoding.alpha_per_target,
+            missing="mask",
+            device=self.encoding.device,
+        )[name]
+        arrays = {field: getattr(scores, field) for field in KEPT}
+        if name.endswith("layer"):
+            arrays["predictions"] = scores.predictions
+        save_arrays(path, arrays)
+
+    def write_correlations(self, path: Path) -> None:
+        """Canonical correlations of each fold's training rows, and of its test rows."""
+        found = np.full((2, self.encoding.folds, self.cca.n_components), np.nan)
+        for k in range(self.encoding.folds):
+            parts, (a, b) = self.parts(k), self.pair(k)
+            both = parts.cca.correlations_, parts.held_out(a, b, self.row_fold == k, self._words())
+            for out, values in zip(found, both, strict=True):
+                out[k, : len(values)] = values
+        save_arrays(path, {"correlations": found[0], "held_out": found[1]})
+
+    def write_unique(self, path: Path) -> None:
+        """Held-out R² of all probes together, and what is lost without each: a penalty for each, of every other λ."""
+        names, y = probes(self.settings), self.group.y.astype(np.float64)
+        folds, lengths = range(self.encoding.folds), self.group.lengths
+        r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)
+        for k in folds:
+            spaces = {name: self._probe(name, k) for name in names}
+            test, own = self.row_fold == k, self.group.folds == k
+            stimuli = np.repeat([name for name, _ in self.group.segments], lengths)[~test]
+            for i, left_out in enumerate([*names, None]):
+                X = {name: values for name, values in spaces.items() if name != left_out}
+                model = BandedRidgeCV(
+                    alphas=self.encoding.alpha_grid()[::2], n_iter=WEIGHTINGS, lags=self.encoding.lags(self.rate),
+                    cv=self.encoding.folds - 1, standardize=True, missing="mask", random_state=0,
+                    alpha_per_target=self.encoding.alpha_per_target, device=self.encoding.device,
+                )  # fmt: skip
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table of parts says it
+                    model.fit(FeatureSpaces({n: v[~test] for n, v in X.items()}), y[~test],
+                              segments=lengths[~own], groups=stimuli)  # fmt: skip
+                predicted = model.predict(FeatureSpaces({n: v[test] for n, v in X.items()}), segments=lengths[own])
+                r2[i, k] = _r2(y[test], np.asarray(predicted).reshape(y[test].shape))
+        mean = np.nanmean(r2, axis=1)
+        save_arrays(path, {"unique": np.concatenate([mean[-1] - mean[:-1], mean[-1:]])})
+
+    def features(self, name: str, k: int) -> NDArray[Any] | Repeated:
+        """Features of one part, as outer fold k has learned them."""
+        kind, what, *rest = name.split()
+        i, j = self.layers[k]
+        if kind == "probe":
+            return self._probe(what, k)
+        if what == "layer":
+            space = getattr(self.settings, kind)
+            return self.spaces[space].layer({"speech": i, "language": j}.get(kind, 0), self.group.segments)
+        side = SIDES[kind]
+        X = self.pair(k)[0 if side == "a" else 1]
+        cut = int(rest[0]) if rest else self.settings.n_components
+        if cut == self.cca.n_components:
+            return self.parts(k).features(side, X, what, self.settings.coords)
+        if what == "top":
+            return self.parts(k).features(side, X, "top", self.settings.coords, k=cut)
+        return SharedParts(self._cut(k, cut), self.spoken).features(side, X, what, self.settings.coords)
+
+    def pair(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Both layers of fold k, frame by frame."""
+        i, j = self.layers[k]
+        return self.load(self.settings.speech, i), self.load(self.settings.language, j)
+
+    def train(self, k: int) -> NDArray[np.bool_]:
+        """Rows that fold k learns from."""
+        return np.ones(len(self.row_fold), dtype=bool) if self.settings.scope == "all" else self.row_fold != k
+
+    def _parts(self, k: int) -> SharedParts:
+        a, b = self.pair(k)
+        return SharedParts.learn(self.cca, a, b, self.train(k), spoken=self.spoken, words=self._words())
+
+    def _cut(self, k: int, n_components: int) -> CCA:
+        """The same analysis with fewer components, whose rest is larger."""
+        a, b = self.pair(k)
+        smaller = CCA(**{**self.cca.get_params(), "n_components": n_components})
+        return SharedParts.learn(smaller, a, b, self.train(k), spoken=self.spoken, words=self._words()).cca
+
+    def _probe(self, what: str, k: int) -> NDArray[Any]:
+        train, words = self.train(k), self._words()
+        shared = self.parts(k).features("b", self.pair(k)[1], "top", k=self.settings.n_components)
+        if what == "context":
+            base = self.load(self.settings.language, 0)
+            X = residual(self.pair(k)[1], base, train & self.spoken, reg=self.settings.context_reg)
+        else:
+            X = self.load(getattr(self.settings, what), 0)
+        return probe(shared, X, train, spoken=self.spoken, words=words, n_components=self.settings.n_components)
+
+    def _words(self) -> NDArray[np.int64] | None:
+        return self.words if self.settings.level == "words" else None
+
+    def _load(self, space: str, layer: int) -> NDArray[Any]:
+        return expanded(self.spaces[space].layer(layer, self.group.segments))
+
+    def _chosen(self, fits: GroupFits) -> list[tuple[int, int]]:
+        """Layers of each fold: the named ones, or those with the best mean inner score over electrodes."""
+        spaces = (self.settings.speech, self.settings.language)
+        if self.settings.layers != "best":
+            i, j = (_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
+            return [(i, j)] * self.encoding.folds
+        n = len(fits.group.electrodes)
+        best = []
+        for space in spaces:
+            inner = [LayerFit.load(fits.layers[space, layer]).inner_r2[:, :n] for layer in self.spaces[space].layers]
+            best.append(np.nanmean(np.stack(inner), axis=2).argmax(axis=0))
+        return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
+
+
+def _width(space: Features) -> int:
+    return space.description.width
+
+
+def _index(layers: Sequence[str], name: str, space: str) -> int:
+    if name not in layers:
+        raise InputError("shared.layers", repr(name), f"a layer of {space}: {', '.join(layers)}")
+    return layers.index(name)
+
+
+def shared_variance(a: NDArray[Any], b: NDArray[Any], fold: NDArray[Any]) -> NDArray[np.float64]:
+    """r² of two models' predictions (n, c), each fold about its own mean; NaN where one is constant."""
+    sums = np.zeros((3, a.shape[1]))
+    for k in np.unique(fold):
+        known = fold == k
+        x, y = (np.asarray(side[known], dtype=np.float64) for side in (a, b))
+        x, y = x - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0)
+        sums += np.nansum(np.stack([x * y, x * x, y * y]), axis=1)
+    size = sums[1] * sums[2]
+    return np.asarray(np.divide(sums[0] ** 2, size, out=np.full(size.shape, np.nan), where=size > 0))
+
+
+def _r2(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
+    sse, sst = np.nansum((y - predicted) ** 2, axis=0), np.nansum((y - np.nanmean(y, axis=0)) ** 2, axis=0)
+    return np.asarray(1 - np.divide(sse, sst, out=np.full(sst.shape, np.nan), where=sst > 0))

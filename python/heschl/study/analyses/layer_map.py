@@ -1,0 +1,81 @@
+"""The map of layers: canonical correlations of every speech layer with every language layer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from heschl.files import digest
+from heschl.linear import cca_grid
+from heschl.linear.cca.costs import device_of_pairs, map_operations
+from heschl.sources import code_key
+from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.fits.layer_map import CORRELATIONS, write_layer_map
+from heschl.study.config.analyses import Shared
+from heschl.study.config.study import Study
+from heschl.study.session import Session
+from heschl.study.work.cache import Piece, load_arrays
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TITLE = "layers with layers"
+
+
+class LayerMap(Analysis):
+    """[shared] with ``layer_map``: adds ``layer_correlation`` (layer_a, layer_b, kept), speech by language."""
+
+    name: ClassVar[str] = "layer_map"
+    variable: ClassVar[str] = "layer_correlation"
+
+    def wanted(self, study: Study) -> bool:
+        """Where [shared] asks for it."""
+        return study.shared is not None and study.shared.layer_map
+
+    def stages(self, session: Session) -> list[Stage]:
+        """Return one piece, of the first group's stimuli."""
+        settings, group = _settings(session), session.groups[0]
+        speech, language = (session.features[name] for name in (settings.speech, settings.language))
+        inputs = [speech.key, language.key, group.segments, settings.model_dump()]
+        pairs = session.cache.path(f"{self.name}/pairs", digest(code_key(write_layer_map.__module__), *inputs))
+        make = partial(write_layer_map, group, speech, language, settings, session.study.encoding.device, pairs)
+        return [Stage(TITLE, (Piece.of(f"{self.name}/map.npz", make, *inputs),))]
+
+    def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
+        """Time one pair of layers of noise, of fewer rows than the study's where these are many."""
+        settings = _settings(session)
+        a, b = (session.sources[name].description for name in (settings.speech, settings.language))
+        n = int(session.groups[0].lengths.sum())
+        m = min(n, 4 * max(a.width, b.width))
+        rng = np.random.default_rng(0)
+        x, y = (rng.standard_normal((m, side.width)) for side in (a, b))
+        shapes = (len(a.layers), a.width), (len(b.layers), b.width)
+        device = device_of_pairs(session.study.encoding.device, *shapes, n)
+        took = 0.0
+        for _ in range(2):  # the first one loads libraries
+            begin = time.perf_counter()
+            cca_grid({"0": x}, {"0": y}, n_components=min(settings.n_components, a.width, b.width), device=device)
+            took = time.perf_counter() - begin
+        seconds = took * map_operations(*shapes, n) / map_operations((1, a.width), (1, b.width), m)
+        memory = 8.0 * n * (len(a.layers) * a.width + 3 * b.width)
+        return [StageCost(TITLE, len(a.layers) * len(b.layers), seconds, memory, 1e6, "timed on one pair")]
+
+    def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
+        """Return the results with the map."""
+        settings = _settings(session)
+        (stage,) = self.stages(session)
+        (path,) = session.cache.paths(stage.pieces, session.report)
+        values = load_arrays(path)[CORRELATIONS]
+        return results.assign(layer_correlation=(("layer_a", "layer_b", "kept"), values)).assign_coords(
+            layer_a=list(session.features[settings.speech].layers),
+            layer_b=list(session.features[settings.language].layers),
+        )
+
+
+def _settings(session: Session) -> Shared:
+    assert session.study.shared is not None, "the study asks for it"
+    return session.study.shared

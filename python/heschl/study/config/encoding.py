@@ -1,0 +1,59 @@
+"""[encoding]: lags, penalties, folds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from heschl.checks import check_lags
+from heschl.study.section import Device, Positive, Seconds, Section
+
+
+class AlphaRange(Section):
+    """λ from ``low`` to ``high``, ``n`` of them, evenly spaced in log λ."""
+
+    low: Positive
+    high: Positive
+    n: Annotated[int, Field(ge=1, le=1000)]
+
+
+def _table_or_list(value: Any) -> str:
+    return "table" if isinstance(value, dict | AlphaRange) else "list"
+
+
+class Encoding(Section):
+    """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, and the folds."""
+
+    tmin: Seconds = 0.0
+    tmax: Seconds = 0.38
+    alphas: Annotated[
+        Annotated[AlphaRange, Tag("table")] | Annotated[list[Positive], Field(min_length=1), Tag("list")],
+        Discriminator(_table_or_list),
+    ] = AlphaRange(low=1.0, high=1e7, n=10)
+    folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
+    standardize: bool = True
+    alpha_per_target: bool = True
+    device: Device = "auto"
+
+    def decides(self) -> dict[str, Any]:
+        """Return the settings that decide what comes out; the device does not, but for rounding."""
+        return self.model_dump(exclude={"device"})
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Encoding:
+        if self.tmin > self.tmax:
+            raise ValueError(f"tmin at or before tmax, not tmin = {self.tmin:g} s and tmax = {self.tmax:g} s")
+        return self
+
+    def alpha_grid(self) -> NDArray[np.float64]:
+        """Return the λ as an array, in rising order."""
+        if isinstance(self.alphas, AlphaRange):
+            return np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
+        return np.unique(np.asarray(self.alphas, dtype=np.float64))
+
+    def lags(self, rate: float) -> range:
+        """Return the lags in whole frames, both ends rounded to the nearest frame, at ``rate`` Hz."""
+        return check_lags((), self.tmin, self.tmax, rate)
