@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from heschl.sources import imports_of as imports_of_module
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "heschl"
 
-# Each room and what it may import of heschl, besides itself; checks.py, files.py and names.py are open to all.
+# Each room and what it may import of heschl, besides itself and what is open to all.
+OPEN_TO_ALL = {"checks", "files", "names", "sources"}
 MAY_IMPORT = {
     "linear": {"_core"},
     "timing": set(),
@@ -22,6 +25,17 @@ MAY_IMPORT = {
     "cli": {"study"},
     "__main__": {"cli"},
 }
+
+# Rooms inside a room, floor by floor from the top: a file imports from its own room and from lower floors alone.
+FLOORS = {
+    "linear": (
+        ("estimators", "nulls"), ("crossval",), ("ridge", "cca"), ("moments",), ("design",), ("device",),
+    ),
+    "study": (
+        ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results"), ("analyses",),
+        ("session",), ("extraction",), ("inputs", "work"), ("config",), ("kinds",), ("section", "statistics"),
+    ),
+}  # fmt: skip
 
 
 def room_of(path: Path) -> str:
@@ -49,13 +63,43 @@ def test_imports_point_down(room: str) -> None:
     if room not in ("linear", "timing"):
         public |= {"LaggedRidgeCV", "lagged_design", "AlphaEdgeWarning"}  # the core, by its public name
     for path in files:
-        extra = imports_of(path) - MAY_IMPORT[room] - {room, "checks", "files", "names"} - public
+        extra = imports_of(path) - MAY_IMPORT[room] - {room, *OPEN_TO_ALL} - public
         assert not extra, f"{path.relative_to(ROOT)} imports {sorted(extra)}; {room} may import {MAY_IMPORT[room]}"
 
 
 def test_every_room_is_known() -> None:
-    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "checks", "files", "moved", "names"}
+    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "moved", *OPEN_TO_ALL}
     assert rooms == set(MAY_IMPORT)
+
+
+def modules() -> list[str]:
+    """Full names of all Python modules, packages by their ``__init__`` left out: those only hand names on."""
+    paths = [path.relative_to(PACKAGE.parent).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    return sorted(".".join(path.parts) for path in paths if path.name != "__init__")
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_inside_a_room_arrows_point_down(room: str) -> None:
+    floor_of = {inner: floor for floor, inners in enumerate(FLOORS[room]) for inner in inners}
+    inside = [name for name in modules() if name.startswith(f"heschl.{room}.")]
+    apart = {"reference"} if room == "linear" else set()  # the oracle of tests
+    assert {name.split(".")[2] for name in inside} == set(floor_of) | apart
+    for name in inside:
+        own = name.split(".")[2]
+        for other in imports_of_module(name):
+            target = other.split(".")[2] if other.startswith(f"heschl.{room}.") else own
+            if own not in apart and target != own:
+                assert floor_of[target] > floor_of[own], f"{name} imports {other}, which is not below it"
+
+
+def test_no_circle_of_imports_anywhere() -> None:
+    """Also inside a room: modules can be put in an order in which each imports only what comes before it."""
+    left = {name: imports_of_module(name) for name in modules()}
+    while left:
+        bottom = [name for name, imported in left.items() if not imported & left.keys()]
+        assert bottom, f"imports go round in circles among {sorted(left)}"
+        for name in bottom:
+            del left[name]
 
 
 def test_the_core_knows_no_python() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import heschl
-from heschl.sources import _imported, code_key, modules_behind
+from heschl.sources import code_key, imports_of, modules_behind
 
 PACKAGE = Path(heschl.__file__).parent
 
@@ -30,7 +30,7 @@ def test_imports_are_followed_through_packages_and_into_functions() -> None:
 
 
 def test_a_name_handed_on_by_a_package_counts_where_it_is_defined() -> None:
-    assert _imported("heschl.study.extraction.features") >= {"heschl.linear.design.spaces"}
+    assert imports_of("heschl.study.extraction.features") >= {"heschl.linear.design.spaces"}
     assert "heschl.linear" not in modules_behind("heschl.study.extraction.features")
 
 
@@ -49,7 +49,7 @@ def test_every_import_at_run_time_is_in_the_key() -> None:
     stage = "heschl.study.extraction.features"
     code = f"import sys, {stage}; print(*(m for m in sys.modules if m.startswith('heschl.')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    direct = {name for name in loaded if name in _imported(stage)}
+    direct = {name for name in loaded if name in imports_of(stage)}
     assert direct and direct <= modules_behind(stage)
 
 

@@ -107,7 +107,7 @@ def plan(
     study: Annotated[Path, typer.Argument(help="The study.toml.")],
     out: Annotated[Path | None, typer.Option(help="Where `heschl run` would write.")] = None,
 ) -> None:
-    """Say what a run will take, before any of it is done: fits, time, memory, disk, and the solver of each stage.
+    """Estimate what a run will take before any of it is done: fits, time, memory, disk, and the solver of each stage.
 
     Tries this machine for some seconds. A study that cannot fit is refused, with the settings that would help. A run
     in the same folder is compared with its plan when it ends.
@@ -340,7 +340,7 @@ def simulate_recording(
 
 @contextmanager
 def _plainly() -> Iterator[Console]:
-    """Give a console, and say what went wrong in a message rather than a traceback."""
+    """Yield a console; what goes wrong is printed as a message, not a traceback."""
     try:
         yield Console()
     except InputError as error:

@@ -18,7 +18,7 @@ from heschl.checks import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write a file or folder to; it takes the place of ``path`` once it is whole.
+    """Yield a temporary path to write a file or folder to; it takes the place of ``path`` once it is whole.
 
     Whatever goes wrong, an interruption from the keyboard too, ``path`` is left as it was.
     """

@@ -62,7 +62,7 @@ def modules_behind(module: str) -> frozenset[str]:
         raise ModuleNotFoundError(f"no module {module!r}")
     found, todo = {module}, [module]
     while todo:
-        new = _imported(todo.pop()) - found
+        new = imports_of(todo.pop()) - found
         found |= new
         todo += new
     return frozenset(found)
@@ -99,7 +99,7 @@ def _tree(module: str) -> ast.Module:
 
 
 @cache
-def _imported(module: str) -> frozenset[str]:
+def imports_of(module: str) -> frozenset[str]:
     """Name the modules of heschl that a module imports itself."""
     names: set[str] = set()
     for node in ast.walk(_tree(module)):

@@ -31,7 +31,7 @@ class Item:
         return f"{self.title}: {len(self.done)} of {total} done"
 
     def listed(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the names under the words for what they are."""
+        """Return the names of pieces under "done" and "left"."""
         return [("done", self.done), ("left", self.missing)]
 
 

@@ -1,6 +1,6 @@
 """Before any work: how many fits, by which solver, how long, how much memory and disk; and whether that fits.
 
-Time is foretold from trials of this machine: fits of the study's own shapes, with fewer frames where a whole one would
+Time is estimated from trials on this machine: fits of the study's own shapes, with fewer frames where a whole one would
 take long, and the extraction of one stimulus.
 """
 
@@ -62,7 +62,7 @@ class Plan:
 
 
 def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter | None = None) -> Plan:
-    """Foretell what `run_study` will take; everything is checked, nothing of it is done.
+    """Estimate what `run_study` will take; everything is checked, none of it is done.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
 
 
 def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
-    """Hold a run's seconds against the plan that was made for it; written to ``timing.json``.
+    """Compare a run's seconds with the plan that was made for it; written to ``timing.json``.
 
     Parameters
     ----------
     layout : Layout
         The results folder.
     actual : mapping of stage to float
-        s. Stages that found their work done already say nothing, and are left out.
+        s.
 
     Returns
     -------

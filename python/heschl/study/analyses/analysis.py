@@ -103,7 +103,7 @@ class Analysis(ABC):
 
     @abstractmethod
     def wanted(self, study: Study) -> bool:
-        """Whether a study asks for it."""
+        """Return whether a study asks for it."""
 
     @abstractmethod
     def stages(self, session: Session) -> list[Stage]:
@@ -111,18 +111,18 @@ class Analysis(ABC):
 
     @abstractmethod
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
-        """Foretell what its stages will take, given the costs of stages before them by title."""
+        """Estimate what its stages will take, given the costs of earlier stages by title."""
 
     @abstractmethod
     def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
         """Return the results with what was found; all pieces exist."""
 
     def present(self, results: xr.Dataset) -> bool:
-        """Whether results have it."""
+        """Return whether results have it."""
         return self.variable in results
 
     def audit(self, session: Session) -> list[Finding]:
-        """Look for test data that it could know."""
+        """Check whether it could know test data."""
         return []
 
     def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
@@ -146,7 +146,7 @@ class Analysis(ABC):
         return ()
 
     def done(self, session: Session) -> bool:
-        """Whether all its pieces exist."""
+        """Return whether all its pieces exist."""
         return all(session.cache.has(piece) for stage in self.stages(session) for piece in stage.pieces)
 
     def run(self, session: Session, spaces: Sequence[str] | None = None) -> None:

@@ -44,7 +44,7 @@ class FitCost:
 
 
 def layer_cost(session: Session, space: str, group: FitGroup) -> FitCost:
-    """Foretell the fit of one layer of a space to one group."""
+    """Estimate the fit of one layer of a space to one group."""
     encoding, about = session.study.encoding, session.sources[space].description
     placement = session.study.features[space].placement
     n = int(group.lengths.sum())

@@ -93,7 +93,7 @@ def encoding_title(space: str) -> str:
 
 
 def encoding_done(session: Session) -> bool:
-    """Whether all fits exist, so that what is chosen by them is known."""
+    """Return whether all fits exist, so that the layers that they choose are known."""
     return EncodingAnalysis().done(session)
 
 

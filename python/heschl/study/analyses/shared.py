@@ -157,12 +157,12 @@ class SharedAnalysis(Analysis):
         return [Section("shared", "What the models share", table, "Median over electrodes of each part's score.")]
 
     def methods(self, results: xr.Dataset, study: Study) -> str:
-        """Say how the shared part was found."""
+        """Return how the shared part was found."""
         assert study.shared is not None, "there are shared results"
         return _methods(results, study.shared)
 
     def summary(self, results: xr.Dataset, study: Study) -> str:
-        """Say what the models share and what it predicts."""
+        """Return what the models share and what it predicts."""
         assert study.shared is not None, "there are shared results"
         return _summary(results, study.shared)
 
@@ -222,7 +222,7 @@ def shared_table(results: xr.Dataset) -> pd.DataFrame:
 
 
 def _summary(results: xr.Dataset, settings: Shared) -> str:
-    """Say in Markdown what the models share and what it predicts."""
+    """Write in Markdown what the models share and what it predicts."""
     text = [f"## What {settings.speech} and {settings.language} share\n"]
     rows = "all stimuli, the test folds among them (as published)" if settings.scope == "all" else "the training folds"
     layers = sorted({" and ".join(pair) for pair in results["shared_layer"].values.reshape(-1, 2).tolist()})

@@ -62,7 +62,7 @@ class Shared(Section):
         return self
 
     def principal_components(self) -> float | int | None:
-        """Give ``pca`` as `heschl.CCA` takes it."""
+        """Return ``pca`` as `heschl.CCA` takes it."""
         return int(self.pca) if self.pca is not None and self.pca > 1 else self.pca
 
 
@@ -87,5 +87,5 @@ class WordLags(Section):
         return self
 
     def lags(self) -> NDArray[np.float64]:
-        """Give the lags in s, both ends included."""
+        """Return the lags in s, both ends included."""
         return np.asarray(self.tmin + self.step * np.arange(int((self.tmax - self.tmin) / self.step + 1e-9) + 1))

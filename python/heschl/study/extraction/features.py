@@ -130,7 +130,7 @@ def expanded(values: Floats | Repeated) -> Floats:
 
 
 def spoken_rows(language: Features, group: FitGroup) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Tell which rows have a word, and the first row and one past the last of each word."""
+    """Return which rows have a word, and the first row and one past the last of each word."""
     spoken, words, start = [], [], 0
     for name, n_frames in group.segments:
         word = word_of_frames(language.stimuli[name].words, language.grid.times(n_frames))

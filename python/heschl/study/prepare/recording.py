@@ -219,7 +219,7 @@ def _as_given(raw: Recording) -> HighGamma:
 
 
 def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFrame:
-    """Give the events that the trigger channel has."""
+    """Return the events of the trigger channel."""
     import pandas as pd
 
     assert settings.trigger is not None and settings.sounds is not None, "the settings have been checked"
@@ -238,7 +238,7 @@ def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFr
 def _onsets(
     recording: Recording, settings: Preparation, folder: Path, report: Reporter
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Give the events at the onsets that the recorded sound has, and what was found."""
+    """Return the events at the onsets that the recorded sound has, and what was found."""
     if recording.audio is None or settings.sounds is None:
         return recording.events, ("onsets as the events say",)
     files = named_files(folder, settings.sounds, "sounds")
@@ -288,7 +288,7 @@ def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.
 
 
 def _ceiling(trials: Responses) -> pd.DataFrame | str:
-    """Give the noise ceiling, or why there is none."""
+    """Return the noise ceiling, or why there is none."""
     try:
         return noise_ceiling(trials)
     except InputError as error:

@@ -84,7 +84,7 @@ def _cortex(side: str) -> tuple[Double, NDArray[np.int64], Double]:
 
 
 def _near_cortex(positions: Double) -> bool:
-    """Whether nearly all positions lie within reach of the cortex."""
+    """Return whether nearly all positions lie within reach of the cortex."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(np.concatenate([_cortex(side)[0] for side in HEMISPHERES]) / 1e3)

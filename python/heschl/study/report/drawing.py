@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+class Drawing(NamedTuple):
+    """A row of the table of figures.
+
+    Attributes
+    ----------
+    name : str
+        Of its files; the figures of the paper begin with their number.
+    draw : callable
+        draw(results) returns the figure; its docstring is the caption.
+    shown : callable
+        shown(results): whether these results have what it shows.
+    """
+
+    name: str
+    draw: Callable[[Any], Figure]
+    shown: Callable[[Any], bool] = lambda results: True
+
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY, INK = "#9A9A9A", "#333333"
@@ -47,7 +67,7 @@ def make_figure(
 
 
 def columns_of(n_panels: int) -> int:
-    """Give up to three panels a row, and four as two by two."""
+    """Return the number of columns for panels: up to three, and two for four panels."""
     return 2 if n_panels == 4 else min(3, n_panels)
 
 
@@ -71,12 +91,12 @@ def draw_band(axis: Axes, depth: NDArray[np.intp], scores: NDArray[np.float64], 
 
 
 def colour_of(space: int) -> str:
-    """Give a space's colour, the same in all figures."""
+    """Return a space's colour, the same in all figures."""
     return PALETTE[space % len(PALETTE)]
 
 
 def count_text(scores: NDArray[np.float64]) -> str:
-    """Give the number of electrodes that have scores, or its range over the rows."""
+    """Return the number of electrodes that have scores, or its range over the rows."""
     counts = np.isfinite(scores).sum(axis=1)
     low, high = counts.min(), counts.max()
     return f"{low}" if low == high else f"{low} to {high}"
@@ -88,10 +108,10 @@ def number_text(value: float) -> str:
 
 
 def stand_side_by_side(names: list[str], width: float) -> bool:
-    """Whether names stand side by side under a panel of this width (inches) without touching."""
+    """Return whether names fit side by side under a panel of this width (inches)."""
     return max(len(name) for name in names) * 0.075 < (width - 0.6) / len(names)
 
 
 def write_key(figure: Figure, text: str) -> None:
-    """Say under a figure what its marks are."""
+    """Write under a figure what its marks mean."""
     figure.supxlabel(text, fontsize=7.5, color=INK)

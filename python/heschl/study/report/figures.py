@@ -1,4 +1,4 @@
-"""Stage 5, figures: drawn from the results alone.
+"""Figures, drawn from the results alone.
 
 Every figure says what its axes are, in which units, and over how many electrodes. A space has the same colour
 in all of them (Okabe and Ito's palette, told apart by colour-blind readers); grey is the shuffled control.
@@ -17,6 +17,7 @@ from heschl.files import replacing
 from heschl.study.report.drawing import (
     GREY,
     INK,
+    Drawing,
     colour_of,
     columns_of,
     count_text,
@@ -27,6 +28,8 @@ from heschl.study.report.drawing import (
     stand_side_by_side,
     write_key,
 )
+from heschl.study.report.figures_paper import PAPER
+from heschl.study.report.figures_shared import SHARED
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
 
@@ -63,17 +66,14 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
 
 
 def all_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
-    """Give the functions that draw these results, by the names of the files: the paper's by number, then others."""
-    from heschl.study.report.figures_paper import paper_figures
-    from heschl.study.report.figures_shared import shared_figures
-
-    found = {**paper_figures(results), **FIGURES, **shared_figures(results)}
-    numbered = sorted(name for name in found if name[0].isdigit())
-    return {name: found[name] for name in dict.fromkeys([*numbered, *found])}
+    """Return the functions that draw these results, by the names of the files: the paper's by number, then others."""
+    shown = {row.name: row.draw for row in FIGURES if row.shown(results)}
+    numbered = sorted(name for name in shown if name[0].isdigit())
+    return {name: shown[name] for name in dict.fromkeys([*numbered, *shown])}
 
 
 def captions(results: xr.Dataset) -> dict[str, str]:
-    """Give a sentence for each figure: what it shows."""
+    """Return a sentence for each figure: what it shows."""
     found = {}
     for name, draw in all_figures(results).items():
         first = (draw.__doc__ or "").strip().splitlines()[0]
@@ -210,8 +210,11 @@ def example_prediction(results: xr.Dataset) -> Figure:
     return figure
 
 
-FIGURES: dict[str, Callable[[Any], Figure]] = {
-    "best_layer_scores": best_scores,
-    "score_by_layer": scores_by_layer,
-    "example_prediction": example_prediction,
-}
+FIGURES = (
+    *PAPER,
+    Drawing("best_layer_scores", best_scores),
+    Drawing("score_by_layer", scores_by_layer),
+    Drawing("example_prediction", example_prediction),
+    *SHARED,
+)
+"""The one table of figures; a new one is a function and a row."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heschl.study.report.brain import draw_electrodes
-from heschl.study.report.drawing import GREY, INK, colour_of, draw_points, make_figure, write_key
+from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, draw_points, make_figure, write_key
 from heschl.study.results.tables import mean_over_folds
 
 if TYPE_CHECKING:
@@ -172,16 +172,11 @@ def scores_by_lag(results: xr.Dataset) -> Figure:
     return figure
 
 
-def paper_figures(results: xr.Dataset) -> dict[str, Any]:
-    """Give the figures of this module that these results have."""
-    found: dict[str, Any] = {}
-    if results.sizes["space"] > 1:
-        found |= {"2a_models": models_compared, "3a_models_by_electrode": models_against_each_other}
-    if np.isfinite(results["x"].values.astype(np.float64)).any():
-        found["2b_brain"] = brain_maps
-    found["alphas"] = alphas_chosen
-    if "word_lag_r" in results:
-        found["score_by_lag"] = scores_by_lag
-    if "ceiling_r2" in results:
-        found["ceilings"] = ceilings
-    return found
+PAPER = (
+    Drawing("2a_models", models_compared, lambda results: results.sizes["space"] > 1),
+    Drawing("2b_brain", brain_maps, lambda results: np.isfinite(results["x"].values.astype(np.float64)).any()),
+    Drawing("3a_models_by_electrode", models_against_each_other, lambda results: results.sizes["space"] > 1),
+    Drawing("alphas", alphas_chosen),
+    Drawing("score_by_lag", scores_by_lag, lambda results: "word_lag_r" in results),
+    Drawing("ceilings", ceilings, lambda results: "ceiling_r2" in results),
+)

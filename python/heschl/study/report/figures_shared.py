@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from heschl.study.analyses.shared import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
-from heschl.study.report.drawing import GREY, INK, PALETTE, draw_points, make_figure, write_key
+from heschl.study.report.drawing import GREY, INK, PALETTE, Drawing, draw_points, make_figure, write_key
 from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
@@ -130,22 +129,6 @@ def component_curves(results: xr.Dataset) -> Figure:
     return figure
 
 
-def shared_figures(results: xr.Dataset) -> dict[str, Callable[[Any], Figure]]:
-    """Give the figures that these results have."""
-    if "shared_r2" not in results:
-        return {}
-    figures: dict[str, Callable[[Any], Figure]] = {
-        "3b_prediction_similarity": prediction_similarity,
-        "4a_shared_parts": shared_parts,
-        "shared_components": component_curves,
-    }
-    if any(str(part).startswith("probe ") for part in results["part"].values):
-        figures["4b_shared_probes"] = shared_probes
-    if "layer_correlation" in results:
-        figures["layer_map"] = layer_map
-    return figures
-
-
 def _sweep(results: xr.Dataset) -> dict[str, list[tuple[int, float]]]:
     """Mean score by number of components."""
     out: dict[str, list[tuple[int, float]]] = {}
@@ -167,6 +150,19 @@ def _components(results: xr.Dataset) -> int:
 
 
 def _spaces(results: xr.Dataset) -> dict[str, str]:
-    """Give the names of the spaces by what they are here."""
+    """Return the names of the spaces by their roles."""
     shared = _settings(results)
     return {"speech": shared.speech, "language": shared.language, "acoustic": shared.acoustic or "none"}
+
+
+def _probed(results: xr.Dataset) -> bool:
+    return "shared_r2" in results and any(str(part).startswith("probe ") for part in results["part"].values)
+
+
+SHARED = (
+    Drawing("3b_prediction_similarity", prediction_similarity, lambda results: "shared_r2" in results),
+    Drawing("4a_shared_parts", shared_parts, lambda results: "shared_r2" in results),
+    Drawing("4b_shared_probes", shared_probes, _probed),
+    Drawing("shared_components", component_curves, lambda results: "shared_r2" in results),
+    Drawing("layer_map", layer_map, lambda results: "layer_correlation" in results),
+)

@@ -151,7 +151,7 @@ def _further(results: xr.Dataset) -> list[str]:
 
 
 def _warnings(results: xr.Dataset) -> str:
-    """Say which λ were at an end of the grid, and which electrodes have no score."""
+    """List which λ were at an end of the grid, and which electrodes have no score."""
     alphas = results.attrs["alphas"]
     lines = [f"- **{space}**: {note}." for space, note in json.loads(results.attrs["notes"]).items() if note]
     lines += [

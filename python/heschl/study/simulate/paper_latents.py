@@ -76,7 +76,7 @@ class PaperSize:
         return sum(self.dims[name] for name in SHARED)
 
     def scaled(self, scale: Fraction | float) -> PaperSize:
-        """Give a part of it; the subjects stay, and of layers and dimensions as many as there must be."""
+        """Return a smaller size; all subjects stay, and at least as many layers and dimensions as the truth needs."""
 
         def part(number: int, least: int) -> int:
             return min(number, max(least, round(number * scale)))
@@ -223,7 +223,7 @@ class Layers:
         self.types = rng.standard_normal((n_types if self.of_words else 0, width), dtype=np.float32)
 
     def features(self, said: Utterance, rng: np.random.Generator) -> Floats:
-        """Give all layers of one sentence, (layers, frames or words, width)."""
+        """Return all layers of one sentence, (layers, frames or words, width)."""
         n_words = len(said.words)
         rows = np.arange(len(said.of_word))
         if self.of_words:  # the frame in which each word begins
@@ -265,7 +265,7 @@ class Voice:
         }
 
     def speak(self, said: Utterance, rng: np.random.Generator) -> Floats:
-        """Give a sentence's sound, (n_frames · 320,) at 16 kHz, within ±1."""
+        """Return a sentence's sound, (n_frames · 320,) at 16 kHz, within ±1."""
         n_frames = len(said.of_word)
         level = np.where(said.of_word >= 0, SPEECH_DB, 0.0)[:, None]
         decibels = level + sum(

@@ -160,7 +160,7 @@ def write_recording(
 def drive(
     sentences: list[Utterance], latencies: NDArray[np.float64], shares: NDArray[np.float64], rng: np.random.Generator
 ) -> Floats:
-    """Give the noiseless responses of some electrodes to all sentences, joined: (n_frames, n), of unit variance.
+    """Return the noiseless responses of some electrodes to all sentences, joined: (n_frames, n), of unit variance.
 
     Parameters
     ----------

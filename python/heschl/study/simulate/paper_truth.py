@@ -34,7 +34,7 @@ NEAR_ZERO = 0.05  # |R²| with the stimuli shuffled
 
 
 def judge_paper(cohort: Path, results: xr.Dataset) -> list[Check]:
-    """Say of each finding of the paper whether the study of a cohort of `simulate_paper` made it.
+    """Check for each finding of the paper whether the study of a cohort of `simulate_paper` made it.
 
     Parameters
     ----------

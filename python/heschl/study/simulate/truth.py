@@ -1,4 +1,4 @@
-"""What a study of a simulated cohort found, held against what was planted."""
+"""What a study of a simulated cohort found, compared with what was planted."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that should be so, and what was found."""
+    """One thing that should hold, and what was found."""
 
     what: str
     found: str
@@ -233,7 +233,7 @@ def _refit(
 
 
 def _split_checks(findings: Findings) -> list[Check]:
-    """Whether each latent was found in the part of the models that it was planted in."""
+    """Check that each latent was found in the part of the models that it was planted in."""
     parts, checks = findings.parts, []
     for kind, model, carries, lacks in SPLIT:
         whole = parts[kind, f"{model} all"]
@@ -251,7 +251,7 @@ def _split_checks(findings: Findings) -> list[Check]:
 
 
 def judge(findings: Findings) -> list[Check]:
-    """Hold what was found against what was planted; every check has its threshold written beside it."""
+    """Compare what was found with what was planted; every check has its threshold written beside it."""
     from scipy.stats import binom
 
     scores = findings.scores

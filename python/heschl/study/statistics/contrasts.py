@@ -103,7 +103,7 @@ def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[
 
 
 def with_statistics(results: xr.Dataset, seed: int = 0) -> xr.Dataset:
-    """Give the results with ``p_familywise`` (space, electrode)."""
+    """Return the results with ``p_familywise`` (space, electrode)."""
     return results.assign(p_familywise=(("space", "electrode"), familywise_p_values(results, seed=seed)))
 
 

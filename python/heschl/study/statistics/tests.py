@@ -50,7 +50,7 @@ def prediction_p_values(sse: Floats, mean_sse: Floats) -> Floats:
 
 
 def false_discovery_rate(p: Floats) -> Floats:
-    """Give Benjamini and Hochberg's q for p values (c,), NaN left out and kept as NaN."""
+    """Return Benjamini and Hochberg's q for p values (c,), NaN left out and kept as NaN."""
     from scipy.stats import false_discovery_control
 
     q = np.full(p.shape, np.nan)
@@ -61,7 +61,7 @@ def false_discovery_rate(p: Floats) -> Floats:
 
 
 def quartiles(values: Floats) -> tuple[float, float, float]:
-    """Give median, lower and upper quartile of what is finite; NaN where nothing is."""
+    """Return median, lower and upper quartile of what is finite; NaN where nothing is."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.nan, np.nan, np.nan

@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 
     @classmethod
     def of(cls, name: str, make: Callable[[Path, Progress], object], *inputs: object) -> Piece:
-        """Name a piece by what it depends on: the code behind the function that makes it, and its inputs.
+        """Define a piece by what it depends on: the code behind the function that makes it, and its inputs.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
     @classmethod
     def unknown(cls, name: str) -> Piece:
-        """Name a piece of which it is not known yet what it depends on."""
+        """Define a piece whose inputs are not known yet."""
         return cls(name, None, _cannot)
 
 
@@ -100,7 +100,7 @@ class Cache:
         return target.with_name(f"{target.stem}-{key}{target.suffix}")
 
     def has(self, piece: Piece) -> bool:
-        """Whether a piece is finished."""
+        """Return whether a piece is finished."""
         return piece.key is not None and self.path(piece.name, piece.key).exists()
 
     def share(self, pieces: Sequence[Piece], advance: Callable[[float], None]) -> None:
@@ -149,12 +149,12 @@ class Cache:
 
 
 def _report_within(piece: Piece, advance: Callable[[float], None], before: int, path: Path) -> None:
-    """Make a piece, and say how far that is beyond the pieces that exist."""
+    """Make a piece and report its progress on top of the pieces that exist."""
     piece.make(path, lambda done, total: advance(before + done / total))
 
 
 def _ignore(done: float) -> None:
-    """Say nothing."""
+    """Do nothing."""
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:

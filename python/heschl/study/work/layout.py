@@ -60,7 +60,7 @@ class Layout:
 
     @property
     def plan(self) -> Path:
-        """What a run was foretold to take."""
+        """What a run was estimated to take."""
         return self.out / "plan.json"
 
     @property
