@@ -30,22 +30,21 @@ import numpy as np
 from memory import Watch
 from run import HERE, machine_name
 
-from heschl.features.store import FeatureStore
 from heschl.linear import Repeated
 from heschl.linear.cca.costs import map_operations
 from heschl.linear.cca.grid import cca_grid
 from heschl.linear.cca.parts import level
+from heschl.linear.crossval.nested import n_training_sets
 from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver
 from heschl.study import open_results, run_study
-from heschl.study.analyses.encoding import fit_layer
-from heschl.study.config.study import Encoding
-from heschl.study.extraction.features import Features, extract_features, look_at_spaces, spoken_rows, study_grid
-from heschl.study.inputs.load import load_inputs
-from heschl.study.inputs.targets import FitGroup, fit_groups
+from heschl.study.analyses.fits.encoding import fit_layer
+from heschl.study.config.encoding import Encoding
+from heschl.study.extraction.features import Features, expanded, spoken_rows
+from heschl.study.inputs.groups import FitGroup
+from heschl.study.session import Session
 from heschl.study.simulate import simulate_paper
 from heschl.study.simulate.paper_truth import judge_paper
-from heschl.study.work.progress import Reporter
 
 STUDY_OVER_ENCODING = 4.0  # of the seconds of all layers, at most: encoding again, [shared], results
 MEASURED, SCALED, COUNTED = "measured", "extrapolated from its own items", "extrapolated by operations"
@@ -95,26 +94,23 @@ def measure(folder: Path, scale: Fraction, budget: float) -> tuple[list[Row], di
     if not path.exists():
         _, seconds = timed(lambda: simulate_paper(folder, scale=scale))
         rows.append(Row("simulation (no part of the study)", 1, 1, seconds, MEASURED))
-    inputs, seconds = timed(lambda: load_inputs(path))
+    session = Session(path)
+    inputs, seconds = timed(lambda: session.inputs)
     rows.append(Row("inputs", 1, 1, seconds, MEASURED))
-    store, report = FeatureStore(folder / "results" / "features"), Reporter(None)
-    spaces = look_at_spaces(inputs, store)
-    grid = study_grid(inputs, spaces)
-    there = {name for name, (key, _) in spaces.items() if (found := store.find(key)) and found.index()}
-    features = extract_features(inputs, spaces, grid, store, report)
-    for name, (title, seconds) in zip(spaces, report.seconds.items(), strict=True):
-        if name not in there:
-            rows.append(Row(title, 1, 1, seconds, MEASURED))
-    (group,), seconds = timed(lambda: fit_groups(inputs, grid))
+    store, grid = session.store, session.grid
+    stored = {source.title for source in session.sources.values() if (s := store.find(source.key)) and s.index()}
+    features = session.extracted().features
+    rows += [Row(t, 1, 1, seconds, MEASURED) for t, seconds in session.report.seconds.items() if t not in stored]
+    (group,), seconds = timed(lambda: session.groups)
     rows.append(Row("targets", 1, 1, seconds, MEASURED))
-    encoding = inputs.study.encoding
+    encoding = session.study.encoding
     until = time.perf_counter() + budget
-    shared = inputs.study.shared
+    shared = session.study.shared
     assert shared is not None, "a cohort of simulate_paper asks for it"
     a, b = features[shared.speech], features[shared.language]
     pair, seconds = timed(lambda: correlate(a, b, group))
     print(f"layers with layers, a pair: {seconds:.1f} s", flush=True)
-    shapes = [(len(side.layers), side.stored.description.width) for side in (a, b)]
+    shapes = [(len(side.layers), side.description.width) for side in (a, b)]
     n, n_pairs = int(group.lengths.sum()), shapes[0][0] * shapes[1][0]
     seconds *= map_operations(shapes[0], shapes[1], n) / map_operations((1, shapes[0][1]), (1, shapes[1][1]), n)
     rows.append(Row("layers with layers, a pair", n_pairs, 1, seconds / n_pairs, f"{COUNTED}, from one pair"))
@@ -178,7 +174,7 @@ def work_of(found: Features, group: FitGroup, encoding: Encoding, rate: float) -
     n_products = float(len(X.counts)) if isinstance(X, Repeated) else float(len(X))
     return FitSize(
         len(X), n_products, X.shape[1], len(encoding.lags(rate)), group.targets.shape[1], len(encoding.alpha_grid()), k,
-        len(group.segments), k * (k + 1) // 2, encoding.standardize, 4,
+        len(group.segments), n_training_sets(k), encoding.standardize, 4,
     )  # fmt: skip
 
 
@@ -220,7 +216,7 @@ def correlate(a: Features, b: Features, group: FitGroup) -> list[float]:
     def loader(found: Features) -> Callable[[], Any]:
         def load() -> Any:
             values = found.layer(int(0.6 * len(found.layers)), group.segments)
-            return level(values.expand() if isinstance(values, Repeated) else values, spoken, None)
+            return level(expanded(values), spoken, None)
 
         return load
 

@@ -22,13 +22,13 @@ def test_a_plan_names_the_stages_of_the_run(own_cohort: Path) -> None:
     plan = plan_study(own_cohort)
     out = own_cohort.parent / "results"
     assert not (out / "results.zarr").exists() and not (out / "features").exists()
-    foretold = {stage.name: stage for stage in plan.stages}
-    assert [*foretold] == [*TITLES, RESULTS_TITLE]
-    assert foretold["encoding wav"].fits == 3 and "cholesky" in foretold["encoding wav"].how
+    estimated = {stage.name: stage for stage in plan.stages}
+    assert [*estimated] == [*TITLES, RESULTS_TITLE]
+    assert estimated["encoding wav"].fits == 3 and "cholesky" in estimated["encoding wav"].how
     assert plan.seconds > 0 and plan.memory > planning.OVERHEAD_BYTES and plan.disk > 0
     run_study(own_cohort)
     timing = json.loads((out / "timing.json").read_text())
-    assert {name for name, row in timing.items() if row["foretold"] is not None} == set(foretold)
+    assert {name for name, row in timing.items() if row["estimated"] is not None} == set(estimated)
     again = plan_study(own_cohort)
     assert {stage.name: stage for stage in again.stages}["features gpt (3 layers × 8)"].seconds == 0.0
 

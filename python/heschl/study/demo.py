@@ -63,11 +63,11 @@ def _cells(findings: Findings) -> tuple[list[str], list[list[str]]]:
     for kind in KINDS:
         row = [kind, str(int((scores["kind"] == kind).sum() / len(spaces)))]
         for space in spaces:
-            own = scores[(scores["kind"] == kind) & (scores["space"] == space)]
+            cell = scores[(scores["kind"] == kind) & (scores["space"] == space)]
             interval = bootstrap(
-                (own["r2"].to_numpy(),), np.median, n_resamples=2000, method="percentile", rng=0, vectorized=True
+                (cell["r2"].to_numpy(),), np.median, n_resamples=2000, method="percentile", rng=0, vectorized=True
             ).confidence_interval
-            middle, shuffled = own["r2"].median(), own["r2_shuffled"].median()
+            middle, shuffled = cell["r2"].median(), cell["r2_shuffled"].median()
             row.append(f"{middle:.3f} [{interval.low:.3f}, {interval.high:.3f}] ({shuffled:.3f})")
         row.append(f"{scores.loc[scores['kind'] == kind, 'ceiling'].median():.2f}")
         rows.append(row)

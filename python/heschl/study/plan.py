@@ -117,17 +117,17 @@ def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
     list of str
         A sentence, where there is a plan.
     """
-    foretold = {}
+    estimated = {}
     if layout.plan.exists():
-        foretold = {stage["name"]: stage["seconds"] for stage in json.loads(layout.plan.read_text())["stages"]}
-    rows = {name: {"seconds": seconds, "foretold": foretold.get(name)} for name, seconds in actual.items()}
+        estimated = {stage["name"]: stage["seconds"] for stage in json.loads(layout.plan.read_text())["stages"]}
+    rows = {name: {"seconds": seconds, "estimated": estimated.get(name)} for name, seconds in actual.items()}
     with replacing(layout.timing) as temporary:
         temporary.write_text(json.dumps(rows, indent=2), encoding="utf-8")
-    both = [name for name in actual if name in foretold]
+    both = [name for name in actual if name in estimated]
     if not both:
         return []
-    total, expected = sum(actual[name] for name in both), sum(foretold[name] for name in both)
-    return [f"took {total:.0f} s, foretold {expected:.0f} s: {total / max(expected, 1e-9):.2f} of it"]
+    total, expected = sum(actual[name] for name in both), sum(estimated[name] for name in both)
+    return [f"took {total:.0f} s, estimated {expected:.0f} s: {total / max(expected, 1e-9):.2f} of it"]
 
 
 def _extraction(session: Session, name: str) -> StageCost:

@@ -1,4 +1,4 @@
-"""The form of a study.toml: what may stand in it, its defaults, and a clear word for what may not.
+"""The form of a study.toml: what it may contain, defaults, and clear messages for everything else.
 
 The classes below *are* the documentation of the file: one class per section, one field per key. A key that is
 not here is an error that names the nearest one that is.
@@ -175,7 +175,7 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     InputError
-        For a file that is not there or not TOML, an unknown key (the nearest known one is named), a missing
+        For a file that does not exist or is not TOML, an unknown key (the nearest known one is named), a missing
         one, a value of another type, and settings that cannot be.
     """
     path = Path(path)

@@ -78,7 +78,7 @@ dtype = "float32"               # "float16" halves them
 """
 
 TEMPLATE = _HEAD + "".join(f"{kind.template}\n" for kind in KINDS.values()) + _TAIL
-"""The whole file; every kind of features says its own lines."""
+"""The whole file; each kind of features contributes its lines."""
 
 
 def write_template(path: str | Path) -> Path:
@@ -101,7 +101,7 @@ def write_template(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.exists():
-        raise InputError(str(path), "a file that is there", "a new name", "Nothing is overwritten.")
+        raise InputError(str(path), "a file that exists", "a new name", "Nothing is overwritten.")
     with replacing(path) as temporary:
         temporary.write_text(TEMPLATE, encoding="utf-8")
     return path

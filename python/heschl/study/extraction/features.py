@@ -87,18 +87,18 @@ class Features:
 
     def _on_grid(self, name: str, values: Floats) -> Floats:
         """Bring the frames of a stimulus from the model's grid onto the study's."""
-        own = self.description.grid
+        model_grid = self.description.grid
         length = self.lengths[name]
-        assert own is not None, "frames have times"
-        if len(values) != own.n_frames(length):
+        assert model_grid is not None, "frames have times"
+        if len(values) != model_grid.n_frames(length):
             raise InputError(
                 f"features of stimulus {name!r}", f"{len(values)} frames",
-                f"{own.n_frames(length)}, for {length:g} s of sound at {own.rate:g} Hz",
+                f"{model_grid.n_frames(length)}, for {length:g} s of sound at {model_grid.rate:g} Hz",
             )  # fmt: skip
-        if own == self.grid:
+        if model_grid == self.grid:
             return values
         n_frames = self.grid.n_frames(length)
-        return np.asarray(resample(values, own.times(len(values)), self.grid.times(n_frames)), dtype=np.float32)
+        return np.asarray(resample(values, model_grid.times(len(values)), self.grid.times(n_frames)), dtype=np.float32)
 
     def _spoken(self, name: str) -> list[Word]:
         """Return the words (or phones) of a stimulus that have a row."""

@@ -74,10 +74,10 @@ def removable(
     Raises
     ------
     InputError
-        For a key that is not there, or neither keys, nor studies, nor an age.
+        For a key that does not exist, or neither keys, nor studies, nor an age.
     """
     if not keys and not keep and older_than is None:
-        raise InputError("prune", "nothing to go by", "keys, --keep STUDY.toml, or --older-than DAYS")
+        raise InputError("prune", "nothing to choose by", "keys, --keep STUDY.toml, or --older-than DAYS")
     sets = store.sets()
     for key in keys:
         if not any(found.key.startswith(key) for found in sets):

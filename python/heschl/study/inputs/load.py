@@ -1,4 +1,4 @@
-"""All that a study.toml names, loaded and checked before any work: sounds, words, responses, models."""
+"""Everything that a study.toml names, loaded and checked before any work: sounds, words, responses, models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from heschl.timing.validate import refuse, validate
 from heschl.timing.words import Word
 
 FEW = 0.1
-"""Share of the stimuli that may be broken: they are left out, and said. More are an error: something else is wrong."""
+"""Share of the stimuli that may be broken: they are left out and reported. More are an error."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier) -> dict[str, Tr
     Raises
     ------
     InputError
-        For files that are not there or cannot be read. Whether words make sense is not asked.
+        For files that do not exist or cannot be read. What the words say is not checked.
     """
     pattern = getattr(stimuli, tier)
     if pattern is None:
@@ -97,7 +97,7 @@ def read_texts(folder: Path, stimuli: Stimuli) -> dict[str, str]:
 
 
 def check_transcripts(path: str | Path) -> list[Finding]:
-    """Look at all words and phones of a study, against its sounds and texts.
+    """Check all words and phones of a study against its sounds and texts.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def read_preparation(path: str | Path) -> Preparation:
     Raises
     ------
     InputError
-        For a file that is not there or not TOML, and for the first key that is unknown, missing or of another kind.
+        For a file that does not exist or is not TOML, and the first key that is unknown, missing or of another kind.
     """
     path = Path(path)
     if not path.is_file():
@@ -176,7 +176,7 @@ def prepare(path: str | Path, report: Reporter) -> Path:
         if not given:
             mains = None if settings.clean.mains == "none" else settings.clean.mains
             clean = rereference(remove_line_noise(marked, mains), settings.clean.reference)
-    events, said = _onsets(clean, settings, folder, report)
+    events, note = _onsets(clean, settings, folder, report)
     with report.stage("high gamma", 1.0) as advance:
         if given:
             gamma = _as_given(raw)
@@ -195,7 +195,7 @@ def prepare(path: str | Path, report: Reporter) -> Path:
             choice += (ceiling,)
         else:
             tables["ceiling"] = ceiling
-        provenance = (*gamma.provenance, *said, *choice)
+        provenance = (*gamma.provenance, *note, *choice)
         write_dataset(to_dataset(kept, electrodes=gamma.electrodes, tables=tables, provenance=provenance), out)
         write_text(out, f"{settings.subject}: {settings.file}", marked, provenance, tables)
         shown = {} if given else {"as recorded": raw, "cleaned": clean}
@@ -214,8 +214,8 @@ def _as_given(raw: Recording) -> HighGamma:
     values = raw.read(0, raw.n_samples, raw.good).astype(np.float32)
     for start, stop in raw.artefacts:
         values[int(start * raw.sfreq) : int(np.ceil(stop * raw.sfreq))] = np.nan
-    said = f"high gamma as the file gives it, {raw.sfreq:g} Hz"
-    return HighGamma(values, raw.sfreq, raw.electrodes.loc[raw.good], (*raw.provenance, said))
+    note = f"high gamma as the file gives it, {raw.sfreq:g} Hz"
+    return HighGamma(values, raw.sfreq, raw.electrodes.loc[raw.good], (*raw.provenance, note))
 
 
 def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFrame:
@@ -249,15 +249,15 @@ def _onsets(
         found = find_onsets(np.nan_to_num(audio), recording.sfreq, sounds, recording.events)
     n_found = int(found["onset"].notna().sum())
     confidence = found["confidence"].median()
-    said = f"{n_found} of {len(found)} onsets found in {recording.audio!r}, median confidence {confidence:.2f}"
+    note = f"{n_found} of {len(found)} onsets found in {recording.audio!r}, median confidence {confidence:.2f}"
     if n_found < LEAST_FOR_DRIFT:
-        raise InputError(f"audio {recording.audio!r}", said, "stimuli that are heard in it", "Is it the right channel?")
+        raise InputError(f"audio {recording.audio!r}", note, "stimuli that are heard in it", "Is it the right channel?")
     drift = fit_drift(found["nominal"].to_numpy(), found["onset"].to_numpy())
     mended = corrected(found, drift)
     moved = (
         f"clock drift {drift.ppm:+.1f} ppm, offset {drift.offset:+.4f} s; {int(mended['corrected'].sum())} onsets by it"
     )
-    return mended[["onset", "duration", "stimulus"]], (said, moved)
+    return mended[["onset", "duration", "stimulus"]], (note, moved)
 
 
 def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -269,13 +269,13 @@ def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.
     else:
         table = speech_responsive(trials, method=select.method, alpha=select.alpha)
     keep = table["selected"].to_numpy(bool)
-    said = f"{keep.sum()} of {len(keep)} electrodes chosen by {select.method}, alpha = {select.alpha:g}"
+    note = f"{keep.sum()} of {len(keep)} electrodes chosen by {select.method}, alpha = {select.alpha:g}"
     if not keep.any():
         raise InputError(
-            f"subject {trials.subject}: select", said, "at least one",
+            f"subject {trials.subject}: select", note, "at least one",
             f"The smallest p is {table['p'].min():.3g}; method = 'none' keeps all.",
         )  # fmt: skip
-    names = tuple(name for name, own in zip(trials.electrodes, keep, strict=True) if own)
+    names = tuple(name for name, kept in zip(trials.electrodes, keep, strict=True) if kept)
     kept = Responses(
         trials.subject,
         names,
@@ -284,7 +284,7 @@ def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.
         trials.stimuli,
         tuple(trial[:, keep] for trial in trials.trials),
     )
-    return kept, {"select": table}, (said,)
+    return kept, {"select": table}, (note,)
 
 
 def _ceiling(trials: Responses) -> pd.DataFrame | str:

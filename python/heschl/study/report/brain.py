@@ -58,11 +58,11 @@ def draw_electrodes(
         mirror = -1.0 if side == "left" else 1.0
         if on_cortex:
             _draw_cortex(axis, side, mirror)
-        own = positions[inside] * 1e3
+        seen = positions[inside] * 1e3
         nothing = ~np.isfinite(values[inside])
-        axis.scatter(mirror * own[nothing, 1], own[nothing, 2], s=10, color="#BBBBBB", linewidths=0, zorder=3)
+        axis.scatter(mirror * seen[nothing, 1], seen[nothing, 2], s=10, color="#BBBBBB", linewidths=0, zorder=3)
         found = axis.scatter(
-            mirror * own[~nothing, 1], own[~nothing, 2], c=values[inside][~nothing], s=18, vmin=low, vmax=high,
+            mirror * seen[~nothing, 1], seen[~nothing, 2], c=values[inside][~nothing], s=18, vmin=low, vmax=high,
             cmap=cmap, edgecolors="#333333", linewidths=0.3, zorder=4,
         )  # fmt: skip
         drawn = found if drawn is None or inside.any() else drawn

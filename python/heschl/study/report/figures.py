@@ -46,7 +46,7 @@ def write_figures(results: xr.Dataset, folder: Path) -> list[Path]:
     results : xarray.Dataset
         From `heschl.study.open_results`.
     folder : Path
-        Where to; made where it is not there.
+        Where to write; created if it does not exist.
 
     Returns
     -------

@@ -94,11 +94,11 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
     low, high = float(np.nanmin(scores)), float(np.nanmax(scores))
     for axis, (i, j) in zip(axes, pairs, strict=False):
         for at, region in enumerate([*named, ""]):
-            own = regions == region if region else ~np.isin(regions, named)
-            if own.any():
+            inside = regions == region if region else ~np.isin(regions, named)
+            if inside.any():
                 colour = colour_of(at) if region else GREY
                 axis.scatter(
-                    scores[i, own], scores[j, own], s=12, alpha=0.7, lw=0, color=colour, label=region or "other"
+                    scores[i, inside], scores[j, inside], s=12, alpha=0.7, lw=0, color=colour, label=region or "other"
                 )
         axis.plot([low, high], [low, high], color=INK, lw=0.6, ls="--", zorder=0)
         both = np.isfinite(scores[i]) & np.isfinite(scores[j])
@@ -118,10 +118,15 @@ def alphas_chosen(results: xr.Dataset) -> Figure:
     alphas = np.asarray(results.attrs["alphas"], dtype=np.float64)
     figure, (axis,) = make_figure(results, "λ chosen", 1, 1, (5.0, 2.6))
     for s, space in enumerate(spaces):
-        own = results["best_alpha"].values[s].ravel()
-        counts = [np.isclose(own, alpha, rtol=1e-6).sum() for alpha in alphas]
+        chosen = results["best_alpha"].values[s].ravel()
+        counts = [np.isclose(chosen, alpha, rtol=1e-6).sum() for alpha in alphas]
         axis.plot(
-            alphas, np.array(counts) / max(1, np.isfinite(own).sum()), marker="o", ms=4, color=colour_of(s), label=space
+            alphas,
+            np.array(counts) / max(1, np.isfinite(chosen).sum()),
+            marker="o",
+            ms=4,
+            color=colour_of(s),
+            label=space,
         )
     axis.set_xscale("log")
     axis.set_xlabel("λ (scikit-learn's scale)")
@@ -142,9 +147,9 @@ def ceilings(results: xr.Dataset) -> Figure:
     reliable = results["ceiling_reliable"].values.astype(bool)[order]
     figure, (axis,) = make_figure(results, "Noise ceilings", 1, 1, (5.0, 2.6))
     x = np.arange(len(order))
-    for own, colour, label in ((reliable, INK, "reliably above 0"), (~reliable, GREY, "not")):
-        axis.vlines(x[own], low[order][own], high[order][own], color=colour, lw=0.8, alpha=0.6)
-        axis.scatter(x[own], values[order][own], s=8, color=colour, lw=0, label=f"{label}: {own.sum()}")
+    for part, colour, label in ((reliable, INK, "reliably above 0"), (~reliable, GREY, "not")):
+        axis.vlines(x[part], low[order][part], high[order][part], color=colour, lw=0.8, alpha=0.6)
+        axis.scatter(x[part], values[order][part], s=8, color=colour, lw=0, label=f"{label}: {part.sum()}")
     axis.set_xlabel("electrode, by ceiling")
     axis.set_ylabel("ceiling of R²")
     axis.legend(frameon=False, fontsize=8)

@@ -211,9 +211,13 @@ def _write_stimuli(
         "wav2vec2": Layers("speech", size.speech, size.dims, size.n_types, rng),
         "gpt2": Layers("language", size.language, size.dims, size.n_types, rng),
     }
-    for name, said, own in zip(names, sentences, rng.spawn(len(names)), strict=True):
-        soundfile.write(out / "stimuli" / f"{name}.wav", voice.speak(said, own), SFREQ, subtype="PCM_16")
+    for name, utterance, noise in zip(names, sentences, rng.spawn(len(names)), strict=True):
+        soundfile.write(out / "stimuli" / f"{name}.wav", voice.speak(utterance, noise), SFREQ, subtype="PCM_16")
         for model, layers in models.items():
-            np.save(out / "features" / model / f"{name}.npy", layers.features(said, own))
-    rows = [(name, w.text, w.start, w.end) for name, said in zip(names, sentences, strict=True) for w in said.words]
+            np.save(out / "features" / model / f"{name}.npy", layers.features(utterance, noise))
+    rows = [
+        (name, w.text, w.start, w.end)
+        for name, utterance in zip(names, sentences, strict=True)
+        for w in utterance.words
+    ]
     pd.DataFrame(rows, columns=["stimulus", "word", "start", "end"]).to_csv(out / "words.csv", index=False)

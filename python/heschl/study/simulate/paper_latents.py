@@ -222,23 +222,25 @@ class Layers:
         self.noise = noise_of_units(width)
         self.types = rng.standard_normal((n_types if self.of_words else 0, width), dtype=np.float32)
 
-    def features(self, said: Utterance, rng: np.random.Generator) -> Floats:
+    def features(self, utterance: Utterance, rng: np.random.Generator) -> Floats:
         """Return all layers of one sentence, (layers, frames or words, width)."""
-        n_words = len(said.words)
-        rows = np.arange(len(said.of_word))
+        n_words = len(utterance.words)
+        rows = np.arange(len(utterance.of_word))
         if self.of_words:  # the frame in which each word begins
-            rows = np.unique(np.where(said.of_word < 0, n_words, said.of_word), return_index=True)[1][:n_words]
-        speaking = (said.of_word[rows] >= 0)[:, None]
+            rows = np.unique(np.where(utterance.of_word < 0, n_words, utterance.of_word), return_index=True)[1][
+                :n_words
+            ]
+        speaking = (utterance.of_word[rows] >= 0)[:, None]
         out = np.empty((len(self.mixing), len(rows), self.mixing.shape[2]), dtype=np.float32)
         for layer, mixing in enumerate(self.mixing):
             carried = []
             for name in self.known:
                 r = self.fidelity[name][layer]
-                other = draw(name, self.dims[name], said.of_word, n_words, rng, at_words=self.of_words)
-                carried.append(r * said.latents[name][rows] + np.sqrt(1 - r**2) * other)
+                other = draw(name, self.dims[name], utterance.of_word, n_words, rng, at_words=self.of_words)
+                carried.append(r * utterance.latents[name][rows] + np.sqrt(1 - r**2) * other)
             noise = rng.standard_normal(out.shape[1:], dtype=np.float32)
             if self.of_words and layer == 0:
-                noise = self.types[said.types]
+                noise = self.types[utterance.types]
             out[layer] = np.concatenate(carried, axis=1) @ mixing + speaking * self.offset[layer]
             out[layer] += self.noise * noise
         return out
@@ -264,12 +266,12 @@ class Voice:
             for name in KNOWN["mel"]
         }
 
-    def speak(self, said: Utterance, rng: np.random.Generator) -> Floats:
+    def speak(self, utterance: Utterance, rng: np.random.Generator) -> Floats:
         """Return a sentence's sound, (n_frames · 320,) at 16 kHz, within ±1."""
-        n_frames = len(said.of_word)
-        level = np.where(said.of_word >= 0, SPEECH_DB, 0.0)[:, None]
+        n_frames = len(utterance.of_word)
+        level = np.where(utterance.of_word >= 0, SPEECH_DB, 0.0)[:, None]
         decibels = level + sum(
-            LATENT_DB / np.sqrt(len(patterns)) * said.latents[name] @ patterns
+            LATENT_DB / np.sqrt(len(patterns)) * utterance.latents[name] @ patterns
             for name, patterns in self.patterns.items()
         )
         n = n_frames * SFREQ // RATE

@@ -81,7 +81,7 @@ def choose_electrodes(folder: Path) -> pd.DataFrame:
         keep = table["selected"].to_numpy(bool)
         if not keep.any():
             raise InputError(f"subject {path.stem}", "no responsive electrode", "at least one", "Take a larger scale.")
-        names = [name for name, own in zip(recorded.electrodes, keep, strict=True) if own]
+        names = [name for name, kept in zip(recorded.electrodes, keep, strict=True) if kept]
         _save(
             folder / path.name, recorded, names, [trial[BEFORE:, keep] for trial in recorded.trials],
             (np.arange(max(map(len, recorded.trials)) - BEFORE) + 0.5) / RATE,
@@ -136,9 +136,9 @@ def write_recording(
     )
     shares = responds[:, None] * shares / shares.sum(axis=1, keepdims=True)
     truth[list(LATENTS)] = shares
-    driven = np.zeros((sum(len(said.of_word) for said in sentences), n), dtype=np.float32)
+    driven = np.zeros((sum(len(utterance.of_word) for utterance in sentences), n), dtype=np.float32)
     driven[:, responds] = drive(sentences, truth.loc[responds, "latency"].to_numpy(), shares[responds], rng)
-    bounds = np.cumsum([0, *(len(said.of_word) for said in sentences)])
+    bounds = np.cumsum([0, *(len(utterance.of_word) for utterance in sentences)])
     repeats = np.where(np.arange(len(names)) < N_REPEATED, N_TIMES, 1)
     order = rng.permutation(np.repeat(np.arange(len(names)), repeats))
     ceiling = truth["ceiling"].to_numpy()
@@ -177,11 +177,14 @@ def drive(
     def filtered(parts: list[Floats]) -> Floats:
         return np.concatenate([fftconvolve(part, kernels, axes=0)[: len(part)] for part in parts]).astype(np.float32)
 
-    on = [np.repeat((said.of_word >= 0)[:, None], len(latencies), axis=1).astype(np.float32) for said in sentences]
+    on = [
+        np.repeat((utterance.of_word >= 0)[:, None], len(latencies), axis=1).astype(np.float32)
+        for utterance in sentences
+    ]
     total = SPEECH_ON * filtered(on)
     for name, share in zip(LATENTS, shares.T, strict=True):
         weights = rng.standard_normal((sentences[0].latents[name].shape[1], len(latencies))).astype(np.float32)
-        part = filtered([said.latents[name] @ weights for said in sentences])
+        part = filtered([utterance.latents[name] @ weights for utterance in sentences])
         total += np.asarray(np.sqrt(share) * part / part.std(axis=0), dtype=np.float32)
     return np.asarray(total / total.std(axis=0), dtype=np.float32)
 

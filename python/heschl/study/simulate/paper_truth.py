@@ -1,4 +1,4 @@
-"""What a study of the cohort at the paper's size found, held against what was planted, figure by figure."""
+"""What a study of the cohort at the paper's size found, compared with what was planted, figure by figure."""
 
 from __future__ import annotations
 
@@ -173,10 +173,10 @@ def _layers(results: xr.Dataset) -> list[Check]:
     mean = np.nanmean(mean_over_folds(results, "r2"), axis=1)
     checks = []
     for space in (SPACES["speech"], SPACES["language"]):
-        own = mean[results["model_space"].values == space]
-        best = int(own.argmax())
-        inside = 0 < best < len(own) - 1
-        checks.append(Check(f"layers: best of {space}", f"{best} of 0 to {len(own) - 1}", "inside", inside))
+        of_space = mean[results["model_space"].values == space]
+        best = int(of_space.argmax())
+        inside = 0 < best < len(of_space) - 1
+        checks.append(Check(f"layers: best of {space}", f"{best} of 0 to {len(of_space) - 1}", "inside", inside))
     return checks
 
 

@@ -56,7 +56,7 @@ def simulate_raw(out: Path, *, format: str = "bids", seed: int = 0, n_repeats: i
 
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("--out", f"{out}, which is there", "a new or an empty folder", "Choose another name.")
+        raise InputError("--out", f"{out}, which exists", "a new or an empty folder", "Choose another name.")
     (out / "stimuli").mkdir(parents=True)
     lexicon_rng, sentence_rng, voice = np.random.default_rng(seed).spawn(3)
     lexicon = text.make_lexicon(lexicon_rng)

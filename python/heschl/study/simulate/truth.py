@@ -261,8 +261,8 @@ def judge(findings: Findings) -> list[Check]:
     for kind, (spaces, share) in EXPECTED.items():
         found = str(median[kind].idxmax())
         checks.append(Check(f"{kind} electrodes: best space", found, " or ".join(spaces), found in spaces))
-        own = scores[(scores["kind"] == kind) & (scores["space"] == found)]
-        part = float((own["r2"] / own["ceiling"]).median())
+        best = scores[(scores["kind"] == kind) & (scores["space"] == found)]
+        part = float((best["r2"] / best["ceiling"]).median())
         checks.append(Check(f"{kind} electrodes: R² over ceiling", f"{part:.2f}", f"≥ {share}", part >= share))
         if kind == "accent":
             continue  # it follows the place in the sentence, which is the same in all

@@ -122,10 +122,10 @@ def familywise_p_values(results: xr.Dataset, *, n_permutations: int = 2000, seed
     heard = np.isfinite(mean_sse)
     patterns, cohort = np.unique(heard, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
-        own = np.flatnonzero(cohort.reshape(-1) == k)
+        members = np.flatnonzero(cohort.reshape(-1) == k)
         if pattern.sum() < 2:
             continue
         for s in range(len(sse)):
-            gain = (mean_sse[own] - sse[s, own])[:, pattern].T
-            p[s, own] = sign_flip_p_values(gain, n_permutations=n_permutations, seed=seed)
+            gain = (mean_sse[members] - sse[s, members])[:, pattern].T
+            p[s, members] = sign_flip_p_values(gain, n_permutations=n_permutations, seed=seed)
     return p

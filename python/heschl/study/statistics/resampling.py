@@ -67,10 +67,10 @@ def sign_flip_p_values(differences: Floats, *, n_permutations: int = 2000, seed:
     testable = np.isfinite(differences).all(axis=0) & (np.ptp(differences, axis=0) > 0)
     if not testable.any():
         return p
-    own = np.ascontiguousarray(differences[:, testable])
+    tested = np.ascontiguousarray(differences[:, testable])
     signs = np.where(np.random.default_rng(seed).random((n_permutations, n)) < 0.5, -1, 1).astype(np.int8)
-    null = _max_t(own, signs)
-    t = own.mean(axis=0) / (own.std(axis=0, ddof=1) / np.sqrt(n))
+    null = _max_t(tested, signs)
+    t = tested.mean(axis=0) / (tested.std(axis=0, ddof=1) / np.sqrt(n))
     p[testable] = (1 + (null[:, None] >= t - 1e-12).sum(axis=0)) / (1 + n_permutations)
     return p
 

@@ -1,4 +1,4 @@
-"""Where everything of a study's results lies; every name of a file is said here and nowhere else."""
+"""The results folder of a study: every name of a file in it stands here and nowhere else."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Split:
         r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)
         for k in folds:
             spaces = {name: self._probe(name, k) for name in names}
-            test, own = self.row_fold == k, self.group.folds == k
+            test, tested = self.row_fold == k, self.group.folds == k
             stimuli = np.repeat([name for name, _ in self.group.segments], lengths)[~test]
             for i, left_out in enumerate([*names, None]):
                 X = {name: values for name, values in spaces.items() if name != left_out}
@@ -149,8 +149,8 @@ class Split:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table of parts says it
                     model.fit(FeatureSpaces({n: v[~test] for n, v in X.items()}), y[~test],
-                              segments=lengths[~own], groups=stimuli)  # fmt: skip
-                predicted = model.predict(FeatureSpaces({n: v[test] for n, v in X.items()}), segments=lengths[own])
+                              segments=lengths[~tested], groups=stimuli)  # fmt: skip
+                predicted = model.predict(FeatureSpaces({n: v[test] for n, v in X.items()}), segments=lengths[tested])
                 r2[i, k] = _r2(y[test], np.asarray(predicted).reshape(y[test].shape))
         mean = np.nanmean(r2, axis=1)
         save_arrays(path, {"unique": np.concatenate([mean[-1] - mean[:-1], mean[-1:]])})
