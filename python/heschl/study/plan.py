@@ -85,8 +85,10 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
     session = Session(path, out, report)
     with session.report.stage("checking", 0):
         session.check()
+        analyses = wanted(session.study)
+        for analysis in analyses:
+            analysis.check(session)
     costs: dict[str, StageCost] = {}
-    analyses = wanted(session.study)
     with session.report.stage("trying this machine", len(session.sources) + len(analyses)) as advance:
         for name in session.sources:
             cost = _extraction(session, name)

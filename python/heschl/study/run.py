@@ -77,6 +77,8 @@ def run_study(
         analyses = wanted(session.study)
         part = Part.of([FEATURES, *(a.name for a in analyses)], list(session.study.features), only)
         session.check()
+        for analysis in analyses:
+            analysis.check(session)
     session = session.extracted(part.spaces)
     with workers(session.path, session.layout.out, part, jobs if part.stages != (FEATURES,) else 1, report):
         failed = _analyse(session, with_needs(analyses, part.stages), part)

@@ -202,6 +202,7 @@ def test_a_layer_that_is_not_there(own_cohort: Path) -> None:
     study = with_shared(own_cohort, 'layers = ["1", "7"]\n')
     with pytest.raises(InputError, match=r"shared\.layers: found '7'; expected a layer of gpt: 0, 1, 2"):
         run_study(study)
+    assert not (study.parent / "results").exists()
 
 
 def test_the_published_way_is_one_word(own_cohort: Path) -> None:

@@ -117,6 +117,15 @@ class Analysis(ABC):
     def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:
         """Return the results with what was found; all pieces exist."""
 
+    def check(self, session: Session) -> None:  # noqa: B027 (most analyses fit every study)
+        """Check before any work that the analysis can be done.
+
+        Raises
+        ------
+        InputError
+            For settings that do not fit the features or the responses.
+        """
+
     def present(self, results: xr.Dataset) -> bool:
         """Return whether results have it."""
         return self.variable in results

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from heschl.checks import InputError
 from heschl.linear.crossval.joined import ALPHAS
 from heschl.linear.crossval.nested import n_training_sets
 from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
@@ -45,6 +46,13 @@ class Published(Analysis):
     def wanted(self, study: Study) -> bool:
         """Where the preset is named."""
         return study.preset is not None
+
+    def check(self, session: Session) -> None:
+        """Check that no response is missing: the published code knows no masks."""
+        if not all(np.isfinite(group.y).all() for group in session.groups):
+            raise InputError(
+                "preset", "missing responses", "none, with 'chen2024'", "Leave out the preset, or the gaps."
+            )
 
     def stages(self, session: Session) -> list[Stage]:
         """Return a piece per layer and group."""

@@ -36,6 +36,7 @@ from heschl.study.analyses.fits.encoding import GroupFits
 from heschl.study.analyses.fits.shared import (
     SIDES,
     Split,
+    layer_index,
     part_names,
     probes,
     shared_variance,
@@ -70,6 +71,13 @@ class SharedAnalysis(Analysis):
     def wanted(self, study: Study) -> bool:
         """Where there is a [shared]."""
         return study.shared is not None
+
+    def check(self, session: Session) -> None:
+        """Check that the layers that are named exist."""
+        settings = _settings(session)
+        if settings.layers != "best":
+            for space, layer in zip((settings.speech, settings.language), settings.layers, strict=True):
+                layer_index(session.features[space].layers, layer, space)
 
     def stages(self, session: Session) -> list[Stage]:
         """Return a piece per group for the correlations, each part, and the probes together."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.checks import InputError
 from heschl.linear import joined_cv
 from heschl.study.config.encoding import Encoding
 from heschl.study.extraction.features import Features
@@ -57,7 +56,7 @@ def write_published(
     layer : int
         Which of its layers.
     group : FitGroup
-        Responses resampled by `fft_resampled`.
+        Responses resampled by `fft_resampled`, none of them missing.
     encoding : Encoding
         Lags and standardisation; folds and penalties are the published ones.
     rate : float
@@ -65,14 +64,7 @@ def write_published(
     path : Path
         The file.
     progress : callable
-
-    Raises
-    ------
-    InputError
-        Where responses are missing: the published code knows no masks.
     """
-    if not np.isfinite(group.y).all():
-        raise InputError("preset", "missing responses", "none, with 'chen2024'", "Leave out the preset, or the gaps.")
     scores = joined_cv(
         features.layer(layer, group.segments),
         group.y,

@@ -212,7 +212,7 @@ class Split:
         """Layers of each fold: the named ones, or those with the best mean inner score over electrodes."""
         spaces = (self.settings.speech, self.settings.language)
         if self.settings.layers != "best":
-            i, j = (_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
+            i, j = (layer_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
             return [(i, j)] * self.encoding.folds
         n = len(fits.group.electrodes)
         best = []
@@ -226,7 +226,8 @@ def _width(space: Features) -> int:
     return space.description.width
 
 
-def _index(layers: Sequence[str], name: str, space: str) -> int:
+def layer_index(layers: Sequence[str], name: str, space: str) -> int:
+    """Return the place of a layer that [shared] names among those of its space."""
     if name not in layers:
         raise InputError("shared.layers", repr(name), f"a layer of {space}: {', '.join(layers)}")
     return layers.index(name)
