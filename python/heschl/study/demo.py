@@ -54,7 +54,7 @@ def run_demo(out: Path, *, seed: int = 0, console: Console) -> bool:
 
 
 def _cells(findings: Findings) -> tuple[list[str], list[list[str]]]:
-    """Median R² of each kind in each space, with a 95 % bootstrap interval over electrodes, and shuffled."""
+    """Return the median R² of each kind in each space, with a 95 % bootstrap interval over electrodes, and shuffled."""
     from scipy.stats import bootstrap
 
     scores = findings.scores

@@ -36,7 +36,7 @@ class Ceilings(Analysis):
     variable: ClassVar[str] = "ceiling_r2"
 
     def wanted(self, study: Study) -> bool:
-        """Every study has them."""
+        """Return True: every study has them."""
         return True
 
     def stages(self, session: Session) -> list[Stage]:

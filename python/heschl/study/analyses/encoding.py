@@ -33,7 +33,7 @@ class EncodingAnalysis(Analysis):
     optional: ClassVar[bool] = False
 
     def wanted(self, study: Study) -> bool:
-        """Every study has it."""
+        """Return True: every study has it."""
         return True
 
     def stages(self, session: Session) -> list[Stage]:

@@ -33,7 +33,7 @@ class LayerMap(Analysis):
     variable: ClassVar[str] = "layer_correlation"
 
     def wanted(self, study: Study) -> bool:
-        """Where [shared] asks for it."""
+        """Return whether [shared] asks for it."""
         return study.shared is not None and study.shared.layer_map
 
     def stages(self, session: Session) -> list[Stage]:

@@ -44,7 +44,7 @@ class Published(Analysis):
     variable: ClassVar[str] = "published_max"
 
     def wanted(self, study: Study) -> bool:
-        """Where the preset is named."""
+        """Return whether the preset is named."""
         return study.preset is not None
 
     def check(self, session: Session) -> None:

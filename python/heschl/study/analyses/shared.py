@@ -69,7 +69,7 @@ class SharedAnalysis(Analysis):
     needs: ClassVar[tuple[str, ...]] = ("encoding",)
 
     def wanted(self, study: Study) -> bool:
-        """Where there is a [shared]."""
+        """Return whether there is a [shared]."""
         return study.shared is not None
 
     def check(self, session: Session) -> None:
@@ -206,7 +206,7 @@ def _similarities(parts: Mapping[str, Mapping[str, NDArray[Any]]], fits: GroupFi
 
 
 def part_scores(results: xr.Dataset) -> NDArray[np.float64]:
-    """Mean over folds of each part's R², (part, electrode)."""
+    """Return the mean over folds of each part's R², (part, electrode)."""
     return np.asarray(results["shared_r2"].mean("fold", skipna=True).values)
 
 

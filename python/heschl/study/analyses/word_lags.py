@@ -32,7 +32,7 @@ class WordLagAnalysis(Analysis):
     needs: ClassVar[tuple[str, ...]] = ("encoding",)
 
     def wanted(self, study: Study) -> bool:
-        """Where there is a [word_lags]."""
+        """Return whether there is a [word_lags]."""
         return study.word_lags is not None
 
     def stages(self, session: Session) -> list[Stage]:

@@ -176,7 +176,7 @@ def prepare(path: str | Path, report: Reporter) -> Path:
         if not given:
             mains = None if settings.clean.mains == "none" else settings.clean.mains
             clean = rereference(remove_line_noise(marked, mains), settings.clean.reference)
-    events, note = _onsets(clean, settings, folder, report)
+    events, onset_notes = _onsets(clean, settings, folder, report)
     with report.stage("high gamma", 1.0) as advance:
         if given:
             gamma = _as_given(raw)
@@ -195,7 +195,7 @@ def prepare(path: str | Path, report: Reporter) -> Path:
             choice += (ceiling,)
         else:
             tables["ceiling"] = ceiling
-        provenance = (*gamma.provenance, *note, *choice)
+        provenance = (*gamma.provenance, *onset_notes, *choice)
         write_dataset(to_dataset(kept, electrodes=gamma.electrodes, tables=tables, provenance=provenance), out)
         write_text(out, f"{settings.subject}: {settings.file}", marked, provenance, tables)
         shown = {} if given else {"as recorded": raw, "cleaned": clean}

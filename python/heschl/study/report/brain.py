@@ -74,7 +74,7 @@ def draw_electrodes(
 
 @cache
 def _cortex(side: str) -> tuple[Double, NDArray[np.int64], Double]:
-    """Vertices in mm, triangles, and depth of folds (0 to 1) of fsaverage5, which nilearn brings along."""
+    """Load the vertices in mm, triangles, and depth of folds (0 to 1) of fsaverage5, which nilearn brings along."""
     from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
     mesh: Any = load_fsaverage("fsaverage5")["pial"].parts[side]

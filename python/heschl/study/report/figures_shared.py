@@ -130,7 +130,7 @@ def component_curves(results: xr.Dataset) -> Figure:
 
 
 def _sweep(results: xr.Dataset) -> dict[str, list[tuple[int, float]]]:
-    """Mean score by number of components."""
+    """Return the mean score by number of components."""
     out: dict[str, list[tuple[int, float]]] = {}
     for part, r2 in zip(results["part"].values, part_scores(results), strict=True):
         side, what, *k = str(part).split()

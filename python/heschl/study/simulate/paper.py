@@ -183,7 +183,7 @@ def _subjects(size: PaperSize) -> list[str]:
 
 
 def _context_reg(size: PaperSize) -> float:
-    """A tenth of the sum of squares of one latent's direction in the input embedding: keeps it, and leaves noise be."""
+    """Return a tenth of the sum of squares of one latent's direction in the input embedding: enough to keep it."""
     known = sum(size.dims[name] for name in KNOWN["language"])
     return 0.1 * size.n_frames * size.language[1] / known
 

@@ -175,7 +175,7 @@ def spread(values: NDArray[np.floating], of_word: NDArray[np.intp]) -> Floats:
 
 
 def fidelity(model: str, n_layers: int) -> dict[Latent, NDArray[np.float64]]:
-    """How well each layer knows each latent: the correlation of what it carries with the latent itself.
+    """Return how well each layer knows each latent: the correlation of what it carries with the latent itself.
 
     Sound fades with depth; context comes and goes, and is best known past the middle. A language model's first layer
     is its input embedding: words and their accents, nothing of other words.
@@ -192,7 +192,7 @@ def fidelity(model: str, n_layers: int) -> dict[Latent, NDArray[np.float64]]:
 
 
 def noise_of_units(width: int) -> Floats:
-    """Standard deviation of each unit's noise: variance falls as 1 / j, as the spectrum of real hidden states does."""
+    """Return the standard deviation of each unit's noise: variance falls as 1 / j, as in real hidden states."""
     variance = 1.0 / np.arange(1, width + 1)
     return np.asarray(FEATURE_NOISE * np.sqrt(variance / variance.mean()), dtype=np.float32)
 

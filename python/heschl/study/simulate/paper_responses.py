@@ -94,7 +94,7 @@ def choose_electrodes(folder: Path) -> pd.DataFrame:
 
 
 def electrode_counts(size: PaperSize, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Share electrodes, and those that respond, out over the subjects, unevenly: (all, responding) of each."""
+    """Divide electrodes, and those that respond, among the subjects, unevenly: (all, responding) of each."""
     least = min(4, size.n_responding // size.n_subjects)
     weights = rng.dirichlet(np.full(size.n_subjects, 4.0))
     spare = size.n_electrodes - 2 * least * size.n_subjects

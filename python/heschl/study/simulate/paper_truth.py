@@ -71,7 +71,7 @@ def judge_paper(cohort: Path, results: xr.Dataset) -> list[Check]:
 
 
 def _responsive(selection: pd.DataFrame, names: pd.DataFrame) -> list[Check]:
-    """Electrodes: those that respond were chosen, no others, and they are the study's."""
+    """Check electrodes: those that respond were chosen, no others, and they are the study's."""
     chosen, responds = (selection[column].to_numpy(bool) for column in ("selected", "responds"))
     missed, false = (responds & ~chosen).sum(), (chosen & ~responds).sum()
     studied = set(map(tuple, names.to_numpy())) == set(
@@ -88,7 +88,7 @@ def _responsive(selection: pd.DataFrame, names: pd.DataFrame) -> list[Check]:
 
 
 def _models(results: xr.Dataset) -> list[Check]:
-    """Fig. 2a: the order of the models, by paired t tests with Bonferroni's correction."""
+    """Check Fig. 2a: the order of the models, by paired t tests with Bonferroni's correction."""
     table = contrast_table(results)
     checks = []
     for first, second in ORDER:
@@ -102,7 +102,7 @@ def _models(results: xr.Dataset) -> list[Check]:
 
 
 def _places(planted: pd.DataFrame, r2: dict[str, NDArray[np.float64]]) -> list[Check]:
-    """Fig. 2b: scores on the brain follow what was planted there."""
+    """Check Fig. 2b: scores on the brain follow what was planted there."""
     checks = []
     for role in ("mel", "speech", "language"):  # word vectors' share differs too little between electrodes
         score, share = r2[role], planted["ceiling"] * planted[list(KNOWN[role])].sum(axis=1)
@@ -124,7 +124,7 @@ def _places(planted: pd.DataFrame, r2: dict[str, NDArray[np.float64]]) -> list[C
 
 
 def _electrodes(r2: dict[str, NDArray[np.float64]]) -> list[Check]:
-    """Fig. 3a: electrodes that one model predicts well the other does, too, and the speech model better."""
+    """Check Fig. 3a: electrodes that one model predicts well the other does, too, and the speech model better."""
     r = float(np.corrcoef(r2["speech"], r2["language"])[0, 1])
     above = float((r2["speech"] > r2["language"]).mean())
     return [
@@ -134,7 +134,7 @@ def _electrodes(r2: dict[str, NDArray[np.float64]]) -> list[Check]:
 
 
 def _predictions(results: xr.Dataset) -> list[Check]:
-    """Fig. 3b: the two models' predictions share more than either shares with the acoustic ones."""
+    """Check Fig. 3b: the two models' predictions share more than either shares with the acoustic ones."""
     shared = results["prediction_similarity"]
     both = shared.sel(pair="speech ~ language").values
     return [
@@ -144,7 +144,7 @@ def _predictions(results: xr.Dataset) -> list[Check]:
 
 
 def _parts(results: xr.Dataset) -> list[Check]:
-    """Fig. 4a: the shared dimensions carry most of what each model predicts, the rest little."""
+    """Check Fig. 4a: the shared dimensions carry most of what each model predicts, the rest little."""
     part = _part_scores(results)
     checks = []
     for side in ("speech", "language"):
@@ -160,7 +160,7 @@ def _parts(results: xr.Dataset) -> list[Check]:
 
 
 def _probes(results: xr.Dataset) -> list[Check]:
-    """Fig. 4b: within the shared part, context says more than static meaning and than sound."""
+    """Check Fig. 4b: within the shared part, context says more than static meaning and than sound."""
     part = _part_scores(results)
     return [
         _compared(f"4b: R² of context − {other}", part["probe context"], part[f"probe {other}"], results)
@@ -181,7 +181,7 @@ def _layers(results: xr.Dataset) -> list[Check]:
 
 
 def _shuffled(results: xr.Dataset) -> list[Check]:
-    """Control, where it was asked for: nothing is predicted of the responses to other sentences."""
+    """Check the control, where it was asked for: nothing is predicted of the responses to other sentences."""
     if "best_r2_shuffled" not in results:
         return []
     most = float(np.abs(np.median(mean_over_folds(results, "best_r2_shuffled"), axis=1)).max())

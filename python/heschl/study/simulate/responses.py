@@ -73,7 +73,7 @@ SPREAD = 6.0  # mm
 
 
 def places(electrodes: list[Electrode], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """Regions (n,) and positions (n, 3) in m of one subject's electrodes, all on one side: left or right."""
+    """Draw regions (n,) and positions (n, 3) in m of one subject's electrodes, all on one side: left or right."""
     side = rng.choice([-1.0, 1.0])
     middles = np.array([PLACES[electrode.kind][1] for electrode in electrodes])
     positions = middles + SPREAD * np.array([0.2, 1.0, 1.0]) * rng.standard_normal(middles.shape)
@@ -106,7 +106,7 @@ def draw_electrodes(rng: np.random.Generator, n_meanings: int) -> list[Electrode
 
 
 def temporal_filter(latency: float, sfreq: float = SFREQ) -> Floats:
-    """Gamma-shaped kernel over 0.4 s at `sfreq` Hz, causal, of unit sum, with its peak at `latency` (s)."""
+    """Return a gamma-shaped kernel over 0.4 s at `sfreq` Hz, causal, of unit sum, with its peak at `latency` (s)."""
     t = np.arange(round(0.4 * sfreq)) / sfreq
     shape = 8.0  # narrow enough that the peak can be told from its neighbours
     kernel = (t / latency) ** shape * np.exp(shape * (1 - t / latency))
@@ -114,7 +114,7 @@ def temporal_filter(latency: float, sfreq: float = SFREQ) -> Floats:
 
 
 def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
-    """Compressed band envelopes, (n, bands) at `SFREQ`: Hilbert amplitude, low-passed, to the power 0.4."""
+    """Return compressed band envelopes, (n, bands) at `SFREQ`: Hilbert amplitude, low-passed, to the power 0.4."""
     smooth = butter(4, 20.0, fs=SOUND_SFREQ, output="sos")
     step = SOUND_SFREQ // SFREQ
     bands = []
@@ -126,7 +126,7 @@ def sound_latents(sound: NDArray[np.float32], n: int) -> Floats:
 
 
 def timbre_latent(bands: Floats) -> Floats:
-    """Brightness (n, 1): the upper bands against the lower ones, whatever the loudness; 0 in silence."""
+    """Return the brightness (n, 1): the upper bands against the lower ones, whatever the loudness; 0 in silence."""
     low, high = bands[:, :2].sum(axis=1), bands[:, 2:].sum(axis=1)
     loud = low + high
     audible = loud > 0.2 * np.percentile(loud, 95)
@@ -134,7 +134,7 @@ def timbre_latent(bands: Floats) -> Floats:
 
 
 def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int) -> tuple[Floats, Floats, Floats]:
-    """Latents of meaning (n, meanings), context (n, 2) and accent (n, 1), constant while a word lasts, 0 in silence.
+    """Return latents of meaning (n, meanings), context (n, 2), accent (n, 1): constant in a word, 0 in silence.
 
     Context is the word's place in the sentence (odd or even: more than the mere time since the sentence began), and the
     number of the first noun phrase, carried along from the verb on.
@@ -150,7 +150,7 @@ def text_latents(sentence: Sentence, words: list[Word], lexicon: Lexicon, n: int
 
 
 def planted_signals(latents: dict[Kind, list[Floats]], electrodes: list[Electrode]) -> list[Floats]:
-    """Noiseless responses, one (n, electrodes) array per stimulus; each electrode of unit variance over all."""
+    """Return noiseless responses, one (n, electrodes) array per stimulus; each electrode of unit variance over all."""
     bounds = np.cumsum([0, *(len(part) for part in latents["envelope"])])
     out = np.zeros((bounds[-1], len(electrodes)))
     for e, electrode in enumerate(electrodes):
@@ -165,7 +165,7 @@ def planted_signals(latents: dict[Kind, list[Floats]], electrodes: list[Electrod
 
 
 def trial(signal: Floats, electrodes: list[Electrode], rng: np.random.Generator) -> Floats:
-    """One presentation: the signal to its ceiling, the rest noise with a memory of some 30 ms."""
+    """Draw one presentation: the signal to its ceiling, the rest noise with a memory of some 30 ms."""
     noise = gaussian_filter1d(rng.standard_normal(signal.shape), 0.03 * SFREQ, axis=0, mode="wrap")
     noise /= np.sqrt(1 / (2 * np.sqrt(np.pi) * 0.03 * SFREQ))  # the filter's own gain: unit variance again
     share = np.array([electrode.ceiling for electrode in electrodes])

@@ -39,7 +39,7 @@ class Lexicon:
     meanings: NDArray[np.float64]
 
     def of_class(self, name: str) -> NDArray[np.intp]:
-        """Indices of a class's words."""
+        """Return the indices of a class's words."""
         return np.flatnonzero(np.array(self.classes) == name)
 
 
@@ -62,7 +62,7 @@ class Sentence:
 
 
 def accents(n_words: int) -> NDArray[np.float64]:
-    """Stress of each word by its place, -1 to 1: heard as loudness, and known to whoever counts words."""
+    """Return the stress of each word by its place, -1 to 1: heard as loudness, and known to whoever counts words."""
     return np.asarray(np.cos(2 * np.pi * np.arange(n_words) / 5))
 
 

@@ -164,7 +164,7 @@ def _latencies(
     lags: range,
     rate: float,
 ) -> pd.DataFrame:
-    """Peak of the excitatory part of each envelope electrode's temporal response to the mel spectrum.
+    """Find the peak of the excitatory part of each envelope electrode's temporal response to the mel spectrum.
 
     The filter is fitted a few lags beyond both ends, where what the window cuts off collects, and read within; with
     λ = n frames, smoother than what predicts best, because neighbouring mel channels share their weight in rough ways.
@@ -191,7 +191,7 @@ def _names(group: FitGroup) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def _shared_variance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Squared correlation of each column; 0 where one is constant."""
+    """Return the squared correlation of each column; 0 where one is constant."""
     a, b = a - a.mean(axis=0, dtype=np.float64), b - b.mean(axis=0, dtype=np.float64)
     size = (a**2).sum(axis=0) * (b**2).sum(axis=0)
     return np.asarray(np.divide((a * b).sum(axis=0) ** 2, size, out=np.zeros(len(size)), where=size > 0))

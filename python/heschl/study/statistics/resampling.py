@@ -16,7 +16,7 @@ BLOCK = 500
 
 
 def _max_t(differences: Floats, signs: NDArray[np.int8]) -> Floats:
-    """Largest t over columns of differences (n, c), for each row of signs (m, n): sums of flips are a product."""
+    """Return the largest t over columns of differences (n, c), for each row of signs (m, n), by one product."""
     n = len(differences)
     squares = (differences**2).sum(axis=0)
     out = []
@@ -77,7 +77,7 @@ def sign_flip_p_values(differences: Floats, *, n_permutations: int = 2000, seed:
 
 @njit(cache=True)
 def _bootstrap_means(values: Floats, starts: NDArray[np.int64], n_resamples: int, rng: np.random.Generator) -> Floats:
-    """Mean of each resample: groups drawn with replacement, and members of each drawn group likewise."""
+    """Return the mean of each resample: groups drawn with replacement, and members of each drawn group likewise."""
     n_groups = len(starts) - 1
     out = np.empty(n_resamples)
     for k in range(n_resamples):

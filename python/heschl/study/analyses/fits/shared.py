@@ -97,7 +97,7 @@ class Split:
         self.parts = lru_cache(maxsize=None)(self._parts)
 
     def layer_names(self) -> list[tuple[str, str]]:
-        """Speech and language layer of each fold."""
+        """Return the names of the speech and the language layer of each fold."""
         a, b = (self.spaces[name].layers for name in (self.settings.speech, self.settings.language))
         return [(a[i], b[j]) for i, j in self.layers]
 
@@ -121,7 +121,7 @@ class Split:
         save_arrays(path, arrays)
 
     def write_correlations(self, path: Path) -> None:
-        """Canonical correlations of each fold's training rows, and of its test rows."""
+        """Write the canonical correlations of each fold's training rows, and of its test rows."""
         found = np.full((2, self.encoding.folds, self.cca.n_components), np.nan)
         for k in range(self.encoding.folds):
             parts, (a, b) = self.parts(k), self.pair(k)
@@ -131,7 +131,7 @@ class Split:
         save_arrays(path, {"correlations": found[0], "held_out": found[1]})
 
     def write_unique(self, path: Path) -> None:
-        """Held-out R² of all probes together, and what is lost without each: a penalty for each, of every other λ."""
+        """Write the held-out R² of all probes together, each with its own penalty, and what is lost without each."""
         names, y = probes(self.settings), self.group.y.astype(np.float64)
         folds, lengths = range(self.encoding.folds), self.group.lengths
         r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)
@@ -156,7 +156,7 @@ class Split:
         save_arrays(path, {"unique": np.concatenate([mean[-1] - mean[:-1], mean[-1:]])})
 
     def features(self, name: str, k: int) -> NDArray[Any] | Repeated:
-        """Features of one part, as outer fold k has learned them."""
+        """Return the features of one part, as outer fold k has learned them."""
         kind, what, *rest = name.split()
         i, j = self.layers[k]
         if kind == "probe":
@@ -174,12 +174,12 @@ class Split:
         return SharedParts(self._cut(k, cut), self.spoken).features(side, X, what, self.settings.coords)
 
     def pair(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Both layers of fold k, frame by frame."""
+        """Return both layers of fold k, frame by frame."""
         i, j = self.layers[k]
         return self.load(self.settings.speech, i), self.load(self.settings.language, j)
 
     def train(self, k: int) -> NDArray[np.bool_]:
-        """Rows that fold k learns from."""
+        """Return which rows fold k learns from."""
         return np.ones(len(self.row_fold), dtype=bool) if self.settings.scope == "all" else self.row_fold != k
 
     def _parts(self, k: int) -> SharedParts:
@@ -187,7 +187,7 @@ class Split:
         return SharedParts.learn(self.cca, a, b, self.train(k), spoken=self.spoken, words=self._words())
 
     def _cut(self, k: int, n_components: int) -> CCA:
-        """The same analysis with fewer components, whose rest is larger."""
+        """Return the same analysis with fewer components, whose rest is larger."""
         a, b = self.pair(k)
         smaller = CCA(**{**self.cca.get_params(), "n_components": n_components})
         return SharedParts.learn(smaller, a, b, self.train(k), spoken=self.spoken, words=self._words()).cca
@@ -209,7 +209,7 @@ class Split:
         return expanded(self.spaces[space].layer(layer, self.group.segments))
 
     def _chosen(self, fits: GroupFits) -> list[tuple[int, int]]:
-        """Layers of each fold: the named ones, or those with the best mean inner score over electrodes."""
+        """Return the layers of each fold: the named ones, or those with the best mean inner score over electrodes."""
         spaces = (self.settings.speech, self.settings.language)
         if self.settings.layers != "best":
             i, j = (layer_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
@@ -234,7 +234,7 @@ def layer_index(layers: Sequence[str], name: str, space: str) -> int:
 
 
 def shared_variance(a: NDArray[Any], b: NDArray[Any], fold: NDArray[Any]) -> NDArray[np.float64]:
-    """r² of two models' predictions (n, c), each fold about its own mean; NaN where one is constant."""
+    """Return r² of two models' predictions (n, c), each fold about its own mean; NaN where one is constant."""
     sums = np.zeros((3, a.shape[1]))
     for k in np.unique(fold):
         known = fold == k
