@@ -149,6 +149,8 @@ class Session:
             if without is None:
                 raise
             return Session(self.path, self.layout.out, self.report, inputs=without).extracted(names)
+        finally:
+            self.spaces.release()
         return self
 
     def _extract(self, name: str) -> None:

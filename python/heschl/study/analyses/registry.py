@@ -33,7 +33,7 @@ def wanted(study: Study) -> list[Analysis]:
 
 
 def with_needs(analyses: list[Analysis], names: tuple[str, ...]) -> list[Analysis]:
-    """Return those of some analyses that are named, and before them what they need."""
+    """Return the analyses that are named, each after those that it needs."""
     needed = {name for analysis in analyses if analysis.name in names for name in (analysis.name, *analysis.needs)}
     return [analysis for analysis in analyses if analysis.name in needed]
 

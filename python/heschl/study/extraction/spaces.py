@@ -68,6 +68,10 @@ class OpenSpaces:
         """Return a space, which is opened unless it still is; it is the caller's to let go of."""
         return self._open.pop(name, None) or open_space(name, self.inputs)
 
+    def release(self) -> None:
+        """Let go of every model that is still in memory."""
+        self._open.clear()
+
     def _describe(self, name: str) -> Description:
         space = open_space(name, self.inputs)
         if free_memory() > KEPT_OPEN * total_memory():
