@@ -105,7 +105,7 @@ def _remove(path: Path) -> None:
 def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bool]:
     """Hold a lock file for this process; the system lets go of it when the process ends, however it ends.
 
-    Where another process holds it, `wait` is called once and its end waited for; without `wait` it yields False at once.
+    Where another process holds it, `wait` is called once and its end waited for; without `wait`, yield False at once.
     Processes on one machine see each other's locks; on several machines they do where the file system carries `flock`
     (NFS 4 and most cluster file systems do). Where it does not, two may do the same work: files stay whole.
     """
