@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +91,35 @@ def test_one_writer(tmp_path: Path) -> None:
         pass
     with only_writer(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("number", "match"),
+    [
+        (errno.ENOSPC, r"piece: found no space left.*Free some"), (errno.EDQUOT, "share of the disk"),
+        (errno.EROFS, r"read-only.*another folder"), (errno.EACCES, "may not be written"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_one_line_and_harms_nothing(tmp_path: Path, number: int, match: str) -> None:
+    (tmp_path / "piece").write_text("as it was")
+    with pytest.raises(InputError, match=match), replacing(tmp_path / "piece") as path:
+        path.write_text("half")
+        raise OSError(number, os.strerror(number))
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("piece", "as it was")]
+    with pytest.raises(OSError, match="odd"), replacing(tmp_path / "piece"):
+        raise OSError(errno.EIO, "odd")
+
+
+def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a loss of power a name without its content would be taken for a finished piece."""
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    names = {}
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append("replace"), names.update({a: b}), replace(a, b)))
+    with replacing(tmp_path / "piece") as path:
+        path.mkdir()
+        (path / "rows").write_text("x")
+    at = done.index("replace")
+    assert {Path(name).name for name in done[:at]} == {".partial-piece", "rows"}
+    assert done[at + 1 :] == [str(tmp_path)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,28 +16,81 @@ import numpy as np
 
 from heschl.checks import InputError
 
+_FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "no space left in this user's share of the disk"}
+_CLOSED = {errno.EROFS: "a file system that is read-only", errno.EACCES: "a folder that may not be written to",
+           errno.EPERM: "a folder that may not be written to"}  # fmt: skip
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Make one message of what the system says when a disk is full or a folder may not be written to.
+
+    Raises
+    ------
+    InputError
+        In place of such an `OSError`; any other goes on.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = str(path)
+        if error.errno in _FULL:
+            advice = "Free some, or choose another folder: what was finished before is kept, and the next run goes on."
+            raise InputError(where, _FULL[error.errno], "room to write", advice) from error
+        if error.errno in _CLOSED:
+            raise InputError(where, _CLOSED[error.errno], "one to write to", "Choose another folder.") from error
+        raise
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or all files of a folder, from the system's memory onto the disk."""
+    if path.is_dir():
+        for below in path.iterdir():
+            sync(below)
+    sync_one(path)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write a file or folder to; it takes the place of ``path`` once it is whole.
 
-    Whatever goes wrong, an interruption from the keyboard too, ``path`` is left as it was.
+    Whatever goes wrong, an interruption from the keyboard or a loss of power too, ``path`` is as it was or whole.
+
+    Raises
+    ------
+    InputError
+        For a full disk, and a folder that may not be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
-    _remove(temporary)  # left by a process that was killed
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".partial-{path.name}")
+        _remove(temporary)  # left by a process that was killed
+        try:
+            yield temporary
+            sync(temporary)  # before the name: else a loss of power may leave the name and not the content
+            if path.is_dir():  # a folder cannot be renamed over one that is not empty
+                old = path.with_name(f".old-{path.name}")
+                _remove(old)
+                os.replace(path, old)
+                os.replace(temporary, path)
+                _remove(old)
+            else:
+                os.replace(temporary, path)
+            sync_one(path.parent)
+        finally:
+            _remove(temporary)
+
+
+def sync_one(path: Path) -> None:
+    """Bring a file onto the disk, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        yield temporary
-        if path.is_dir():  # a folder cannot be renamed over one that is not empty
-            old = path.with_name(f".old-{path.name}")
-            _remove(old)
-            os.replace(path, old)
-            os.replace(temporary, path)
-            _remove(old)
-        else:
-            os.replace(temporary, path)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, for folders
+            raise
     finally:
-        _remove(temporary)
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
@@ -50,12 +104,14 @@ def _remove(path: Path) -> None:
 def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bool]:
     """Hold a lock file for this process; the system lets go of it when the process ends, however it ends.
 
-    Where another process holds it, `wait` is called once and its end waited for; without `wait` False is given at once.
+    Where another process holds it, `wait` is called once and its end waited for; without `wait`, yield False at once.
     Processes on one machine see each other's locks; on several machines they do where the file system carries `flock`
     (NFS 4 and most cluster file systems do). Where it does not, two may do the same work: files stay whole.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as file:
+    with writing_to(lock.parent):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        opened = open(lock, "w")  # noqa: SIM115
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

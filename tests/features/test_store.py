@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from heschl.checks import InputError
 from heschl.features import store as module
+from heschl.features import writer as writing
 from heschl.features.store import Description, FeatureStore
 from heschl.timing.grid import FrameGrid
 
@@ -49,7 +50,7 @@ def test_what_goes_in_comes_out(
     blocks = {f"s{i}": block(i, n, n_layers, width) for i, n in enumerate(lengths)}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "CHUNK_BYTES", 8 * width)
-        patched.setattr(module, "FLUSH_BYTES", flush)
+        patched.setattr(writing, "FLUSH_BYTES", flush)
         store = FeatureStore(tmp_path_factory.mktemp("store"))
         for names in (list(blocks)[::2], list(blocks)):
             with store.create("k", about(n_layers, width)).writing() as writer:
@@ -111,7 +112,7 @@ def test_an_interruption_keeps_what_was_added(tmp_path: Path) -> None:
 def test_what_fails_half_way_leaves_the_set_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush: int
 ) -> None:
-    monkeypatch.setattr(module, "FLUSH_BYTES", flush)
+    monkeypatch.setattr(writing, "FLUSH_BYTES", flush)
 
     def blocks() -> Iterator[np.ndarray]:
         yield block(7, 3)
@@ -134,9 +135,9 @@ WRITE = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from heschl.features import store as module
+from heschl.features import writer
 from heschl.features.store import FeatureStore
-module.FLUSH_BYTES, first, last = 0, int(sys.argv[2]), int(sys.argv[3])
+writer.FLUSH_BYTES, first, last = 0, int(sys.argv[2]), int(sys.argv[3])
 with FeatureStore(Path(sys.argv[1])).find("k").writing() as writer:
     for i in range(first, last):
         if f"s{i}" in writer.missing([f"s{i}"]):
@@ -194,9 +195,11 @@ def test_sets_are_removed_whole(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_sets(tmp_path: Path) -> None:
     (tmp_path / "odd.zarr").mkdir()
-    with pytest.raises(InputError, match="no feature set"):
-        FeatureStore(tmp_path).find("odd")
     (tmp_path / "odd.zarr" / "zarr.json").write_text('{"attributes": {"format": "heschl features 0"}}')
-    with pytest.raises(InputError, match="another version"):
+    with pytest.raises(InputError, match=r"another version.*delete this folder"):
         FeatureStore(tmp_path).find("odd")
     assert FeatureStore(tmp_path).sets() == []
+    (tmp_path / "odd.zarr" / "zarr.json").unlink()
+    with pytest.warns(UserWarning, match=r"no feature set.*set aside"):
+        assert FeatureStore(tmp_path).find("odd") is None
+    assert FeatureStore(tmp_path).create("odd", about()).index() == {}

@@ -1,10 +1,15 @@
-"""Pretrained models and their companions, loaded whole or refused; all ``from_pretrained`` is here."""
+"""Pretrained models and their companions, loaded whole or refused; all ``from_pretrained`` is here.
+
+Code that comes with a model never runs, whatever its configuration asks for, and nothing is asked on the terminal; of
+pickled weights (``pytorch_model.bin``) tensors alone are read.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +25,10 @@ Loaded = TypeVar("Loaded")
 
 _UNUSED_WEIGHTS = ("masked_spec_embed", "pooler.dense.weight", "pooler.dense.bias")
 """Tensors that checkpoints may lack, as no hidden state depends on them (outside of training)."""
+_NO_CODE: dict[str, Any] = {"trust_remote_code": False}
+"""Given to every ``from_pretrained``: left open, transformers asks on the terminal whether to run a model's code."""
+LARGEST = {"num_hidden_layers": 1_000, "hidden_size": 1_000_000, "vocab_size": 100_000_000}
+"""Of a configuration; what says more is damaged, and would ask for memory before any weight is looked at."""
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken")
 
 
@@ -69,11 +78,18 @@ def load_config(source: str) -> Any:
     InputError
         Where there is none, or none that transformers knows.
     """
-    return _load(
+    config = _load(
         source,
         "a config.json of an architecture that transformers knows",
-        lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source)),
+        lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source), **_NO_CODE),
     )
+    for name, most in LARGEST.items():
+        size = getattr(config, name, None)
+        if isinstance(size, int) and not 0 <= size <= most:
+            raise InputError(
+                f"model {source!r}: {name}", str(size), f"at most {most}", "Its config.json may be damaged."
+            )
+    return config
 
 
 def revision(source: str) -> str | None:
@@ -119,7 +135,7 @@ def load_weights(source: str, config: Any, *, head: bool = False) -> Any:
         source,
         "weights (model.safetensors or pytorch_model.bin) that fit config.json",
         lambda: kind.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True, **_gguf(source)
+            source, config=config, dtype=torch.float32, output_loading_info=True, **_gguf(source), **_NO_CODE
         ),
     )
     missing = sorted(key for key in info["missing_keys"] if not key.endswith(_UNUSED_WEIGHTS))
@@ -156,7 +172,9 @@ def load_tokenizer(source: str) -> Any:
         # transformers would make an empty tokenizer of the model's family
         raise InputError(f"model {source!r}", "a folder without a tokenizer", "tokenizer.json beside the weights")
     tokenizer = _load(
-        source, "a tokenizer (tokenizer.json)", lambda: transformers.AutoTokenizer.from_pretrained(source, **gguf)
+        source,
+        "a tokenizer (tokenizer.json)",
+        lambda: transformers.AutoTokenizer.from_pretrained(source, **gguf, **_NO_CODE),
     )
     if not tokenizer.is_fast:
         raise InputError(
@@ -192,7 +210,7 @@ def load_feature_extractor(source: str) -> Any | None:
         return _load(
             source,
             "a preprocessor_config.json of a feature extractor that transformers knows",
-            lambda: transformers.AutoFeatureExtractor.from_pretrained(source),
+            lambda: transformers.AutoFeatureExtractor.from_pretrained(source, **_NO_CODE),
         )
     except InputError:
         if has_one:
@@ -291,8 +309,17 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
     except Exception as error:  # transformers, safetensors and the Hub raise many types; each means: not loadable
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0] if lines else ''}"
+        advice = ""
+        if "trust_remote_code" in str(error):
+            reason, advice = (
+                "an architecture whose code comes with the model",
+                "heschl runs no code of a model's folder.",
+            )
+        elif isinstance(error, pickle.UnpicklingError):
+            reason = "pickled weights that hold more than tensors, or are damaged"
+            advice = "Write them as model.safetensors: `model.save_pretrained(folder)` of transformers does."
         where = "folder" if os.path.isdir(source) else "no such folder here, and not loaded from the Hub"
-        raise InputError(f"model {source!r} ({where})", reason, expected) from error
+        raise InputError(f"model {source!r} ({where})", reason, expected, advice) from error
 
 
 @contextlib.contextmanager

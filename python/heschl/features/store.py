@@ -5,6 +5,10 @@ with an array (n_rows, width) for each layer, in which each stimulus has its row
 words. A stimulus is known by the hash of its sound or text, so that another study, or the same with more stimuli, pays
 for what is new alone. Rows are appended; ``index.json``, replaced as a whole after them, says which are finished, and
 what lies beyond is overwritten. So a set may be read while it grows, and whenever a process is killed, it is right.
+
+The index holds a checksum of each stimulus' rows in each layer, made as they were added and verified whenever they are
+read: rows that a disk has changed, or that were deleted or put there by something else, are taken out of the index, so
+that they are made again, and `DamagedFeatures` names them.
 """
 
 from __future__ import annotations
@@ -12,65 +16,36 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.files import only_writer, replacing
+from heschl.features.stored_rows import (
+    DamagedFeatures,
+    DamagedSet,
+    Description,
+    Rows,
+    StoredRows,
+    checksum,
+    read_index,
+    write_index,
+)
+from heschl.features.writer import Writer
+from heschl.files import claimed, digest, only_writer, replacing, writing_to
 from heschl.timing.grid import FrameGrid
 
-FORMAT = "heschl features 1"
+__all__ = ["DamagedFeatures", "DamagedSet", "Description", "FeatureSet", "FeatureStore", "Rows", "Writer"]
+
+FORMAT = "heschl features 2"
 CHUNK_BYTES = 1 << 20
 """Of one layer in one file on disk."""
-FLUSH_BYTES, FLUSH_SECONDS = 1 << 28, 30.0
-"""What waits in memory is written when it is so much, or so old; a killed process loses no more."""
-
-Rows = Literal["frame", "word", "phone"]
-Dtype = Literal["float32", "float16"]
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a feature set says of itself.
-
-    Attributes
-    ----------
-    name : str
-        For people: the space's name in the study that made the set first.
-    rows : {"frame", "word", "phone"}
-        What a row is.
-    layers : tuple of str
-        Names of the layers.
-    width : int
-        Features per layer.
-    grid : FrameGrid or None
-        The times of the frames; None where rows are words or phones.
-    settings : mapping
-        Every choice that was made, in plain values: model, context, pooling …
-    note : str
-        What a reader of results should know, such as words without a vector; or nothing.
-    left_out : tuple of str
-        Words that have no row.
-    dtype : {"float32", "float16"}
-        Of the numbers on disk.
-    """
-
-    name: str
-    rows: Rows
-    layers: tuple[str, ...]
-    width: int
-    grid: FrameGrid | None
-    settings: Mapping[str, Any]
-    note: str = ""
-    left_out: tuple[str, ...] = ()
-    dtype: Dtype = "float32"
 
 
 class FeatureSet:
@@ -100,28 +75,49 @@ class FeatureSet:
         self.path = path
         try:
             attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-        except (OSError, ValueError, KeyError):
-            raise InputError(str(path), "no feature set", "a folder written by heschl's feature store") from None
-        if attributes.get("format") != FORMAT:
+            format = attributes["format"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DamagedSet(str(path), "no feature set", "a folder written by heschl's feature store") from None
+        if format != FORMAT:
             raise InputError(
-                str(path), f"the format {attributes.get('format')!r}", FORMAT,
-                "It is of another version of heschl; `heschl features prune` deletes it.",
+                str(path), f"the format {format!r}", FORMAT,
+                "It is of another version of heschl: delete this folder to extract its features again.",
             )  # fmt: skip
-        self.key = str(attributes["key"])
-        self.created = str(attributes["created"])
-        stored = attributes["description"]
-        grid = stored["grid"] and FrameGrid(**stored["grid"])
-        self.description = Description(
-            **stored | {"layers": tuple(stored["layers"]), "left_out": tuple(stored["left_out"]), "grid": grid}
-        )
+        try:
+            if attributes.pop("sum") != digest(attributes):
+                raise ValueError("its description does not have its checksum")
+            self.key = str(attributes["key"])
+            if path.name != f"{self.key}.zarr":
+                raise ValueError(f"it was made as {self.key}.zarr")
+            self.created = str(attributes["created"])
+            stored = attributes["description"]
+            grid = stored["grid"] and FrameGrid(**stored["grid"])
+            self.description = Description(
+                **stored | {"layers": tuple(stored["layers"]), "left_out": tuple(stored["left_out"]), "grid": grid}
+            )
+            self._check_arrays()
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise DamagedSet(str(path), f"a damaged feature set ({error})", "one as heschl wrote it") from None
+
+    def _check_arrays(self) -> None:
+        """Hold what the arrays say of themselves against the description."""
+        about = self.description
+        for i in range(len(about.layers)):
+            array = json.loads((self.path / str(i) / "zarr.json").read_text(encoding="utf-8"))
+            if array["shape"][1:] != [about.width] or array["data_type"] != about.dtype:
+                raise ValueError(f"layer {i} is of shape {array['shape']} and type {array['data_type']}")
 
     def index(self) -> dict[str, tuple[int, int]]:
-        """Give (first row, rows) of each finished stimulus, by its hash."""
-        path = self.path / "index.json"
-        return {key: tuple(rows) for key, rows in json.loads(path.read_text()).items()} if path.exists() else {}
+        """Return (first row, rows) of each finished stimulus, by its hash.
+
+        Examples
+        --------
+        See `FeatureStore`.
+        """
+        return {key: (first, n) for key, (first, n, _) in read_index(self.path).items()}
 
     def n_bytes(self) -> int:
-        """Give the space that the set takes on disk."""
+        """Return the space that the set takes on disk, in bytes."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     def layer(self, layer: int, stimuli: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -138,118 +134,62 @@ class FeatureSet:
         -------
         list of (n_rows, width) arrays of float32
             One for each of them, in their order.
-        """
-        import zarr
 
-        index = self.index()
-        array: Any = zarr.open_array(self.path / str(layer), mode="r")
-        spans = [index[key] for key in stimuli]
-        first = min((start for start, _ in spans), default=0)
-        last = max((start + n for start, n in spans), default=0)
-        block = np.asarray(array[first:last], dtype=np.float32)
-        return [block[start - first : start - first + n] for start, n in spans]
+        Raises
+        ------
+        DamagedFeatures
+            For rows that are not those that were added. They do not count from now on, and are made again by the next
+            `writing`.
+        InputError
+            For a stimulus that is not finished.
+        """
+        entries = read_index(self.path)
+        absent = [key for key in stimuli if key not in entries]
+        if absent:
+            raise DamagedFeatures(self.path, absent, "no features")
+        rows = StoredRows(self.path / str(layer), self.description)
+        found: list[NDArray[np.float32]] = []
+        damaged: list[str] = []
+        for key in stimuli:
+            first, n, sums = entries[key]
+            values = rows.read(first, n)
+            if values is None or layer >= len(sums) or checksum(values) != sums[layer]:
+                damaged.append(key)
+            else:
+                found.append(values.astype(np.float32))
+        if damaged:
+            self._set_aside(damaged)
+            raise DamagedFeatures(self.path, damaged, f"damaged rows in layer {self.description.layers[layer]}")
+        return found
+
+    def _set_aside(self, stimuli: Sequence[str]) -> None:
+        """Take stimuli out of the index; while another process writes, it is left to a later reading."""
+        with claimed(self.path / ".lock") as mine:
+            if mine:
+                kept = {key: entry for key, entry in read_index(self.path).items() if key not in set(stimuli)}
+                write_index(self.path, kept)
 
     @contextmanager
     def writing(self, wait: Callable[[], object] | None = None) -> Iterator[Writer]:
         """Hold the set to add stimuli to it; another process that does is waited for, after calling `wait`.
 
         Whatever was added is on disk at the end, also where the end is an error or an interruption.
-        """
-        with only_writer(self.path, wait or _quietly):
-            writer = Writer(self)
-            try:
-                yield writer
-            finally:
-                writer.flush()
-
-
-class Writer:
-    """Adds stimuli to a feature set; see `FeatureSet.writing`."""
-
-    def __init__(self, features: FeatureSet) -> None:
-        import zarr
-
-        self._set, self._index = features, features.index()
-        self._n_rows = max((start + n for start, n in self._index.values()), default=0)
-        about = features.description
-        self._arrays: list[Any] = [zarr.open_array(features.path / str(i), mode="r+") for i in range(len(about.layers))]
-        self._waiting: list[NDArray[Any]] = []
-        self._finished: dict[str, tuple[int, int]] = {}
-        self._flushed = time.monotonic()
-
-    def missing(self, stimuli: Sequence[str]) -> list[str]:
-        """Give those of some stimuli that the set does not hold yet, each once."""
-        return [key for key in dict.fromkeys(stimuli) if key not in self._index and key not in self._finished]
-
-    def add(self, stimulus: str, blocks: Iterable[NDArray[np.floating[Any]]]) -> None:
-        """Add the rows of one stimulus, block after block of (n_layers, n_rows, width).
-
-        It counts when the last block is there: whatever `blocks` raises, the set is as before.
 
         Raises
         ------
         InputError
-            For another number of layers or features, values that are not finite, or too large for float16.
+            For a full disk, and a folder that may not be written to.
+
+        Examples
+        --------
+        See `FeatureStore`.
         """
-        written, waiting = self._n_rows, len(self._waiting)
-        first = last = written + sum(block.shape[1] for block in self._waiting)
-        try:
-            for values in blocks:
-                self._waiting.append(self._checked(values))
-                last += values.shape[1]
-                if sum(block.nbytes for block in self._waiting) >= FLUSH_BYTES:
-                    self._write()
-        except BaseException:
-            # What was written of it meanwhile took along all that waited before it.
-            del self._waiting[waiting if self._n_rows == written else 0 :]
-            self._n_rows = min(self._n_rows, first)
-            raise
-        self._finished[stimulus] = (first, last - first)
-        if not self._waiting or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def _checked(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """Give a block as it is stored."""
-        about = self._set.description
-        if values.ndim != 3 or (values.shape[0], values.shape[2]) != (len(about.layers), about.width):
-            raise InputError(
-                f"features of {about.name!r}", f"shape {values.shape}",
-                f"({len(about.layers)} layers, rows, {about.width} features)",
-            )  # fmt: skip
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"features of {about.name!r}", "NaN or infinite values", "finite ones", "Is the model whole?"
-            )
-        with np.errstate(over="ignore"):
-            stored = values.astype(about.dtype)
-        if not np.isfinite(stored).all():
-            raise InputError(
-                f"features of {about.name!r}", f"values up to {np.abs(values).max():.4g}",
-                "at most 65504 in float16", "Store them as float32.",
-            )  # fmt: skip
-        return stored
-
-    def flush(self) -> None:
-        """Write what waits: first the rows, then the index that makes them count."""
-        self._write()
-        if self._finished:
-            self._index |= self._finished
-            self._finished = {}
-            with replacing(self._set.path / "index.json") as temporary:
-                temporary.write_text(json.dumps(self._index), encoding="utf-8")
-        self._flushed = time.monotonic()
-
-    def _write(self) -> None:
-        """Write the rows that wait; they do not count yet."""
-        if not self._waiting:
-            return
-        block = np.concatenate(self._waiting, axis=1)
-        end = self._n_rows + block.shape[1]
-        for array, rows in zip(self._arrays, block, strict=True):
-            if array.shape[0] < end:
-                array.resize((end, array.shape[1]))
-            array[self._n_rows : end] = rows
-        self._n_rows, self._waiting = end, []
+        with only_writer(self.path, wait or _quietly):
+            writer = Writer(self.path, self.description)
+            try:
+                yield writer
+            finally:
+                writer.flush()
 
 
 class FeatureStore:
@@ -276,25 +216,50 @@ class FeatureStore:
         self.folder = Path(folder)
 
     def find(self, key: str) -> FeatureSet | None:
-        """Give the set of a key; None where there is none yet."""
+        """Return the set of a key; None where there is none yet.
+
+        A set whose own description is damaged is set aside, with a warning, under a name that begins with ".damaged".
+
+        Raises
+        ------
+        InputError
+            For a set of another version of heschl.
+        """
         path = self.folder / f"{key}.zarr"
-        return FeatureSet(path) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return FeatureSet(path)
+        except DamagedSet as error:
+            aside = path.with_name(f".damaged-{path.name}")
+            warnings.warn(f"{error} It is set aside as {aside.name}, and made again.", UserWarning, stacklevel=2)
+            with writing_to(self.folder):
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+            return None
 
     def create(self, key: str, description: Description) -> FeatureSet:
-        """Give the set of a key, which is made where there is none yet."""
+        """Return the set of a key, which is made where there is none yet.
+
+        Raises
+        ------
+        InputError
+            For a set of another version of heschl, a full disk, and a folder that may not be written to.
+        """
         import zarr
 
         path = self.folder / f"{key}.zarr"
         about, width = description, description.width
-        attributes = {
+        attributes: dict[str, Any] = {
             "format": FORMAT,
             "key": key,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            "description": asdict(about),
+            "description": json.loads(json.dumps(asdict(about))),
         }
+        attributes["sum"] = digest(attributes)
         chunks = (max(1, CHUNK_BYTES // (width * np.dtype(about.dtype).itemsize)), width)
         with only_writer(self.folder, wait=_quietly):
-            if not path.exists():
+            if self.find(key) is None:
                 with replacing(path) as temporary:
                     group = zarr.create_group(temporary, attributes=attributes)
                     for i in range(len(about.layers)):
@@ -306,7 +271,7 @@ class FeatureStore:
         return FeatureSet(path)
 
     def sets(self) -> list[FeatureSet]:
-        """Give all sets, oldest first; folders that are none of this version are left out."""
+        """Return all sets, oldest first; folders that are none of this version are left out."""
         found = []
         for path in self.folder.glob("[!.]*.zarr"):
             try:
