@@ -19,7 +19,7 @@ class Source(Protocol):
     """Where samples come from: an open file, or an array in memory."""
 
     def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give samples [start, stop) of some channels (by place in the file), (stop - start, n), in V."""
+        """Return samples [start, stop) of channels given by index, (stop - start, n), in V."""
         ...
 
 
@@ -34,7 +34,7 @@ class Recording:
     sfreq : float
         Samples per second, Hz.
     n_samples : int
-        Of each channel.
+        Samples of each channel.
     names : tuple of str
         All channels of the file, in its order.
     electrodes : pandas.DataFrame
@@ -52,6 +52,18 @@ class Recording:
         The samples.
     provenance : tuple of str
         What was read and done, a sentence each.
+    mains : float or None
+        Frequency of the mains as the file or its sidecar states it, Hz; None where it does not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"bad": [False, True], "reason": ["", "flat"]}, index=["G1", "G2"])
+    >>> events = pd.DataFrame({"onset": [0.5], "duration": [1.0], "stimulus": ["a"]})
+    >>> source = ArraySource(np.zeros((2000, 2)))
+    >>> recording = Recording("S1", 1000.0, 2000, ("G1", "G2"), table, events, np.zeros((0, 2)), source)
+    >>> recording.duration, recording.good, recording.read(0, 10, ["G1"]).shape
+    (2.0, ['G1'], (10, 1))
     """
 
     subject: str
@@ -65,6 +77,7 @@ class Recording:
     audio: str | None = None
     trigger: str | None = None
     provenance: tuple[str, ...] = ()
+    mains: float | None = None
 
     @property
     def duration(self) -> float:
@@ -77,12 +90,24 @@ class Recording:
         return [str(name) for name in self.electrodes.index[~self.electrodes["bad"].to_numpy(bool)]]
 
     def read(self, start: int, stop: int, channels: Sequence[str]) -> NDArray[np.float64]:
-        """Give samples [start, stop) of named channels, (stop - start, n_channels), in V.
+        """Return samples of some channels.
+
+        Parameters
+        ----------
+        start, stop : int
+            The samples [start, stop), counted from the recording's first.
+        channels : sequence of str
+            Names of channels, electrodes or not.
+
+        Returns
+        -------
+        (stop - start, n_channels) array of float64
+            In V; NaN where a sample is missing.
 
         Raises
         ------
         InputError
-            For a channel that is not there, and samples beyond the recording.
+            For a channel that is not there, samples beyond the recording, and a file that turns out to be damaged.
         """
         place = {name: i for i, name in enumerate(self.names)}
         for name in channels:
@@ -95,11 +120,28 @@ class Recording:
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Samples in memory, or in anything sliced like an array: (n_samples, n_channels), in units of `scale` V."""
+    """Samples in memory, or in anything sliced like an array.
+
+    Attributes
+    ----------
+    values : (n_samples, n_channels) array
+        Real numbers.
+    scale : float
+        The unit of `values`, V.
+    transposed : bool
+        Whether `values` is (n_channels, n_samples).
+
+    Examples
+    --------
+    >>> ArraySource(np.arange(6.0).reshape(3, 2), scale=1e-6).read(1, 3, np.array([1])).tolist()
+    [[3e-06], [5e-06]]
+    """
 
     values: NDArray[np.floating] = field(repr=False)
     scale: float = 1.0
+    transposed: bool = False
 
     def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give samples [start, stop) of some channels."""
-        return np.asarray(self.values[start:stop], dtype=np.float64)[:, channels] * self.scale
+        """Return samples [start, stop) of channels given by index, (stop - start, n), in V."""
+        rows = self.values[:, start:stop].T if self.transposed else self.values[start:stop]
+        return np.asarray(rows, dtype=np.float64)[:, channels] * self.scale
