@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.checks import InputError
+from heschl.ecog.datasets import open_dataset, seconds_of
 from heschl.ecog.responses.trials import Responses
 from heschl.files import replacing
+from heschl.names import plain_names, stimulus_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,26 +137,46 @@ def read_dataset(path: str | Path, subject: str) -> Responses:
     where = f"subject {subject} ({path})"
     if not path.exists():
         raise InputError(where, "no such file or folder", "responses: a dataset (.zarr, .nc)")
-    try:
-        zarr = path.suffix == ".zarr"
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None) if zarr else xr.open_dataset(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(where, f"no readable dataset ({error})", "a dataset that heschl wrote") from None
+    dataset = open_dataset(path)
     with dataset:
-        if dataset.attrs.get("format") != FORMAT or dataset.get("responses", xr.DataArray()).dims != DIMS:
+        if dataset.attrs.get("format") != FORMAT or set(dataset.get("responses", xr.DataArray()).dims) != set(DIMS):
             raise InputError(
                 where, f"the format {dataset.attrs.get('format')!r}",
                 f"{FORMAT!r}: responses ({', '.join(DIMS)}), n_samples (stimulus, repeat), sfreq",
             )  # fmt: skip
-        values, n_samples = dataset["responses"].values, dataset["n_samples"].values
-        names = [str(name) for name in dataset["stimulus"].values]
-        pairs = [(i, j) for i in range(len(names)) for j in range(n_samples.shape[1]) if n_samples[i, j]]
-        return Responses(
-            subject,
-            tuple(str(name) for name in dataset["electrode"].values),
-            float(dataset.attrs["sfreq"]),
-            float(dataset["time"].values[0]),
-            tuple(names[i] for i, _ in pairs),
-            tuple(values[i, j, : n_samples[i, j]] for i, j in pairs),
-            {name: dataset[name].values for name in ("region", "x", "y", "z") if name in dataset.coords},
+        try:
+            return _responses(dataset, subject, where)
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(where, f"a damaged dataset ({type(error).__name__}: {error})", "a whole one") from error
+
+
+def _responses(dataset: xr.Dataset, subject: str, where: str) -> Responses:
+    values = dataset["responses"].transpose(*DIMS).values
+    n_samples = dataset["n_samples"].transpose(*DIMS[:2]).values
+    names = stimulus_names(dataset["stimulus"].values, f"{where}: stimulus")
+    if values.dtype.kind != "f" or n_samples.dtype.kind not in "iu":
+        raise InputError(where, f"responses of type {values.dtype}, n_samples of {n_samples.dtype}", "floats, integers")
+    if n_samples.min() < 0 or n_samples.max() > values.shape[2] or not n_samples.any():
+        raise InputError(
+            f"{where}: n_samples", f"{n_samples.min()} to {n_samples.max()}", f"1 to {values.shape[2]} of each trial"
         )
+    seconds, _ = seconds_of(dataset["time"], f"{where}: time")
+    sfreq = float(dataset.attrs["sfreq"])
+    if len(seconds) > 1 and abs((seconds[-1] - seconds[0]) * sfreq - (len(seconds) - 1)) > 1e-3 * len(seconds):
+        raise InputError(
+            f"{where}: sfreq", f"{sfreq:g} Hz, but times that run at another rate", "the same rate in both"
+        )
+    if not np.isfinite(seconds).all() or not sfreq > 0:
+        raise InputError(f"{where}: time", f"times that are not finite, or {sfreq:g} Hz", "times in s, a rate above 0")
+    pairs = [(i, j) for i in range(len(names)) for j in range(n_samples.shape[1]) if n_samples[i, j]]
+    return Responses(
+        subject,
+        plain_names(dataset["electrode"].values, f"{where}: electrode"),
+        sfreq,
+        float(seconds[0]),
+        tuple(names[i] for i, _ in pairs),
+        tuple(values[i, j, : n_samples[i, j]] for i, j in pairs),
+        {name: dataset[name].values for name in ("region", "x", "y", "z") if name in dataset.coords},
+    )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from heschl.checks import InputError
+from heschl.ecog.archives import open_npz
 from heschl.ecog.responses.trials import Array, Responses
+from heschl.names import plain_names, stimulus_names
 
 
 def read_npz(path: Path, subject: str, where: str) -> Responses:
     """Read and check one .npz file."""
-    arrays = _open(path, where)
+    arrays, _ = open_npz(path, _KEYS)
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):
         raise InputError(
@@ -22,21 +22,12 @@ def read_npz(path: Path, subject: str, where: str) -> Responses:
             f"shape {values.shape}",
             "(trial, time, electrode), or (time, electrode) with lengths",
         )
-    electrodes = _names(arrays, "electrodes", where)
-    if len(electrodes) != values.shape[-1] or not electrodes:
-        raise InputError(
-            f"{where}: electrodes",
-            f"{len(electrodes)} names",
-            f"one for each of the {values.shape[-1]} columns of responses",
-        )
-    doubles = [name for name, count in Counter(electrodes).items() if count > 1]
-    if doubles:
-        raise InputError(
-            f"{where}: electrodes",
-            f"the name {doubles[0]!r} more than once",
-            "a name of its own for each electrode",
-        )
-    stimuli = tuple(name.removesuffix(".wav") for name in _names(arrays, "stimuli", where))
+    electrodes = _electrodes(arrays, where)
+    stimuli = stimulus_names(_names(arrays, "stimuli", where), f"{where}: stimuli")
+    for i, name in enumerate(stimuli):
+        if not name:
+            raise InputError(f"{where}: stimuli", f"an empty name of trial {i}", "the name of a sound")
+    values = _time_first(values, len(electrodes), arrays.get("lengths"), where)
     lengths = _lengths(arrays, values, len(stimuli), where)
     if values.ndim == 3:
         trials = tuple(trial[:length] for trial, length in zip(values, lengths, strict=True))
@@ -46,39 +37,52 @@ def read_npz(path: Path, subject: str, where: str) -> Responses:
     return Responses(subject, electrodes, sfreq, onset, stimuli, trials, _anatomy(arrays, len(electrodes), where))
 
 
+def _electrodes(arrays: dict[str, Array], where: str) -> tuple[str, ...]:
+    """Return the electrodes' names, all different."""
+    electrodes = _names(arrays, "electrodes", where)
+    if not electrodes or "" in electrodes:
+        raise InputError(f"{where}: electrodes", "an empty name" if electrodes else "none", "a name of each electrode")
+    twice = next((name for name in electrodes if electrodes.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{where}: electrodes",
+            f"the name {twice!r} more than once",
+            "a name of its own for each electrode",
+        )
+    return electrodes
+
+
+def _time_first(values: Array, n: int, lengths: Array | None, where: str) -> Array:
+    """Return responses as (…, time, electrode); the other order is told by the number of electrodes."""
+    time, last = values.shape[-2:]
+    if n not in (time, last):
+        raise InputError(
+            f"{where}: electrodes", f"{n} names", f"one for each of the {last} columns of responses"
+        )  # fmt: skip
+    total = None if lengths is None or values.ndim == 3 else int(lengths.sum())
+    if time == last and (values.ndim == 3 or total == n):
+        raise InputError(
+            f"{where}: responses",
+            f"shape {values.shape} with {n} electrodes: (…, time, electrode), or (…, electrode, time)",
+            "lengths that tell the two apart",
+        )
+    return np.swapaxes(values, -1, -2) if last != n else values
+
+
 def _anatomy(arrays: dict[str, Array], n: int, where: str) -> dict[str, Array]:
-    """Give regions and positions, where the file has them."""
-    found: dict[str, Array] = {}
+    """Return regions and positions, where the file has them."""
+    anatomy: dict[str, Array] = {}
     if "regions" in arrays:
         regions = np.array(_names(arrays, "regions", where), dtype=object)
         if len(regions) != n:
             raise InputError(f"{where}: regions", f"{len(regions)} names", f"{n}, one for each electrode")
-        found["region"] = regions
+        anatomy["region"] = regions
     if "positions" in arrays:
         positions = _numbers(arrays, "positions", where)
         if positions.shape != (n, 3):
             raise InputError(f"{where}: positions", f"shape {positions.shape}", f"({n}, 3): x, y, z in m")
-        found |= {axis: np.asarray(positions[:, i], dtype=np.float64) for i, axis in enumerate("xyz")}
-    return found
-
-
-def _open(path: Path, where: str) -> dict[str, Array]:
-    if not path.is_file():
-        raise InputError(where, "no such file", "a response file (.npz)")
-    if not zipfile.is_zipfile(path):
-        raise InputError(where, "a file that is no .npz archive", "what numpy.savez writes")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in _KEYS if key in archive.files}
-    except zipfile.BadZipFile as error:
-        raise InputError(where, f"a damaged archive ({error})", "what numpy.savez writes") from None
-    except ValueError as error:  # arrays of Python objects, which are not opened: they could run code
-        raise InputError(
-            where,
-            str(error),
-            "arrays of numbers and of strings",
-            "Save names with np.array(names, dtype=str).",
-        ) from None
+        anatomy |= {axis: np.asarray(positions[:, i], dtype=np.float64) for i, axis in enumerate("xyz")}
+    return anatomy
 
 
 _KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times", "regions", "positions")
@@ -105,11 +109,11 @@ def _names(arrays: dict[str, Array], key: str, where: str) -> tuple[str, ...]:
     values = _get(arrays, key, where)
     if values.ndim != 1 or values.dtype.kind not in "US":
         raise InputError(f"{where}: {key}", f"dtype {values.dtype}, shape {values.shape}", "a list of names")
-    return tuple(str(name) for name in values.astype(str))
+    return plain_names(values, f"{where}: {key}")
 
 
 def _lengths(arrays: dict[str, Array], values: Array, n_trials: int, where: str) -> list[int]:
-    """Give the valid samples of each trial, in agreement with the stimuli and the responses."""
+    """Return the valid samples of each trial, in agreement with the stimuli and the responses."""
     if n_trials == 0:
         raise InputError(f"{where}: stimuli", "no trial", "at least one")
     if values.ndim == 3 and len(values) != n_trials:
@@ -143,7 +147,7 @@ def _empty(trial: int, where: str) -> list[int]:
 
 
 def _clock(arrays: dict[str, Array], values: Array, longest: int, where: str) -> tuple[float, float]:
-    """Give (sampling rate in Hz, time of the first sample in s) from ``sfreq`` or ``times``."""
+    """Return (sampling rate in Hz, time of the first sample in s) from ``sfreq`` or ``times``."""
     if "times" not in arrays:
         sfreq = _numbers(arrays, "sfreq", where)
         if sfreq.size != 1 or not np.isfinite(sfreq).all() or sfreq.item() <= 0:

@@ -63,7 +63,7 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
     check_choice("missing", missing, ("raise", "mask"))
     path = Path(path)
     where = f"subject {subject} ({path})"
-    if path.suffix in (".zarr", ".nc"):
+    if path.suffix.lower() in (".zarr", ".nc"):
         from heschl.ecog.responses.dataset import read_dataset
 
         found = read_dataset(path, subject)
