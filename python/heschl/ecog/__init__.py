@@ -1,12 +1,35 @@
 """Recordings: from raw ECoG to responses, trial by trial.
 
-Modules, in the order of work: `readers`, `recording` (continuous, read a piece at a time), `clean` (bad channels, line
-noise, reference), `artefacts`, `high_gamma`, `onsets` (when stimuli really began) and `triggers`, `epochs` (trials),
-`selection` (which electrodes respond), `ceiling` (how well they could be predicted), `responses` and `dataset` (trials
-on disk); `simulate` and `writers` make recordings of known truth.
+All names below are at hand as ``heschl.ecog.NAME``, in the order of work. `read_recording` opens a file as a
+`Recording`, of which samples are read a piece at a time. `mark_bad_channels`, `mark_artefacts`, `remove_line_noise` and
+`rereference` clean it; `high_gamma` computes the amplitude of 70–150 Hz. `find_onsets` and `trigger_events` say when
+stimuli really began, `epoch` cuts trials (`Responses`), `speech_responsive` and `reliable_across_repeats` choose
+electrodes, `noise_ceiling` says how well they could be predicted. `to_dataset`, `write_dataset` and `read_responses`
+keep trials on disk. `simulate_recording` and `write_recording` make recordings of known truth.
 """
 
+from heschl.ecog.artefacts import mark_artefacts
+from heschl.ecog.bad_channels import mark_bad_channels
+from heschl.ecog.ceiling import noise_ceiling, normalised
+from heschl.ecog.epochs import epoch
+from heschl.ecog.high_gamma import HighGamma, high_gamma
+from heschl.ecog.line_noise import remove_line_noise
+from heschl.ecog.onsets import Drift, corrected, find_onsets, fit_drift
+from heschl.ecog.recording.readers import read_recording
+from heschl.ecog.recording.recording import ArraySource, Recording
+from heschl.ecog.recording.writers import write_recording
+from heschl.ecog.reference import rereference
+from heschl.ecog.responses.dataset import read_dataset, to_dataset, write_dataset
 from heschl.ecog.responses.read import read_responses
+from heschl.ecog.responses.repeats import repeats_of
 from heschl.ecog.responses.trials import Responses
+from heschl.ecog.selection import reliable_across_repeats, speech_responsive
+from heschl.ecog.simulate import Truth, simulate_recording
+from heschl.ecog.triggers import trigger_events
 
-__all__ = ["Responses", "read_responses"]
+__all__ = [
+    "ArraySource", "Drift", "HighGamma", "Recording", "Responses", "Truth", "corrected", "epoch", "find_onsets",
+    "fit_drift", "high_gamma", "mark_artefacts", "mark_bad_channels", "noise_ceiling", "normalised", "read_dataset",
+    "read_recording", "read_responses", "reliable_across_repeats", "remove_line_noise", "repeats_of", "rereference",
+    "simulate_recording", "speech_responsive", "to_dataset", "trigger_events", "write_dataset", "write_recording",
+]  # fmt: skip

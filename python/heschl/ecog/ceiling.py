@@ -10,7 +10,7 @@ signal variance S over all frames and noise variance N, the best prediction of t
 
 from __future__ import annotations
 
-from collections import defaultdict
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.ecog.responses.repeats import repeats_of
 from heschl.ecog.responses.trials import Responses
 
 if TYPE_CHECKING:
@@ -165,30 +166,24 @@ class Repeats:
 
 
 def _repeats(responses: Responses) -> list[Repeats]:
-    trials = defaultdict(list)
-    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
-        trials[name].append(np.asarray(trial, dtype=np.float64))
-    found = []
-    for repeats in trials.values():
-        if len(repeats) > 1:
-            shortest = min(map(len, repeats))
-            found.append(Repeats(np.stack([trial[:shortest] for trial in repeats])))
-    if len(found) < LEAST_STIMULI:
+    stacked = repeats_of(responses)
+    repeated = [Repeats(values.astype(np.float64)) for values in stacked.values() if len(values) > 1]
+    if len(repeated) < LEAST_STIMULI:
         raise InputError(
-            f"subject {responses.subject}: repeats", f"{len(found)} of {len(trials)} stimuli presented more than once",
-            f"{LEAST_STIMULI} or more",
+            f"subject {responses.subject}: repeats", f"{len(repeated)} of {len(stacked)} stimuli presented more than "
+            "once", f"{LEAST_STIMULI} or more",
             "Without repeats signal and noise cannot be told apart: report scores as they are, without a ceiling.",
         )  # fmt: skip
-    return found
+    return repeated
 
 
 def _mean_share(responses: Responses) -> float:
-    """Mean over frames of 1 / R: the share of a trial's noise variance that the mean over repeats has."""
-    counts: dict[str, list[int]] = defaultdict(list)
-    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
-        counts[name].append(len(trial))
-    frames = np.array([min(lengths) for lengths in counts.values()], dtype=np.float64)
-    return float(np.average([1 / len(lengths) for lengths in counts.values()], weights=frames))
+    """Return the mean over frames of 1 / R: the share of a trial's noise variance that the mean over repeats has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # _repeats has warned of presentations that are left out
+        stacked = repeats_of(responses)
+    frames = np.array([values.shape[1] for values in stacked.values()], dtype=np.float64)
+    return float(np.average([1 / len(values) for values in stacked.values()], weights=frames))
 
 
 def _variance_sums(blocks: list[Repeats], _: np.random.Generator) -> Double:

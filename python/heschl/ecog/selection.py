@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.ecog.responses.repeats import repeats_of
 from heschl.ecog.responses.trials import Responses
 
 if TYPE_CHECKING:
@@ -144,17 +145,14 @@ def reliable_across_repeats(
     """
     import pandas as pd
 
-    trials: dict[str, list[Any]] = defaultdict(list)
-    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
-        trials[name].append(np.asarray(trial, dtype=np.float64))
-    halves = []
-    for repeats in trials.values():
-        if len(repeats) > 1:
-            values = np.stack([trial[: min(map(len, repeats))] for trial in repeats])
-            halves.append((_mean(values[::2]), _mean(values[1::2])))
+    stacked = repeats_of(responses)
+    halves = [
+        (_mean(values[::2]), _mean(values[1::2]))
+        for values in (repeats.astype(np.float64) for repeats in stacked.values() if len(repeats) > 1)
+    ]
     if not halves:
         raise InputError(
-            f"subject {responses.subject}: repeats", f"{len(trials)} stimuli, each presented once",
+            f"subject {responses.subject}: repeats", f"{len(stacked)} stimuli, each presented once",
             "stimuli that come again", "Choose by speech_responsive.",
         )  # fmt: skip
     rng = np.random.default_rng(random_state)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
+from heschl.ecog.responses.repeats import repeats_of
 from heschl.linear import group_folds
 from heschl.study.inputs.groups import FitGroup, Segments
 from heschl.study.inputs.load import Inputs
@@ -80,14 +81,14 @@ def _segments(
     """Return a subject's segments, by stimulus in sorted order, and their frames joined."""
     trials: dict[str, list[NDArray[Any]]] = defaultdict(list)
     analysed = on_grid(subject, grid, inputs.durations, inputs.study.responses.tail, resample)
-    for name, trial in zip(analysed.stimuli, analysed.trials, strict=True):
-        trials[name].append(trial)
+    if inputs.study.responses.repeats == "average":
+        trials |= {name: [_mean_of_known(repeats)] for name, repeats in repeats_of(analysed).items()}
+    else:
+        for name, trial in zip(analysed.stimuli, analysed.trials, strict=True):
+            trials[name].append(trial)
     segments, rows = [], []
     for name in sorted(trials):
         repeats = trials[name]
-        if inputs.study.responses.repeats == "average":
-            shortest = min(len(trial) for trial in repeats)
-            repeats = [_mean_of_known(np.stack([trial[:shortest] for trial in repeats]))]
         segments += [(name, len(trial)) for trial in repeats]
         rows += repeats
     return tuple(segments), np.concatenate(rows).astype(np.float32)
