@@ -11,6 +11,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 MOVED = {
+    "heschl.ecog.artefacts": "heschl.ecog.cleaning.artefacts",
+    "heschl.ecog.clean": "heschl.ecog.cleaning",
     "heschl.ecog.dataset": "heschl.ecog.responses.dataset",
     "heschl.ecog.readers": "heschl.ecog.recording.readers",
     "heschl.ecog.writers": "heschl.ecog.recording.writers",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.ecog.artefacts import mark_artefacts
-from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
+from heschl.ecog.cleaning import mark_bad_channels, remove_line_noise, rereference
+from heschl.ecog.cleaning.artefacts import mark_artefacts
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift

@@ -8,17 +8,17 @@ electrodes, `noise_ceiling` says how well they could be predicted. `to_dataset`,
 keep trials on disk. `simulate_recording` and `write_recording` make recordings of known truth.
 """
 
-from heschl.ecog.artefacts import mark_artefacts
-from heschl.ecog.bad_channels import mark_bad_channels
 from heschl.ecog.ceiling import noise_ceiling, normalised
+from heschl.ecog.cleaning.artefacts import mark_artefacts
+from heschl.ecog.cleaning.bad_channels import mark_bad_channels
+from heschl.ecog.cleaning.line_noise import remove_line_noise
+from heschl.ecog.cleaning.reference import rereference
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import HighGamma, high_gamma
-from heschl.ecog.line_noise import remove_line_noise
 from heschl.ecog.onsets import Drift, corrected, find_onsets, fit_drift
 from heschl.ecog.recording.readers import read_recording
 from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.ecog.recording.writers import write_recording
-from heschl.ecog.reference import rereference
 from heschl.ecog.responses.dataset import read_dataset, to_dataset, write_dataset
 from heschl.ecog.responses.read import read_responses
 from heschl.ecog.responses.repeats import repeats_of

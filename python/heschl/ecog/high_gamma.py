@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
-from heschl.ecog.blocks import bridged
+from heschl.ecog.cleaning.blocks import bridged
 from heschl.ecog.recording.recording import Recording
 from heschl.timing.resample import ZERO_CROSSINGS, resample
 

@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
-from heschl.ecog.artefacts import mark_artefacts
 from heschl.ecog.ceiling import noise_ceiling
-from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
+from heschl.ecog.cleaning import mark_bad_channels, remove_line_noise, rereference
+from heschl.ecog.cleaning.artefacts import mark_artefacts
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import HighGamma, high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift

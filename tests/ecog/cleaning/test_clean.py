@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.clean import mark_bad_channels, remove_line_noise, rereference
+from heschl.ecog.cleaning import mark_bad_channels, remove_line_noise, rereference
 from heschl.ecog.recording.recording import ArraySource, Recording
 
 SFREQ = 500.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.blocks import blocks_of, bridged
+from heschl.ecog.cleaning.blocks import blocks_of, bridged
 from heschl.ecog.recording.recording import Recording, Source
 
 Double = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.flat import FLAT_S, flat_samples
+from heschl.ecog.cleaning.flat import FLAT_S, flat_samples
 from heschl.ecog.recording.recording import Recording
 
 Double = NDArray[np.float64]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.blocks import blocks_of
-from heschl.ecog.flat import FLAT_S, flat_samples
-from heschl.ecog.line_noise import MAINS, line_shares
+from heschl.ecog.cleaning.blocks import blocks_of
+from heschl.ecog.cleaning.flat import FLAT_S, flat_samples
+from heschl.ecog.cleaning.line_noise import MAINS, line_shares
 from heschl.ecog.recording.recording import Recording
 
 Double = NDArray[np.float64]
