@@ -17,7 +17,7 @@ LARGEST_RATIO = 1100
 """Bytes that a byte of deflate can become (1032), and some."""
 
 
-def open_npz(path: Path, keys: Collection[str]) -> tuple[dict[str, NDArray[Any]], list[str]]:
+def open_npz(path: Path, keys: Collection[str], where: str = "") -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Read some arrays of an .npz archive.
 
     Parameters
@@ -26,6 +26,8 @@ def open_npz(path: Path, keys: Collection[str]) -> tuple[dict[str, NDArray[Any]]
         What `numpy.savez` or `numpy.savez_compressed` wrote.
     keys : collection of str
         Names of the arrays to read; those that are not there are left out.
+    where : str
+        What the file is, for messages; its path by default.
 
     Returns
     -------
@@ -48,23 +50,25 @@ def open_npz(path: Path, keys: Collection[str]) -> tuple[dict[str, NDArray[Any]]
     >>> arrays["data"].shape, names
     ((2, 3), ['data', 'notes'])
     """
+    where = where or str(path)
     if not path.is_file():
-        raise InputError(str(path), "no such file", "an .npz archive")
+        raise InputError(where, "no such file", "an archive (.npz)")
     if not zipfile.is_zipfile(path):
-        raise InputError(str(path), "a file that is no .npz archive", "what numpy.savez writes")
+        raise InputError(where, "a file that is no .npz archive", "what numpy.savez writes")
     try:
         with zipfile.ZipFile(path) as archive:
             members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
-            return {key: _member(archive, members[key], path) for key in keys if key in members}, list(members)
+            return {key: _member(archive, members[key], f"{where}: {key}") for key in keys if key in members}, list(
+                members
+            )
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib, NumPy and the file system each raise their own types
         found = f"a damaged archive ({type(error).__name__}: {error})"
-        raise InputError(str(path), found, "what numpy.savez writes") from error
+        raise InputError(where, found, "what numpy.savez writes") from error
 
 
-def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    where = f"{path}: {item.filename.removesuffix('.npy')}"
+def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, where: str) -> NDArray[Any]:
     if item.file_size > LARGEST_RATIO * item.compress_size + 1024:
         raise InputError(where, f"{item.compress_size} bytes that claim to hold {item.file_size}", "a whole archive")
     with archive.open(item) as file:

@@ -89,6 +89,8 @@ class CheckedSource:
 
     def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return samples [start, stop) of channels given by index, (stop - start, n)."""
+        if start == stop:
+            return np.empty((0, len(channels)))
         with readable(self.path, "whole samples"):
             samples = self.source.read(start, stop, channels)
             if samples.shape != (stop - start, len(channels)):

@@ -14,7 +14,7 @@ from heschl.names import plain_names, stimulus_names
 
 def read_npz(path: Path, subject: str, where: str) -> Responses:
     """Read and check one .npz file."""
-    arrays, _ = open_npz(path, _KEYS)
+    arrays, _ = open_npz(path, _KEYS, where)
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):
         raise InputError(
