@@ -1,4 +1,4 @@
-"""Dropouts: stretches of one value are artefacts, or make a channel bad; the mains is what the file states, or found."""
+"""Dropouts are artefacts, or make a channel bad; the mains is what the file states, what is found, or none."""
 
 from __future__ import annotations
 

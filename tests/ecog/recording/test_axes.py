@@ -67,7 +67,7 @@ def test_times_that_are_not_in_seconds(tmp_path: Path) -> None:
     assert read_recording(zarr(tmp_path / "b.zarr", 2 * t, units="microseconds")).sfreq == pytest.approx(500_000)
     with pytest.raises(InputError, match="'fortnights'"):
         read_recording(zarr(tmp_path / "c.zarr", t, units="fortnights"))
-    with pytest.raises(InputError, match="0.5 samples per second"):  # ms without saying so
+    with pytest.raises(InputError, match=r"0\.5 samples per second"):  # ms without saying so
         read_recording(zarr(tmp_path / "d.zarr", 2 * t))
     paused = np.concatenate([t[:100], t[100:] + 50]) / 100
     recording = read_recording(zarr(tmp_path / "e.zarr", paused))

@@ -28,7 +28,10 @@ def dataset(root: Path, **files: str) -> Path:
     return path
 
 
-CHANNELS = "name\ttype\tunits\tstatus\tstatus_description\nG1\tECOG\tuV\tgood\tn/a\nG2\tSEEG\tuV\tbad\tnoisy\nMIC\tMISC\tn/a\tn/a\tn/a\n"
+CHANNELS = (
+    "name\ttype\tunits\tstatus\tstatus_description\n"
+    "G1\tECOG\tuV\tgood\tn/a\nG2\tSEEG\tuV\tbad\tnoisy\nMIC\tMISC\tn/a\tn/a\tn/a\n"
+)
 
 
 def test_channels_events_and_mains(tmp_path: Path) -> None:

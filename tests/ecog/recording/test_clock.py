@@ -107,6 +107,7 @@ def arrays(folder: Path, suffix: str) -> Path:
     return folder / f"x{suffix}"
 
 
+TIMES = ("s", "ms", "int ms", "datetime", "timedelta", "float32")
 DATE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 FILES: dict[str, Callable[[Path], Path]] = {
     "fif": lambda d: fif(d, None, 0.0),
@@ -122,7 +123,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "nwb, timestamps": lambda d: nwb(d, 1e5, stamps=True),
     "nwb, timestamps with a pause": lambda d: nwb(d, 10.0, stamps=True, pause=6.0),
     "bids": bids,
-    **{f"zarr, {kind}": lambda d, kind=kind: dataset(d, kind) for kind in ("s", "ms", "int ms", "datetime", "timedelta", "float32")},
+    **{f"zarr, {kind}": lambda d, kind=kind: dataset(d, kind) for kind in TIMES},
     "npz": lambda d: arrays(d, ".npz"),
     "mat": lambda d: arrays(d, ".mat"),
 }  # fmt: skip

@@ -61,7 +61,7 @@ def test_pauses_are_missing_samples(tmp_path: Path) -> None:
     for start, stop in ((0, 150), (199, 701), (650, 950), (750, 2150), (2000, 2000)):
         np.testing.assert_array_equal(recording.read(start, stop, ["G0"])[:, 0], whole[start:stop])
     assert recording.events["onset"].tolist() == [7.0, 0.0]
-    with pytest.raises(InputError, match="begin at 1.5 and 1.75 s"):
+    with pytest.raises(InputError, match=r"begin at 1\.5 and 1\.75 s"):
         read_recording(Edf([Signal("G0", x, 100)], onsets=[0.5, 1.5, 1.75, 3, 4, 5]).write(tmp_path / "y.edf"))
 
 

@@ -100,7 +100,7 @@ def test_several_series_on_one_clock_are_all_read(tmp_path: Path) -> None:
         warnings.simplefilter("error")  # the other series is left out by choice, not in silence
         chosen = read_recording(path, series="right")
     assert chosen.good == ["c", "d"] and "series not read: acquisition/left" in chosen.provenance
-    with pytest.raises(InputError, match="'middle'.*acquisition/left, acquisition/right"):
+    with pytest.raises(InputError, match=r"'middle'.*acquisition/left, acquisition/right"):
         read_recording(path, series="middle")
 
 
