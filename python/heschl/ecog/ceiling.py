@@ -44,7 +44,7 @@ def noise_ceiling(
     level: float = 0.95,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Estimate the best score that any model could have, for every electrode.
+    """Estimate the best score that any model could reach, for every electrode.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def noise_ceiling(
         - "leave_one_out": the correlation ρ of each repeat with the mean of the other R − 1;
           ρ² (1 + N/S) (1 + N/S/(R − 1)) = 1.
 
-        The latter two take as many repeats of each stimulus as all of the repeated ones have.
+        The latter two use the same number of repeats of each repeated stimulus, the smallest that any has.
     of : {"mean", "single"}
         Whether the mean over repeats is to be predicted (as `heschl run` does by default), or single trials.
     n_bootstrap : int
-        Samples of stimuli, with replacement, for the interval.
+        Number of bootstrap samples of stimuli for the interval.
     level : float
-        Of the (percentile) interval.
+        Coverage of the (percentile) interval.
     random_state : int
         Seed of splits and samples.
 
@@ -91,8 +91,8 @@ def noise_ceiling(
     ...     signal = rng.standard_normal((50, 1))
     ...     trials += [signal + rng.standard_normal((50, 1)) for _ in range(4)]  # S = N: 1 / (1 + 1/4) = 0.8
     ...     names += [f"s{stimulus}"] * 4
-    >>> found = noise_ceiling(Responses("S1", ("e1",), 100.0, 0.0, tuple(names), tuple(trials)))
-    >>> bool(abs(found.loc["e1", "r2"] - 0.8) < 0.03), bool(found.loc["e1", "reliable"])
+    >>> ceiling = noise_ceiling(Responses("S1", ("e1",), 100.0, 0.0, tuple(names), tuple(trials)))
+    >>> bool(abs(ceiling.loc["e1", "r2"] - 0.8) < 0.03), bool(ceiling.loc["e1", "reliable"])
     (True, True)
     """
     import pandas as pd
@@ -126,7 +126,7 @@ def noise_ceiling(
 
 
 def normalised(score: NDArray[np.floating[Any]], ceiling: pd.DataFrame, *, kind: str = "r2") -> Double:
-    """Divide scores by their ceiling.
+    """Divide scores by their noise ceiling.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def normalised(score: NDArray[np.floating[Any]], ceiling: pd.DataFrame, *, kind:
     ceiling : pandas.DataFrame
         From `noise_ceiling`, one row per electrode in the scores' order.
     kind : {"r2", "r"}
-        Which of the two.
+        What `score` is: "r2" for R² and r², "r" for r.
 
     Returns
     -------
@@ -146,6 +146,13 @@ def normalised(score: NDArray[np.floating[Any]], ceiling: pd.DataFrame, *, kind:
     ------
     InputError
         For another number of electrodes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ceiling = pd.DataFrame({"r2": [0.5, 0.01], "r": [0.71, 0.1], "reliable": [True, False]})
+    >>> normalised(np.array([0.2, 0.3]), ceiling).tolist()
+    [0.4, nan]
     """
     check_choice("kind", kind, ("r2", "r"))
     if np.shape(score)[-1:] != (len(ceiling),):
@@ -187,7 +194,7 @@ def _mean_share(responses: Responses) -> float:
 
 
 def _variance_sums(blocks: list[Repeats], _: np.random.Generator) -> Double:
-    """Give of each stimulus what variances are made of, (n_stimuli, 6, c)."""
+    """Return the sums that variances are computed from, for each stimulus, (n_stimuli, 6, c)."""
     out = []
     for block in blocks:
         known = np.isfinite(block.values)
@@ -212,7 +219,7 @@ def _variance_ratio(sums: Double, weights: Double) -> Double:
 
 
 def _correlation_sums(pairs: Iterator[tuple[Double, Double]]) -> Double:
-    """Give what a correlation is made of, (6, c), summed over pairs (n_frames, c); a frame that one lacks is none."""
+    """Return the sums that a correlation is computed from, (6, c); frames that one of a pair lacks are left out."""
     total: Any = 0.0
     for a, b in pairs:
         known = np.isfinite(a) & np.isfinite(b)
@@ -222,7 +229,7 @@ def _correlation_sums(pairs: Iterator[tuple[Double, Double]]) -> Double:
 
 
 def _correlation(sums: Double, weights: Double) -> Double:
-    """Pearson's r of weighted stimuli, (1 + n_bootstrap, c), the mean over splits; sums (n_splits, n_stimuli, 6, c)."""
+    """Return Pearson's r of weighted stimuli, (1 + n_bootstrap, c), averaged over splits."""
     total = 0.0
     for split in sums:
         n, a, b, aa, bb, ab = np.einsum("bs,skc->kbc", weights, split)

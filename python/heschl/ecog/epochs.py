@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.ecog.responses.trials import Responses
+from heschl.names import stimulus_name
 from heschl.timing.resample import ZERO_CROSSINGS, resample_known
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def epoch(
     electrodes: tuple[str, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Responses:
-    """Cut a signal into trials about stimuli.
+    """Cut a continuous signal into trials around stimuli.
 
-    Sample i of a trial lies at −pre + i / sfreq s from the very onset of its stimulus, wherever between two samples of
-    the signal that may be: it is interpolated there, without delay or aliasing (`heschl.timing.resample`). Samples that
-    are missing, or before or after the recording, make missing samples and no others.
+    Sample i of a trial lies at −pre + i / sfreq s from the exact onset of its stimulus. Where that is between two
+    samples of the signal, it is interpolated without delay or aliasing (`heschl.timing.resample`). Only samples that
+    are missing, or lie before or after the recording, become missing samples.
 
     Parameters
     ----------
@@ -46,13 +47,13 @@ def epoch(
     start : float
         Time of the first sample, s.
     pre, post : float
-        What to keep before the onset and after the end, s; at least 0.
+        Margins to keep before the onset and after the end of each stimulus, s; at least 0.
     sfreq : float, optional
         Samples per second of the trials, Hz; the signal's own by default.
     subject : str
         The subject's name.
     electrodes : tuple of str, optional
-        Their names.
+        Names of the columns of `values`; "e0", "e1" … by default.
     progress : callable, optional
         Called with (presentations done, in all).
 
@@ -64,7 +65,7 @@ def epoch(
     Raises
     ------
     InputError
-        For columns that are not there, onsets or durations that are not finite, no event, negative margins, and a
+        For missing columns, onsets or durations that are not finite, no event, negative margins, and a
         stimulus that lies outside the recording.
 
     Examples
@@ -72,10 +73,10 @@ def epoch(
     >>> import pandas as pd
     >>> signal = np.sin(2 * np.pi * 2 * np.arange(1000) / 100)[:, None]
     >>> events = pd.DataFrame({"onset": [1.0, 5.003], "duration": [1.0, 1.0], "stimulus": ["a", "b"]})
-    >>> found = epoch(signal, 100.0, events, pre=0.2, post=0.0)
-    >>> found.onset, [trial.shape for trial in found.trials]
+    >>> responses = epoch(signal, 100.0, events, pre=0.2, post=0.0)
+    >>> responses.onset, [trial.shape for trial in responses.trials]
     (-0.2, [(120, 1), (120, 1)])
-    >>> bool(abs(found.trials[1][20, 0] - np.sin(2 * np.pi * 2 * 5.003)) < 1e-3)
+    >>> bool(abs(responses.trials[1][20, 0] - np.sin(2 * np.pi * 2 * 5.003)) < 1e-3)
     True
     """
     values = np.asarray(values)
@@ -125,14 +126,14 @@ def _rows(events: pd.DataFrame, first: float, last: float) -> list[tuple[float, 
                 place, f"a stimulus from {onset:g} to {onset + duration:g} s",
                 f"one within the recording, {first:g} to {last:g} s",
             )  # fmt: skip
-        rows.append((float(onset), float(duration), str(stimulus).removesuffix(".wav")))
+        rows.append((float(onset), float(duration), stimulus_name(str(stimulus))))
     return rows
 
 
 def _piece(
     values: NDArray[np.floating], times: NDArray[np.float64], wanted: NDArray[np.float64], reach: float
 ) -> NDArray[np.floating]:
-    """Give the signal at the times wanted; NaN where it was not recorded."""
+    """Return the signal at the times wanted; NaN where it was not recorded."""
     out = np.full((len(wanted), values.shape[1]), np.nan, dtype=np.result_type(values.dtype, np.float32))
     half = (times[1] - times[0]) / 2
     recorded = np.flatnonzero((wanted >= times[0] - half) & (wanted <= times[-1] + half))

@@ -39,18 +39,25 @@ CHANNELS = 32
 
 @dataclass(frozen=True)
 class HighGamma:
-    """High gamma of a recording.
+    """High gamma of a recording, as `high_gamma` computes it.
 
     Attributes
     ----------
     values : (n_samples, n_electrodes) array of float32
-        In standard deviations, or V ("none"); NaN where it is not to be trusted.
+        In standard deviations, or V (``normalize="none"``); NaN near artefacts, missing samples and both ends.
     rate : float
         Samples per second, Hz; sample i lies i / rate s after the recording's first.
     electrodes : pandas.DataFrame
         The recording's, good ones alone, in the order of the columns.
     provenance : tuple of str
         What was done, a sentence each.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> gamma = HighGamma(np.zeros((100, 1), np.float32), 50.0, pd.DataFrame({"bad": [False]}, index=["e1"]), ())
+    >>> len(gamma.values) / gamma.rate  # s
+    2.0
     """
 
     values: NDArray[np.float32]
@@ -74,7 +81,7 @@ class GaussianBands:
 
     @classmethod
     def of(cls, bands: str, low: float, high: float) -> GaussianBands:
-        """Give eight bands from low to high, or a single one.
+        """Return eight bands from low to high, or a single one.
 
         The eight have log-spaced centres (73 … 144 Hz for 70–150) and σ = 0.39 √2 √(centre/Hz) Hz, the rule of the
         filter bank in use at UCSF (Edwards et al. 2009, J. Neurophysiol. 102:377; Moses et al. 2016, J. Neural Eng.
@@ -139,14 +146,14 @@ def high_gamma(
     Examples
     --------
     >>> import pandas as pd
-    >>> from heschl.ecog.recording.recording import ArraySource
+    >>> from heschl.ecog import ArraySource
     >>> t = np.arange(10_000) / 1000
     >>> voltage = ((1 + np.sin(2 * np.pi * t)) * np.sin(2 * np.pi * 107 * t))[:, None]
     >>> table = pd.DataFrame({"bad": [False]}, index=["e1"])
     >>> empty = pd.DataFrame(columns=["onset", "duration", "stimulus"])
-    >>> found = high_gamma(
+    >>> gamma = high_gamma(
     ...     Recording("S1", 1000.0, 10_000, ("e1",), table, empty, np.zeros((0, 2)), ArraySource(voltage)))
-    >>> found.values.shape, int(np.nanargmax(found.values[100:190, 0]))  # the sine's peak, at 1.25 s
+    >>> gamma.values.shape, int(np.nanargmax(gamma.values[100:190, 0]))  # the sine's peak, at 1.25 s
     ((1000, 1), 25)
     """
     check_choice("bands", bands, BANDS)
@@ -174,12 +181,12 @@ def high_gamma(
             values[first : first + len(times), some : some + CHANNELS] = out
         if progress is not None:
             progress(done + 1, len(starts))
-    said = (
+    note = (
         f"high gamma {low:g}–{high:g} Hz, {len(filters.centres)} Gaussian band(s), amplitude of the analytic signal at "
         f"{rate:g} Hz, normalised: {normalize}; {np.isnan(values).mean():.2%} of it not to be trusted"
     )
     table = recording.electrodes.loc[names]
-    return HighGamma(_normalized(values, normalize), rate, table, (*recording.provenance, said))
+    return HighGamma(_normalized(values, normalize), rate, table, (*recording.provenance, note))
 
 
 def _check(
@@ -206,7 +213,7 @@ def _check(
 
 
 def _read(recording: Recording, names: list[str], begin: int, end: int) -> Double:
-    """Give samples [begin, end), NaN in artefacts and beyond the recording."""
+    """Return samples [begin, end), NaN in artefacts and beyond the recording."""
     first, last = max(0, begin), min(recording.n_samples, end)
     out = np.full((end - begin, len(names)), np.nan)
     out[first - begin : last - begin] = recording.read(first, last, names)
@@ -234,7 +241,7 @@ def _amplitudes(samples: Double, sfreq: float, filters: GaussianBands, step: int
 
 
 def _near(missing: NDArray[np.bool_], begin: int, sfreq: float, times: Double, reach: float) -> NDArray[np.bool_]:
-    """Tell which outputs (n_times, c) have a missing sample within reach."""
+    """Return which outputs (n_times, c) have a missing sample within reach."""
     before = np.concatenate([np.zeros((1, missing.shape[1]), dtype=np.int64), np.cumsum(missing, axis=0)])
     n = len(missing)
     first = np.clip(np.floor((times - reach) * sfreq).astype(np.int64) - begin, 0, n)

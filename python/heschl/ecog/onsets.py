@@ -1,4 +1,4 @@
-"""When stimuli really began: the recorded sound held against the sounds, and the drift between two clocks."""
+"""When stimuli really began: the recorded sound compared with the stimuli, and the drift between two clocks."""
 
 from __future__ import annotations
 
@@ -22,16 +22,22 @@ APART_S = 0.05
 
 @dataclass(frozen=True)
 class Drift:
-    """How one clock runs against another: there = offset + rate · here.
+    """How a clock runs against another: measured = offset + rate · nominal.
 
     Attributes
     ----------
     offset : float
-        In s.
+        Of the measured clock at nominal time 0, s.
     rate : float
-        Seconds there for a second here.
+        Measured seconds for each nominal second.
     residual : float
         Median absolute deviation of the onsets from the line, s.
+
+    Examples
+    --------
+    >>> drift = Drift(offset=0.5, rate=1.0001, residual=0.0)
+    >>> round(drift.ppm, 3), drift(np.array([0.0, 1000.0])).tolist()
+    (100.0, [0.5, 1000.6])
     """
 
     offset: float
@@ -44,7 +50,7 @@ class Drift:
         return (self.rate - 1) * 1e6
 
     def __call__(self, times: Double) -> Double:
-        """Bring times here to times there."""
+        """Convert nominal times to measured ones, s."""
         return self.offset + self.rate * np.asarray(times, dtype=np.float64)
 
 
@@ -59,8 +65,9 @@ def find_onsets(
 ) -> pd.DataFrame:
     """Find when each stimulus is heard in the recorded sound, by matched filtering.
 
-    About each nominal onset the sound is slid along the recording; where their normalised correlation is largest (in
-    absolute value: cables may turn the polarity) it began, to a fraction of a sample by a parabola through the peak.
+    Around each nominal onset, the sound is slid along the recording. Its onset is where their normalised correlation is
+    largest (in absolute value, since cables may invert the polarity), refined to a fraction of a sample by a parabola
+    through the peak.
 
     Parameters
     ----------
@@ -75,7 +82,7 @@ def find_onsets(
     search : float
         How far from its nominal onset a stimulus is looked for, s.
     least : float
-        Correlation below which it counts as not heard.
+        Correlation below which a stimulus counts as not heard.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def find_onsets(
     Raises
     ------
     InputError
-        For columns that are not there, a stimulus without a sound, an event that lies outside the recording, a sound of
+        For missing columns, a stimulus without a sound, an event that lies outside the recording, a sound of
         silence.
 
     Examples
@@ -97,8 +104,8 @@ def find_onsets(
     >>> sound, audio = rng.standard_normal(500), 0.1 * rng.standard_normal(5000)
     >>> audio[2345:2845] -= sound
     >>> events = pd.DataFrame({"onset": [2.0], "stimulus": ["a"]})
-    >>> found = find_onsets(audio, 1000.0, {"a": sound}, events)
-    >>> round(float(found.loc[0, "onset"]), 4), bool(found.loc[0, "confidence"] > 0.9)
+    >>> onsets = find_onsets(audio, 1000.0, {"a": sound}, events)
+    >>> round(float(onsets.loc[0, "onset"]), 4), bool(onsets.loc[0, "confidence"] > 0.9)
     (2.345, True)
     """
     import pandas as pd
@@ -128,15 +135,16 @@ def find_onsets(
     return pd.DataFrame(rows, columns=["onset", "duration", "stimulus", "nominal", "confidence", "rival"])
 
 
-def fit_drift(here: Double, there: Double, *, most: float = 0.02) -> Drift:
-    """Fit a line through pairs of times on two clocks, whatever a few of them are.
+def fit_drift(nominal: Double, measured: Double, *, most: float = 0.02) -> Drift:
+    """Fit a line through pairs of times on two clocks, robust against a few wrong pairs.
 
     Parameters
     ----------
-    here, there : (n,) arrays of float64
-        Times of the same events on both clocks, s, such as nominal and found onsets; pairs with a NaN are left out.
+    nominal, measured : (n,) arrays of float64
+        Times of the same events on both clocks, s, such as nominal onsets and those that `find_onsets` measured; pairs
+        with a NaN are left out.
     most : float
-        Median deviation from the line beyond which there is none, s.
+        Largest median deviation from the line, s.
 
     Returns
     -------
@@ -150,45 +158,65 @@ def fit_drift(here: Double, there: Double, *, most: float = 0.02) -> Drift:
 
     Examples
     --------
-    >>> here = np.arange(10) * 60.0
-    >>> round(fit_drift(here, 2.0 + here * (1 + 50e-6)).ppm, 3)
+    >>> nominal = np.arange(10) * 60.0
+    >>> round(fit_drift(nominal, 2.0 + nominal * (1 + 50e-6)).ppm, 3)
     50.0
     """
     from scipy import stats
 
-    here, there = np.asarray(here, dtype=np.float64), np.asarray(there, dtype=np.float64)
-    known = np.isfinite(here) & np.isfinite(there)
-    here, there = here[known], there[known]
-    if len(here) < 3 or np.ptp(here) == 0:
-        raise InputError("here, there", f"{len(here)} pairs of times", "3 or more, at different times")
-    rate, offset, *_ = stats.theilslopes(there, here)
-    deviation = there - offset - rate * here
+    nominal, measured = np.asarray(nominal, dtype=np.float64), np.asarray(measured, dtype=np.float64)
+    known = np.isfinite(nominal) & np.isfinite(measured)
+    nominal, measured = nominal[known], measured[known]
+    if len(nominal) < 3 or np.ptp(nominal) == 0:
+        raise InputError("nominal, measured", f"{len(nominal)} pairs of times", "3 or more, at different times")
+    rate, offset, *_ = stats.theilslopes(measured, nominal)
+    deviation = measured - offset - rate * nominal
     spread = float(np.median(np.abs(deviation)))
     if spread > most:
         raise InputError(
-            "here, there", f"times {spread:.3g} s off any line", f"{most:g} s or less", "Is the order of events right?"
+            "nominal, measured",
+            f"times {spread:.3g} s off any line",
+            f"{most:g} s or less",
+            "Is the order of events right?",
         )
     inside = np.abs(deviation) <= max(3 * 1.4826 * spread, 1e-9)
-    rate, offset = np.polyfit(here[inside], there[inside], 1)
+    rate, offset = np.polyfit(nominal[inside], measured[inside], 1)
     return Drift(float(offset), float(rate), spread)
 
 
-def corrected(found: pd.DataFrame, drift: Drift) -> pd.DataFrame:
-    """Take the line's onset where a stimulus was not heard, or was found off it by more than 5 deviations and 5 ms.
+def corrected(onsets: pd.DataFrame, drift: Drift) -> pd.DataFrame:
+    """Replace onsets that were not measured, or not reliably, by those that the drift predicts.
+
+    An onset is replaced if the stimulus was not heard, or if it deviates from the line by more than 5 robust standard
+    deviations and by more than 5 ms.
+
+    Parameters
+    ----------
+    onsets : pandas.DataFrame
+        From `find_onsets`: ``onset`` and ``nominal`` in s.
+    drift : Drift
+        From `fit_drift`.
 
     Returns
     -------
     pandas.DataFrame
-        With a column ``corrected`` (bool).
+        `onsets` with replaced values of ``onset``, and a column ``corrected`` (bool) that marks them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> onsets = pd.DataFrame({"onset": [1.5, np.nan], "nominal": [1.0, 2.0]})
+    >>> corrected(onsets, Drift(0.5, 1.0, 0.001)).values.tolist()
+    [[1.5, 1.0, False], [2.5, 2.0, True]]
     """
-    expected = drift(found["nominal"].to_numpy())
-    onset = found["onset"].to_numpy()
+    expected = drift(onsets["nominal"].to_numpy())
+    onset = onsets["onset"].to_numpy()
     off = ~(np.abs(onset - expected) <= max(5 * 1.4826 * drift.residual, 0.005))
-    return found.assign(onset=np.where(off, expected, onset), corrected=off)
+    return onsets.assign(onset=np.where(off, expected, onset), corrected=off)
 
 
 def _best_match(audio: Double, sound: Double, apart: int) -> tuple[float, float, float]:
-    """Give where a sound fits best (in samples), its correlation there, and the best one elsewhere."""
+    """Return where a sound fits best (in samples), its correlation at that place, and the largest elsewhere."""
     from scipy.signal import fftconvolve
 
     n = len(sound)
@@ -204,8 +232,8 @@ def _best_match(audio: Double, sound: Double, apart: int) -> tuple[float, float,
     elsewhere = np.concatenate([match[: max(0, at - apart)], match[at + apart :]])
     rival = float(elsewhere.max()) if len(elsewhere) else 0.0
     if 0 < at < len(match) - 1:
-        before, here, after = match[at - 1 : at + 2]
-        curve = before - 2 * here + after
+        before, top, after = match[at - 1 : at + 2]
+        curve = before - 2 * top + after
         if curve < 0:
             return at + 0.5 * (before - after) / curve, peak, rival
     return float(at), peak, rival

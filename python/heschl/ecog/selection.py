@@ -31,9 +31,9 @@ def speech_responsive(
     n_permutations: int = 10_000,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Choose the electrodes whose response differs after speech began from what it was before.
+    """Select the electrodes whose response after the onset of speech differs from that before it.
 
-    Of each stimulus (repeats averaged) the mean over the window `after` is held against that over `before`.
+    For each stimulus (its repeats averaged), the mean over the window `after` is compared with that over `before`.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ def speech_responsive(
     method : {"t_test", "permutation"}
         - "t_test": paired t-test over stimuli, two-sided, at ``alpha`` / number of electrodes (Bonferroni), as the
           paper's lab publishes it (−200 … 100 ms against 150 … 1000 ms, p < 0.01).
-        - "permutation": the signs of the stimuli's differences are flipped at random; an electrode's t is held against
-          the largest |t| over all electrodes of each flip (Nichols & Holmes 2002, Hum. Brain Mapp. 15:1), which heeds
-          that electrodes depend on each other, and asks for no normal distribution.
+        - "permutation": the signs of the stimuli's differences are flipped at random; an electrode's t is compared with
+          the largest |t| over all electrodes in each flip (Nichols & Holmes 2002, Hum. Brain Mapp. 15:1), which
+          accounts for the dependence between electrodes and assumes no normal distribution.
     before, after : (float, float)
         Windows [from, to), s from the sound's onset.
     alpha : float
-        Probability of any false choice among all electrodes.
+        Probability of selecting any electrode that does not respond (family-wise error rate).
     n_permutations : int
-        Sign flips.
+        Number of sign flips.
     random_state : int
         Seed of the flips.
 
@@ -71,8 +71,8 @@ def speech_responsive(
     >>> trials = tuple(rng.standard_normal((150, 2)) for _ in range(30))
     >>> for trial in trials:
     ...     trial[70:, 0] += 0.5
-    >>> found = speech_responsive(Responses("S1", ("stg", "far"), 100.0, -0.5, tuple(map(str, range(30))), trials))
-    >>> found["selected"].tolist()
+    >>> table = speech_responsive(Responses("S1", ("stg", "far"), 100.0, -0.5, tuple(map(str, range(30))), trials))
+    >>> table["selected"].tolist()
     [True, False]
     """
     import pandas as pd
@@ -115,20 +115,20 @@ def speech_responsive(
 def reliable_across_repeats(
     responses: Responses, *, alpha: float = 0.01, n_permutations: int = 1000, random_state: int = 0
 ) -> pd.DataFrame:
-    """Choose the electrodes that respond alike when a stimulus comes again.
+    """Select the electrodes that respond alike when a stimulus is repeated.
 
-    The correlation, over all frames of all repeated stimuli, of the mean of the odd and that of the even
-    presentations; held against the largest over electrodes when each stimulus' odd half is shifted in time, circularly,
-    by a random lag.
+    The mean of the odd presentations is correlated with that of the even ones, over all frames of all repeated stimuli.
+    The null distribution is that of the largest correlation over electrodes after each stimulus' odd half was shifted
+    in time, circularly, by a random lag.
 
     Parameters
     ----------
     responses : Responses
         Trials; those of one stimulus are its repeats. NaN is missing.
     alpha : float
-        Probability of any false choice among all electrodes.
+        Probability of selecting any electrode that is not reliable (family-wise error rate).
     n_permutations : int
-        Random shifts.
+        Number of random shifts.
     random_state : int
         Seed of the shifts.
 
@@ -142,6 +142,18 @@ def reliable_across_repeats(
     ------
     InputError
         Where no stimulus was presented more than once.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> trials, names = [], []
+    >>> for stimulus in range(5):
+    ...     signal = rng.standard_normal((100, 1)) * [1, 0]  # the second electrode does not respond
+    ...     trials += [signal + rng.standard_normal((100, 2)) for _ in range(4)]
+    ...     names += [f"s{stimulus}"] * 4
+    >>> responses = Responses("S1", ("stg", "far"), 100.0, 0.0, tuple(names), tuple(trials))
+    >>> reliable_across_repeats(responses, n_permutations=200)["selected"].tolist()
+    [True, False]
     """
     import pandas as pd
 
@@ -170,8 +182,8 @@ def reliable_across_repeats(
 
 
 def _window_means(responses: Responses, window: Window) -> Double:
-    """Mean of each stimulus over a window, repeats averaged, (n_stimuli, c); NaN where nothing is known."""
-    found = defaultdict(list)
+    """Return the mean of each stimulus over a window, repeats averaged, (n_stimuli, c); NaN where nothing is known."""
+    means = defaultdict(list)
     for i, (name, trial) in enumerate(zip(responses.stimuli, responses.trials, strict=True)):
         times = responses.times(i)
         inside = (times >= window[0] - 1e-9) & (times < window[1] - 1e-9)
@@ -182,12 +194,12 @@ def _window_means(responses: Responses, window: Window) -> Double:
                 f"samples in the window {window[0]:g} to {window[1]:g} s from the sound's onset",
                 "Epoch with a longer margin, or give other windows.",
             )
-        found[name].append(_mean(np.asarray(trial[inside], dtype=np.float64)))
-    return np.stack([_mean(np.stack(repeats)) for repeats in found.values()])
+        means[name].append(_mean(np.asarray(trial[inside], dtype=np.float64)))
+    return np.stack([_mean(np.stack(repeats)) for repeats in means.values()])
 
 
 def _mean(values: Double) -> Double:
-    """Mean over the first axis of what is known; NaN where nothing is."""
+    """Return the mean over the first axis of what is known; NaN where nothing is."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
@@ -202,7 +214,7 @@ def _t(change: Double) -> Double:
 
 
 def _largest_flipped(change: Double, n: NDArray[np.int64], n_flips: int, rng: np.random.Generator) -> Double:
-    """Largest |t| over electrodes of each sign flip, (n_flips,): squares do not change, sums are one product."""
+    """Return the largest |t| over electrodes of each sign flip, (n_flips,): squares stay, sums are one product."""
     squares = np.square(change).sum(axis=0)
     out = np.empty(n_flips)
     for start in range(0, n_flips, 1000):

@@ -1,7 +1,6 @@
-"""Raw recordings of known truth.
+"""Raw recordings of known truth: 1/f noise, the mains, bad channels, bursts of high gamma that follow sounds.
 
-Noise of 1/f, mains, bad channels, bursts of high gamma that follow sounds; the recorded sound itself, late and by a
-clock that drifts; triggers.
+They hold the recorded sound, too, delayed and on a clock that drifts, and triggers.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ AUDIO, TRIGGER = "mic", "trigger"
 
 @dataclass(frozen=True)
 class Truth:
-    """What was planted.
+    """What was planted in a simulated recording.
 
     Attributes
     ----------
@@ -41,7 +40,14 @@ class Truth:
     latencies : (n_driven,) array
         By which they follow the sound, s.
     drift_ppm, offset : float
-        Of the clocks: onset = offset + (1 + drift · 1e-6) nominal.
+        Of the clocks: onset = offset + (1 + drift · 1e-6) nominal; in parts per million and s.
+
+    Examples
+    --------
+    >>> sounds = {"a": np.random.default_rng(0).standard_normal(8000)}
+    >>> recording, truth = simulate_recording(sounds, 8000.0, n_repeats=2, sfreq=500.0)
+    >>> truth.bad, [round(float(onset), 4) for onset in truth.onsets]
+    (('E12', 'E13'), [3.1201, 5.6202])
     """
 
     onsets: Double
@@ -78,7 +84,7 @@ def simulate_recording(
     sounds : mapping of name to (n,) array
         At `sound_rate` (Hz).
     n_repeats : int
-        Presentations of each.
+        Presentations of each sound.
     n_driven, n_silent, n_bad : int
         Electrodes, in groups of up to 16; of the bad ones the first is flat, the second noisy, and so on in turn.
     sfreq : float
@@ -86,7 +92,7 @@ def simulate_recording(
     snr_db : float
         Power of a driven electrode's bursts in 70–150 Hz over that of its background there, dB.
     mains : float
-        Hz.
+        Frequency of the mains, Hz.
     drift_ppm, offset : float
         Of the stimulus computer's clock against the recording's, 1e-6 and s.
     pause : float
@@ -94,12 +100,14 @@ def simulate_recording(
     envelope_hz : float
         Up to which bursts follow the sound's level, Hz.
     seed : int
+        Of all random numbers.
 
     Returns
     -------
     recording : Recording
         With channels "mic" (the sound) and "trigger" (codes 1 … at the true onsets, in the order of `sounds`).
     truth : Truth
+        What was planted.
 
     Raises
     ------
@@ -177,7 +185,7 @@ def _heard(
     drift_ppm: float,
     sfreq: float,
 ) -> tuple[Double, Double]:
-    """Give the level of the sounds and the sound as a microphone records it, on the recording's clock."""
+    """Return the level of the sounds and the sound as a microphone records it, on the recording's clock."""
     from scipy import signal
 
     level, mic = np.zeros(len(t)), np.zeros(len(t))
@@ -224,7 +232,7 @@ def _low_pass(x: Double, hz: float, sfreq: float) -> Double:
 
 
 def _electrodes(names: list[str], rng: np.random.Generator) -> pd.DataFrame:
-    """Give a grid over the left temporal lobe, in m (MNI)."""
+    """Return a table of a grid over the left temporal lobe, in m (MNI)."""
     import pandas as pd
 
     n = len(names)

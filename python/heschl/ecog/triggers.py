@@ -30,21 +30,21 @@ def trigger_events(
 ) -> pd.DataFrame:
     """Find the onsets of stimuli in a recording's trigger channel.
 
-    An event begins where the channel leaves its resting level. A channel of whole numbers is read by its values; any
-    other one as pulses, higher than half of their height above rest.
+    An event begins where the channel leaves its resting level. A channel of whole numbers is read by its values. In any
+    other channel, an event is a pulse that exceeds half of the largest pulse.
 
     Parameters
     ----------
     recording : Recording
         With a `trigger` channel.
     durations : mapping of stimulus to float
-        s.
+        Duration of each stimulus, s.
     codes : mapping of int to str, optional
         The stimulus of each code; other codes are left out.
     order : sequence of str, optional
         The stimulus of each pulse, in the order of presentation; give this or `codes`.
     refractory : float
-        s after an onset in which no other one is looked for.
+        Time after an onset during which no other one is looked for, s.
 
     Returns
     -------
@@ -54,13 +54,14 @@ def trigger_events(
     Raises
     ------
     InputError
-        For no trigger channel or no pulse in it, codes that never come, a stimulus without a duration, and another
-        number of pulses than `order` has: the longest pause between pulses then says where one may be missing.
+        For a recording without a trigger channel, a channel without pulses, codes that never occur, a stimulus without
+        a duration, and a number of pulses other than the length of `order` (the message then gives the longest pause
+        between pulses, where one may be missing).
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from heschl.ecog.recording.recording import ArraySource
+    >>> from heschl.ecog import ArraySource
     >>> values = np.zeros((3000, 2))
     >>> values[1000:1010, 1], values[2000:2010, 1] = 1, 2
     >>> table = pd.DataFrame({"bad": [False]}, index=["e1"])
@@ -92,16 +93,16 @@ def trigger_events(
     if codes is not None:
         # The value a little later: a code may take some samples to be all there.
         settled = np.minimum(at + max(1, int(0.002 * recording.sfreq)), len(values) - 1)
-        found = np.round(values[settled]).astype(int)
-        absent = sorted(set(codes) - set(found.tolist()))
+        observed = np.round(values[settled]).astype(int)
+        absent = sorted(set(codes) - set(observed.tolist()))
         if absent:
-            seen = ", ".join(map(str, np.unique(found)[:12]))
+            listed = ", ".join(map(str, np.unique(observed)[:12]))
             raise InputError(
-                f"trigger {recording.trigger!r}", f"no code {absent[0]} (there are {seen or 'none'})",
+                f"trigger {recording.trigger!r}", f"no code {absent[0]} (there are {listed or 'none'})",
                 f"each code of {len(codes)}", "Leave out of `codes` what was not presented.",
             )  # fmt: skip
         pairs = [
-            (sample, codes[code]) for sample, code in zip(at.tolist(), found.tolist(), strict=True) if code in codes
+            (sample, codes[code]) for sample, code in zip(at.tolist(), observed.tolist(), strict=True) if code in codes
         ]
     else:
         assert order is not None, "one of both was given"

@@ -114,15 +114,15 @@ def test_mutations_are_read_or_named(tmp_path: Path, name: str) -> None:
     whole = path.read_bytes()
     use(path)
     slowest = 0.0
-    for seed in range(TRIES):
+    for seed in range(TRIES // 3 if name == "x.nwb" else TRIES):  # PyNWB takes a second a file
         path.write_bytes(mutated(whole, random.Random(f"{name} {seed}")))
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             use(path)
         except InputError as error:
             assert name in str(error) or "channel" in str(error), error
-        slowest = max(slowest, time.perf_counter() - began)
-    assert slowest < SECONDS  # a file that never ends, not a slow machine
+        slowest = max(slowest, time.process_time() - began)
+    assert slowest < SECONDS  # of the processor: a file that never ends, not a slow machine
 
 
 def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path) -> None:

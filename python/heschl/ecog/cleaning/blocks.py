@@ -25,7 +25,7 @@ def blocks_of(recording: Recording, names: list[str], block: float) -> Iterator[
 
 
 def bridged(samples: Double) -> Double:
-    """Draw, in place, a line through what is missing, and return the samples: a step there would ring in a filter."""
+    """Replace missing samples, in place, by straight lines: a step would ring in a filter."""
     known = np.isfinite(samples)
     at = np.arange(len(samples))
     for c in np.flatnonzero(~known.all(axis=0)):

@@ -24,7 +24,7 @@ NOTCH_REACH_S = 4.0
 
 
 def remove_line_noise(recording: Recording, mains: float | str | None = "auto", *, block: float = 30.0) -> Recording:
-    """Remove the mains and its harmonics by MNE's zero-phase notch filters.
+    """Remove line noise and its harmonics by MNE's zero-phase notch filters.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def remove_line_noise(recording: Recording, mains: float | str | None = "auto", 
     Returns
     -------
     Recording
-        Filtered as it is read, with enough on either side that blocks make no seams.
+        Filtered as it is read, with enough samples on either side that there are no seams between blocks.
 
     Raises
     ------
@@ -61,18 +61,18 @@ def remove_line_noise(recording: Recording, mains: float | str | None = "auto", 
     """
     if mains is None:
         return recording
-    found = f"{mains} Hz as given"
+    evidence = f"{mains} Hz as given"
     if mains == "auto":
-        mains, found = _mains_of(recording, block)
+        mains, evidence = _mains_of(recording, block)
         if mains is None:
-            return replace(recording, provenance=(*recording.provenance, found))
+            return replace(recording, provenance=(*recording.provenance, evidence))
     if mains not in MAINS:
         raise InputError("mains", repr(mains), "50 or 60 Hz, 'auto' or None")
     if recording.duration < 2 * NOTCH_REACH_S:
         raise InputError(f"recording of {recording.subject}", f"{recording.duration:.3g} s", f"{2 * NOTCH_REACH_S:g} s")
     notches = np.arange(float(mains), recording.sfreq / 2 - 2, float(mains))
     source = Notched(recording.source, recording.sfreq, recording.n_samples, notches)
-    note = f"notch filters at {float(mains):g} Hz and {len(notches) - 1} harmonics ({found})"
+    note = f"notch filters at {float(mains):g} Hz and {len(notches) - 1} harmonics ({evidence})"
     return replace(recording, source=source, provenance=(*recording.provenance, note))
 
 
@@ -100,7 +100,7 @@ class Notched:
     notches: Double
 
     def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> Double:
-        """Give samples, filtered with what surrounds them."""
+        """Return samples [start, stop), filtered together with those around them."""
         from mne.filter import notch_filter
 
         reach = int(NOTCH_REACH_S * self.sfreq)

@@ -18,21 +18,21 @@ REFERENCES = ("group", "all", "bipolar", "none")
 
 
 def rereference(recording: Recording, how: str = "group") -> Recording:
-    """Take from each electrode what it shares with others.
+    """Subtract a reference from each electrode: a common average, or a neighbour.
 
     Parameters
     ----------
     recording : Recording
         Bad electrodes have no part in any mean.
     how : {"group", "all", "bipolar", "none"}
-        Subtract the mean of the good electrodes of its ``group`` (grid, strip, device), or of all; from each electrode
-        its successor in the table, within the group (the last of a group is left out); or nothing.
+        What to subtract: the mean of the good electrodes of the same ``group`` (grid, strip, device); the mean of all
+        good electrodes; the next electrode in the table, within the group (the last of a group is dropped); or nothing.
 
     Returns
     -------
     Recording
-        With "bipolar", electrodes are named "a-b" and lie midway; others keep their names. A sample that is missing has
-        no part in a mean, and makes a bipolar one missing.
+        With "bipolar", electrodes are named "a-b" and lie midway; others keep their names. A missing sample has no part
+        in a mean; a bipolar sample is missing if either of the two is.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def rereference(recording: Recording, how: str = "group") -> Recording:
 
 @dataclass(frozen=True)
 class Referenced:
-    """A source less the mean of other channels of it."""
+    """A source from which the mean of some of its channels is subtracted."""
 
     source: Source
     names: tuple[str, ...]
@@ -102,7 +102,7 @@ class Referenced:
 
 @dataclass(frozen=True)
 class Differences:
-    """Pairs of channels of a source, the first less the second; others as they are."""
+    """Differences of pairs of channels of a source; other channels as they are."""
 
     source: Source
     pairs: NDArray[np.int64] = field(repr=False)  # (n_channels, 2); −1 where there is no second

@@ -84,7 +84,7 @@ def runs_of(times: NDArray[np.float64], where: str, *, resolution: float = 0.0) 
     limit = tolerance + 1e-5 * step * index
     pauses = np.diff(starts) - np.diff(rows)[:-1]
     whole = np.abs(firsts / step - starts) <= 0.05 + 1e-5 * starts + tolerance / step
-    if (off > limit).any() or (pauses < 0).any() or not whole.all() or len(breaks) > 0.1 * len(times):
+    if (off > limit).any() or (pauses < 0).any() or not whole.all() or len(breaks) > max(1.0, 0.1 * len(times)):
         at = int(np.argmax(off - limit))
         raise InputError(
             where, f"times that are not uniform (sample {at}, {times[at]:g} s)", "one sampling rate, with whole pauses",

@@ -85,6 +85,18 @@ def read_nwb(path: Path, series: str | None = None) -> Contents:
 
     check_hdf5(path)
     file = pynwb.NWBHDF5IO(str(path), "r")
+    try:
+        return _contents(file, path, series)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _contents(file: Any, path: Path, series: str | None) -> Contents:
+    """Read what an open file holds."""
+    import pandas as pd
+    import pynwb
+
     nwb = file.read()
     available = _series(nwb)
     chosen = _chosen(available, path, series)
@@ -109,8 +121,6 @@ def read_nwb(path: Path, series: str | None = None) -> Contents:
         notes.append(f"series not read: {', '.join(left)}")
         if series is None:
             warnings.warn(f"{path}: {notes[-1]}; choose one by series=", stacklevel=2)
-    import pandas as pd
-
     known = [table for table in tables if table is not None]
     source = with_pauses(NwbSource(tuple(parts), file), runs)
     return Contents(

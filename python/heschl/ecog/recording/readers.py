@@ -139,7 +139,7 @@ def read_recording(
             )
         neural = [name for name in names if name in table.index and name not in roles]
     if not neural:
-        raise InputError(str(path), "no electrode", "one or more")
+        raise InputError(str(path if electrodes is None else electrodes), "no electrode", "one or more")
     rows = contents.events if events is None else event_rows(read_table(Path(events)), str(events))
     recording = Recording(
         subject=subject,

@@ -133,8 +133,8 @@ class ArraySource:
 
     Examples
     --------
-    >>> ArraySource(np.arange(6.0).reshape(3, 2), scale=1e-6).read(1, 3, np.array([1])).tolist()
-    [[3e-06], [5e-06]]
+    >>> ArraySource(np.arange(6.0).reshape(3, 2), scale=0.5).read(1, 3, np.array([1])).tolist()
+    [[1.5], [2.5]]
     """
 
     values: NDArray[np.floating] = field(repr=False)

@@ -1,4 +1,4 @@
-"""Recordings to files, in the formats that `read_recording` reads: for tests, for examples, and to hand on."""
+"""Write recordings in the formats that `read_recording` reads: for tests, for examples, and to share."""
 
 from __future__ import annotations
 
@@ -18,29 +18,45 @@ TASK = "listen"
 
 
 def write_recording(recording: Recording, folder: str | Path, format: str = "bids", *, name: str = "recording") -> Path:
-    """Write a recording whole.
+    """Write a whole recording to one file, or a BIDS dataset.
 
     Parameters
     ----------
     recording : Recording
-        Read into memory.
+        It is read into memory.
     folder : str or Path
-        Made where it is not there.
+        Created if it does not exist.
     format : {"bids", "nwb", "edf", "fif", "npz", "mat"}
         iEEG-BIDS (BrainVision, by MNE-BIDS), NWB (by PyNWB), EDF and FIF (by MNE), NumPy or MATLAB arrays. The last two
-        hold samples and names alone; events and electrodes are written beside them as tables.
+        hold samples and names only; events and electrodes are written beside them as tables.
     name : str
-        Of the file; in BIDS the subject's.
+        Name of the file; in BIDS that of the subject.
 
     Returns
     -------
     Path
-        What `read_recording` takes. Audio and trigger channels are named there again.
+        What `read_recording` takes. Audio and trigger channels have to be named there again. Artefacts are written as
+        events named "BAD".
 
     Raises
     ------
     InputError
         For an unknown format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from heschl.ecog import ArraySource, read_recording
+    >>> table = pd.DataFrame(
+    ...     {"x": 0.0, "y": 0.0, "z": 0.0, "region": "", "group": "", "bad": False, "reason": ""}, index=["e1"])
+    >>> events = pd.DataFrame({"onset": [1.0], "duration": [0.5], "stimulus": ["a"]})
+    >>> source = ArraySource(np.ones((3000, 1)))
+    >>> recording = Recording("S1", 1000.0, 3000, ("e1",), table, events, np.zeros((0, 2)), source)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_recording(recording, folder, "npz", name="S1")
+    ...     read_recording(path, events=folder + "/S1_events.csv").events.values.tolist()
+    [[1.0, 0.5, 'a']]
     """
     check_choice("format", format, tuple(WRITERS))
     folder = Path(folder)
@@ -52,22 +68,25 @@ def _samples(recording: Recording) -> NDArray[np.float64]:
     return recording.read(0, recording.n_samples, recording.names)
 
 
+def _rows(recording: Recording) -> list[tuple[float, float, str]]:
+    """Return events, and artefacts as bad spans: onset and duration in s, and a name."""
+    events = recording.events[["onset", "duration", "stimulus"]].itertuples(index=False)
+    rows = [(float(onset), float(duration), str(stimulus)) for onset, duration, stimulus in events]
+    return rows + [(float(begin), float(end - begin), "BAD") for begin, end in recording.artefacts]
+
+
 def _mne(recording: Recording) -> Any:
-    """Give the recording as MNE has it; positions in MNI coordinates."""
+    """Return the recording as MNE has it."""
     import mne
 
     others = (recording.audio, recording.trigger)
     kinds = ["misc" if name in others else "ecog" for name in recording.names]
     info = mne.create_info(list(recording.names), recording.sfreq, kinds, verbose="error")
     raw = mne.io.RawArray(_samples(recording).T, info, verbose="error")
-    events = recording.events
-    raw.set_annotations(
-        mne.Annotations(
-            events["onset"].to_list(), events["duration"].to_list(), events["stimulus"].astype(str).to_list()
-        )
-    )
+    onsets, durations, names = ([row[i] for row in _rows(recording)] for i in range(3))
+    raw.set_annotations(mne.Annotations(onsets, durations, names))
     raw.info["bads"] = [str(name) for name in recording.electrodes.index[recording.electrodes["bad"]]]
-    raw.info["line_freq"] = 60
+    raw.info["line_freq"] = recording.mains  # BIDS: "n/a" where it is not known
     return raw
 
 
@@ -130,8 +149,10 @@ def _write_nwb(recording: Recording, folder: Path, name: str) -> Path:
             values = recording.read(0, recording.n_samples, [role])[:, 0]
             nwb.add_acquisition(pynwb.TimeSeries(name=role, data=values, unit="V", rate=recording.sfreq))
     nwb.add_trial_column("stimulus", "the sound")
-    for onset, duration, stimulus in recording.events[["onset", "duration", "stimulus"]].itertuples(index=False):
-        nwb.add_trial(start_time=float(onset), stop_time=float(onset + duration), stimulus=str(stimulus))
+    for onset, duration, stimulus in _rows(recording)[: len(recording.events)]:
+        nwb.add_trial(start_time=onset, stop_time=onset + duration, stimulus=stimulus)
+    for begin, end in recording.artefacts:
+        nwb.add_invalid_time_interval(start_time=float(begin), stop_time=float(end))
     with pynwb.NWBHDF5IO(str(folder / f"{name}.nwb"), "w") as file:
         file.write(nwb)
     return folder / f"{name}.nwb"
@@ -139,6 +160,8 @@ def _write_nwb(recording: Recording, folder: Path, name: str) -> Path:
 
 def _write_arrays(suffix: str) -> Callable[[Recording, Path, str], Path]:
     def write(recording: Recording, folder: Path, name: str) -> Path:
+        import pandas as pd
+
         path = folder / f"{name}{suffix}"
         if suffix == ".npz":
             np.savez(path, data=_samples(recording), sfreq=recording.sfreq, names=np.array(recording.names))
@@ -147,7 +170,8 @@ def _write_arrays(suffix: str) -> Callable[[Recording, Path, str], Path]:
 
             names = np.array(recording.names, dtype=object)
             io.savemat(path, {"data": _samples(recording), "sfreq": recording.sfreq, "names": names})
-        recording.events.to_csv(folder / f"{name}_events.csv", index=False)
+        table = pd.DataFrame(_rows(recording), columns=["onset", "duration", "stimulus"])
+        table.to_csv(folder / f"{name}_events.csv", index=False)
         recording.electrodes.rename_axis("name").to_csv(folder / f"{name}_electrodes.csv")
         return path
 

@@ -31,7 +31,7 @@ def to_dataset(
     tables: Mapping[str, pd.DataFrame] | None = None,
     provenance: Sequence[str] = (),
 ) -> xr.Dataset:
-    """Put trials into one labelled dataset.
+    """Arrange trials in one labelled dataset.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def to_dataset(
     electrodes : pandas.DataFrame, optional
         A row per electrode of the responses, by name: coordinates, regions … become coordinates of the dataset.
     tables : mapping of str to pandas.DataFrame, optional
-        Statistics by electrode, such as those that a choice was made by; their columns become "table.column".
+        Statistics of each electrode, such as those by which electrodes were selected; their columns become
+        "table.column".
     provenance : sequence of str
         What was done, a sentence each.
 
@@ -48,7 +49,7 @@ def to_dataset(
     -------
     xarray.Dataset
         ``responses`` (stimulus, repeat, time, electrode), NaN where missing or never recorded; ``n_samples`` (stimulus,
-        repeat), of each trial, 0 where there is none; ``time`` in s from the sound's onset.
+        repeat), the length of each trial, 0 where there is none; ``time`` in s from the sound's onset.
 
     Raises
     ------
@@ -58,8 +59,8 @@ def to_dataset(
     Examples
     --------
     >>> trials = tuple(np.full((n, 1), float(n), np.float32) for n in (3, 2, 3))
-    >>> found = to_dataset(Responses("S1", ("e1",), 100.0, -0.01, ("a", "b", "a"), trials))
-    >>> dict(found.sizes), found["time"].values.tolist(), found["n_samples"].values.tolist()
+    >>> dataset = to_dataset(Responses("S1", ("e1",), 100.0, -0.01, ("a", "b", "a"), trials))
+    >>> dict(dataset.sizes), dataset["time"].values.tolist(), dataset["n_samples"].values.tolist()
     ({'stimulus': 2, 'repeat': 2, 'time': 3, 'electrode': 1}, [-0.01, 0.0, 0.01], [[3, 3], [2, 0]])
     """
     import xarray as xr
@@ -106,7 +107,24 @@ def to_dataset(
 
 
 def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a dataset as zarr, whole or not at all."""
+    """Write a dataset as zarr, whole or not at all.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        From `to_dataset`.
+    path : str or Path
+        The folder to write, such as "S1.zarr"; one that exists is replaced once the new one is whole.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> responses = Responses("S1", ("e1",), 100.0, 0.0, ("a",), (np.ones((3, 1), np.float32),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_dataset(to_dataset(responses), folder + "/S1.zarr")
+    ...     read_dataset(folder + "/S1.zarr", "S1").trials[0].shape
+    (3, 1)
+    """
     with replacing(Path(path)) as temporary:
         dataset.to_zarr(temporary, mode="w", consolidated=False)
 
@@ -129,7 +147,17 @@ def read_dataset(path: str | Path, subject: str) -> Responses:
     Raises
     ------
     InputError
-        Where there is none, or one of another form.
+        For a path without a dataset, a damaged one, and one of another form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> responses = Responses("S1", ("e1",), 100.0, -0.1, ("a", "a"), (np.ones((3, 1)), np.ones((2, 1))))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_dataset(to_dataset(responses), folder + "/S1.zarr")
+    ...     read = read_dataset(folder + "/S1.zarr", "S1")
+    >>> read.stimuli, read.onset, [trial.shape for trial in read.trials]
+    (('a', 'a'), -0.1, [(3, 1), (2, 1)])
     """
     import xarray as xr
 

@@ -4,7 +4,8 @@
 key                     what
 ======================  =====================================================================================
 ``responses``           (trial, time, electrode), with ``lengths`` where trials are shorter than the longest;
-                        or (time of all trials joined, electrode), with ``lengths``
+                        or (time of all trials joined, electrode), with ``lengths``; time and electrode may change
+                        places, if the number of electrodes tells them apart
 ``lengths``             (trial,) valid samples of each trial
 ``stimuli``             (trial,) names, with or without ".wav"; a name that comes again is a repeat
 ``electrodes``          (electrode,) names
@@ -37,7 +38,7 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
     subject : str
         The subject's name, for messages and results.
     missing : {"raise", "mask"}
-        What NaN is: an error, or a response that is missing.
+        What NaN means: an error, or a missing response.
 
     Returns
     -------
@@ -47,9 +48,9 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
     Raises
     ------
     InputError
-        For a file that is not there or no ``.npz``, a missing key, shapes or lengths that do not match, a
-        sampling rate that is not above 0, electrodes that share a name, an empty trial, and a response that is infinite
-        or, unless missing ones are allowed, NaN (subject, electrode and trial are named).
+        For a file that does not exist or is no ``.npz``, a missing key, shapes or lengths that do not match or that may
+        be read in two ways, a sampling rate that is not above 0, electrodes that share a name, an empty trial, and a
+        response that is infinite or, unless missing ones are allowed, NaN (subject, electrode and trial are named).
 
     Examples
     --------
@@ -66,12 +67,12 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
     if path.suffix.lower() in (".zarr", ".nc"):
         from heschl.ecog.responses.dataset import read_dataset
 
-        found = read_dataset(path, subject)
+        responses = read_dataset(path, subject)
     else:
-        found = read_npz(path, subject, where)
-    for i, (stimulus, trial) in enumerate(zip(found.stimuli, found.trials, strict=True)):
-        _check_trial(trial, found.electrodes, f"{where}: trial {i} ({stimulus})", missing)
-    return found
+        responses = read_npz(path, subject, where)
+    for i, (stimulus, trial) in enumerate(zip(responses.stimuli, responses.trials, strict=True)):
+        _check_trial(trial, responses.electrodes, f"{where}: trial {i} ({stimulus})", missing)
+    return responses
 
 
 def _check_trial(trial: Array, electrodes: tuple[str, ...], where: str, missing: str) -> None:

@@ -20,9 +20,11 @@ from heschl.ecog.high_gamma import HighGamma, high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
 from heschl.ecog.recording.readers import read_recording
 from heschl.ecog.recording.recording import Recording
+from heschl.ecog.recording.tables import read_table
 from heschl.ecog.responses.dataset import to_dataset, write_dataset
 from heschl.ecog.selection import reliable_across_repeats, speech_responsive
 from heschl.ecog.triggers import trigger_events
+from heschl.names import stimulus_name
 from heschl.study.inputs.transcripts import named_files
 from heschl.study.prepare.report import write_figure, write_text
 from heschl.study.section import NotNegative, Positive, Section
@@ -220,8 +222,6 @@ def _as_given(raw: Recording) -> HighGamma:
 
 def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFrame:
     """Return the events of the trigger channel."""
-    import pandas as pd
-
     assert settings.trigger is not None and settings.sounds is not None, "the settings have been checked"
     durations = {name: duration(file) for name, file in named_files(folder, settings.sounds, "sounds").items()}
     if settings.trigger.order is None:
@@ -229,10 +229,12 @@ def _triggered(raw: Recording, settings: Preparation, folder: Path) -> pd.DataFr
         if bad:
             raise InputError("trigger.codes", repr(bad[0]), "whole numbers")
         return trigger_events(raw, durations, codes={int(c): name for c, name in settings.trigger.codes.items()})
-    table = pd.read_csv(folder / settings.trigger.order, sep=None, engine="python")
-    if "stimulus" not in table:
-        raise InputError(settings.trigger.order, f"the columns {', '.join(table.columns)}", "a column 'stimulus'")
-    return trigger_events(raw, durations, order=[str(name) for name in table["stimulus"]])
+    table = read_table(folder / settings.trigger.order)
+    if "stimulus" not in table or None in table["stimulus"]:
+        raise InputError(
+            settings.trigger.order, f"the columns {', '.join(table)}", "a column 'stimulus' with a name in every row"
+        )
+    return trigger_events(raw, durations, order=[stimulus_name(name) for name in table["stimulus"]])
 
 
 def _onsets(
