@@ -143,7 +143,16 @@ def test_parts_beside_the_voltages(tmp_path: Path) -> None:
     nwb.add_acquisition(pynwb.TimeSeries(name="fast", data=np.zeros(4000), unit="V", rate=2000.0))
     nwb.add_acquisition(pynwb.TimeSeries(name="irregular", data=np.zeros(3), unit="V", timestamps=[0.0, 1.0, 5.0]))
     nwb.add_acquisition(pynwb.core.DynamicTable(name="notes", description="a table"))
-    recording = read_recording(nwb_files.write(nwb, tmp_path / "x.nwb"), audio="mic", trigger="pair_1")
+    nwb.add_acquisition(
+        pynwb.ecephys.SpikeEventSeries(
+            name="spikes", data=np.zeros((5, 4, 3)), timestamps=np.arange(5.0),
+            electrodes=nwb.create_electrode_table_region([0, 1, 2, 3], "all"),
+        )
+    )  # fmt: skip
+    path = nwb_files.write(nwb, tmp_path / "x.nwb")
+    recording = read_recording(path, audio="mic", trigger="pair_1")
+    with pytest.raises(InputError, match=r"audio: found 'fast' .*not on the clock of the voltages"):
+        read_recording(path, audio="fast")
     assert len(recording.electrodes) == 4 and recording.names[4:] == ("mic", "pair_0", "pair_1")
     np.testing.assert_allclose(recording.read(7, 9, ["mic", "pair_1"]), [[4.5, -7], [5, -8]])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from heschl.checks import InputError
-from heschl.ecog.archives import open_npy, open_npz
+from heschl.ecog.files.archives import open_npy, open_npz
 from heschl.ecog.recording.contents import Contents, check_rate, check_real, is_transposed
 from heschl.ecog.recording.recording import ArraySource
 from heschl.names import plain_names

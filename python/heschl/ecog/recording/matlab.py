@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.ecog.files.hdf5 import check_hdf5
 from heschl.ecog.recording.arrays import KEYS, contents_of
 from heschl.ecog.recording.contents import Contents
-from heschl.ecog.recording.hdf5 import check_hdf5
 from heschl.ecog.recording.matlab5 import read_matlab5
 
 ADVICE = "Save names as a cell array: names = cellstr(names)."

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.ecog.files.hdf5 import check_hdf5
 from heschl.ecog.recording.clock import Runs, runs_of, with_pauses
 from heschl.ecog.recording.contents import Contents, check_rate, check_real, is_transposed
-from heschl.ecog.recording.hdf5 import check_hdf5
 from heschl.ecog.recording.nwb_tables import electrodes_of, events_of
 from heschl.names import plain_name
 
@@ -108,7 +108,7 @@ def _contents(file: Any, path: Path, series: str | None) -> Contents:
         parts.append(_part(item, width, f"{path}: {item.name}"))
         names += [f"e{i}" for i in range(len(parts[-1].scale))] if table is None else [str(n) for n in table.index]
         tables.append(table)
-    neural = list(names)
+    neural, apart = list(names), []
     shape = (runs.rows[-1], begin, runs.sfreq)
     for name, item in nwb.acquisition.items():
         if isinstance(item, pynwb.TimeSeries) and not any(item is one for one in chosen):
@@ -116,6 +116,10 @@ def _contents(file: Any, path: Path, series: str | None) -> Contents:
             if extra is not None and not set(extra[1]) & set(names):
                 parts.append(extra[0])
                 names += extra[1]
+            elif f"acquisition/{name}" not in available:
+                apart.append(name)
+    if apart:
+        notes.append(f"left out, for they are not on the clock of the voltages: {', '.join(apart)}")
     left = [where for where, item in available.items() if not any(item is one for one in chosen)]
     if left:
         notes.append(f"series not read: {', '.join(left)}")
@@ -133,14 +137,16 @@ def _series(nwb: Any) -> dict[str, Any]:
     """Return all series that may be the recording, by their path: voltages, and processed ones of two dimensions."""
     import pynwb
 
-    found: dict[str, Any] = {}
+    series: dict[str, Any] = {}
 
     def walk(item: Any, where: str) -> None:
+        if isinstance(item, pynwb.ecephys.SpikeEventSeries):
+            return  # snippets about spikes, no continuous recording
         if isinstance(item, pynwb.ecephys.ElectricalSeries):
-            found[where] = item
+            series[where] = item
         elif isinstance(item, pynwb.TimeSeries):
             if where.startswith("processing/") and item.data is not None and len(np.shape(item.data)) == 2:
-                found[where] = item
+                series[where] = item
         else:  # LFP, FilteredEphys, a module …
             for child in getattr(item, "children", ()):
                 walk(child, f"{where}/{child.name}")
@@ -149,7 +155,7 @@ def _series(nwb: Any) -> dict[str, Any]:
         walk(item, f"acquisition/{name}")
     for name, module in nwb.processing.items():
         walk(module, f"processing/{name}")
-    return found
+    return series
 
 
 def _chosen(available: dict[str, Any], path: Path, series: str | None) -> list[Any]:

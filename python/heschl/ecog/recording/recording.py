@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.names import name_hint, plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,12 +111,14 @@ class Recording:
             For a channel that is not there, samples beyond the recording, and a file that turns out to be damaged.
         """
         place = {name: i for i, name in enumerate(self.names)}
-        for name in channels:
+        names = [plain_name(name, "channels") for name in channels]
+        for name in names:
             if name not in place:
-                raise InputError("channels", repr(name), f"one of the {len(place)} channels of {self.subject}")
+                expected = f"one of the {len(place)} channels of {self.subject}"
+                raise InputError("channels", repr(name), expected, name_hint(name, place))
         if not 0 <= start <= stop <= self.n_samples:
             raise InputError("start, stop", f"samples {start} to {stop}", f"samples within 0 to {self.n_samples}")
-        return self.source.read(start, stop, np.array([place[name] for name in channels], dtype=np.int64))
+        return self.source.read(start, stop, np.array([place[name] for name in names], dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.ecog.datasets import open_dataset, seconds_of
+from heschl.ecog.files.datasets import open_dataset, seconds_of
 from heschl.ecog.recording.clock import runs_of, with_pauses
 from heschl.ecog.recording.contents import Contents, check_real
 from heschl.names import plain_names

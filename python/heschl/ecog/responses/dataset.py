@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.ecog.datasets import open_dataset, seconds_of
+from heschl.ecog.files.datasets import open_dataset, seconds_of
 from heschl.ecog.responses.trials import Responses
 from heschl.files import replacing
 from heschl.names import plain_names, stimulus_names

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.ecog.archives import open_npz
+from heschl.ecog.files.archives import open_npz
 from heschl.ecog.responses.trials import Array, Responses
 from heschl.names import plain_names, stimulus_names
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.ecog.files.hdf5 import check_hdf5
 
 UNITS_IN_S = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "us": 1e-6, "µs": 1e-6,
@@ -34,18 +35,25 @@ def open_dataset(path: Path) -> Any:
         if path.suffix.lower() == ".zarr":
             _refuse_pickles(path)
             return xr.open_zarr(path, consolidated=False, chunks=None, decode_times=False)
+        if _is_hdf5(path):
+            check_hdf5(path)
         return xr.open_dataset(path, decode_times=False)
     except InputError:
         raise
     except Exception as error:  # zarr, numcodecs and each engine raise their own types
-        with open(path, "rb") if path.is_file() else open("/dev/null", "rb") as file:
-            is_hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
-        if is_hdf5 and not {"h5netcdf", "netcdf4"} & set(xr.backends.list_engines()):
+        if _is_hdf5(path) and not {"h5netcdf", "netcdf4"} & set(xr.backends.list_engines()):
             raise InputError(
                 str(path), "a netCDF-4 file, and no library that reads it", expected,
                 "Install h5netcdf (or netCDF4), or write zarr with dataset.to_zarr.",
             ) from error  # fmt: skip
         raise InputError(str(path), f"no readable dataset ({type(error).__name__}: {error})", expected) from error
+
+
+def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
 def _refuse_pickles(path: Path) -> None:
