@@ -24,9 +24,10 @@ from heschl.linear.nulls.refitted import null_refit
 from heschl.linear.nulls.shifted import null_scores
 
 __all__ = [
-    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CrossedMean", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",
-    "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated",
-    "SharedParts", "UniqueVariance", "cca_grid", "crossed_mean", "cuda_status", "exchange_test", "group_folds", "held_out_correlations",
-    "joined_cv", "lagged_design", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
-    "permuted_correlations", "probe", "residual", "subject_mean", "unique_variance",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CrossedMean", "CudaStatus", "FeatureSpaces", "JoinedScores",
+    "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations",
+    "Repeated", "SharedParts", "UniqueVariance", "cca_grid", "crossed_mean", "cuda_status", "exchange_test",
+    "group_folds", "held_out_correlations", "joined_cv", "lagged_design", "nested_cv", "nested_cv_learned",
+    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "subject_mean",
+    "unique_variance",
 ]  # fmt: skip

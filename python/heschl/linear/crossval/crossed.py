@@ -9,9 +9,9 @@ The variance between subjects' means holds the first and the last; what electrod
 stimulus to stimulus holds the second (Owen 2007, Annals of Applied Statistics 1:386; Cameron, Gelbach and Miller 2011,
 Journal of Business and Economic Statistics 29:238). Taken in closed form, they are what a bootstrap over stimuli and
 subjects estimates, but for two faults of it: it counts the cells' noise three times, and with three subjects its
-quantiles know nothing of how little three subjects say. Subjects count alike, whatever their number of electrodes, for
-then Student's t holds at 5 % and below whether or not they are equally well known (Ibragimov and Müller 2010, Journal of
-Business and Economic Statistics 28:453).
+quantiles know nothing of how little three subjects say. Subjects count alike, whatever their number of electrodes,
+for then Student's t holds at 5 % and below whether or not they are equally well known (Ibragimov and Müller 2010,
+Journal of Business and Economic Statistics 28:453).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def crossed_mean(gain: ArrayLike, total: ArrayLike, subjects: ArrayLike) -> Cros
     sums, whole = (np.where(known, values, 0.0).sum(axis=0) for values in (gains, totals))
     use = (known.sum(axis=0) > 1) & (whole > 0)
     if not use.any():
-        return CrossedMean(*np.full(5, np.nan), 0, 0, 0, "no electrode has data")
+        return _nothing(np.nan, 0, 0, "no electrode has data")
     gains, totals, known, names = gains[:, use], totals[:, use], known[:, use], names[use]
     each = sums[use] / whole[use]
     # What each stimulus moves each electrode's share by, to first order; sums to 0 over stimuli.
@@ -147,13 +147,17 @@ def subject_mean(values: ArrayLike, subjects: ArrayLike) -> CrossedMean:
     known = np.isfinite(numbers)
     labels, unit = np.unique(names[known], return_inverse=True)
     if len(labels) == 0:
-        return CrossedMean(*np.full(5, np.nan), 0, 0, 0, "no electrode has data")
+        return _nothing(np.nan, 0, 0, "no electrode has data")
     means = np.bincount(unit.reshape(-1), weights=numbers[known]) / np.bincount(unit.reshape(-1))
     if len(labels) == 1:
-        nothing, note = np.full(4, np.nan), "one subject: says nothing of other subjects"
-        return CrossedMean(float(means[0]), *nothing, 1, 0, int(known.sum()), note)
+        return _nothing(float(means[0]), 1, int(known.sum()), "one subject: says nothing of other subjects")
     parts = [(_between(means), len(labels) - 1)]
     return _student(float(means.mean()), parts, len(labels), 0, int(known.sum()), "" if len(labels) > 2 else FEW)
+
+
+def _nothing(estimate: float, s: int, n: int, note: str) -> CrossedMean:
+    """No interval."""
+    return CrossedMean(estimate, np.nan, np.nan, np.nan, np.nan, s, 0, n, note)
 
 
 def _student(mean: float, parts: list[tuple[float, int]], s: int, t: int, n: int, note: str) -> CrossedMean:
