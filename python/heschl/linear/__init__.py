@@ -4,6 +4,7 @@ from heschl.linear.cca.cca import CCA, held_out_correlations
 from heschl.linear.cca.grid import cca_grid
 from heschl.linear.cca.inference import PermutedCorrelations, permuted_correlations
 from heschl.linear.cca.parts import SharedParts, probe, residual
+from heschl.linear.crossval.crossed import CrossedMean, crossed_mean, subject_mean
 from heschl.linear.crossval.joined import JoinedScores, joined_cv
 from heschl.linear.crossval.learned import nested_cv_learned
 from heschl.linear.crossval.nested import NestedScores, nested_cv
@@ -23,9 +24,10 @@ from heschl.linear.nulls.refitted import null_refit
 from heschl.linear.nulls.shifted import null_scores
 
 __all__ = [
-    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CudaStatus", "FeatureSpaces", "JoinedScores", "LaggedMoments",
-    "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations", "Repeated",
-    "SharedParts", "UniqueVariance", "cca_grid", "cuda_status", "exchange_test", "group_folds", "held_out_correlations",
-    "joined_cv", "lagged_design", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
-    "permuted_correlations", "probe", "residual", "unique_variance",
+    "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CrossedMean", "CudaStatus", "FeatureSpaces", "JoinedScores",
+    "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution", "PermutedCorrelations",
+    "Repeated", "SharedParts", "UniqueVariance", "cca_grid", "crossed_mean", "cuda_status", "exchange_test",
+    "group_folds", "held_out_correlations", "joined_cv", "lagged_design", "nested_cv", "nested_cv_learned",
+    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "subject_mean",
+    "unique_variance",
 ]  # fmt: skip

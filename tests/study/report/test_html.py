@@ -39,7 +39,8 @@ def test_contrasts_are_paired_tests_over_electrodes(whole_run: Path) -> None:
     assert row["p"] == pytest.approx(ttest_rel(a, b).pvalue) and row["p_bonferroni"] == pytest.approx(
         min(1, 6 * row["p"])
     )
-    assert row["difference"] == pytest.approx((a - b).mean()) and row["low"] <= row["difference"] <= row["high"]
+    assert row["difference"] == pytest.approx((a - b).mean()) and row["low"] <= row["crossed"] <= row["high"]
+    assert np.isfinite(row["p_crossed"]) and row["crossed_note"] == "two subjects: little is known of others"
     assert (row["n"], row["subjects"]) == (6, 2)
     written = pd.read_csv(whole_run / "contrasts.csv")
     np.testing.assert_allclose(written["p"], table["p"], rtol=1e-4)

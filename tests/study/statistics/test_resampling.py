@@ -1,4 +1,4 @@
-"""Compiled resampling against plain NumPy, and by its laws."""
+"""Sign flips against plain NumPy, and by their laws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.study.statistics.resampling import _max_t, hierarchical_bootstrap, sign_flip_p_values
+from heschl.study.statistics.resampling import _max_t, sign_flip_p_values
 
 
 def test_the_largest_t_of_each_flip() -> None:
@@ -31,21 +31,3 @@ def test_sign_flips_hold_the_familywise_error() -> None:
     assert np.isnan(sign_flip_p_values(np.full((3, 2), np.nan))).all()
     with pytest.raises(InputError, match="1 rows"):
         sign_flip_p_values(values[:1])
-
-
-def test_a_bootstrap_of_groups_is_wider_than_one_of_units() -> None:
-    rng = np.random.default_rng(2)
-    groups = np.repeat(np.arange(8), 40)
-    values = rng.standard_normal(8)[groups] + 0.3 * rng.standard_normal(320)
-    means = hierarchical_bootstrap(values, groups, n_resamples=4000)
-    alone = hierarchical_bootstrap(values, np.zeros(320), n_resamples=4000)
-    of_groups = np.array([values[groups == g].mean() for g in range(8)])
-    assert means.std() == pytest.approx(of_groups.std() / np.sqrt(8), rel=0.15)
-    assert alone.std() == pytest.approx(values.std() / np.sqrt(320), rel=0.1)
-    assert abs(means.mean() - values.mean()) < 0.05
-    np.testing.assert_array_equal(means, hierarchical_bootstrap(values, groups, n_resamples=4000))
-    shuffled = rng.permutation(320)
-    other = hierarchical_bootstrap(values[shuffled], groups[shuffled], n_resamples=4000)
-    assert other.std() == pytest.approx(means.std(), rel=0.1)
-    with pytest.raises(InputError, match="values"):
-        hierarchical_bootstrap(values[:0], groups[:0])

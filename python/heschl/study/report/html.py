@@ -88,10 +88,10 @@ def _sections(results: xr.Dataset) -> list[Section]:
         ),
         Section(
             "contrasts", "Spaces against each other", contrast_table(results),
-            "Mean difference of R² over electrodes; t, p and p_bonferroni as published (electrodes taken as "
-            "independent); low, high and p_bootstrap by a hierarchical bootstrap of subjects and electrodes; mixed, "
-            "its interval and p_mixed by a linear mixed model with an offset for each subject; q: p adjusted for the "
-            "false discovery rate over pairs.",
+            "Mean difference of R² over electrodes; crossed, low, high and p_crossed for new subjects and new stimuli, "
+            "subjects counting alike; mixed, its interval and p_mixed by a linear mixed model with an offset for each "
+            "subject, for these very stimuli; t, p and p_bonferroni as published, which take electrodes as "
+            "independent; q: p adjusted for the false discovery rate over pairs.",
         ),
         Section("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
         Section("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),

@@ -80,11 +80,12 @@ def _scores(results: xr.Dataset, study: Study) -> str:
         "gain in "
         "squared error over the training mean, stimulus by stimulus: one-sided t tests with the false discovery rate "
         "over "
-        "electrodes, and sign flips of stimuli with the maximum statistic. Spaces were compared by paired t tests over "
-        "electrodes with Bonferroni's correction, and by a hierarchical bootstrap of subjects and of electrodes "
-        "within them "
-        "(95 % intervals) and a linear mixed model with a random intercept for each subject (restricted maximum "
-        "likelihood, Student's t with one degree of freedom less than subjects)."
+        "electrodes, and sign flips of stimuli with the maximum statistic. Spaces were compared over "
+        "subjects and stimuli, both taken as drawn at random and crossed (variance components in closed form, subjects "
+        "counting alike, Student's t), by a linear mixed model with a random intercept for each subject (restricted "
+        "maximum likelihood, Student's t with one degree of freedom less than subjects, stimuli taken as given), and, "
+        "as published, by paired t tests over electrodes with Bonferroni's correction, which take electrodes of a "
+        "subject to be independent."
     )
     if "ceiling_r2" in results:
         n = int(results["ceiling_reliable"].sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,11 +86,10 @@ def mean_over_folds(results: xr.Dataset, name: str) -> NDArray[np.float64]:
 
 def all_tables(results: xr.Dataset) -> dict[str, pd.DataFrame]:
     """Return every table that is written as CSV, by name: scores of layers, of spaces, their contrasts, and others."""
-    seed = json.loads(results.attrs["config"])["seed"]
     tables = {
         "scores": layer_table(results),
         "best_layers": best_table(results),
-        "contrasts": contrast_table(results, seed=seed),
+        "contrasts": contrast_table(results),
     }
     for analysis in present(results):
         tables |= analysis.tables(results)

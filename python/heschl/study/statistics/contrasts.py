@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear import CrossedMean, crossed_mean, subject_mean
 from heschl.study.statistics.mixed import mixed_model
-from heschl.study.statistics.resampling import hierarchical_bootstrap, sign_flip_p_values
+from heschl.study.statistics.resampling import sign_flip_p_values
 from heschl.study.statistics.tests import false_discovery_rate
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int = 0) -> pd.DataFrame:
-    """Compare the scores of each pair of spaces over electrodes.
+def contrast_table(results: xr.Dataset, *, variable: str = "best_r2") -> pd.DataFrame:
+    """Compare the scores of each pair of spaces.
 
     Parameters
     ----------
@@ -28,19 +29,27 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int 
         From `heschl.open_results`.
     variable : str
         (space, electrode, fold).
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
     pandas.DataFrame
-        A row per pair: ``first``, ``second``, ``n`` (electrodes with both scores), ``difference`` (mean of first −
-        second), ``dz`` (mean over standard deviation of differences); ``t``, ``p`` and ``p_bonferroni`` of the paired t
-        test over electrodes, as in the paper; ``low``, ``high`` and ``p_bootstrap`` of a hierarchical bootstrap of
-        subjects and electrodes within them (95 %, two-sided), and ``subjects``; ``mixed``, ``mixed_low``,
-        ``mixed_high`` and ``p_mixed`` of a linear mixed model with an offset for each subject, ``mixed_note`` why there
-        is none or what to know of it (see `mixed.py`); ``q_mixed`` and ``q_bootstrap``, their p adjusted for the
-        false discovery rate over pairs. Electrodes of one subject are not independent: the t test takes them to be.
+        A row per pair: ``first``, ``second``, ``n`` (electrodes with both scores), ``subjects``, ``difference`` (mean
+        over electrodes of first − second), ``dz`` (mean over standard deviation of differences).
+
+        For new subjects and new stimuli: ``crossed`` (mean over subjects of the mean over their electrodes), its 95 %
+        interval ``low``, ``high`` and ``p_crossed``; ``crossed_note`` says what it says nothing of. Of ``best_r2``
+        from the squared errors of each stimulus, pooled over stimuli (`heschl.linear.crossed_mean`); of another
+        variable for new subjects who hear these stimuli (`heschl.linear.subject_mean`).
+
+        Of a linear mixed model with an offset for each subject: ``mixed``, ``mixed_low``, ``mixed_high``, ``p_mixed``,
+        and ``mixed_note``. It takes stimuli as given: what all electrodes share from stimulus to stimulus passes for a
+        difference.
+
+        As in the paper: ``t``, ``p`` and ``p_bonferroni`` of a paired t test over electrodes, which takes electrodes to
+        be independent. Of two equally good models in 16 subjects it finds a difference in 19 and 43 of 100 cohorts
+        where electrodes of a subject correlate by .1 and .4.
+
+        ``p_crossed_bonferroni``, ``q_crossed`` and ``q_mixed`` are corrected over pairs.
     """
     import pandas as pd
 
@@ -48,37 +57,32 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2", seed: int 
     spaces = [str(space) for space in results["space"].values]
     subjects = np.array([str(name) for name in results["subject"].values])
     pairs = list(itertools.combinations(range(len(spaces)), 2))
+    by_stimulus = variable == "best_r2" and "sse" in results and "mean_sse" in results
     rows = []
     for i, j in pairs:
         both = np.isfinite(scores[i]) & np.isfinite(scores[j])
-        rows.append(
-            {"first": spaces[i], "second": spaces[j]} | paired(scores[i][both], scores[j][both], subjects[both], seed)
-        )
+        found = paired(scores[i][both], scores[j][both], subjects[both])
+        if by_stimulus:
+            sse, total = results["sse"].values, results["mean_sse"].values
+            found |= _crossed(crossed_mean((sse[j] - sse[i])[both].T, total[both].T, subjects[both]))
+        rows.append({"first": spaces[i], "second": spaces[j]} | found)
     table = pd.DataFrame(rows, columns=["first", "second", *PAIRED])
-    table["p_bonferroni"] = np.minimum(1.0, table["p"].to_numpy() * max(1, len(pairs)))
-    for name in ("bootstrap", "mixed"):
+    for p, corrected in (("p", "p_bonferroni"), ("p_crossed", "p_crossed_bonferroni")):
+        table[corrected] = np.minimum(1.0, table[p].to_numpy(dtype=np.float64) * max(1, len(pairs)))
+    for name in ("crossed", "mixed"):
         table[f"q_{name}"] = false_discovery_rate(table[f"p_{name}"].to_numpy(dtype=np.float64))
     return table
 
 
 MIXED = ("mixed", "mixed_low", "mixed_high", "p_mixed")
+CROSSED = ("crossed", "low", "high", "p_crossed")
 PAIRED = (
-    "n",
-    "subjects",
-    "difference",
-    "dz",
-    "t",
-    "p",
-    "low",
-    "high",
-    "p_bootstrap",
-    "p_bonferroni",
-    *MIXED,
-    "mixed_note",
-)
+    "n", "subjects", "difference", "dz", *CROSSED, "p_crossed_bonferroni", "crossed_note", *MIXED, "mixed_note",
+    "t", "p", "p_bonferroni",
+)  # fmt: skip
 
 
-def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[str, Any]:
+def paired(a: Floats, b: Floats, subjects: NDArray[Any]) -> dict[str, Any]:
     """Compare two scores of the same electrodes; keys as in `contrast_table`, NaN where there is too little."""
     from scipy.stats import ttest_rel
 
@@ -88,6 +92,7 @@ def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[
     found_mixed = mixed_model(difference, subjects)
     out |= dict(zip(MIXED, (found_mixed.estimate, found_mixed.low, found_mixed.high, found_mixed.p), strict=True))
     out["mixed_note"] = found_mixed.note
+    out |= _crossed(subject_mean(difference, subjects))
     if n:
         out["difference"] = float(difference.mean())
     if n < 2 or not np.ptp(difference) > 0:
@@ -95,11 +100,14 @@ def paired(a: Floats, b: Floats, subjects: NDArray[Any], seed: int = 0) -> dict[
     out["dz"] = float(difference.mean() / difference.std(ddof=1))
     found = ttest_rel(a, b)
     out["t"], out["p"] = float(found.statistic), float(found.pvalue)
-    means = hierarchical_bootstrap(difference, subjects, seed=seed)
-    out["low"], out["high"] = (float(q) for q in np.quantile(means, [0.025, 0.975]))
-    beyond = min((means <= 0).mean(), (means >= 0).mean())
-    out["p_bootstrap"] = float(min(1.0, 2 * max(beyond, 1 / (len(means) + 1))))
     return out
+
+
+def _crossed(found: CrossedMean) -> dict[str, Any]:
+    """Columns of a mean over subjects."""
+    values = dict(zip(CROSSED, (found.estimate, found.low, found.high, found.p), strict=True))
+    note = found.note if found.n_stimuli else "; ".join(filter(None, (found.note, "says nothing of other stimuli")))
+    return values | {"crossed_note": note}
 
 
 def with_statistics(results: xr.Dataset, seed: int = 0) -> xr.Dataset:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear import subject_mean
+
 Floats = NDArray[np.float64]
 # Fewer subjects say nothing of how subjects differ.
-FEWEST_SUBJECTS = 3
+FEWEST_SUBJECTS = 2
 # A variance between subjects below this share of that within them is none.
 NO_VARIANCE = 1e-3
 
@@ -38,10 +39,12 @@ class MixedModel:
 
 
 def mixed_model(difference: Floats, subjects: NDArray[Any]) -> MixedModel:
-    """Fit difference ~ 1 + (1 | subject) by restricted maximum likelihood (statsmodels' MixedLM).
+    """Fit difference ~ 1 + (1 | subject) by restricted maximum likelihood.
 
     The interval and p are Student's with one degree of freedom less than there are subjects, not normal as Wald's:
-    subjects are few, and the mean over them is known no better than so.
+    subjects are few, and the mean over them is known no better than so. Where no variance between subjects is found,
+    the mean over subjects' means takes its place (`heschl.linear.subject_mean`): with as many electrodes in each
+    subject the two are one test, which so holds its level whatever electrodes of a subject share.
 
     Parameters
     ----------
@@ -63,29 +66,55 @@ def mixed_model(difference: Floats, subjects: NDArray[Any]) -> MixedModel:
     (True, '')
     """
     from scipy.stats import t as student
-    from statsmodels.regression.mixed_linear_model import MixedLM
 
     names, group = np.unique(subjects, return_inverse=True)
     if len(names) < FEWEST_SUBJECTS:
         return _none(f"not fitted: {len(names)} subjects, fewer than {FEWEST_SUBJECTS}")
     if len(difference) == len(names):
-        return _none("not fitted: one electrode for each subject; the t test is the same")
+        return _of_means(difference, subjects, "one electrode for each subject: the mean over subjects")
     if not np.ptp(difference) > 0:
         return _none("not fitted: differences do not vary")
-    scale = float(np.std(difference))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say is in the note
-        try:
-            fitted = MixedLM(difference / scale, np.ones((len(difference), 1)), groups=group).fit(reml=True)
-        except np.linalg.LinAlgError as error:
-            return _none(f"not fitted: {error}")
-        between, error_of_mean = float(fitted.cov_re[0, 0]), float(fitted.bse_fe[0])
-    if not (fitted.converged and np.isfinite(error_of_mean) and error_of_mean > 0):
-        return _none("not fitted: it did not converge")
-    alike = "no variance between subjects was found" if between < NO_VARIANCE * float(fitted.scale) else ""
-    estimate, spread = float(fitted.fe_params[0]), error_of_mean * float(student.ppf(0.975, len(names) - 1))
-    p = 2.0 * float(student.sf(abs(estimate) / error_of_mean, len(names) - 1))
-    return MixedModel(estimate * scale, (estimate - spread) * scale, (estimate + spread) * scale, p, alike)
+    count = np.bincount(group.reshape(-1))
+    means = np.bincount(group.reshape(-1), weights=difference) / count
+    within = float(((difference - means[group.reshape(-1)]) ** 2).sum())
+    ratio = _ratio(means, count, within)
+    if ratio < NO_VARIANCE:
+        return _of_means(difference, subjects, "no variance between subjects was found: the mean over their means")
+    estimate, variance, precision = _profile(ratio, means, count, within)
+    error = float(np.sqrt(variance / precision))
+    spread = error * float(student.ppf(0.975, len(names) - 1))
+    p = 2.0 * float(student.sf(abs(estimate) / error, len(names) - 1))
+    return MixedModel(estimate, estimate - spread, estimate + spread, p, "")
+
+
+def _profile(ratio: float, means: Floats, count: NDArray[np.int64], within: float) -> tuple[float, float, float]:
+    """Mean, variance within subjects and Σ n / (1 + n ratio), where the variance between them is ratio times as large.
+
+    Of subjects' means, the number of their electrodes and the squares within subjects.
+    """
+    weight = count / (1.0 + count * ratio)
+    mean = float((weight * means).sum() / weight.sum())
+    squares = within + float((weight * (means - mean) ** 2).sum())
+    return mean, squares / (float(count.sum()) - 1.0), float(weight.sum())
+
+
+def _ratio(means: Floats, count: NDArray[np.int64], within: float) -> float:
+    """Variance between over that within subjects with the highest restricted likelihood; 0 at the boundary."""
+    from scipy.optimize import minimize_scalar
+
+    def deviance(ratio: float) -> float:
+        _, variance, precision = _profile(ratio, means, count, within)
+        free = float(count.sum()) - 1.0
+        return float(free * np.log(variance) + np.log1p(count * ratio).sum() + np.log(precision))
+
+    found = minimize_scalar(lambda log: deviance(float(np.exp(log))), bounds=(-12.0, 12.0), method="bounded")
+    return 0.0 if deviance(0.0) <= found.fun else float(np.exp(found.x))
+
+
+def _of_means(difference: Floats, subjects: NDArray[Any], note: str) -> MixedModel:
+    """The mean over subjects' means instead."""
+    found = subject_mean(difference, subjects)
+    return MixedModel(found.estimate, found.low, found.high, found.p, note)
 
 
 def _none(why: str) -> MixedModel:

@@ -1,11 +1,8 @@
-"""Resampling: sign flips with the maximum statistic, as products; hierarchical bootstraps, compiled by numba."""
+"""Resampling: sign flips with the maximum statistic, as products."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
@@ -73,57 +70,3 @@ def sign_flip_p_values(differences: Floats, *, n_permutations: int = 2000, seed:
     t = tested.mean(axis=0) / (tested.std(axis=0, ddof=1) / np.sqrt(n))
     p[testable] = (1 + (null[:, None] >= t - 1e-12).sum(axis=0)) / (1 + n_permutations)
     return p
-
-
-@njit(cache=True)
-def _bootstrap_means(values: Floats, starts: NDArray[np.int64], n_resamples: int, rng: np.random.Generator) -> Floats:
-    """Return the mean of each resample: groups drawn with replacement, and members of each drawn group likewise."""
-    n_groups = len(starts) - 1
-    out = np.empty(n_resamples)
-    for k in range(n_resamples):
-        total, count = 0.0, 0
-        for _ in range(n_groups):
-            group = int(rng.random() * n_groups)
-            first, size = starts[group], starts[group + 1] - starts[group]
-            for _ in range(size):
-                total += values[first + int(rng.random() * size)]
-            count += size
-        out[k] = total / count
-    return out
-
-
-def hierarchical_bootstrap(values: Floats, groups: NDArray[Any], *, n_resamples: int = 10_000, seed: int = 0) -> Floats:
-    """Resample the mean over units that depend on each other within groups: electrodes of subjects.
-
-    Subjects are drawn with replacement, and electrodes within each drawn subject (Saravanan, Berman & Sober 2020,
-    Neurons, Behavior, Data Analysis and Theory).
-
-    Parameters
-    ----------
-    values, groups : (n,) arrays
-        A number and a label for each unit.
-    n_resamples, seed : int
-
-    Returns
-    -------
-    (n_resamples,) array
-        Means.
-
-    Raises
-    ------
-    InputError
-        Where there is no value.
-
-    Examples
-    --------
-    >>> means = hierarchical_bootstrap(np.r_[np.zeros(50), np.ones(50)], np.repeat(["S1", "S2"], 50))
-    >>> sorted({round(float(mean), 1) for mean in means})  # two subjects: both the same, or one of each
-    [0.0, 0.5, 1.0]
-    """
-    if len(values) == 0:
-        raise InputError("values", "none", "one or more")
-    labels, inverse = np.unique(groups, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    starts = np.searchsorted(inverse[order], np.arange(len(labels) + 1)).astype(np.int64)
-    rng = np.random.default_rng(seed)
-    return np.asarray(_bootstrap_means(np.asarray(values, dtype=np.float64)[order], starts, n_resamples, rng))
