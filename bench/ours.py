@@ -15,7 +15,7 @@ from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.linear import null_scores
 from heschl.linear.cca import grid as grid_of_layers
 from heschl.linear.cca.whitening import largest_singular_values
-from heschl.linear.crossval.scores import Variation
+from heschl.linear.crossval.scores import SCORES, fold_squares
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import make_splits
@@ -67,7 +67,7 @@ def word_path(
 
     def path(part: Problem, solver: Any, _: Any) -> Array:
         sse = solver.train([0], solver.scratch()).errors(alphas, [[1]])[0]
-        return 1.0 - sse / Variation.of(part.y, part.ranges(parts[1])).sst
+        return 1.0 - sse / fold_squares(part.y, [part.ranges(parts[1])])[0]
 
     options = FitOptions("auto", memory_limit=8e9, small_in_float64=False)
     found, _, _ = in_blocks(problem, parts, 1, len(alphas), path, options)
@@ -115,7 +115,7 @@ def banded_cv(
     spaces = Spaces(tuple(str(s) for s in np.unique(space)), space)
 
     def scores(part: Problem, solver: Any, _: Any) -> Array:
-        return search(solver, splits, spaces, candidates)
+        return search(solver, splits, spaces, candidates, SCORES["r2"]).r2
 
     problem = Problem(Frames.of(H), Y, range(n_lags))
     options = FitOptions(BandedRidgeCV.solver, None, small_in_float64=False)

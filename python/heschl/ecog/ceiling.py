@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError, check_choice
 from heschl.ecog.responses.repeats import repeats_of
 from heschl.ecog.responses.trials import Responses
+from heschl.linear.moments.formulas import pearson_r
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,8 +234,8 @@ def _correlation(sums: Double, weights: Double) -> Double:
     total = 0.0
     for split in sums:
         n, a, b, aa, bb, ab = np.einsum("bs,skc->kbc", weights, split)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = (ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a sample without a known frame
+            r = pearson_r(ab - a * b / n, aa - a * a / n, bb - b * b / n)
         total = total + np.nan_to_num(r)
     return np.asarray(total / len(sums))
 

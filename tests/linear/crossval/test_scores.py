@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score as sklearn_r2
 
 from heschl import LaggedRidgeCV, _core
 from heschl.linear import reference
-from heschl.linear.crossval.scores import FoldScores, Variation, pearson_r, r2_score
+from heschl.linear.crossval.scores import SCORES, FoldSums, fold_squares, pooled_r2, r, r2, score_predictions, squared_r
 from linear.problems import Ragged, ragged
 from tolerances import KERNEL, worst
 
@@ -53,26 +53,26 @@ def test_many_targets_and_threads() -> None:
 @given(ragged(), st.integers(1, 3))
 def test_scores_are_those_of_scikit_learn_and_numpy(problem: Ragged, n_folds: int) -> None:
     folds, P = folds_of(problem, n_folds), predicted(problem)
-    scores = FoldScores.of(problem.Y, P, folds)
+    scores = FoldSums.of(problem.Y, P, folds)
     sse = sst = 0.0
     for k, part in enumerate(folds):
         rows = np.concatenate([np.arange(a, b) for a, b in part])
         y, p = problem.Y[rows].astype(np.float64), P[rows].astype(np.float64)
         if len(rows) == 1:
-            assert np.isnan(scores.r2[k]).all() and np.isnan(scores.r[k]).all()
-            assert np.isnan(Variation.of(problem.Y, part).sst).all()
+            assert np.isnan(r2(scores)[k]).all() and np.isnan(r(scores)[k]).all()
+            assert np.isnan(fold_squares(problem.Y, [part])).all()
             continue
         expected = np.atleast_1d(sklearn_r2(y, p, multioutput="raw_values"))
-        r = np.array([np.corrcoef(y[:, j], p[:, j])[0, 1] for j in range(y.shape[1])])
-        np.testing.assert_allclose(scores.r2[k], expected, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(scores.r[k], r, atol=1e-9)
-        np.testing.assert_allclose(scores.r_squared[k], r**2, atol=1e-9)
-        np.testing.assert_array_equal(r2_score(problem.Y, P, part), scores.r2[k])
-        np.testing.assert_array_equal(pearson_r(problem.Y, P, part), scores.r[k])
-        np.testing.assert_allclose(Variation.of(problem.Y, part).sst, ((y - y.mean(0)) ** 2).sum(0), rtol=1e-10)
+        by_numpy = np.array([np.corrcoef(y[:, j], p[:, j])[0, 1] for j in range(y.shape[1])])
+        np.testing.assert_allclose(r2(scores)[k], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(r(scores)[k], by_numpy, atol=1e-9)
+        np.testing.assert_allclose(squared_r(scores)[k], by_numpy**2, atol=1e-9)
+        np.testing.assert_array_equal(score_predictions(SCORES["r2"], problem.Y, P, part), r2(scores)[k])
+        np.testing.assert_array_equal(score_predictions(SCORES["r"], problem.Y, P, part), r(scores)[k])
+        np.testing.assert_allclose(fold_squares(problem.Y, [part])[0], ((y - y.mean(0)) ** 2).sum(0), rtol=1e-10)
         sse, sst = sse + ((y - p) ** 2).sum(0), sst + ((y - y.mean(0)) ** 2).sum(0)
     if not np.isscalar(sst):
-        np.testing.assert_allclose(scores.pooled_r2, 1 - sse / sst, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(pooled_r2(scores), 1 - sse / sst, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -82,26 +82,26 @@ def test_constants_are_nan_exactly(dtype: type, value: float) -> None:
     rng = np.random.default_rng(0)
     varies, constant = rng.standard_normal((777, 2)).astype(dtype), np.full((777, 2), value, dtype)
     whole = [np.array([[0, 777]])]
-    response = FoldScores.of(constant, varies, whole)
-    assert np.isnan(response.r2).all() and np.isnan(response.r).all() and np.isnan(response.pooled_r2).all()
-    prediction = FoldScores.of(varies, constant, whole)
-    assert np.isfinite(prediction.r2).all() and np.isnan(prediction.r).all()
+    response = FoldSums.of(constant, varies, whole)
+    assert all(np.isnan(score.over_folds(response)).all() for score in SCORES.values())
+    prediction = FoldSums.of(varies, constant, whole)
+    assert np.isfinite(r2(prediction)).all() and np.isnan(r(prediction)).all()
 
 
 def test_large_means_lose_nothing() -> None:
     rng = np.random.default_rng(0)
     y = rng.standard_normal((5000, 3))
     p, whole = 0.1 * y + rng.standard_normal((5000, 3)), [np.array([[0, 5000]])]
-    near, far = FoldScores.of(y, p, whole), FoldScores.of(y + 1e6, p + 1e6, whole)
-    np.testing.assert_allclose(far.r2, near.r2, atol=1e-8)
-    np.testing.assert_allclose(far.r, near.r, atol=1e-8)
-    shrunk = FoldScores.of(y, 1e6 + 1e-3 * p, whole)  # predictions that vary little beside their mean
-    np.testing.assert_allclose(shrunk.r, near.r, atol=1e-6)
+    near, far = FoldSums.of(y, p, whole), FoldSums.of(y + 1e6, p + 1e6, whole)
+    np.testing.assert_allclose(r2(far), r2(near), atol=1e-8)
+    np.testing.assert_allclose(r(far), r(near), atol=1e-8)
+    shrunk = FoldSums.of(y, 1e6 + 1e-3 * p, whole)  # predictions that vary little beside their mean
+    np.testing.assert_allclose(r(shrunk), r(near), atol=1e-6)
 
 
 def test_an_almost_perfect_fit_is_told_from_a_perfect_one() -> None:
     y = np.random.default_rng(0).standard_normal((1000, 1))
-    scores = FoldScores.of(y, y + 1e-9 * np.sign(y), [np.array([[0, 1000]])])
+    scores = FoldSums.of(y, y + 1e-9 * np.sign(y), [np.array([[0, 1000]])])
     np.testing.assert_allclose(scores.sse, 1000e-18, rtol=1e-5)
 
 

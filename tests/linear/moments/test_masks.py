@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 
 from heschl import InputError, lagged_design
 from heschl.linear.crossval.fit import fit_cv
+from heschl.linear.crossval.scores import SCORES
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import make_splits
 from heschl.linear.moments.masks import mask_groups
@@ -76,7 +77,7 @@ def test_fit_equals_scikit_learn_on_the_rows_that_are_known(standardize: bool, s
     splits = make_splits(4, problem.bounds, np.arange(8), len(Y))
     fit = fit_cv(
         Problem(Frames.of(problem.H), Y, problem.lags, standardize=standardize), splits, alphas,
-        scoring="r2", per_target=per_target, options=FitOptions(),
+        score=SCORES["r2"], per_target=per_target, options=FitOptions(),
     )  # fmt: skip
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ def test_a_target_that_a_training_set_does_not_know() -> None:
     with pytest.raises(InputError, match="knows no response"):
         fit_cv(
             Problem(Frames.of(problem.H), problem.Y, problem.lags), splits, np.array([1.0]),
-            scoring="r2", per_target=True, options=FitOptions(),
+            score=SCORES["r2"], per_target=True, options=FitOptions(),
         )  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def test_a_fold_without_a_known_response_has_no_say() -> None:
     splits = make_splits(4, problem.bounds, np.arange(4), 155)
     fit = fit_cv(
         Problem(Frames.of(problem.H), problem.Y, problem.lags), splits, np.array([1.0, 10.0]),
-        scoring="r2", per_target=True, options=FitOptions(),
+        score=SCORES["r2"], per_target=True, options=FitOptions(),
     )  # fmt: skip
     assert fit.scores is not None and np.isfinite(fit.scores.r2).all()
 
@@ -138,7 +139,7 @@ def test_blocks_of_targets_give_the_same(solver: str, per_target: bool) -> None:
     splits = make_splits(4, problem.bounds, np.arange(4), 1300)
     whole = Problem(Frames.of(problem.H), problem.Y, problem.lags)
     alphas = np.array([1.0, 100.0, 1e4])
-    how = {"scoring": "r2", "per_target": per_target}
+    how = {"score": SCORES["r2"], "per_target": per_target}
     expected = fit_cv(whole, splits, alphas, options=FitOptions(solver), **how)
     found = fit_cv(whole, splits, alphas, options=FitOptions(solver, memory_limit=72e6), **how)
     np.testing.assert_array_equal(found.chosen, expected.chosen)

@@ -13,6 +13,7 @@ from scipy.stats import kstest
 
 from heschl import InputError
 from heschl.linear import NullDistribution, nested_cv, null_scores
+from heschl.linear.crossval.scores import SCORES
 from heschl.linear.nulls import shifted as nulls
 from linear.problems import Ragged, ragged
 from tolerances import SHIFTED
@@ -27,9 +28,9 @@ def score(y: np.ndarray, p: np.ndarray, folds: list[np.ndarray], statistic: str)
         a, b = y[rows].astype(np.float64), p[rows].astype(np.float64)
         error, total = ((a - b) ** 2).sum(0), ((a - a.mean(0)) ** 2).sum(0)
         varies = np.ptp(y[rows], axis=0) > 0
-        if statistic == "r":
+        if statistic in ("r", "r_squared"):
             r = [np.corrcoef(a[:, j], b[:, j])[0, 1] if varies[j] else np.nan for j in range(a.shape[1])]
-            values.append(np.array(r))
+            values.append(np.array(r) ** (2 if statistic == "r_squared" else 1))
         else:
             values.append(np.where(varies, 1 - error / np.where(varies, total, 1), np.nan))
         sse, sst = sse + np.where(varies, error, 0), sst + np.where(varies, total, 0)
@@ -66,7 +67,7 @@ def plain(
     ragged(),
     st.integers(1, 3),
     st.integers(0, 12),
-    st.sampled_from(nulls.STATISTICS),
+    st.sampled_from(list(SCORES)),
     st.integers(0, 99),
     st.booleans(),
 )
@@ -194,11 +195,11 @@ def test_the_true_alignment_ties_with_itself() -> None:
 
 def test_p_values_by_their_definition() -> None:
     null = np.array([[0.1, 0.5, np.nan], [0.3, 0.2, np.nan], [0.2, 0.9, np.nan]])
-    found = NullDistribution.of("r", np.array([0.2, 1.0, np.nan]), null)
+    found = NullDistribution.of(SCORES["r"], np.array([0.2, 1.0, np.nan]), null)
     np.testing.assert_allclose(found.p_values, [3 / 4, 1 / 4, np.nan])
     np.testing.assert_allclose(found.p_values_max, [1.0, 1 / 4, np.nan])
     np.testing.assert_allclose(found.q_values, [3 / 4, 1 / 2, np.nan])
-    assert np.isnan(NullDistribution.of("r", np.full(1, np.nan), np.full((3, 1), np.nan)).p_values).all()
+    assert np.isnan(NullDistribution.of(SCORES["r"], np.full(1, np.nan), np.full((3, 1), np.nan)).p_values).all()
 
 
 def test_constant_responses_are_nan() -> None:

@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from heschl import InputError, LaggedRidgeCV, _core
 from heschl.linear.crossval.path import cross_validate
-from heschl.linear.crossval.scores import Variation
+from heschl.linear.crossval.scores import SCORES, fold_squares
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.ridge.dual import Dual
@@ -100,10 +100,8 @@ def test_many_groups_take_the_closed_form(d: int, monkeypatch: pytest.MonkeyPatc
     problem = make(1, [12] * 40, d, 3, range(0, 10))
     splits = one_out(problem)
     data = Problem(Frames.of(problem.H), problem.Y, problem.lags)
-    expected = cross_validate(
-        Primal(data, splits.parts), splits.train, splits.test,
-        [Variation.of(problem.Y, data.ranges(splits.test_bounds(s))) for s in range(40)], ALPHAS,
-    )  # fmt: skip
+    sst = fold_squares(problem.Y, [data.ranges(splits.test_bounds(s)) for s in range(40)])
+    expected = cross_validate(SCORES["r2"], data, Primal(data, splits.parts), splits, sst, ALPHAS)
     direct = fitted(problem, LeaveOneGroupOut(), "eigh")
 
     def forbidden(*_: Any, **__: Any) -> None:

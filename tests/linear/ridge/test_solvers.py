@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from heschl import InputError, LaggedRidge, LaggedRidgeCV
 from heschl.linear import nested_cv, reference
 from heschl.linear.crossval.fit import Fit, fit_cv, fit_fixed
+from heschl.linear.crossval.scores import SCORES
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.segments import make_splits
@@ -33,7 +34,7 @@ def fit(problem: Ragged, solver: str, boundary: str = "zero", **how: bool) -> Fi
     splits = make_splits(3, problem.bounds, np.arange(len(problem.lengths)), n)
     return fit_cv(
         Problem(Frames.of(problem.H), problem.Y, problem.lags, boundary, **how), splits, ALPHAS,
-        scoring="r2", per_target=True, options=FitOptions(solver, small_in_float64=False),
+        score=SCORES["r2"], per_target=True, options=FitOptions(solver, small_in_float64=False),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
 from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.moments.formulas import column_correlations
 
 if TYPE_CHECKING:
     from heschl.linear.moments.lagged import LaggedMoments
@@ -369,9 +370,6 @@ def held_out_correlations(
     for k in range(cv):
         test = fold == k
         fitted = clone(model).set_params(cv=None).fit(x[~test], y[~test])
-        a, b = fitted.transform(x[test], y[test])
-        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-        r = np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+        r = column_correlations(*fitted.transform(x[test], y[test]))
         out[k, : len(r)] = r
     return out

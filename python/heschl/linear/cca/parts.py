@@ -17,6 +17,7 @@ from heschl.linear.cca.cca import CCA, PARTS
 from heschl.linear.cca.whitening import cross, whiten
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.moments.formulas import column_correlations
 
 Rows = NDArray[np.bool_]
 Words = NDArray[np.int64]
@@ -119,14 +120,7 @@ class SharedParts:
         a, b = (
             level(side, test & self.spoken, words if words is None else words[test[words[:, 0]]]) for side in (A, B)
         )
-        return correlations(*self.cca.transform(a, b))
-
-
-def correlations(a: Double, b: Double) -> Double:
-    """Pearson's r of each pair of columns; NaN where one is constant."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.asarray(np.divide((a * b).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0))
+        return column_correlations(*self.cca.transform(a, b))
 
 
 def level(X: NDArray[Any], rows: Rows, words: Words | None) -> Double:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from heschl.linear.crossval.path import FoldErrors, PathScores, choose_alpha, cross_validate, solve_chosen
-from heschl.linear.crossval.scores import Variation
+from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, cross_validate, solve_chosen
+from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
@@ -45,32 +45,30 @@ class Fit:
 
 
 def fit_cv(
-    problem: Problem, splits: Splits, alphas: Double, *, scoring: str, per_target: bool, options: FitOptions
+    problem: Problem, splits: Splits, alphas: Double, *, score: Score, per_target: bool, options: FitOptions
 ) -> Fit:
-    """Choose each target's penalty by cross-validation and fit on everything."""
+    """Choose each target's penalty by the cross-validated score, and fit on everything."""
     c = problem.y.shape[1]
     parts, n_sets = splits.parts, len(splits.test) + 1
-    left_out = leaves_one_out(splits) and not problem.standardize
+    left_out = score.errors_suffice and leaves_one_out(splits) and not problem.standardize
 
     def choose(scores: PathScores) -> Integers:
-        return choose_alpha(scores.r2 if scoring == "r2" else scores.pooled_r2, alphas, per_target)
+        return choose_alpha(scores.chosen_by, alphas, per_target)
 
     def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
-        variations = [Variation.of(part.y, part.ranges(splits.test_bounds(s))) for s in range(len(splits.test))]
+        sst = fold_squares(part.y, [part.ranges(splits.test_bounds(s)) for s in range(len(splits.test))])
         if isinstance(solver, LeaveOut):
-            errors = FoldErrors(variations, len(alphas))
-            errors.sse[:] = solver.left_out(alphas)[[test[0] for test in splits.test]]
-            scores = errors.scores()
+            sums = PathSums(score, sst, len(alphas))
+            sums.values[0] = solver.left_out(alphas)[[test[0] for test in splits.test]]
+            scores = sums.scores()
         else:
-            scores = cross_validate(solver, splits.train, splits.test, variations, alphas, choose)
+            scores = cross_validate(score, part, solver, splits, sst, alphas, choose)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
         return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
 
     found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
-    scores = PathScores(*np.full((2, len(alphas), c), np.nan))
-    for targets, (part, _) in found:
-        scores.r2[:, targets], scores.pooled_r2[:, targets] = part.r2, part.pooled_r2
+    scores = PathScores.joined([(targets, part) for targets, (part, _) in found], c)
     chosen = choose(scores)
     weights = [(targets, own) for targets, (_, own) in found if own is not None]
     if len(weights) < len(found):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_responses
 from heschl.linear.crossval.path import Progress, solve_chosen
-from heschl.linear.crossval.scores import pearson_r
+from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.place import check_device
@@ -131,7 +131,7 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
                     rows = slice(*parts[2 * k + half][0].tolist())
                     predictions[rows, targets] = weights.predict(problem.X, ranges[half], problem.lags)
             for half in (0, 1):
-                found[half, a] = np.nan_to_num(pearson_r(problem.y, predictions, bounds[half]))
+                found[half, a] = np.nan_to_num(score_predictions(SCORES["r"], problem.y, predictions, bounds[half]))
         best = found[0].argmax(axis=0)
         alpha[k], r[k] = alphas[best], found[1, best, np.arange(c)]
         if progress is not None:

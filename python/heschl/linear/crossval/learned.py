@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.crossval.nested import NestedScores, nested_fit, pooled
+from heschl.linear.crossval.nested import NestedScores, nested_fit
 from heschl.linear.crossval.path import Progress
+from heschl.linear.crossval.scores import FoldSums, check_score, pooled_of_folds
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_members, segment_bounds
@@ -32,6 +33,7 @@ def nested_cv_learned(
     standardize: bool = True,
     boundary: str = "zero",
     alpha_per_target: bool = True,
+    scoring: str = "r2",
     missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
@@ -50,7 +52,8 @@ def nested_cv_learned(
         learn(k, train) gives, for outer fold k, names and functions without arguments that give features (n_frames, d)
         of all rows, learned from the rows where `train` (n_frames,) is true. The same names for every fold.
     y : array-like of shape (n_frames, n_targets)
-    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, missing, solver, memory_limit, device
+    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, scoring, missing, solver, memory_limit,
+    device
         As in `nested_cv`.
     progress : callable, optional
         Called with (models done, models in all) after each fold of each name, once their number is known.
@@ -80,6 +83,7 @@ def nested_cv_learned(
     responses, _ = check_responses(y, len(np.asarray(y)), np.result_type(np.asarray(y), np.float32), missing)
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_choice("boundary", boundary, BOUNDARIES)
+    score = check_score("scoring", scoring)
     n = len(responses)
     bounds = segment_bounds(segments, n)
     members = fold_members(folds, len(bounds), least=3)
@@ -95,7 +99,7 @@ def nested_cv_learned(
             X = Frames.of(make())
             check_design_size(len(frames), X.shape[1])
             problem = Problem(X, responses.astype(X.dtype, copy=False), frames, boundary, True, standardize)
-            found = nested_fit(problem, parts, penalties, alpha_per_target, None, options, outer=[k])
+            found = nested_fit(problem, parts, penalties, score, alpha_per_target, None, options, outer=[k])
             scores.setdefault(name, []).append(found)
             if progress is not None:
                 progress(k * len(spaces) + done + 1, len(parts) * len(spaces))
@@ -115,5 +119,7 @@ def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]]) -
     r2, sst = rows("r2"), rows("sst")
     dtypes, solvers = ("/".join(sorted({getattr(s, name) for s in found})) for name in ("dtype", "solver"))
     return NestedScores(
-        r2, rows("r"), rows("alpha"), rows("inner_r2"), sst, pooled(r2, sst), predictions, rows("edge"), dtypes, solvers
-    )
+        r2, rows("r"), rows("alpha"), rows("inner_r2"), sst, pooled_of_folds(r2, sst), predictions, rows("edge"),
+        dtypes, solvers, rows("inner_score"), FoldSums.joined([scores.sums.fold(k) for k, scores in enumerate(found)]),
+        found[0].scoring,
+    )  # fmt: skip

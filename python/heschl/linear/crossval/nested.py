@@ -15,8 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
-from heschl.linear.crossval.path import FoldErrors, PathScores, Progress, at_edge, choose_alpha, settle, solve_chosen
-from heschl.linear.crossval.scores import Variation, pearson_r, r2_score
+from heschl.linear.crossval.path import (
+    PathScores,
+    PathSums,
+    Progress,
+    at_edge,
+    choose_alpha,
+    path_sums,
+    settle,
+    solve_chosen,
+)  # fmt: skip
+from heschl.linear.crossval.scores import FoldSums, Score, check_score, fold_squares, pooled_of_folds, r, r2
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers
 from heschl.linear.design.segments import fold_members, segment_bounds
@@ -40,7 +49,10 @@ class NestedScores:
     alpha : ndarray of shape (K, c)
         λ chosen for each outer fold on its inner folds.
     inner_r2 : ndarray of shape (K, c)
-        Mean R² of the inner folds at that λ: what to choose a layer by.
+        Mean R² of the inner folds at that λ.
+    inner_score : ndarray of shape (K, c)
+        Score of the inner folds at that λ, by which it was chosen and a layer may be: what `scoring` names, negated
+        where less of it is better.
     sst : ndarray of shape (K, c)
         Squares of each outer fold's responses about their own mean; NaN where they are constant.
     pooled_r2 : ndarray of shape (c,)
@@ -51,6 +63,19 @@ class NestedScores:
         Whether the chosen λ is at an end of the grid.
     dtype, solver : str
         The precision and the solver that the fits were done with.
+    sums : FoldSums
+        What every score of the outer folds is made of.
+    scoring : str
+        Name of the score that chose λ.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((300, 2))
+    >>> y = X[:, :1] + rng.standard_normal((300, 1))
+    >>> scores = nested_cv(X, y, segments=[30] * 10, folds=np.arange(10) % 5, lags=[0], alphas=[0.1, 10])
+    >>> scores.of_folds("r_squared").shape, bool(0.3 < scores.over_folds("r")[0] ** 2 < 0.7)
+    ((5, 1), True)
     """
 
     r2: Double
@@ -62,7 +87,18 @@ class NestedScores:
     predictions: Float
     edge: NDArray[np.bool_]
     dtype: str
-    solver: str = ""
+    solver: str
+    inner_score: Double
+    sums: FoldSums
+    scoring: str
+
+    def of_folds(self, score: str) -> Double:
+        """Return any score of `heschl.linear.crossval.scores.SCORES` in each outer fold, (K, c)."""
+        return check_score("score", score).of_folds(self.sums)
+
+    def over_folds(self, score: str) -> Double:
+        """Return any score over the outer folds, (c,): the mean over folds, or pooled."""
+        return check_score("score", score).over_folds(self.sums)
 
 
 def nested_cv(
@@ -76,16 +112,17 @@ def nested_cv(
     standardize: bool = True,
     boundary: str = "zero",
     alpha_per_target: bool = True,
+    scoring: str = "r2",
     missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> NestedScores:
-    """Unbiased scores of a lagged ridge model with λ chosen inside each training set.
+    """Score a lagged ridge model without bias, λ chosen inside each training set.
 
-    Minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² (scikit-learn's scale of λ) on the training folds; λ maximises the mean R²
-    over inner folds, per target or jointly.
+    Minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² (scikit-learn's scale of λ) on the training folds; λ maximises the score over
+    inner folds, per target or jointly.
 
     Parameters
     ----------
@@ -103,6 +140,8 @@ def nested_cv(
         z-score the features with the statistics of each training set.
     alpha_per_target : bool
         One λ for each target, or one for all.
+    scoring : {"r2", "pooled_r2", "r", "r_squared"}
+        The score that λ maximises over inner folds: the mean of R², pooled R², the mean of Pearson's r or of r².
     missing : {"raise", "mask"}
         What NaN in y is: an error, or a frame that leaves the fit and the scores of its target, and no other's; the
         features of such a frame stay in the history of the next ones. Its prediction is NaN.
@@ -134,25 +173,26 @@ def nested_cv(
     frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
     check_design_size(len(frames), features.shape[1])
     check_choice("boundary", boundary, BOUNDARIES)
+    score = check_score("scoring", scoring)
     bounds = segment_bounds(segments, len(features))
     parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
     there = responses_there(y, features.dtype)
     problem = Problem(features, responses, frames, boundary, True, standardize, there=there)
-    return nested_fit(
-        problem, parts, penalties, alpha_per_target, progress, FitOptions(solver, memory_limit, False, device)
-    )
+    options = FitOptions(solver, memory_limit, False, device)
+    return nested_fit(problem, parts, penalties, score, alpha_per_target, progress, options)
 
 
 def nested_fit(
     problem: Problem,
     parts: list[Bounds],
     alphas: Double,
+    score: Score,
     per_target: bool,
     progress: Progress | None,
     options: FitOptions,
     outer: Sequence[int] | None = None,
 ) -> NestedScores:
-    """The same for checked data, cut into folds; only some of them scored, and NaN elsewhere, where `outer` says so."""
+    """Do the same for checked data cut into folds; score only the folds `outer`, where given, else NaN."""
     scored = range(len(parts)) if outer is None else outer
     n_sets = n_training_sets(len(parts), scored)
     done = 0
@@ -166,7 +206,7 @@ def nested_fit(
     def block(part: Problem, solver: Solver, _: NDArray[np.int64]) -> NestedScores:
         nonlocal done
         done = 0
-        return _nested(part, solver, parts, alphas, per_target, report, scored)
+        return _nested(part, solver, parts, alphas, score, per_target, report, scored)
 
     found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
     if len(found) == 1:
@@ -178,6 +218,7 @@ def nested_fit(
             arrays[field.name] = np.empty((*value.shape[:-1], problem.y.shape[1]), value.dtype)
             for targets, each in found:
                 arrays[field.name][..., targets] = getattr(each, field.name)
+    arrays["sums"] = FoldSums.of_targets([(targets, each.sums) for targets, each in found], problem.y.shape[1])
     return replace(found[0][1], **arrays, solver=method)
 
 
@@ -208,70 +249,70 @@ def _pairs(n_folds: int, scored: Sequence[int]) -> list[tuple[int, int]]:
     return [pair for pair in itertools.combinations(range(n_folds), 2) if set(pair) & set(scored)]
 
 
-def pooled(r2: Double, sst: Double) -> Double:
-    """1 - Σ SSE / Σ SST over folds (K, c), those without a score left out; NaN where all are."""
-    known = np.isfinite(r2) & np.isfinite(sst)
-    errors, total = (np.where(known, values, 0.0).sum(axis=0) for values in ((1.0 - r2) * sst, sst))
-    return np.asarray(1.0 - np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0))
-
-
 def _nested(
     problem: Problem,
     solver: Solver,
     parts: list[Bounds],
     alphas: Double,
+    score: Score,
     per_target: bool,
     report: Callable[[], None],
     scored: Sequence[int],
 ) -> NestedScores:
     n_folds, n_targets = len(parts), problem.y.shape[1]
     rows = [problem.ranges(part) for part in parts]
-    variations = [Variation.of(problem.y, ranges) for ranges in rows]
+    sst = fold_squares(problem.y, rows)
     pairs = _pairs(n_folds, scored)
 
     def without(*held_out: int) -> list[int]:
         return [fold for fold in range(n_folds) if fold not in held_out]
 
     def pair_path(pair: tuple[int, int], scratch: Any) -> Double:
-        """Squared errors (2, n_alphas, c) of the two folds, predicted without either."""
-        return solver.train(without(*pair), scratch).errors(alphas, [[pair[0]], [pair[1]]])
+        """Sum (1 or 3, 2, n_alphas, c) over the two folds, predicted without either."""
+        trained = solver.train(without(*pair), scratch)
+        return path_sums(score, problem, parts, trained, alphas, [[pair[0]], [pair[1]]])
 
-    # inner[j].sse[k]: fold k predicted without folds j and k; row j of inner[j] stays empty
-    inner = [FoldErrors(variations, len(alphas)) for _ in range(n_folds)]
-    found = map_threads(pair_path, pairs, solver.scratch, small=solver.side_by_side)
-    for (j, k), sse in zip(pairs, found, strict=True):
-        inner[k].sse[j], inner[j].sse[k] = sse
+    # inner[j].values[:, k]: fold k predicted without folds j and k; row j of inner[j] stays empty
+    inner = [PathSums(score, sst, len(alphas)) for _ in range(n_folds)]
+    paths = map_threads(pair_path, pairs, solver.scratch, small=solver.side_by_side)
+    for (j, k), values in zip(pairs, paths, strict=True):
+        inner[k].values[:, j], inner[j].values[:, k] = values[:, 0], values[:, 1]
         report()
 
     def best(scores: PathScores) -> NDArray[np.int64]:
-        return choose_alpha(scores.r2, alphas, per_target)
+        return choose_alpha(scores.chosen_by, alphas, per_target)
 
     chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
-    inner_r2, r2, r = np.full((3, n_folds, n_targets), np.nan)
+    inner_score, inner_r2 = np.full((2, n_folds, n_targets), np.nan)
     for j in scored:
-        inner[j].sst[j] = np.nan  # the outer fold itself has no say
+        inner[j].sst = np.where(np.arange(n_folds)[:, None] == j, np.nan, sst)  # the outer fold itself has no say
 
         def again(fold: int, missing: NDArray[np.bool_], outer: int = j) -> Double:
             trained = solver.train(without(outer, fold), solver.scratch())
-            return np.asarray(trained.errors(alphas, [[fold]], missing)[0])
+            return path_sums(score, problem, parts, trained, alphas, [[fold]], missing)[:, 0]
 
-        path = settle(inner[j], alphas, best, again)
-        scores, chosen[j] = path.r2, best(path)
-        inner_r2[j] = scores[chosen[j], np.arange(n_targets)]
+        scores = settle(inner[j], alphas, best, again)
+        chosen[j] = best(scores)
+        inner_score[j], inner_r2[j] = (part[chosen[j], np.arange(n_targets)] for part in (scores.chosen_by, scores.r2))
 
     predictions = np.full_like(problem.y, np.nan)
+    outer = FoldSums(*np.full((4, n_folds, n_targets), np.nan))
 
     def outer_fit(j: int, scratch: Any) -> None:
         index = row_numbers(rows[j])
         for targets, weights in solve_chosen(solver, without(j), alphas, chosen[j], scratch):
             predictions[np.ix_(index, targets)] = weights.predict(problem.X, rows[j], problem.lags)
-        r2[j], r[j] = r2_score(problem.y, predictions, rows[j]), pearson_r(problem.y, predictions, rows[j])
+        outer.assign(j, FoldSums.of(problem.y, predictions, [rows[j]]))
 
     for _ in map_threads(outer_fit, scored, solver.scratch, small=solver.side_by_side):
         report()
 
-    sst = np.stack([variation.sst for variation in variations])
     alpha, edge = np.full(chosen.shape, np.nan), np.zeros(chosen.shape, dtype=bool)
     for j in scored:
         alpha[j], edge[j] = alphas[chosen[j]], at_edge(chosen[j], alphas)
-    return NestedScores(r2, r, alpha, inner_r2, sst, pooled(r2, sst), predictions, edge, str(problem.y.dtype))
+    r2_of_folds = r2(outer)
+    pooled = pooled_of_folds(r2_of_folds, sst)
+    return NestedScores(
+        r2_of_folds, r(outer), alpha, inner_r2, sst, pooled, predictions, edge, str(problem.y.dtype), "", inner_score,
+        outer, score.name,
+    )  # fmt: skip

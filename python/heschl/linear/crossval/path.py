@@ -3,118 +3,215 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.crossval.scores import Variation, nanmean
-from heschl.linear.device.arrays import Double, Integers
+from heschl.linear.crossval.scores import FoldSums, Score, pooled_r2, r2
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import Splits
+from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.threads import map_threads, n_threads
-from heschl.linear.ridge.training import Solver
+from heschl.linear.moments.formulas import mean_of_defined
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.training import Solver, Trained
 from heschl.linear.ridge.weights import Weights
 
 Progress = Callable[[int, int], None]
 
 
 class AlphaEdgeWarning(UserWarning):
-    """A chosen λ lies at an end of the grid: the best one may lie beyond."""
+    """A chosen λ lies at an end of the grid: the best one may lie beyond.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from heschl import AlphaEdgeWarning
+    >>> warnings.simplefilter("error", AlphaEdgeWarning)  # to be stopped by it
+    >>> warnings.simplefilter("default", AlphaEdgeWarning)
+    """
 
 
 @dataclass(frozen=True)
 class PathScores:
-    """Scores over splits and penalties; NaN where every test response is constant, or a solver left a penalty out."""
+    """Scores of every penalty and target, (n_alphas, c).
 
-    r2: Double  # (n_alphas, c): unweighted mean over splits of each split's R²
-    pooled_r2: Double  # (n_alphas, c): 1 - Σ SSE / Σ SST
+    NaN where the response is constant in every fold, or where a solver left the penalty out in one of them.
+
+    Attributes
+    ----------
+    chosen_by : ndarray of shape (n_alphas, c)
+        The score that penalties are chosen by, such that more is better.
+    mean : ndarray of shape (n_alphas, c)
+        Unweighted mean over folds of that score in each fold (R² where it is pooled).
+    r2 : ndarray of shape (n_alphas, c)
+        Unweighted mean over folds of R².
+    pooled_r2 : ndarray of shape (n_alphas, c)
+        1 - Σ SSE / Σ SST.
+    """
+
+    chosen_by: Double
+    mean: Double
+    r2: Double
+    pooled_r2: Double
+
+    @classmethod
+    def of(cls, sums: FoldSums, score: Score) -> PathScores:
+        """Score every penalty from sums of shape (n_alphas, K, c)."""
+        mean = mean_of_defined(score.of_folds(sums), axis=-2)
+        chosen_by = mean if score.pooled is None else score.pooled(sums)
+        r2_mean = mean if score.of_folds is r2 else mean_of_defined(r2(sums), axis=-2)
+        return cls(score.oriented(chosen_by), mean, r2_mean, pooled_r2(sums))
+
+    @classmethod
+    def joined(cls, blocks: Sequence[tuple[Integers, PathScores]], n_targets: int) -> PathScores:
+        """Join the scores of some targets each into those of all."""
+        out = cls(*np.full((4, len(blocks[0][1].mean), n_targets), np.nan))
+        for targets, part in blocks:
+            for field in fields(cls):
+                getattr(out, field.name)[:, targets] = getattr(part, field.name)
+        return out
 
 
-class FoldErrors:
-    """Squared errors of (split, penalty, target), and the two ways to average them into R²."""
+class PathSums:
+    """Sums of every fold, penalty and target, collected fold by fold.
 
-    def __init__(self, variations: Sequence[Variation], n_alphas: int) -> None:
-        self.sst = np.stack([variation.sst for variation in variations])  # (splits, c)
-        self.sse = np.full((len(variations), n_alphas, self.sst.shape[1]), np.nan)
+    Attributes
+    ----------
+    values : ndarray of shape (1 or 3, K, n_alphas, c)
+        Σ (y - p)², and where the score needs them Σ (p - mean)² and Σ (y - mean) (p - mean).
+    """
 
-    def missing(self, split: int, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of some entries (n_alphas, c) a split does not know, though its responses vary."""
-        return np.asarray(wanted & np.isnan(self.sse[split]) & np.isfinite(self.sst[split]))
+    def __init__(self, score: Score, sst: Double, n_alphas: int) -> None:
+        self.score, self.sst = score, sst
+        self.values = np.full((1 if score.errors_suffice else 3, len(sst), n_alphas, sst.shape[1]), np.nan)
+
+    def missing(self, fold: int, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of some entries (n_alphas, c) a fold does not know, though its responses vary."""
+        return np.asarray(wanted & np.isnan(self.values[0, fold]) & np.isfinite(self.sst[fold]))
 
     def scores(self) -> PathScores:
-        """R² averaged over splits, and pooled over them."""
-        fold_r2 = 1.0 - self.sse / self.sst[:, None, :]
-        defined = np.isfinite(self.sst)[:, None, :]
-        unknown = (defined & np.isnan(self.sse)).any(axis=0)
-        total = np.where(np.isfinite(self.sst), self.sst, 0.0).sum(axis=0)
-        sse = np.where(defined, self.sse, 0.0).sum(axis=0)
-        pooled = 1.0 - np.divide(sse, total, out=np.full_like(sse, np.nan), where=total > 0)
-        r2 = nanmean(fold_r2, axis=0)
-        r2[unknown] = pooled[unknown] = np.nan
-        return PathScores(r2, pooled)
+        """Score every penalty."""
+        by_penalty = (np.moveaxis(part, 0, 1) for part in self.values)  # (n_alphas, K, c), a view
+        out = PathScores.of(FoldSums(self.sst, *by_penalty), self.score)
+        left_out = (np.isfinite(self.sst)[:, None, :] & np.isnan(self.values[0])).any(axis=0)
+        for field in fields(out):
+            getattr(out, field.name)[left_out] = np.nan
+        return out
+
+
+def path_sums(
+    score: Score,
+    problem: Problem,
+    parts: Sequence[Bounds],
+    trained: Trained,
+    alphas: Double,
+    tests: Sequence[Sequence[int]],
+    wanted: NDArray[np.bool_] | None = None,
+) -> Double:
+    """Sum over the rows of each test set what a score is made of, at every penalty.
+
+    Parameters
+    ----------
+    score : Score
+    problem : Problem
+    parts : sequence of ndarray of shape (s, 2)
+        Segments of each part of the problem.
+    trained : Trained
+        A training set.
+    alphas : ndarray of shape (n_alphas,)
+    tests : sequence of sequence of int
+        Parts of each test set.
+    wanted : ndarray of shape (n_alphas, c), optional
+        What must be known, where a solver leaves penalties out.
+
+    Returns
+    -------
+    ndarray of shape (1 or 3, n_tests, n_alphas, c)
+        As `PathSums.values`.
+    """
+    if score.errors_suffice:
+        return trained.errors(alphas, tests, wanted)[None]
+    b = problem.X.backend
+    ranges = [problem.ranges(np.concatenate([parts[part] for part in test])) for test in tests]
+    responses = [b.put(np.ascontiguousarray(problem.y[row_numbers(rows)])) for rows in ranges]
+    out = np.empty((3, len(tests), len(alphas), problem.y.shape[1]))
+    for a, alpha in enumerate(alphas):
+        weights = trained.weights(float(alpha))
+        for i, (rows, y) in enumerate(zip(ranges, responses, strict=True)):
+            prediction = weights.predict_there(problem.X, rows, problem.lags)
+            sums = FoldSums.of(y, prediction, [np.array([[0, len(y)]], dtype=np.int64)])
+            out[:, i, a] = sums.sse[0], sums.ssp[0], sums.spy[0]  # type: ignore[index]
+    return out
 
 
 def cross_validate(
+    score: Score,
+    problem: Problem,
     solver: Solver,
-    train: Sequence[Sequence[int]],
-    test: Sequence[Sequence[int]],
-    variations: Sequence[Variation],
+    splits: Splits,
+    sst: Double,
     alphas: Double,
     choose: Callable[[PathScores], Integers] | None = None,
 ) -> PathScores:
     """Score every penalty on every split, or where a solver leaves some out those that `choose` may choose.
 
-    By default each target chooses by its mean R².
+    By default each target chooses for itself. `sst` (n_splits, c) are squares of the test sets' responses.
     """
-    errors = FoldErrors(variations, len(alphas))
+    train, test = splits.train, splits.test
+    sums = PathSums(score, sst, len(alphas))
     # Side by side, a path is cut where the splits alone would leave a thread without work at the end.
     threads = n_threads() if solver.side_by_side else 1
     pieces = 1 if len(train) % threads == 0 else min(threads, len(alphas))
     tasks = [(split, piece) for split in range(len(train)) for piece in np.array_split(np.arange(len(alphas)), pieces)]
 
-    def path(task: tuple[int, NDArray[np.int64]], scratch: Any) -> Double:
+    def path(task: tuple[int, Integers], scratch: Any) -> Double:
         split, piece = task
-        return np.asarray(solver.train(train[split], scratch).errors(alphas[piece], [test[split]])[0])
+        trained = solver.train(train[split], scratch)
+        return path_sums(score, problem, splits.parts, trained, alphas[piece], [test[split]])[:, 0]
 
-    found = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
-    for (split, piece), sse in zip(tasks, found, strict=True):
-        errors.sse[split, piece] = sse
+    paths = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
+    for (split, piece), values in zip(tasks, paths, strict=True):
+        sums.values[:, split, piece] = values
 
     def again(split: int, missing: NDArray[np.bool_]) -> Double:
-        return np.asarray(solver.train(train[split], solver.scratch()).errors(alphas, [test[split]], missing)[0])
+        trained = solver.train(train[split], solver.scratch())
+        return path_sums(score, problem, splits.parts, trained, alphas, [test[split]], missing)[:, 0]
 
-    return settle(errors, alphas, choose or (lambda scores: choose_alpha(scores.r2, alphas, True)), again)
+    return settle(sums, alphas, choose or (lambda scores: choose_alpha(scores.chosen_by, alphas, True)), again)
 
 
 def settle(
-    errors: FoldErrors,
+    sums: PathSums,
     alphas: Double,
     choose: Callable[[PathScores], Integers],
     again: Callable[[int, NDArray[np.bool_]], Double],
 ) -> PathScores:
-    """Scores in which every target's best λ is told apart from its neighbours.
+    """Return scores in which every target's best λ is told apart from its neighbours.
 
     Solvers that leave λ out look at one split alone; the mean over splits may choose another λ than each of them.
 
     Parameters
     ----------
-    errors : FoldErrors
+    sums : PathSums
         NaN where a solver has left a λ out; filled in.
     alphas : ndarray of shape (n_alphas,)
     choose : callable
         Index of each target's best λ.
     again : callable
-        Squared errors (n_alphas, c) of a split, known where asked for.
+        Sums (1 or 3, n_alphas, c) of a split, known where asked for.
     """
     while True:
-        scores = errors.scores()
-        wanted = unsettled(scores.r2, alphas, choose(scores))
+        scores = sums.scores()
+        wanted = unsettled(scores.chosen_by, alphas, choose(scores))
         if not wanted.any():
             return scores
-        for split in range(len(errors.sst)):
-            missing = errors.missing(split, wanted)
+        for split in range(len(sums.sst)):
+            missing = sums.missing(split, wanted)
             if missing.any():
-                errors.sse[split][missing] = again(split, missing)[missing]
+                sums.values[:, split, missing] = again(split, missing)[:, missing]
 
 
 def unsettled(scores: Double, alphas: Double, chosen: Integers) -> NDArray[np.bool_]:
@@ -127,31 +224,42 @@ def unsettled(scores: Double, alphas: Double, chosen: Integers) -> NDArray[np.bo
     return out
 
 
-def choose_alpha(scores: Double, alphas: Double, per_target: bool) -> NDArray[np.int64]:
-    """Index of the best penalty for each target, or one for all by the mean over targets; scores (n_alphas, c).
+def choose_alpha(scores: Double, alphas: Double, per_target: bool) -> Integers:
+    """Choose a penalty for each target, or one for all by the mean over targets.
 
-    Ties go to the larger penalty. A target whose score is nowhere defined gets the largest penalty.
+    Parameters
+    ----------
+    scores : ndarray of shape (n_alphas, c)
+        More is better. Ties go to the larger penalty; a target whose score is nowhere defined gets the largest.
+    alphas : ndarray of shape (n_alphas,)
+    per_target : bool
+
+    Returns
+    -------
+    ndarray of shape (c,)
+        Index of the penalty.
     """
     descending = np.argsort(-alphas, kind="stable")
-    judged = scores if per_target else np.repeat(joint_score(scores)[:, None], scores.shape[1], axis=1)
-    judged = np.where(np.isfinite(judged), judged, -np.inf)[descending]
+    if not per_target:
+        scores = np.repeat(joint_score(scores)[:, None], scores.shape[1], axis=1)
+    judged = np.where(np.isfinite(scores), scores, -np.inf)[descending]
     return np.asarray(descending[np.argmax(judged, axis=0)], dtype=np.int64)
 
 
 def joint_score(scores: Double) -> Double:
-    """Mean over targets (n_alphas,), those without a score nowhere counted; NaN where one of the others has none."""
+    """Return the mean over targets, (n_alphas,), of those with a score at all; NaN where one of these has none."""
     defined = np.isfinite(scores).any(axis=0)
-    return nanmean(scores, axis=1) if not defined.any() else np.asarray(scores[:, defined].mean(axis=1))
+    return mean_of_defined(scores, axis=1) if not defined.any() else np.asarray(scores[:, defined].mean(axis=1))
 
 
-def at_edge(chosen: NDArray[np.int64], alphas: Double) -> NDArray[np.bool_]:
+def at_edge(chosen: Integers, alphas: Double) -> NDArray[np.bool_]:
     """Whether a chosen penalty is the smallest or the largest of a grid of at least two."""
     ends = (int(np.argmin(alphas)), int(np.argmax(alphas)))
     return np.isin(chosen, ends) & (len(alphas) > 1)
 
 
 def solve_chosen(
-    solver: Solver, parts: Sequence[int], alphas: Double, chosen: NDArray[np.int64], scratch: Any
-) -> Iterator[tuple[NDArray[np.int64], Weights]]:
+    solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers, scratch: Any
+) -> Iterator[tuple[Integers, Weights]]:
     """Solve each target at its own penalty, in the training set of some parts: targets of one penalty together."""
     yield from solver.train(parts, scratch).chosen(alphas, chosen)

@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from heschl.checks import InputError, check_alphas, check_choice
+from heschl.checks import InputError, check_alphas
 from heschl.linear.crossval.fit import Fit, joined
-from heschl.linear.crossval.path import AlphaEdgeWarning
+from heschl.linear.crossval.path import AlphaEdgeWarning, PathScores, choose_alpha
+from heschl.linear.crossval.scores import Score, check_score
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
-from heschl.linear.estimators.bands import Candidates, Spaces, choose, fit_chosen, search, split_r2
+from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search, split_r2
 from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.estimators.ridge import DEFAULT_ALPHAS
 from heschl.linear.ridge.engine import in_blocks
@@ -45,6 +46,7 @@ class Task:
     spaces: Spaces
     alphas: Double
     candidates: Candidates
+    score: Score
 
 
 class BandedRidgeCV(LaggedModel):
@@ -83,10 +85,10 @@ class BandedRidgeCV(LaggedModel):
     candidates_ : ndarray of shape (n_candidates, n_spaces)
         Penalties tried.
     cv_scores_ : ndarray of shape (n_candidates, n_targets)
-        Mean over folds of R² of each, or pooled R², as `scoring` says.
+        Score of each: the mean over folds of R², r or r², or pooled R², as `scoring` says.
     r2_split_ : ndarray of shape (n_spaces, n_targets)
-        Cross-validated R² at the chosen penalties, shared out among the spaces by the product measure: sums to their
-        `cv_scores_`. Optimistic as these are: the same folds chose.
+        Cross-validated R² at the chosen penalties (pooled where `scoring` is), shared out among the spaces by the
+        product measure; it sums to `cv_scores_` where these are R². Optimistic as these are: the same folds chose.
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
 
@@ -185,7 +187,7 @@ class BandedRidgeCV(LaggedModel):
     def _task(self, X: Any, y: Any, segments: Any, groups: Any) -> Task:
         """Everything that can be wrong, before any work."""
         alphas = check_alphas(self.alphas)
-        check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
+        score = check_score("scoring", self.scoring)
         if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
             raise InputError("n_iter", repr(self.n_iter), "a whole number of at least 1")
         try:
@@ -199,7 +201,7 @@ class BandedRidgeCV(LaggedModel):
         spaces = check_spaces(self.spaces, X, data.problem.X.shape[1])
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
-        return Task(data, splits, spaces, alphas, self._candidates(len(spaces.names), alphas))
+        return Task(data, splits, spaces, alphas, self._candidates(len(spaces.names), alphas), score)
 
     def _candidates(self, n_spaces: int, alphas: Double) -> Candidates:
         """The full grid where its ratios are few, else draws."""
@@ -213,21 +215,19 @@ class BandedRidgeCV(LaggedModel):
 
     def _best(self, task: Task) -> tuple[_Found, str]:
         problem, splits, spaces, candidates = task.data.problem, task.splits, task.spaces, task.candidates
-        pooled, c = self.scoring == "pooled_r2", problem.y.shape[1]
+        score, c = task.score, problem.y.shape[1]
 
-        def scores_of(_: Problem, solver: Primal, targets: Integers) -> Double:
-            return search(solver, splits, spaces, candidates, pooled)
+        def scores_of(_: Problem, solver: Primal, targets: Integers) -> PathScores:
+            return search(solver, splits, spaces, candidates, score)
 
         scored, _ = self._in_blocks(task, scores_of)
-        scores = np.empty((len(candidates.alphas), c))
-        for targets, own in scored:
-            scores[:, targets] = own
-        chosen = choose(scores, candidates, self.alpha_per_target)
+        scores = PathScores.joined(scored, c)
+        chosen = choose_alpha(scores.chosen_by, candidates.alphas, self.alpha_per_target)
 
         def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double]:
             everything = range(len(splits.parts))
             weights = fit_chosen(solver, everything, spaces, candidates, chosen[targets])
-            shares = split_r2(solver, splits, spaces, candidates, chosen[targets], pooled)
+            shares = split_r2(solver, splits, spaces, candidates, chosen[targets], score)
             return weights if len(targets) == c else weights.on(HOST), shares
 
         fitted, dtype = self._in_blocks(task, fits_of)
@@ -235,7 +235,7 @@ class BandedRidgeCV(LaggedModel):
         for targets, (_, own) in fitted:
             shares[:, targets] = own
         weights = joined([(targets, own) for targets, (own, _) in fitted], c)
-        return _Found(scores, chosen, weights, shares), dtype
+        return _Found(score.oriented(scores.chosen_by), chosen, weights, shares), dtype
 
     def _in_blocks(
         self, task: Task, work: Callable[[Problem, Any, Integers], Result]

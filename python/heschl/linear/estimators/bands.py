@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from heschl.linear.crossval.fit import joined
-from heschl.linear.crossval.path import FoldErrors
-from heschl.linear.crossval.scores import Variation, nanmean
+from heschl.linear.crossval.path import PathScores, PathSums, path_sums
+from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads
+from heschl.linear.moments.formulas import mean_of_defined, quotient
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.size import STACKED_BYTES
 from heschl.linear.ridge.weights import Weights
@@ -99,41 +100,33 @@ class Spaces:
         return columns, Spaces(self.names[:space] + self.names[space + 1 :], member - (member > space))
 
 
-def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, pooled: bool = False) -> Double:
-    """Mean R² over splits (or pooled R²) of every candidate and target, (n_candidates, c)."""
-    problem = solver.problem
-    variations = _variations(solver, splits)
-    scores = np.empty((len(candidates.alphas), problem.y.shape[1]))
+def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, score: Score) -> PathScores:
+    """Score every candidate and target by cross-validation, (n_candidates, c)."""
+    problem, sst = solver.problem, _squares(solver, splits)
 
-    def errors(task: tuple[int, int], scratch: Any) -> Double:
+    def path(task: tuple[int, int], scratch: Any) -> Double:
         gamma, split = task
-        banded = solver.banded(spaces.bands(candidates.gammas[gamma]))
-        own = candidates.alphas[candidates.which == gamma]
-        return np.asarray(banded.train(splits.train[split], scratch).errors(own, [splits.test[split]])[0])
+        alphas = candidates.alphas[candidates.which == gamma]
+        trained = solver.banded(spaces.bands(candidates.gammas[gamma])).train(splits.train[split], scratch)
+        return path_sums(score, problem, splits.parts, trained, alphas, [splits.test[split]])[:, 0]
 
     tasks = list(itertools.product(range(len(candidates.gammas)), range(len(splits.test))))
-    found = map_threads(errors, tasks, solver.scratch, small=solver.side_by_side)
+    paths = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
+    out = PathScores(*np.empty((4, len(candidates.alphas), problem.y.shape[1])))
     for gamma in range(len(candidates.gammas)):
-        own = candidates.which == gamma
-        fold_errors = FoldErrors(variations, int(own.sum()))
+        chosen = candidates.which == gamma
+        sums = PathSums(score, sst, int(chosen.sum()))
         for split in range(len(splits.test)):
-            fold_errors.sse[split] = next(found)
-        path = fold_errors.scores()
-        scores[own] = path.pooled_r2 if pooled else path.r2
-    return scores
+            sums.values[:, split] = next(paths)
+        scores = sums.scores()
+        for field in fields(PathScores):
+            getattr(out, field.name)[chosen] = getattr(scores, field.name)
+    return out
 
 
-def _variations(solver: Primal, splits: Splits) -> list[Variation]:
+def _squares(solver: Primal, splits: Splits) -> Double:
     problem = solver.problem
-    return [Variation.of(problem.y, problem.ranges(splits.test_bounds(split))) for split in range(len(splits.test))]
-
-
-def choose(scores: Double, candidates: Candidates, per_target: bool) -> Integers:
-    """Best candidate for each target, or one for all; of equal ones that of the largest α."""
-    judged = scores if per_target else np.repeat(nanmean(scores, axis=1)[:, None], scores.shape[1], axis=1)
-    order = np.argsort(-candidates.alphas, kind="stable")
-    judged = np.where(np.isfinite(judged), judged, -np.inf)[order]
-    return np.asarray(order[np.argmax(judged, axis=0)], dtype=np.int64)
+    return fold_squares(problem.y, [problem.ranges(splits.test_bounds(split)) for split in range(len(splits.test))])
 
 
 def fit_chosen(
@@ -151,26 +144,24 @@ def fit_chosen(
 
 
 def split_r2(
-    solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, chosen: Integers, pooled: bool = False
+    solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, chosen: Integers, score: Score
 ) -> Double:
     """R² of the joint prediction on held-out folds, shared out among the spaces, (m, c); it sums to R² exactly.
 
     The product measure: with ŷ - ȳ = Σ_j p_j in a test fold of mean ȳ, space j gets Σ_t p_j (2 (y - ȳ) - (ŷ - ȳ)) /
     Σ_t (y - ȳ)². p_j is what space j predicts about its mean in the training rows (with an intercept; else as it is),
     plus an equal share of what no space predicts, the training rows' mean response less ȳ (Pratt 1987; Dupré la Tour
-    et al. 2022, himalaya's `r2_score_split`). Averaged over folds as R² is, or pooled.
+    et al. 2022, himalaya's `r2_score_split`). Averaged over folds, or pooled where the score that chose is.
     """
-    sst = np.stack([variation.sst for variation in _variations(solver, splits)])
+    sst = _squares(solver, splits)
     sums = np.empty((len(splits.test), len(spaces.names), len(chosen)))
     for split in range(len(splits.test)):
         weights = fit_chosen(solver, splits.train[split], spaces, candidates, chosen).on(HOST)
         sums[split] = _product_sums(solver, splits, split, spaces, weights)
-    if not pooled:
-        return nanmean(sums / sst[:, None], axis=0)
+    if score.pooled is None:
+        return mean_of_defined(sums / sst[:, None], axis=0)
     varies = np.isfinite(sst)
-    total = np.where(varies, sst, 0.0).sum(axis=0)
-    summed = np.where(varies[:, None], sums, 0.0).sum(axis=0)
-    return np.asarray(np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0))
+    return quotient(np.where(varies[:, None], sums, 0.0).sum(axis=0), np.where(varies, sst, 0.0).sum(axis=0))
 
 
 def _product_sums(solver: Primal, splits: Splits, split: int, spaces: Spaces, weights: Weights) -> Double:

@@ -22,7 +22,7 @@ from heschl.checks import (
     check_same_length,
 )
 from heschl.linear.crossval.fit import Fit
-from heschl.linear.crossval.scores import nanmean, r2_score
+from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers, row_ranges
 from heschl.linear.design.segments import segment_bounds, segment_groups
@@ -31,6 +31,7 @@ from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device
+from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
@@ -206,8 +207,9 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         for j in range(responses.shape[1]):
             known = rows[~np.isnan(responses[rows, j])]
             whole = np.array([[0, len(known)]], dtype=np.int64)
-            scores[j] = r2_score(responses[known, j : j + 1], prediction[known, j : j + 1], whole)[0]
-        return float(nanmean(scores, axis=0))
+            y, predicted = responses[known, j : j + 1], prediction[known, j : j + 1]
+            scores[j] = score_predictions(SCORES["r2"], y, predicted, whole)[0]
+        return float(mean_of_defined(scores, axis=0))
 
 
 def _like(prediction: Float, X: Any) -> Any:

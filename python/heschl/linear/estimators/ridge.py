@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from heschl.checks import InputError, check_alphas, check_choice
+from heschl.checks import InputError, check_alphas
 from heschl.linear.crossval.fit import fit_cv, fit_fixed
 from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
+from heschl.linear.crossval.scores import check_score
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.estimators.base import DEFAULT_LAGS, LaggedModel, named_targets
@@ -166,8 +167,9 @@ class LaggedRidgeCV(LaggedModel):
         cut into as many contiguous blocks; lags reach over their borders, to features alone.
     boundary, fit_intercept, standardize, missing
         See `LaggedRidge`; statistics are those of each training set.
-    scoring : {"r2", "pooled_r2"}, default="r2"
-        The penalty maximises the mean over folds of each fold's R², or 1 - Σ SSE / Σ SST over all folds.
+    scoring : {"r2", "pooled_r2", "r", "r_squared"}, default="r2"
+        The score that the penalty maximises: the mean over folds of each fold's R²; 1 - Σ SSE / Σ SST over all folds;
+        the mean over folds of Pearson's r, or of r² (`heschl.linear.crossval.scores.SCORES`).
     alpha_per_target : bool, default=True
         One penalty for each target, or one for all (best by the mean over targets).
     nested : bool, default=False
@@ -183,11 +185,13 @@ class LaggedRidgeCV(LaggedModel):
     alpha_ : ndarray of shape (n_targets,)
         Chosen penalties.
     cv_scores_ : ndarray of shape (n_alphas, n_targets)
-        Mean over folds of R², in the order of `alphas`; a fold with a constant response is left out.
+        Mean over folds of R² (of r or r² where `scoring` is that), in the order of `alphas`; a fold with a constant
+        response is left out.
     cv_pooled_scores_ : ndarray of shape (n_alphas, n_targets)
         Pooled R².
     test_scores_, test_alphas_ : ndarray of shape (n_folds, n_targets)
-        With `nested`: R² of each fold by the model whose penalties were chosen without it, and those penalties.
+        With `nested`: R² (or r, r², as `scoring` says) of each fold by the model whose penalties were chosen without
+        it, and those penalties.
 
     Raises
     ------
@@ -274,21 +278,19 @@ class LaggedRidgeCV(LaggedModel):
             Itself, fitted.
         """
         alphas = check_alphas(self.alphas)
-        check_choice("scoring", self.scoring, ("r2", "pooled_r2"))
+        score = check_score("scoring", self.scoring)
         data = self._checked(X, y, segments, groups)
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
         folds = _folds(splits) if self.nested else None
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
-        fit = fit_cv(
-            data.problem, splits, alphas, scoring=self.scoring, per_target=self.alpha_per_target, options=self._options
-        )
+        fit = fit_cv(data.problem, splits, alphas, score=score, per_target=self.alpha_per_target, options=self._options)
         assert fit.scores is not None
         self.alpha_ = alphas[fit.chosen]
-        self.cv_scores_, self.cv_pooled_scores_ = fit.scores.r2, fit.scores.pooled_r2
+        self.cv_scores_, self.cv_pooled_scores_ = fit.scores.mean, fit.scores.pooled_r2
         self._keep(fit, data)
         if folds is not None:
-            nested = nested_fit(data.problem, folds, alphas, self.alpha_per_target, None, self._options)
-            self.test_scores_, self.test_alphas_ = nested.r2, nested.alpha
+            nested = nested_fit(data.problem, folds, alphas, score, self.alpha_per_target, None, self._options)
+            self.test_scores_, self.test_alphas_ = nested.of_folds(score.name), nested.alpha
         self._warn(fit.chosen, alphas)
         return self
 

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from heschl.checks import InputError
+from heschl.linear.crossval.path import PathScores, choose_alpha
 from heschl.linear.device.arrays import Double
 from heschl.linear.estimators.banded import BandedRidgeCV
-from heschl.linear.estimators.bands import choose, search
+from heschl.linear.estimators.bands import search
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 
@@ -48,7 +49,8 @@ def unique_variance(
     """R² of `model` with all spaces and with all but one, on the same folds: what is lost is what one alone can say.
 
     The data are passed once: a model without a space is made of sub-blocks of the same moments. Penalties are chosen
-    anew for each model, by the parameters of `model` (`scoring` says which R², `alpha_per_target` for whom).
+    anew for each model, by the parameters of `model` (`scoring` says by which score, `alpha_per_target` for whom). What
+    is reported is R², the mean over folds, or pooled where `scoring` is.
 
     Parameters
     ----------
@@ -88,18 +90,18 @@ def unique_variance(
         raise InputError("spaces", f"only {spaces.names}", "at least two feature spaces")
     fewer = own._candidates(m - 1, task.alphas)
     left = [spaces.without(space) for space in range(m)]
-    pooled = own.scoring == "pooled_r2"
+    score = task.score
 
-    def scores_of(_: Problem, solver: Primal, targets: NDArray[np.int64]) -> list[Double]:
-        everything = search(solver, splits, spaces, task.candidates, pooled)
-        others = (search(solver.of_features(columns), splits, rest, fewer, pooled) for columns, rest in left)
+    def scores_of(_: Problem, solver: Primal, targets: NDArray[np.int64]) -> list[PathScores]:
+        everything = search(solver, splits, spaces, task.candidates, score)
+        others = (search(solver.of_features(columns), splits, rest, fewer, score) for columns, rest in left)
         return [everything, *others]
 
     found, _ = own._in_blocks(task, scores_of)
     best = np.empty((m + 1, c))
     for model_number, candidates in enumerate([task.candidates] + [fewer] * m):
-        scores = np.empty((len(candidates.alphas), c))
-        for targets, scored in found:
-            scores[:, targets] = scored[model_number]
-        best[model_number] = scores[choose(scores, candidates, own.alpha_per_target), np.arange(c)]
+        scores = PathScores.joined([(targets, scored[model_number]) for targets, scored in found], c)
+        chosen = choose_alpha(scores.chosen_by, candidates.alphas, own.alpha_per_target)
+        reported = scores.pooled_r2 if score.pooled is not None else scores.r2
+        best[model_number] = reported[chosen, np.arange(c)]
     return UniqueVariance(spaces.names, best[0], best[1:])

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heschl.linear.crossval.scores import FoldScores, nanmean
+from heschl.linear.crossval.scores import Score
 from heschl.linear.device.arrays import Double
 from heschl.linear.nulls.tail import fitted_p_values, monte_carlo_limits
 
 # Scores this much of the null's standard deviation apart are one score, computed in another order.
 TIE = 1e-6
-STATISTICS = ("r2", "pooled_r2", "r")
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class NullDistribution:
     Attributes
     ----------
     statistic : str
-        "r2", "pooled_r2" or "r".
+        The score: a name in `heschl.linear.crossval.scores.SCORES`.
     observed : ndarray of shape (c,)
         Score of the true alignment; NaN where it is not defined (a constant response).
     null : ndarray of shape (m, c)
         Score of each permutation, the same one for all targets of a row.
     p_values : ndarray of shape (c,)
-        (1 + #{null >= observed}) / (1 + m), each target by itself.
+        (1 + #{null >= observed}) / (1 + m), each target by itself (<= where less is better).
     p_values_max : ndarray of shape (c,)
         The same against the greatest null score over targets: controls the family-wise error.
     q_values : ndarray of shape (c,)
@@ -55,12 +54,13 @@ class NullDistribution:
     p_fitted_max: Double
 
     @classmethod
-    def of(cls, statistic: str, observed: Double, null: Double, *, balanced: bool = False) -> NullDistribution:
-        """P values of observed scores (c,) against null ones (m, c).
+    def of(cls, score: Score, observed: Double, null: Double, *, balanced: bool = False) -> NullDistribution:
+        """Compare observed scores (c,) with null ones (m, c).
 
         Parameters
         ----------
-        statistic : str
+        score : Score
+            The row of the table that they are of.
         observed, null : ndarray
         balanced : bool
             For the maximum, standardise each target by the mean and standard deviation of its scores over all
@@ -69,6 +69,8 @@ class NullDistribution:
         """
         from scipy.stats import false_discovery_control
 
+        given = observed, null
+        observed, null = score.oriented(observed), score.oriented(null)
         m, defined = len(null), np.isfinite(observed)
         known = np.where(np.isfinite(null), null, np.nan)
         with np.errstate(invalid="ignore"), warnings.catch_warnings():
@@ -95,11 +97,4 @@ class NullDistribution:
             p_max[defined], limits_max[defined] = (1.0 + reached_max) / (1.0 + m), monte_carlo_limits(reached_max, m)
             many = np.broadcast_to(greatest[:, None], (m, len(judged)))
             fitted_max[defined] = fitted_p_values(judged, many, p_max[defined])
-        return cls(statistic, observed, null, p, p_max, q, limits, limits_max, fitted, fitted_max)
-
-
-def summary(scores: FoldScores, statistic: str) -> Double:
-    """One score of each target from sums of shape (..., K, c): mean over folds, or pooled."""
-    if statistic == "pooled_r2":
-        return scores.pooled_r2
-    return nanmean(scores.r2 if statistic == "r2" else scores.r, axis=-2)
+        return cls(score.name, *given, p, p_max, q, limits, limits_max, fitted, fitted_max)

@@ -9,24 +9,40 @@ fold j is one number counted twice; with λ fixed at what the true responses cho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from heschl.checks import InputError, check_choice, check_count, check_responses
-from heschl.linear.crossval.nested import NestedScores, nested_cv
+from heschl.linear.crossval.nested import nested_cv
 from heschl.linear.crossval.path import Progress
-from heschl.linear.crossval.scores import FoldScores
+from heschl.linear.crossval.scores import SCORES, SUMS, FoldSums, Score
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.design.segments import fold_numbers, segment_bounds
-from heschl.linear.device.arrays import Double, Float, Integers
+from heschl.linear.device.arrays import Double, Float
 from heschl.linear.device.exchange import on_host
-from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
+from heschl.linear.moments.formulas import quotient
+from heschl.linear.nulls.distribution import NullDistribution
 
-EXCHANGE_STATISTICS = ("covariance", *STATISTICS)
+
+def covariance(sums: FoldSums) -> Double:
+    """Return Σ (y - mean) (p - mean) / Σ (y - mean)² of each fold, (..., K, c)."""
+    assert sums.spy is not None, "made of predictions"
+    return quotient(sums.spy, sums.sst)
+
+
+def pooled_covariance(sums: FoldSums) -> Double:
+    """Return the same of all folds together, (..., c)."""
+    assert sums.spy is not None, "made of predictions"
+    return quotient(sums.spy.sum(axis=-2), sums.sst.sum(axis=-2))
+
+
+# A statistic to test by and none to choose a penalty by: the larger the weights, the larger it is.
+COVARIANCE = Score("covariance", "covariance", covariance, pooled=pooled_covariance)
+EXCHANGE_STATISTICS: Mapping[str, Score] = {COVARIANCE.name: COVARIANCE, **SCORES}
 # Bytes that permuted responses and their predictions may take; a fit takes its own memory beside.
 RESPONSE_BYTES = 1 << 30
 # Copies of permuted responses that are held at a time: as given, in the fit, predicted, and in sums.
@@ -89,10 +105,10 @@ def exchange_test(
         within sessions only. None: all is one session.
     standardize, boundary, alpha_per_target, missing, solver, memory_limit, device
         As in `nested_cv`.
-    statistic : {"covariance", "r2", "pooled_r2", "r"}
+    statistic : {"covariance", "r2", "pooled_r2", "r", "r_squared"}
         "covariance": covariance of out-of-fold predictions and responses over the variance of responses, in folds.
         "r2", "pooled_r2": the score that is reported; about half as powerful for small effects, where the error that
-        weights add hides what they say. "r": Pearson's, mean over folds.
+        weights add hides what they say. "r", "r_squared": Pearson's r or its square, mean over folds.
     n_permutations : int
         A few hundred: `NullDistribution.p_fitted_max` then serves hundreds of targets. Each costs a fit of all
         targets, at the factorisations that the whole block of permutations shares.
@@ -133,7 +149,8 @@ def exchange_test(
     """
     if not isinstance(spaces, Mapping) or not spaces:
         raise InputError("spaces", repr(spaces)[:60], "a mapping of names to features, or to lists of features")
-    check_choice("statistic", statistic, EXCHANGE_STATISTICS)
+    check_choice("statistic", statistic, tuple(EXCHANGE_STATISTICS))
+    score = EXCHANGE_STATISTICS[statistic]
     check_count("n_permutations", n_permutations, 1)
     layers = {name: list(own) if isinstance(own, (list, tuple)) else [own] for name, own in spaces.items()}
     n = len(Frames.of(next(iter(layers.values()))[0]))
@@ -153,33 +170,18 @@ def exchange_test(
     size = max(1, RESPONSE_BYTES // (COPIES * max(1, responses.nbytes)))
     if not alpha_per_target:
         size = 1  # permutations must not choose their one λ together
-    row_fold = np.repeat(fold, bounds[:, 1] - bounds[:, 0])
     scores = np.empty((len(moves), len(layers), c))
     for first in range(0, len(moves), size):
         some = moves[first : first + size]
         stacked = _stacked(responses, permuter, some)
         for at, own in enumerate(layers.values()):
-            sums = _best(own, stacked, row_fold, how)
-            scores[first : first + len(some), at] = _summary(sums.of_permutations(len(some)), statistic)
+            sums = _by_permutation(_best(own, stacked, how), len(some))
+            scores[first : first + len(some), at] = score.over_folds(sums)
         if progress is not None:
             progress(first + len(some), len(moves))
     flat = scores.reshape(len(moves), -1)
-    together = NullDistribution.of(statistic, flat[0], flat[1:], balanced=True)
+    together = NullDistribution.of(score, flat[0], flat[1:], balanced=True)
     return {name: _part(together, slice(at * c, (at + 1) * c)) for at, name in enumerate(layers)}
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """What `FoldScores` is made of, (K, C), and the inner scores (K, C) that a layer is chosen by."""
-
-    n_rows: Double
-    inner: Double
-    sums: Double  # (4, K, C): sst, ssp, spy, sse
-
-    def of_permutations(self, count: int) -> FoldScores:
-        """The sums of stacked targets as (permutations, K, c)."""
-        parts = self.sums.reshape(4, len(self.n_rows), count, -1).transpose(0, 2, 1, 3)
-        return FoldScores(self.n_rows, *parts)
 
 
 def _stacked(y: Float, permuter: Permuter, moves: Sequence[Move]) -> Float:
@@ -189,54 +191,28 @@ def _stacked(y: Float, permuter: Permuter, moves: Sequence[Move]) -> Float:
     return out
 
 
-def _best(layers: Sequence[Any], y: Float, row_fold: Integers, how: Mapping[str, Any]) -> _Sums:
-    """Sums of the layer that inner folds choose, for each outer fold and target."""
-    best: _Sums | None = None
+def _best(layers: Sequence[Any], y: Float, how: Mapping[str, Any]) -> FoldSums:
+    """Return the sums, (K, C), of the layer that inner folds choose for each outer fold and target."""
+    best: FoldSums | None = None
+    inner = np.empty(0)
     for X in layers:
-        nested = nested_cv(X, y, **how)
-        own = _sums(nested, y, row_fold)
+        nested = nested_cv(X, y, **how)  # one at a time: its predictions are large
+        score, sums = np.where(np.isfinite(nested.inner_score), nested.inner_score, -np.inf), nested.sums
         if best is None:
-            best = own
+            best, inner = sums, score
             continue
-        better = own.inner > best.inner
-        best.inner[better] = own.inner[better]
-        best.sums[:, better] = own.sums[:, better]
+        better = score > inner
+        inner[better] = score[better]
+        for name in SUMS:
+            getattr(best, name)[better] = getattr(sums, name)[better]
     assert best is not None, "a space has at least one layer"
     return best
 
 
-def _sums(nested: NestedScores, y: Float, row_fold: Integers) -> _Sums:
-    """Sums over each fold of responses and predictions about their means, missing frames left out."""
-    n_folds = int(row_fold.max()) + 1
-    sums, n_rows = np.empty((4, n_folds, y.shape[1])), np.empty((n_folds, 1))
-    for k in range(n_folds):
-        rows = row_fold == k
-        actual, predicted = y[rows].astype(np.float64), nested.predictions[rows].astype(np.float64)
-        known = np.isfinite(actual)
-        count = np.maximum(known.sum(axis=0), 1)
-        n_rows[k] = len(actual)
-        error = np.where(known, actual - predicted, 0.0)
-        sse = np.einsum("tc,tc->c", error, error)
-        del error
-        for side in (actual, predicted):
-            side[~known] = 0.0
-            side -= side.sum(axis=0) / count
-            side[~known] = 0.0
-        sst, ssp, spy = (
-            np.einsum("tc,tc->c", a, b)
-            for a, b in ((actual, actual), (predicted, predicted), (actual, predicted))
-        )  # fmt: skip
-        sums[:, k] = sst, ssp, spy, sse
-    inner = np.where(np.isfinite(nested.inner_r2), nested.inner_r2, -np.inf)
-    return _Sums(n_rows, inner, sums)
-
-
-def _summary(scores: FoldScores, statistic: str) -> Double:
-    """One statistic of each permutation and target, (B, c)."""
-    if statistic != "covariance":
-        return summary(scores, statistic)
-    total = scores.sst.sum(axis=-2)
-    return np.asarray(np.divide(scores.spy.sum(axis=-2), total, out=np.full(total.shape, np.nan), where=total > 0))
+def _by_permutation(sums: FoldSums, count: int) -> FoldSums:
+    """Sums of stacked targets (K, B · c) as (B, K, c)."""
+    parts = (getattr(sums, name) for name in SUMS)
+    return FoldSums(*(part.reshape(len(part), count, -1).transpose(1, 0, 2) for part in parts))
 
 
 def _part(found: NullDistribution, targets: slice) -> NullDistribution:

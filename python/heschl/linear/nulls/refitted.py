@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice, check_count, check_design_size, check_lags, check_matrix
+from heschl.checks import InputError, check_count, check_design_size, check_lags, check_matrix
 from heschl.linear.crossval.path import Progress
-from heschl.linear.crossval.scores import FoldScores
+from heschl.linear.crossval.scores import SUMS, FoldSums, Score, check_score
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.design.rows import row_numbers
@@ -28,7 +28,7 @@ from heschl.linear.device.exchange import on_host, responses_there
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import check_device
 from heschl.linear.moments.lagged import LaggedMoments
-from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
+from heschl.linear.nulls.distribution import NullDistribution
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import in_units, solve
@@ -83,9 +83,9 @@ def null_refit(
         z-score the features with the statistics of each training set.
     n_permutations : int
         The smallest p value is 1 / (n_permutations + 1).
-    statistic : {"r2", "pooled_r2", "r"}
+    statistic : {"r2", "pooled_r2", "r", "r_squared"}
         Mean over folds of each fold's R² about its own mean, 1 - Σ SSE / Σ SST over folds, or mean over folds of
-        Pearson's r.
+        Pearson's r, or of r².
     memory_limit : int
         Bytes that permuted responses and their normal equations may take, beside what a fit takes anyway (moments,
         one X'X in each thread). The more, the fewer factorisations.
@@ -123,7 +123,7 @@ def null_refit(
         raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
     window = check_lags(lags, None, None, None)
     check_design_size(len(window), features.shape[1])
-    check_choice("statistic", statistic, STATISTICS)
+    score = check_score("statistic", statistic)
     check_count("n_permutations", n_permutations, 1)
     bounds = segment_bounds(segments, len(features))
     fold = fold_numbers(folds, len(bounds), 2)
@@ -144,13 +144,13 @@ def null_refit(
         each = zip(of_fold, penalties, moments, strict=True)
         parts = [Fold(at.ranges(rows), alphas, moments) for rows, alphas, moments in each]
         size = _block_size(at, parts, memory_limit)
-        return _refit(at, responses, parts, permuter, moves, size, statistic, progress)
+        return _refit(at, responses, parts, permuter, moves, size, score, progress)
 
     try:
         found = scores(problem)
     except PrecisionError:
         found = scores(problem.in_float64())
-    return NullDistribution.of(statistic, found[0], found[1:])
+    return NullDistribution.of(score, found[0], found[1:])
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _refit(
     permuter: Permuter,
     moves: list[Move],
     size: int,
-    statistic: str,
+    score: Score,
     progress: Progress | None,
 ) -> Double:
     """Score of every permutation and target, (len(moves), c)."""
@@ -188,30 +188,27 @@ def _refit(
                 standardize=problem.standardize, gram=gram,
             )  # fmt: skip
             parts.append(_score(problem, equations, fold, y))
-        scores = FoldScores(
-            np.concatenate([part.n_rows for part in parts]),
-            *(
-                np.stack([getattr(part, name).reshape(len(rows), c) for part in parts], axis=1)
-                for name in ("sst", "ssp", "spy", "sse")
-            ),
-        )
-        found[first : first + len(rows)] = summary(scores, statistic)
+        # Permutations, which were targets side by side, go before folds: (B, K, c).
+        sums = FoldSums(*(
+            np.stack([getattr(part, name).reshape(len(rows), c) for part in parts], axis=1) for name in SUMS
+        ))  # fmt: skip
+        found[first : first + len(rows)] = score.over_folds(sums)
         if progress is not None:
             progress(first + len(rows), len(moves))
     return found
 
 
-def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -> FoldScores:
+def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -> FoldSums:
     """Fit and score a block of permuted responses (n, B · c) in one fold: one factorisation for each λ."""
     alphas, own = np.tile(fold.alphas, y.shape[1] // len(fold.alphas)), row_numbers(fold.ranges)
-    sums = np.empty((4, 1, y.shape[1]))
+    sums = FoldSums(*np.empty((4, 1, y.shape[1])))
     for alpha in np.unique(alphas):
         targets = np.flatnonzero(alphas == alpha)
         weights = in_units(equations, solve(equations, float(alpha), targets), targets)
         prediction = weights.predict_there(problem.X, fold.ranges, problem.lags)
-        part = FoldScores.of(problem.X.backend.block(y, own, targets), prediction, [np.array([[0, len(own)]])])
-        sums[:, :, targets] = part.sst, part.ssp, part.spy, part.sse
-    return FoldScores(part.n_rows, *sums)
+        part = FoldSums.of(problem.X.backend.block(y, own, targets), prediction, [np.array([[0, len(own)]])])
+        sums.assign_targets(targets, part)
+    return sums
 
 
 def permuted_moments(X: Frames, y: Array, fold: Fold) -> LaggedMoments:

@@ -19,8 +19,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice, check_count, check_matrix
-from heschl.linear.crossval.scores import FoldScores
+from heschl.checks import InputError, check_count, check_matrix
+from heschl.linear.crossval.scores import FoldSums, check_score
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
@@ -30,7 +30,7 @@ from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, check_device, memory_limit
 from heschl.linear.device.threads import n_threads
-from heschl.linear.nulls.distribution import STATISTICS, NullDistribution, summary
+from heschl.linear.nulls.distribution import NullDistribution
 
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.
 BLOCK_BYTES = 128 << 20
@@ -86,9 +86,9 @@ def null_scores(
         shifted across folds, responses would meet predictions of models that were fitted to them.
     n_permutations : int
         The smallest p value is 1 / (n_permutations + 1).
-    statistic : {"r2", "pooled_r2", "r"}
+    statistic : {"r2", "pooled_r2", "r", "r_squared"}
         Mean over folds of each fold's R² about its own mean, 1 - Σ SSE / Σ SST over folds, or mean over folds of
-        Pearson's r.
+        Pearson's r, or of r².
     min_shift : int
         Least shift in frames, either way round. 0 draws from all circular shifts, the true alignment among them: a
         group, for which p values are uniform where responses are stationary in their segments. (They are not quite
@@ -137,7 +137,7 @@ def null_scores(
     b = backend_of(predicted)
     if responses.shape != predicted.shape:
         raise InputError("y", f"an array of shape {responses.shape}", f"{predicted.shape}, as predicted")
-    check_choice("statistic", statistic, STATISTICS)
+    score = check_score("statistic", statistic)
     check_count("n_permutations", n_permutations, 1)
     bounds = segment_bounds(segments, len(responses))
     fold = fold_numbers(folds, len(bounds), 1)
@@ -165,17 +165,18 @@ def null_scores(
 
     order = np.argsort(fold, kind="stable")
     units, fold, shifts = units[order], fold[order], shifts[:, order]
-    observed = FoldScores.of(responses, predicted, [units[fold == k] for k in range(int(fold[-1]) + 1)])
+    observed = FoldSums.of(responses, predicted, [units[fold == k] for k in range(int(fold[-1]) + 1)])
     null = np.empty((n_permutations, responses.shape[1]))
     n_bytes = memory_limit(b, None) or BLOCK_BYTES
     n_block = max(1, int(n_bytes) // (len(responses) * (8 + 8 * responses.dtype.itemsize)))
     for first in range(0, responses.shape[1], n_block):
         block = slice(first, first + n_block)
-        scores = observed.targets(block)
+        sums = observed.targets(block)
+        assert sums.spy is not None
         for some, change in _changes(responses, predicted, block, units, fold, shifts):
-            shifted = replace(scores, spy=scores.spy + change, sse=scores.sse - 2.0 * change)
-            null[some, block] = summary(shifted, statistic)
-    return NullDistribution.of(statistic, summary(observed, statistic), null)
+            shifted = replace(sums, spy=sums.spy + change, sse=sums.sse - 2.0 * change)
+            null[some, block] = score.over_folds(shifted)
+    return NullDistribution.of(score, score.over_folds(observed), null)
 
 
 def _in_one_place(device: str, predictions: Any, y: Any) -> tuple[Array, Array]:
