@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.linear.device.cuda import cuda_backend
-from heschl.linear.device.exchange import DL_CUDA
+from heschl.linear.device.cuda import CUDA, cuda_backend
 
 STREAMS: list[Any] = []  # that consumers asked the producer to be ready on
 
@@ -20,7 +19,8 @@ class Tensor:
         self.dtype = f"elsewhere.{np.dtype(array.dtype).name}"
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return DL_CUDA, 0
+        assert CUDA.dlpack is not None
+        return CUDA.dlpack, 0
 
     def __dlpack__(self, stream: Any = None) -> Any:
         STREAMS.append(stream)

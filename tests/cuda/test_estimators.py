@@ -11,10 +11,10 @@ import pytest
 
 from heschl import CCA, BandedRidgeCV, FeatureSpaces, InputError, LaggedRidge, LaggedRidgeCV, Repeated, cca_grid
 from heschl.linear import nested_cv, null_scores, permutation_test, permuted_correlations
-from heschl.linear.device.cuda import Device
+from heschl.linear.device.cuda import CUDA, Device
 from heschl.linear.device.place import FREE_SHARE, check_device
 from heschl.linear.nulls import shifted as nulls
-from heschl.linear.ridge.size import DEVICE_BLOCKS, FitSize
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, SHIFTED, worst
@@ -80,7 +80,7 @@ def test_no_more_memory_than_planned(device: Device, dtype: str, solver: str, n:
     model.fit(H, Y, segments=lengths)
     taken = device.module.peak() - before - H.nbytes - Y.nbytes
     work = FitSize(n, n, d, w, c, 10, 5, len(lengths), 6, False, H.itemsize, "cuda")
-    planned = SOLVERS[solver].n_bytes(work) - DEVICE_BLOCKS  # which are next to nothing here
+    planned = SOLVERS[solver].n_bytes(work) - CUDA.blocks_bytes  # which are next to nothing here
     assert taken < planned
     if solver == "dual":  # the others plan with stacks of weights that problems as small as these do not fill
         assert taken > planned / 2

@@ -77,7 +77,7 @@ def test_a_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(
-        "heschl.linear.device.place.cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True)
+        "heschl.linear.device.cuda.cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True)
     )
     small = FitSize(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
     large = FitSize(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)

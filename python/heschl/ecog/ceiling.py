@@ -231,7 +231,7 @@ def _correlation_sums(pairs: Iterator[tuple[Double, Double]]) -> Double:
 
 def _correlation(sums: Double, weights: Double) -> Double:
     """Return Pearson's r of weighted stimuli, (1 + n_bootstrap, c), averaged over splits."""
-    total = 0.0
+    total: Any = 0.0
     for split in sums:
         n, a, b, aa, bb, ab = np.einsum("bs,skc->kbc", weights, split)
         with np.errstate(divide="ignore", invalid="ignore"):  # a sample without a known frame

@@ -9,7 +9,8 @@ import pytest
 
 from heschl import CCA, InputError
 from heschl.linear import SharedParts, nested_cv, nested_cv_learned, probe, residual
-from heschl.linear.cca.parts import correlations, level
+from heschl.linear.cca.parts import level
+from heschl.linear.moments.formulas import column_correlations
 
 N, LENGTHS = 600, [30] * 20
 FOLDS = np.arange(20) % 5
@@ -149,4 +150,4 @@ def test_planted_electrodes_are_found_where_they_belong() -> None:
 def test_correlations_of_constants_are_nan() -> None:
     a = np.random.default_rng(7).standard_normal((10, 2))
     a[:, 1] = 1
-    assert np.isnan(correlations(a, a)[1]) and correlations(a, a)[0] == pytest.approx(1)
+    assert np.isnan(column_correlations(a, a)[1]) and column_correlations(a, a)[0] == pytest.approx(1)

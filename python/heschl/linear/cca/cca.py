@@ -12,13 +12,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from heschl.checks import InputError, check_choice, check_matrix
+from heschl.linear.cca.costs import map_operations
 from heschl.linear.cca.whitening import Whitened, largest_singular_vectors, product, whiten, whiten_gram
 from heschl.linear.design.segments import group_folds, segment_bounds, segment_groups
 from heschl.linear.device.arrays import Array, Double
-from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of, check_device
+from heschl.linear.device.place import backend_of, check_device, open_device
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.moments.formulas import column_correlations
 
@@ -52,9 +51,10 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Scale each feature to variance 1 first: it matters to `reg` and `pca` alone.
     cv : None or int
         Folds of whole segments, for correlations on rows that had no part in finding the variates.
-    device : {"cpu", "cuda"}
-        Where the products with the rows are made; rows that lie on a GPU stay there, and so do their variates, which
-        come as arrays of the same library. The small matrices between them stay on the CPU.
+    device : {"auto", "cpu", "cuda"}
+        Where the products with the rows are made; "auto": on a GPU where there is one and the products are large enough
+        to gain by it. Rows that lie on a GPU stay there, and so do their variates, which come as arrays of the same
+        library. The small matrices between them stay on the CPU.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pca: float | int | None = None,
         standardize: bool = False,
         cv: int | None = None,
-        device: str = "cpu",
+        device: str = "auto",
     ) -> None:
         self.n_components = n_components
         self.reg = reg
@@ -128,8 +128,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_device(self.device)
         x, y = self._check(X, Y)
-        there = [backend_of(side) for side in (x, y) if backend_of(side) is not HOST]
-        where = there[0] if there else cuda_backend() if self.device == "cuda" else HOST
+        where = open_device(self.device, lambda _: map_operations((1, x.shape[1]), (1, y.shape[1]), len(x)), x, y)
         a, b = (
             whiten(name, where.put(side), reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
@@ -307,10 +306,10 @@ def _apply(name: str, X: Any, mean: Double, weights: Double) -> Any:
     values = _matrix(name, X)
     if values.shape[1] != len(mean):
         raise InputError(name, f"{values.shape[1]} features", f"{len(mean)}, as in the fit")
-    b = backend_of(values)
-    if b is HOST:
+    if not on_device(X):
         with one_blas_thread():
             return np.asarray((values - mean) @ weights)
+    b = backend_of(values)
     return in_kind(b.product(b.shifted(b.copy(values), np.zeros(len(values)), -mean), b.put(weights)), X)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heschl.linear.device.place import pays_on_gpu
+from heschl.linear.device.place import place
 
 
 def map_operations(a: tuple[int, int], b: tuple[int, int], n_rows: int) -> float:
@@ -12,7 +12,5 @@ def map_operations(a: tuple[int, int], b: tuple[int, int], n_rows: int) -> float
 
 
 def device_of_pairs(device: str, a: tuple[int, int], b: tuple[int, int], n_rows: int) -> str:
-    """Where canonical correlations of two models' (layers, width) are computed: "auto" is a GPU where that pays."""
-    if device != "auto":
-        return device
-    return "cuda" if pays_on_gpu(map_operations(a, b, n_rows)) else "cpu"
+    """Return the name of the device for canonical correlations of two models' (layers, width); see `place`."""
+    return place(device, lambda _: map_operations(a, b, n_rows))

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from heschl.checks import InputError
 from heschl.files import digest, replacing
 from heschl.linear.cca.cca import check_parameters
+from heschl.linear.cca.costs import map_operations
 from heschl.linear.cca.whitening import Whitened, largest_singular_values, product, whiten
 from heschl.linear.design.frames import Frames
-from heschl.linear.device.cuda import cuda_backend
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import check_device
+from heschl.linear.device.backend import Backend
+from heschl.linear.device.place import backend_of, check_device, open_device
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,7 @@ def cca_grid(
     rank_tol: float = 1e-10,
     pca: float | int | None = None,
     standardize: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataArray:
@@ -49,7 +49,8 @@ def cca_grid(
     n_components : int
         Correlations of each pair; 0 beyond the rank of a side.
     rank_tol, pca, standardize, device
-        See `CCA`. On a GPU the bases of `spaces_a` lie in its memory; layers that lie there already stay there.
+        See `CCA`. On a GPU the bases of `spaces_a` lie in its memory; layers that lie there already stay there, and
+        where the first does all are brought there.
     resume : path, optional
         A folder that keeps what is finished: a call that was interrupted, made again with the same layers and settings,
         does only the layers of `spaces_b` that are missing. That the data are the same is for the caller to know.
@@ -78,19 +79,23 @@ def cca_grid(
 
     check_parameters(n_components, rank_tol, pca)
     check_device(device)
-    there = cuda_backend() if device == "cuda" else HOST
     if not spaces_a or not spaces_b:
         raise InputError("spaces_a, spaces_b", f"{len(spaces_a)} and {len(spaces_b)} layers", "one or more of each")
     n: int | None = None
+    backend: Backend | None = None
 
     def side_of(side: str, name: str, layer: Layer) -> Whitened:
-        nonlocal n
+        nonlocal n, backend
         where = f"{side}[{name!r}]"
-        given = layer() if callable(layer) else layer
-        X = Frames.of(given, name=where).to(there).expanded()
-        n = len(X) if n is None else n
-        if len(X) != n:
-            raise InputError(where, f"{len(X)} rows", f"{n}, as many as the layers before")
+        frames = Frames.of(layer() if callable(layer) else layer, name=where)
+        rows, width = frames.shape
+        if backend is None:  # by the first layer, as if all were as wide
+            operations = map_operations((len(spaces_a), width), (len(spaces_b), width), rows)
+            backend = open_device(device, lambda _: operations, frames.spaces[0].values)
+        n = rows if n is None else n
+        if rows != n:
+            raise InputError(where, f"{rows} rows", f"{n}, as many as the layers before")
+        X = frames.to(backend).expanded()
         return whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize)
 
     key = digest(list(spaces_a), n_components, rank_tol, pca, standardize)
@@ -105,7 +110,7 @@ def cca_grid(
             sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
             edges = np.cumsum([0, *(side.rank for side in sides)])
             other = side_of("spaces_b", name, layer)
-            products = there.below([product(side, other) for side in sides])
+            products = backend_of(other.rows).below([product(side, other) for side in sides])
             out[:, j] = np.minimum(largest_singular_values(products, edges, n_components), 1.0)
             if path is not None:
                 with replacing(path) as temporary, open(temporary, "wb") as file:

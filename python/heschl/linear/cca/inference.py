@@ -14,9 +14,8 @@ from heschl.linear.cca.whitening import cross, largest_singular_values, whiten
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.segments import segment_bounds, segment_groups
 from heschl.linear.device.arrays import Double
-from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host
-from heschl.linear.device.host import HOST
+from heschl.linear.device.place import open_device
 from heschl.linear.device.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -105,7 +104,6 @@ def permuted_correlations(
     check_count("n_permutations", n_permutations, 1)
     from sklearn.base import clone
 
-    there = cuda_backend() if model.device == "cuda" else HOST
     left, right = (check_matrix(name, on_host(name, side), np.float64) for name, side in (("X", X), ("Y", Y)))
     bounds = segment_bounds(segments, len(left))
     names = None if groups is None else segment_groups(groups, bounds, len(left))
@@ -116,12 +114,14 @@ def permuted_correlations(
     if len(left) == len(right) and len(keep) < len(left):
         left, right = left[keep], right[keep]
     observed = clone(model).set_params(cv=None).fit(left, right).correlations_
+    pair = n_permutations * 2.0 * left.size * right.shape[1]
+    backend = open_device(model.device, lambda _: pair)
     sides = [
-        whiten(name, there.put(side), reg=reg, **model.cut())
+        whiten(name, backend.put(side), reg=reg, **model.cut())
         for name, side, reg in zip(("X", "Y"), (left, right), model.penalties(), strict=True)
     ]
     # Columns of both as they enter the product.
-    a, b = (there.product(side.rows, there.put(side.turn * side.shrink)) for side in sides)
+    a, b = (backend.product(side.rows, backend.put(side.turn * side.shrink)) for side in sides)
     rng = np.random.default_rng(random_state)
     null = np.empty(n_permutations)
     size = a.shape[1]
@@ -130,11 +130,10 @@ def permuted_correlations(
         for first in range(0, n_permutations, together):
             products = []
             for _ in range(first, min(first + together, n_permutations)):
-                other = there.rows(b, place[permuter.rows(permuter.draw(rng))[keep]])
-                products.append(cross(a, other) if there is HOST else there.product(a, other, transpose=True))
+                products.append(cross(a, backend.rows(b, place[permuter.rows(permuter.draw(rng))[keep]])))
             edges = size * np.arange(len(products) + 1)
             last = first + len(products)
-            null[first:last] = largest_singular_values(there.below(products), edges, 1)[:, 0]
+            null[first:last] = largest_singular_values(backend.below(products), edges, 1)[:, 0]
             if progress is not None:
                 progress(last, n_permutations)
     # The rounding of a tie counts as one.

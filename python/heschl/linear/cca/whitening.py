@@ -103,8 +103,8 @@ def whiten(
     plain = reg == 0 and pca is None
     scale = norm[varies] / np.sqrt(n) if plain or standardize else np.ones(int(varies.sum()))
     part = X if varies.all() else b.columns(X, np.flatnonzero(varies))
-    # On the host threads share the rows, each with a BLAS thread of its own; a device leaves it small matrices alone.
-    with one_blas_thread() if b is HOST else nullcontext():
+    # Threads share the rows, each with a BLAS thread of its own; a device leaves the host small matrices alone.
+    with one_blas_thread() if b.kind.host_threads else nullcontext():
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
         if found is None or not plain:
             found = _by_singular_values(part, mean[varies], scale, found, reg, rank_tol, pca)
@@ -156,17 +156,18 @@ def product(a: Whitened, b: Whitened) -> Array:
 
     Its singular values are the correlations.
     """
-    there = backend_of(a.rows)
-    if there is HOST:
-        return cross(cross(cross(a.rows, b.rows), a.turn), b.turn)
-    out = there.cast(there.product(a.rows, b.rows, transpose=True), np.float64)
+    backend = backend_of(a.rows)
+    out = backend.cast(cross(a.rows, b.rows), np.float64)
     for side in (a, b):
-        out = there.product(out, there.put(np.ascontiguousarray(side.turn)), transpose=True)
+        out = cross(out, backend.put(np.ascontiguousarray(side.turn)))
     return out
 
 
-def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """aᵀ b, threads sharing the columns of b."""
+def cross(a: Array, b: Array) -> Array:
+    """Multiply aᵀ b where both lie; on the host threads share the columns of b."""
+    backend = backend_of(a)
+    if not backend.kind.host_threads:
+        return backend.product(a, b, transpose=True)
     out = np.empty((a.shape[1], b.shape[1]), dtype=np.result_type(a, b))
     edges = np.linspace(0, b.shape[1], n_threads() + 1).astype(int)
     parts = [slice(i, j) for i, j in itertools.pairwise(edges) if j > i]
@@ -183,7 +184,7 @@ def largest_singular_values(M: Array, edges: NDArray[np.int64], k: int) -> Doubl
     """Give the k largest singular values of each matrix M[edges[i] : edges[i + 1]], threads sharing the matrices."""
     b = backend_of(M)
     values = b.empty((len(edges) - 1, k), np.float64)
-    given = np.ascontiguousarray(M, np.float64) if b is HOST else M
+    given = np.ascontiguousarray(M, np.float64) if isinstance(M, np.ndarray) else M
     with one_blas_thread():
         b.kernels.largest_singular(given, np.asarray(edges, np.int64), k, values, None, b.handle())
     return b.get(values)

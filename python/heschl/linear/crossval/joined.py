@@ -57,7 +57,7 @@ def joined_cv(
     alphas: ArrayLike = ALPHAS,
     n_folds: int = 5,
     standardize: bool = True,
-    device: str = "cpu",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> JoinedScores:
     """Score a lagged ridge model as the code published with the paper does.

@@ -37,7 +37,7 @@ def nested_cv_learned(
     missing: str = "raise",
     solver: str = "auto",
     memory_limit: float | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> dict[str, NestedScores]:
     """Score lagged ridge models of features that a function learns from each outer fold's training rows.

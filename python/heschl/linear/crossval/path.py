@@ -141,7 +141,7 @@ def path_sums(
     for a, alpha in enumerate(alphas):
         weights = trained.weights(float(alpha))
         for i, (rows, y) in enumerate(zip(ranges, responses, strict=True)):
-            prediction = weights.predict_there(problem.X, rows, problem.lags)
+            prediction = weights.predict_placed(problem.X, rows, problem.lags)
             sums = FoldSums.of(y, prediction, [np.array([[0, len(y)]], dtype=np.int64)])
             out[:, i, a] = sums.sse[0], sums.ssp[0], sums.spy[0]  # type: ignore[index]
     return out

@@ -14,8 +14,7 @@ from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.exchange import adopt, on_device
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of
+from heschl.linear.device.place import backend_of, moved
 from heschl.linear.device.threads import map_threads, worth_threads
 
 
@@ -24,12 +23,12 @@ class _Space:
     values: Array  # (n, d), or (m, d) with runs
     run: NDArray[np.int64] | None  # (n,)
     columns: slice
-    run_there: Array | None = None  # the same on the device where the values lie
+    placed_run: Array | None = None  # the same where the values lie
 
     @property
     def index(self) -> Array | None:
         """Runs as kernels take them."""
-        return self.run if self.run_there is None else self.run_there
+        return self.run if self.placed_run is None else self.placed_run
 
     @property
     def n_columns(self) -> int:
@@ -89,14 +88,11 @@ class Frames:
         """
         if backend == self.backend:
             return self
-        if backend is HOST:
-            get = self.backend.get
-            return Frames(tuple(replace(s, values=get(s.values), run_there=None) for s in self.spaces))
-        moved = Frames(tuple(replace(s, values=backend.put(s.values)) for s in self.spaces))
-        if len(self.spaces) > 1:
-            return Frames.of_matrix(moved.expanded())
-        run = self.spaces[0].run
-        return moved if run is None else Frames((replace(moved.spaces[0], run_there=backend.put(run)),))
+        by_word = backend.kind.by_word
+        spaces = [replace(s, values=moved(s.values, backend), placed_run=None) for s in self.spaces]
+        if len(spaces) > 1 and not by_word:
+            return Frames.of_matrix(Frames(tuple(spaces)).expanded())
+        return Frames(tuple(s if s.run is None else replace(s, placed_run=backend.put(s.run)) for s in spaces))
 
     def expanded(self) -> Array:
         """The matrix (n, d) that these stand for, where they lie."""
@@ -219,7 +215,7 @@ class Frames:
     def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Array:
         """Predictions (n_rows, c) for the rows of the ranges, in order; threads share the rows."""
         n_rows, b = int((ranges[:, 1] - ranges[:, 0]).sum()), self.backend
-        if b is not HOST:
+        if not b.kind.host_threads:
             out = b.zeros((n_rows, values.shape[1]), self.dtype)
             b.kernels.lagged_predict(
                 self.spaces[0].values, self.spaces[0].index, b.put(shift), ranges, lags[0], len(lags), values, out,

@@ -1,12 +1,13 @@
-"""Where arrays lie and kernels run: the host, or a GPU (`heschl.linear.device.cuda`). The same fit goes through either.
+"""What is asked of a device: a row of the table (`heschl.linear.device.devices`), and the backend that it opens.
 
-Large arrays (features, moments, X'X, weights) stay where they are; what is small (means, counts, scores) is on the
-host.
+The same fit goes through any of them. Large arrays (features, moments, X'X, weights) stay where they are; what is small
+(means, counts, scores) is on the host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,12 +16,73 @@ from numpy.typing import DTypeLike, NDArray
 from heschl.linear.device.arrays import Array, Double
 
 
+@dataclass(frozen=True)
+class DeviceKind:
+    """A row of the table of devices: how one is opened, and everything that callers treat differently there.
+
+    Attributes
+    ----------
+    name : str
+        As users ask for it.
+    modules : tuple of str
+        Modules whose arrays are heschl's own there.
+    dlpack : int or None
+        DLPack's number for arrays of other libraries there; None where they come as NumPy's.
+    available : callable
+        Whether there is one to use now.
+    open : callable
+        Its backend, given whether products of float32 may round their factors to 10 bits (`tf32`); raises InputError
+        where there is none to use.
+    backend_of : callable
+        The backend of one of heschl's own arrays there.
+    remote : bool
+        Whether its memory is apart from the host's: arrays travel, and memory may run out.
+    host_threads : bool
+        Whether threads of the host share the work, each with rows or training sets of its own. Else one call does all.
+    by_word : bool
+        Whether features at the rate of words, and spaces of several rates, stay as they are in products. Else they are
+        brought to the rate of frames.
+    keeps_margins : bool
+        Whether moments keep the ends of segments, from which a narrower range of lags can be selected.
+    cheap_passes : bool
+        Whether a further pass over the data costs next to nothing.
+    reports_singular : bool
+        Whether its factorisation reports every singular matrix; else a pivot of exactly 0 may pass.
+    tf32 : bool
+        Whether it has products that round their factors to 10 bits.
+    rate, start : float
+        Operations per second, and seconds to get there: what device="auto" compares.
+    blocks_bytes : int
+        Rows, products and matrices that its kernels hold at a time beside what is counted.
+    eigh_slowness : float
+        Operations of a symmetric eigendecomposition in units of p³, as many as products would do in its time.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    dlpack: int | None
+    available: Callable[[], bool]
+    open: Callable[[bool], Backend]
+    backend_of: Callable[[Array], Backend]
+    remote: bool
+    host_threads: bool
+    by_word: bool
+    keeps_margins: bool
+    cheap_passes: bool
+    reports_singular: bool
+    tf32: bool
+    rate: float
+    start: float
+    blocks_bytes: int
+    eigh_slowness: float
+
+
 class Backend(Protocol):
-    """What a fit asks of the place that it runs in."""
+    """What a fit asks of the device that it runs on."""
 
     @property
-    def name(self) -> str:
-        """As users ask for it: "cpu" or "cuda"."""
+    def kind(self) -> DeviceKind:
+        """Its row of the table of devices."""
 
     @property
     def kernels(self) -> Any:
@@ -44,6 +106,9 @@ class Backend(Protocol):
 
     def put(self, values: Array) -> Array:
         """The host's array here, or this device's in another context."""
+
+    def adopt(self, values: Any) -> Array:
+        """Take in an array of another library on this device, where it lies."""
 
     def get(self, array: Array) -> NDArray[Any]:
         """An array from here on the host."""

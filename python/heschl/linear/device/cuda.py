@@ -16,13 +16,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.backend import DeviceKind
 
 # Set, for tests, to run on host memory what would run on a GPU (heschl built with HESCHL_CUDA=EMULATED).
 EMULATE = "HESCHL_EMULATE_CUDA"
 # CUDA's libraries by the names of their interfaces, newest first.
 CUBLAS = ("libcublas.so.13", "libcublas.so.12")
 CUSOLVER = ("libcusolver.so.12", "libcusolver.so.11")
-TF32 = "tf32"
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,9 @@ class Device:
     context: Any
 
     @property
-    def name(self) -> str:
-        """As users ask for it."""
-        return "cuda"
+    def kind(self) -> DeviceKind:
+        """Its row of the table of devices."""
+        return CUDA
 
     @property
     def kernels(self) -> Any:
@@ -172,6 +172,10 @@ class Device:
         if isinstance(values, np.ndarray):
             return self.module.upload(self.context, np.ascontiguousarray(values))
         return values if values.context is self.context else self.module.from_dlpack(self.context, values.__dlpack__())
+
+    def adopt(self, values: Any) -> Array:
+        """Take in an array of another library on this device, where it lies; heschl's stream waits for the caller's."""
+        return self.module.from_dlpack(self.context, values.__dlpack__(stream=self.context.stream or None))
 
     def get(self, array: Array) -> NDArray[Any]:
         """An array from here on the host."""
@@ -289,3 +293,26 @@ class Device:
         vectors = self.copy(array)
         values = self.module.eigen_lower(vectors)
         return self.get(values), vectors
+
+
+CUDA = DeviceKind(
+    name="cuda",
+    modules=("heschl._cuda", "heschl._cuda_emulated"),
+    dlpack=2,
+    available=lambda: cuda_status().available,
+    open=lambda tf32: cuda_backend(tf32=tf32),
+    backend_of=device_of,
+    remote=True,
+    host_threads=False,
+    by_word=False,
+    keeps_margins=False,
+    cheap_passes=True,
+    reports_singular=False,
+    tf32=True,
+    # Guesses on the side of the CPU until they are measured (`bench/gpu.py`): products are two orders of magnitude
+    # faster there, a reduction to tridiagonal form, bound by memory, one.
+    rate=1e13,
+    start=1.0,
+    blocks_bytes=3 * (256 << 20),  # csrc/cuda/device.hpp
+    eigh_slowness=75.0,
+)

@@ -11,16 +11,20 @@ from scipy.linalg import eigh
 
 from heschl import _core
 from heschl.linear.device.arrays import Array, Double
-from heschl.linear.device.backend import Backend
+from heschl.linear.device.backend import Backend, DeviceKind
 from heschl.linear.device.threads import n_threads
 
 
 class Host:
     """NumPy's arrays, and the compiled core on them."""
 
-    name = "cpu"
     kernels: Any = _core
     free_memory = float("inf")
+
+    @property
+    def kind(self) -> DeviceKind:
+        """Its row of the table of devices."""
+        return CPU
 
     def handle(self) -> int:
         """Threads to use now."""
@@ -40,6 +44,10 @@ class Host:
     def put(self, values: Array) -> Array:
         """As it is."""
         return values
+
+    def adopt(self, values: Any) -> Array:
+        """Read an array of another library on the host."""
+        return np.from_dlpack(values)
 
     def get(self, array: Array) -> NDArray[Any]:
         """As it is."""
@@ -141,3 +149,23 @@ class Host:
 
 
 HOST: Backend = Host()
+
+CPU = DeviceKind(
+    name="cpu",
+    modules=("numpy",),
+    dlpack=None,
+    available=lambda: True,
+    open=lambda tf32: HOST,
+    backend_of=lambda array: HOST,
+    remote=False,
+    host_threads=True,
+    by_word=True,
+    keeps_margins=True,
+    cheap_passes=False,
+    reports_singular=True,
+    tf32=False,
+    rate=1e11,
+    start=0.0,
+    blocks_bytes=0,
+    eigh_slowness=7.5,  # on two cores, 12 to 18 Cholesky factorisations
+)

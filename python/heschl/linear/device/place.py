@@ -1,7 +1,8 @@
-"""Which place a fit gets: where its arrays lie, what was asked for, or where it pays; and the memory there."""
+"""Which device a fit gets: where its arrays lie, what was asked for, or where it pays; and the memory there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,48 +10,85 @@ import numpy as np
 from heschl.checks import InputError, check_choice
 from heschl.linear.device.arrays import Array
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.cuda import TF32, cuda_backend, cuda_status, device_of
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.host import HOST
 
-
-def backend_of(array: Array) -> Backend:
-    """Where an array lies."""
-    if isinstance(array, np.ndarray):
-        return HOST
-    return device_of(array)
-
-
-def check_device(device: Any, dtype: Any = None) -> None:
-    """Refuse a device that is not known, or that cannot be used; and products of 10 bits anywhere but on a GPU."""
-    check_choice("device", device, ("auto", "cpu", "cuda"))
-    if dtype == TF32 and device != "cuda":
-        raise InputError("dtype", f"'tf32' with device={device!r}", "float32 or float64", 'Or use device="cuda".')
-    if device == "cuda":
-        cuda_backend()
-
-
-# "auto" goes to a GPU where that saves time by these operations per second, and seconds to get there.
-CPU_RATE, GPU_RATE, GPU_START = 1e11, 1e13, 1.0
-
-
+AUTO = "auto"
+TF32 = "tf32"
 # Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
 FREE_SHARE = 0.85
 
 
-def memory_limit(backend: Backend, given: float | None) -> float | None:
-    """Bytes that a fit may take: as given, and on a device no more than are free."""
-    if backend is HOST:
-        return given
-    free = FREE_SHARE * backend.free_memory
-    return free if given is None else min(given, free)
+def backend_of(array: Array) -> Backend:
+    """Return the backend where one of heschl's arrays lies."""
+    if isinstance(array, np.ndarray):
+        return HOST
+    module = type(array).__module__
+    return next(kind for kind in DEVICES.values() if module in kind.modules).backend_of(array)
 
 
-def pays_on_gpu(here: float, there: float | None = None) -> bool:
-    """Whether there is a GPU, and it saves more time than it takes to get there.
+def moved(array: Array, backend: Backend) -> Array:
+    """Return an array where a backend computes: itself where it lies there."""
+    where = backend_of(array)
+    if where == backend:
+        return array
+    return backend.put(array if where.kind is backend.kind else where.get(array))
 
-    Operations on the CPU, and on the GPU where they are others. The rates are guesses on the side of the CPU until they
-    are measured (`bench/gpu.py`).
+
+def check_device(device: Any, dtype: Any = None) -> None:
+    """Refuse a device that is not known, or that cannot be used; and products of 10 bits where there are none."""
+    check_choice("device", device, (AUTO, *DEVICES))
+    if dtype == TF32 and not (device in DEVICES and DEVICES[device].tf32):
+        others = " or ".join(f'device="{kind.name}"' for kind in DEVICES.values() if kind.tf32)
+        raise InputError("dtype", f"'tf32' with device={device!r}", "float32 or float64", f"Or use {others}.")
+    if device in DEVICES:
+        DEVICES[device].open(False)
+
+
+def place(device: str, operations: Callable[[str], float]) -> str:
+    """Return the name of the device to compute on: the one asked for, or for "auto" the one that is done first.
+
+    Parameters
+    ----------
+    device : str
+        "auto" or a name in `DEVICES`.
+    operations : callable
+        Operations on the device of a name, which may be counted otherwise on another; infinite where it cannot be done.
+
+    Returns
+    -------
+    str
+        Of "auto" the first to be done of those that are there; only those that would be faster are asked whether they
+        are.
     """
-    if here / CPU_RATE < GPU_START + (here if there is None else there) / GPU_RATE:
-        return False
-    return cuda_status().available
+    if device != AUTO:
+        return device
+    seconds = {kind.name: kind.start + operations(kind.name) / kind.rate for kind in DEVICES.values()}
+    # Of equal ones a device goes before the host.
+    order = sorted(DEVICES.values(), key=lambda kind: (seconds[kind.name], not kind.remote))
+    return next(kind.name for kind in order if kind.available())
+
+
+def open_device(device: str, operations: Callable[[str], float], *given: Array, tf32: bool = False) -> Backend:
+    """Return the backend to compute on: that of the arrays given where one of them lies on a device, else as `place`.
+
+    Parameters
+    ----------
+    device, operations
+        See `place`.
+    *given : array
+        heschl's own arrays, on the host or on devices.
+    tf32 : bool
+        Whether products of float32 may round their factors to 10 bits.
+    """
+    for array in given:
+        where = backend_of(array).kind
+        if where.remote:
+            return where.open(tf32)
+    return DEVICES[place(device, operations)].open(tf32)
+
+
+def memory_limit(backend: Backend, given: float | None) -> float | None:
+    """Return the bytes that a fit may take: as given, and on a device no more than are free; None where all may."""
+    limit = min(FREE_SHARE * backend.free_memory, float("inf") if given is None else given)
+    return None if limit == float("inf") else limit

@@ -27,10 +27,9 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_numbers, row_ranges
 from heschl.linear.design.segments import segment_bounds, segment_groups
 from heschl.linear.device.arrays import Bounds, Float
-from heschl.linear.device.cuda import TF32, cuda_backend
 from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
 from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of, check_device
+from heschl.linear.device.place import AUTO, TF32, backend_of, check_device, open_device
 from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
@@ -171,9 +170,10 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         bounds = segment_bounds(segments, len(features))
         boundary = "cross" if self.boundary == "cross" else "zero"
         ranges, _ = row_ranges(bounds, self._lags, boundary, len(features))
-        if self.device == "cuda":
-            features = features.to(cuda_backend(tf32=self.dtype == TF32))
-        prediction, b = weights.predict_there(features, ranges, self._lags), features.backend
+        if self.device != AUTO:  # which is where X lies
+            where = open_device(self.device, lambda _: 0.0, features.spaces[0].values, tf32=self.dtype == TF32)
+            features = features.to(where)
+        prediction, b = weights.predict_placed(features, ranges, self._lags), features.backend
         return prediction if prediction.dtype == dtype else b.cast(prediction, dtype), bounds
 
     @property

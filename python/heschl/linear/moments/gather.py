@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import split_rows
 from heschl.linear.device.arrays import Array, Float, Ranges
-from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, worth_threads
 from heschl.linear.moments.shift import Shift
@@ -33,7 +32,7 @@ def row_sums(
     """
     n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.dtype.itemsize
     operations = 2.0 * float((ranges[:, 1] - ranges[:, 0]).sum()) * (n_bytes // y.dtype.itemsize)
-    workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes))) if X.backend is HOST else 1
+    workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes))) if X.backend.kind.host_threads else 1
     groups = split_rows(ranges, workers)
 
     def sums(group: slice, _: None) -> dict[str, Any]:

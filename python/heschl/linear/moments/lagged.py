@@ -23,7 +23,6 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import BOUNDARIES, row_ranges
 from heschl.linear.design.segments import fold_members, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
-from heschl.linear.device.host import HOST
 from heschl.linear.moments.gather import row_sums
 from heschl.linear.moments.margins import Margins
 from heschl.linear.moments.select import selected
@@ -190,7 +189,7 @@ class LaggedMoments(LaggedSums):
             extremes=extremes,
             ids=bounds[:, 0] if ids is None else ids,
             margins=Margins.of(X, y, bounds, lags)
-            if boundary == "drop" and keep is None and segments is None and X.backend is HOST
+            if boundary == "drop" and keep is None and segments is None and X.backend.kind.keeps_margins
             else None,
             **row_sums(X, y, ranges, owner, lags, shift),
         )

@@ -28,7 +28,7 @@ def permutation_test(
     standardize: bool = True,
     n_permutations: int = 500,
     statistic: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
     """Test for each target whether a lagged ridge model predicts new stimuli better than chance.
@@ -62,8 +62,9 @@ def permutation_test(
         See `exchange_test` and `null_refit`.
     statistic : str, optional
         Default: "covariance" with null="exchange", "r2" with null="refit".
-    device : {"cpu", "cuda"}
-        Where models are fitted, and permutations scored.
+    device : {"auto", "cpu", "cuda"}
+        Where models are fitted, and permutations scored; "auto": on a GPU where there is one and the fits are large
+        enough to gain by it.
 
     Returns
     -------

@@ -23,10 +23,8 @@ from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Double, Ranges
-from heschl.linear.device.cuda import cuda_backend
 from heschl.linear.device.exchange import on_host, responses_there
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import check_device
+from heschl.linear.device.place import check_device, open_device
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls.distribution import NullDistribution
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
@@ -48,7 +46,7 @@ def null_refit(
     n_permutations: int = 1000,
     statistic: str = "r2",
     memory_limit: int = 2 << 30,
-    device: str = "cpu",
+    device: str = "auto",
     random_state: int | np.random.Generator | None = None,
     progress: Progress | None = None,
 ) -> NullDistribution:
@@ -90,8 +88,9 @@ def null_refit(
         Bytes that permuted responses and their normal equations may take, beside what a fit takes anyway (moments,
         one X'X in each thread). The more, the fewer factorisations.
     random_state : int or numpy.random.Generator, optional
-    device : {"cpu", "cuda"}
-        Where to fit and score; features that lie on the device stay there.
+    device : {"auto", "cpu", "cuda"}
+        Where to fit and score; features that lie on a GPU stay there. "auto": else on a GPU where there is one and the
+        fits are large enough to gain by it.
     progress : callable, optional
         Called with (permutations done, permutations in all), the true alignment counted as one.
 
@@ -132,8 +131,8 @@ def null_refit(
     permuter.tell(n_permutations)
     rng = np.random.default_rng(random_state)
     moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
-    if features.backend is HOST and device == "cuda":
-        features = features.to(cuda_backend())
+    operations = _operations(features, len(window), responses.shape[1], penalties, n_permutations)
+    features = features.to(open_device(device, lambda _: operations, features.spaces[0].values))
     there = responses_there(y, features.dtype)
     keep = None if permuter.keep.all() else permuter.keep
     problem = Problem(features, responses, window, standardize=standardize, keep=keep, there=there)
@@ -205,7 +204,7 @@ def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -
     for alpha in np.unique(alphas):
         targets = np.flatnonzero(alphas == alpha)
         weights = in_units(equations, solve(equations, float(alpha), targets), targets)
-        prediction = weights.predict_there(problem.X, fold.ranges, problem.lags)
+        prediction = weights.predict_placed(problem.X, fold.ranges, problem.lags)
         part = FoldSums.of(problem.X.backend.block(y, own, targets), prediction, [np.array([[0, len(own)]])])
         sums.assign_targets(targets, part)
     return sums
@@ -231,6 +230,14 @@ def _block_size(problem: Problem, folds: list[Fold], memory_limit: int) -> int:
             "Give more, or fewer targets at a time with the same random_state.",
         )  # fmt: skip
     return int(memory_limit // each)
+
+
+def _operations(X: Frames, n_lags: int, n_targets: int, penalties: Double, n_permutations: int) -> float:
+    """Count: moments, a factorisation of each fold and λ for a block of permutations, then X'Y, solves, predictions."""
+    n, d = len(X), int(X.shape[1])
+    p = float(n_lags * d)
+    factors = sum(len(np.unique(own)) for own in penalties) * p**3 / 3
+    return 2.0 * n * p * d + factors + n_permutations * n_targets * (4.0 * n * p + len(penalties) * 2.0 * p * p)
 
 
 def _penalties(alphas: ArrayLike, n_folds: int, c: int) -> Double:

@@ -25,10 +25,9 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.cuda import cuda_backend
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.exchange import adopt, on_device
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of, check_device, memory_limit
+from heschl.linear.device.place import backend_of, check_device, memory_limit, moved, open_device
 from heschl.linear.device.threads import n_threads
 from heschl.linear.nulls.distribution import NullDistribution
 
@@ -51,7 +50,7 @@ def null_scores(
     n_permutations: int = 1000,
     statistic: str = "r2",
     min_shift: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
     """Null distribution of the scores of fixed predictions: responses circularly shifted within segments or runs.
@@ -97,8 +96,9 @@ def null_scores(
         alignment, at which an effect is still seen as far as the predictions are autocorrelated. The null then lies
         lower, but finds too much unless `min_shift` is small beside the segments: at a coefficient of 0.9, 18 % below
         0.05 where 15 of 60 frames are left out either way, 6 % where 21 of 400.
-    device : {"cpu", "cuda"}
-        Where to compute; where y or the predictions lie on the device, it is done there.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute; where y or the predictions lie on a GPU, it is done there. "auto": else on a GPU where there
+        is one and shifts and targets are so many that it gains by it.
     random_state : int or numpy.random.Generator, optional
 
     Returns
@@ -133,12 +133,12 @@ def null_scores(
     (True, (99, 2))
     """
     check_device(device)
-    predicted, responses = _in_one_place(device, predictions, y)
+    check_count("n_permutations", n_permutations, 1)
+    predicted, responses = _in_one_place(device, predictions, y, n_permutations)
     b = backend_of(predicted)
     if responses.shape != predicted.shape:
         raise InputError("y", f"an array of shape {responses.shape}", f"{predicted.shape}, as predicted")
     score = check_score("statistic", statistic)
-    check_count("n_permutations", n_permutations, 1)
     bounds = segment_bounds(segments, len(responses))
     fold = fold_numbers(folds, len(bounds), 1)
     if fold.max() > 0:
@@ -179,16 +179,22 @@ def null_scores(
     return NullDistribution.of(score, score.over_folds(observed), null)
 
 
-def _in_one_place(device: str, predictions: Any, y: Any) -> tuple[Array, Array]:
-    """Checked predictions and responses of one precision, on a device where either lies there, else as asked."""
+def _in_one_place(device: str, predictions: Any, y: Any, n_permutations: int) -> tuple[Array, Array]:
+    """Return checked predictions and responses of one precision, on a device where either lies there, else as asked."""
     predicted = (
         adopt("predictions", predictions) if on_device(predictions) else check_matrix("predictions", predictions)
     )
     responses = adopt("y", y) if on_device(y) else check_matrix("y", y, predicted.dtype)
-    there = cuda_backend() if device == "cuda" else HOST
-    there = next((b for b in map(backend_of, (predicted, responses)) if b is not HOST), there)
-    predicted, responses = (X if backend_of(X) is not HOST else there.put(X) for X in (predicted, responses))
-    return predicted, responses if responses.dtype == predicted.dtype else there.cast(responses, predicted.dtype)
+    n, c = (int(size) for size in predicted.shape)
+
+    def operations(name: str) -> float:
+        """Count: all shifts of a segment by FFT, and a sum for each permutation; or sums for the shifts drawn."""
+        by_fft = 15.0 * n * float(np.log2(n + 1)) * c
+        return by_fft + n_permutations * c if DEVICES[name].host_threads else 2.0 * n * c * min(n, n_permutations)
+
+    backend = open_device(device, operations, predicted, responses)
+    predicted, responses = (moved(X, backend) for X in (predicted, responses))
+    return predicted, responses if responses.dtype == predicted.dtype else backend.cast(responses, predicted.dtype)
 
 
 def _changes(
@@ -200,7 +206,7 @@ def _changes(
     folds = [row_numbers(own) for own in np.split(units, first[1:])]
     y, prediction = (_centred(b, side, folds, columns) for side in (y, prediction))
     starts = np.cumsum(lengths) - lengths  # row starts[u] + s stands for unit u shifted by s
-    if b is HOST:
+    if b.kind.host_threads:
         sums, gathered = _all_shifts(y, prediction, starts, lengths), len(units)
 
         def of_folds(rows: Integers) -> Double:

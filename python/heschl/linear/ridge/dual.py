@@ -16,7 +16,6 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.host import HOST
 from heschl.linear.ridge.normal import NormalEquations, Scaling, refuse_large_means, refuse_no_rows
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, device_blocks, n_workers
@@ -40,7 +39,7 @@ class Dual:
         self.bounds = list(parts)
         self.sizes = [int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.ranges]
         self.backend = problem.X.backend
-        self.side_by_side = self.backend is HOST and sum(self.sizes) <= self.SIDE_BY_SIDE_ROWS
+        self.side_by_side = self.backend.kind.host_threads and sum(self.sizes) <= self.SIDE_BY_SIDE_ROWS
         features = problem.X.expanded()  # X X' is a product of frames with frames
         self.H = H = self.backend.get(features)
         if not problem.standardize:

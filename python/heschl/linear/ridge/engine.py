@@ -11,7 +11,8 @@ import numpy as np
 
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.host import HOST
+from heschl.linear.device.devices import DEVICES
+from heschl.linear.device.host import CPU
 from heschl.linear.device.place import memory_limit
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.ridge.leave_out import merged
@@ -39,24 +40,22 @@ class FitOptions:
     small_in_float64 : bool
         Whether small float32 problems are fitted in float64.
     device : str
-        "cpu", "cuda", or "auto".
+        "auto" or a name in `heschl.linear.device.devices.DEVICES`.
     tf32 : bool
-        Whether products of float32 may round to 10 bits on a GPU.
+        Whether products of float32 may round their factors to 10 bits, where the device has such products.
     """
 
     solver: str = "auto"
     memory_limit: float | None = None
     small_in_float64: bool = True
-    device: str = "cpu"
+    device: str = CPU.name
     tf32: bool = False
 
     def backend(self, size: FitSize, problem: Problem) -> Backend:
-        """Where to compute: where the data lie, if that is a GPU; else as asked (`solvers.place`)."""
-        if problem.X.backend is HOST and place(self.device, size, self.solver) == "cpu":
-            return HOST
-        from heschl.linear.device.cuda import cuda_backend
-
-        return cuda_backend(tf32=self.tf32)
+        """Return where to compute: where the data lie, if on a device; else as asked (`solvers.place`)."""
+        where = problem.X.backend.kind
+        kind = where if where.remote else DEVICES[place(self.device, size, self.solver)]
+        return kind.open(self.tf32)
 
 
 def in_blocks(
@@ -81,9 +80,8 @@ def in_blocks(
     size = FitSize.of(problem, parts, n_sets, n_alphas)
     backend = options.backend(size, problem)
     problem = replace(problem, X=problem.X.to(backend))
-    if backend is not HOST:  # kernels there read words through their runs: products are of frames
-        size = replace(size, device=backend.name, n_products=size.n_rows)
-    limit, left_out = memory_limit(backend, options.memory_limit), left_out and backend is HOST
+    size = replace(size, device=backend.kind.name, n_products=size.n_products if backend.kind.by_word else size.n_rows)
+    limit = memory_limit(backend, options.memory_limit)
     method, block = choose_solver(size, options.solver, limit, left_out=left_out)
     if options.small_in_float64 and method.operations(size) < SMALL_OPERATIONS:
         problem = problem.in_float64()
@@ -118,7 +116,7 @@ def _blocks(
                 with one_blas_thread() if solver.side_by_side else nullcontext():
                     out.append((targets[some], work(part, solver, targets[some])))
             except MemoryError as error:
-                if problem.X.backend is HOST:
+                if not problem.X.backend.kind.remote:
                     raise
                 raise MemoryError(
                     f"{error}, with {min(block, len(targets))} of {len(targets)} targets at a time by {method.name!r}; "

@@ -36,7 +36,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 class Krylov(Primal):
     """All training sets of one problem by Krylov spaces from their moments."""
 
-    SMALL = 0  # products are as wide as the machine
+    SIDE_BY_SIDE_COLUMNS = 0  # products are as wide as the machine
 
     def scratch(self) -> Scratch:
         """Return nothing: a training set makes its operator, and X'X only where it has to be factored."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.device.arrays import Array, Bounds, Double, Float
-from heschl.linear.device.host import HOST
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import worth_threads
 from heschl.linear.moments.lagged import LaggedMoments
@@ -191,12 +191,7 @@ class _EighTrained(Trained):
 def _worth_threads(problem: Problem) -> bool:
     """Whether a few training sets take longer than starting threads for them."""
     (n, d), p, c = problem.X.shape, problem.n_columns, problem.y.shape[1]
-    return problem.X.backend is HOST and worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1
-
-
-# p³ each, in such units. On two CPU cores 12 to 18 Cholesky factorisations; on a GPU products are two orders of
-# magnitude faster, a reduction to tridiagonal form, bound by memory, one (a guess until bench/gpu.py measures it).
-EIGH_OPERATIONS = {"cpu": 7.5, "cuda": 75.0}
+    return problem.X.backend.kind.host_threads and worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1
 
 
 def primal_workers(size: FitSize) -> int:
@@ -225,7 +220,7 @@ def eigh_operations(size: FitSize) -> float:
     """Count the operations of an eigendecomposition for each training set."""
     p, c = float(size.n_columns), size.n_targets
     each = 2 * p * p * c + size.test_operations
-    return moment_operations(size) + size.n_sets * (p**3 * EIGH_OPERATIONS[size.device] + size.n_alphas * each)
+    return moment_operations(size) + size.n_sets * (p**3 * DEVICES[size.device].eigh_slowness + size.n_alphas * each)
 
 
 def eigh_bytes(size: FitSize) -> float:

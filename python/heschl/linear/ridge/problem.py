@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
-from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.masks import mask_groups, masked_moments
@@ -46,7 +45,7 @@ class Problem:
     def placed(self) -> Array:
         """The responses (n, c) where the features are."""
         b = self.X.backend
-        return self.y if b is HOST else b.put(self.y if self.there is None else self.there)
+        return b.put(self.y if self.there is None or not b.kind.remote else self.there)
 
     @property
     def n_columns(self) -> int:
@@ -74,7 +73,7 @@ class Problem:
         groups = mask_groups(self.y)
         if len(groups) == 1 and groups[0][1].all():
             return [(groups[0][0], self)]
-        whole = len(groups) > 1 and self.X.backend is HOST  # on a device a pass over the data costs next to nothing
+        whole = len(groups) > 1 and not self.X.backend.kind.cheap_passes
         features = replace(self, y=self.y[:, :0], there=None).moments(parts) if whole else None
         return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
@@ -91,7 +90,7 @@ class Problem:
     def gathered(self, parts: Sequence[Bounds]) -> tuple[Array, list[LaggedMoments]]:
         """The responses where the features are, and the moments of each part."""
         b = self.X.backend
-        if b is HOST:
+        if not b.kind.remote:
             return self.y, self.moments(parts)
         shift = Shift.near_mean(self.X, self.y)
         with ThreadPoolExecutor(1) as pool:  # responses travel while X'X is summed

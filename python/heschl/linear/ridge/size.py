@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heschl.linear.device.arrays import Bounds
+from heschl.linear.device.devices import DEVICES
+from heschl.linear.device.host import CPU
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.problem import Problem
 
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
-# Rows, products and matrices that kernels on a device hold at a time beside what is counted (csrc/cuda/device.hpp).
-DEVICE_BLOCKS = 3 * (256 << 20)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FitSize:
     itemsize : int
         Bytes of a number.
     device : str
-        "cpu" or "cuda": where it is to be done.
+        Where it is to be done: a name in `heschl.linear.device.devices.DEVICES`.
     """
 
     n_rows: int
@@ -50,7 +50,7 @@ class FitSize:
     n_sets: int
     standardize: bool
     itemsize: int
-    device: str = "cpu"
+    device: str = CPU.name
 
     @classmethod
     def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> FitSize:
@@ -89,13 +89,13 @@ def moment_bytes(size: FitSize) -> float:
 
 
 def device_blocks(size: FitSize) -> float:
-    """Count the bytes of the blocks that kernels on a device hold."""
-    return DEVICE_BLOCKS if size.device == "cuda" else 0.0
+    """Count the bytes of the blocks that kernels of the device hold."""
+    return float(DEVICES[size.device].blocks_bytes)
 
 
 def n_workers(size: FitSize, order: float, most: int, items: int) -> int:
     """Training sets, or λ, of p × p or n × n matrices that are solved side by side, by threads."""
-    return min(n_threads(), items) if order <= most and size.device == "cpu" else 1
+    return min(n_threads(), items) if order <= most and DEVICES[size.device].host_threads else 1
 
 
 # Weights of several λ are scored together, so that the design, or the test rows' X'X, is gone through once for all of

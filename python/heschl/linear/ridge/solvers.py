@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heschl.checks import InputError, check_choice
+from heschl.linear.device import place as devices
 from heschl.linear.device.arrays import Bounds
-from heschl.linear.device.place import pays_on_gpu
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.ridge.dual import Dual, dual_bytes, dual_operations
 from heschl.linear.ridge.krylov import Krylov
 from heschl.linear.ridge.leave_out import (
@@ -40,8 +41,8 @@ from heschl.linear.ridge.size import FitSize
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.crossval.path.Solver`.
 
-    `all_at_once`: all parts are one training set (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on a
-    GPU, too.
+    `all_at_once`: all parts are one training set (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on every
+    device, not on the host alone.
     """
 
     name: str
@@ -73,17 +74,19 @@ LEFT_OUT: Mapping[str, Method] = {
 
 
 def place(device: str, size: FitSize, solver: str) -> str:
-    """Give "cpu" or "cuda": as asked for, with "auto" a GPU where it pays."""
-    return "cuda" if device == "cuda" or (device == "auto" and _worth_a_gpu(size, solver)) else "cpu"
+    """Return the name of the device for a fit: as asked for, or for "auto" the one where it is done first."""
+
+    def operations(name: str) -> float:
+        methods = [method for method in _methods(solver, name) if method.on_device]
+        return min((method.operations(replace(size, device=name)) for method in methods), default=0.0)
+
+    return devices.place(device, operations)
 
 
-def _worth_a_gpu(size: FitSize, solver: str) -> bool:
-    methods = [method for method in SOLVERS.values() if solver in ("auto", method.name) and method.on_device]
-    here, there = (
-        min((method.operations(replace(size, device=device)) for method in methods), default=0.0)
-        for device in ("cpu", "cuda")
-    )
-    return pays_on_gpu(here, there)
+def _methods(solver: str, device: str, *, left_out: bool = False) -> list[Method]:
+    """Rows of the tables that run on a device."""
+    methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
+    return [m for m in methods if solver in ("auto", m.name) and (m.on_device or not DEVICES[device].remote)]
 
 
 def choose_solver(
@@ -99,11 +102,10 @@ def choose_solver(
         Where the method does not do what is asked, or nothing fits into the limit.
     """
     check_choice("solver", solver, ("auto", *SOLVERS))
-    methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
-    methods = [m for m in methods if solver in ("auto", m.name) and (size.device == "cpu" or m.on_device)]
+    methods = _methods(solver, size.device, left_out=left_out)
     if not methods:
-        there = [m.name for m in SOLVERS.values() if m.on_device]
-        raise InputError("solver", f"{solver!r} with device={size.device!r}", f'"auto" or one of {there}')
+        others = [m.name for m in SOLVERS.values() if m.on_device]
+        raise InputError("solver", f"{solver!r} with device={size.device!r}", f'"auto" or one of {others}')
     blocks = {m: _largest_block(m, size, memory_limit) for m in methods}
     possible = [m for m in methods if blocks[m] > 0]
     if not possible:

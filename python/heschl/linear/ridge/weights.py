@@ -12,8 +12,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.host import HOST
-from heschl.linear.device.place import backend_of
+from heschl.linear.device.place import backend_of, moved
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError
 
 # A float32 solve whose relative residual is above this is not returned. It bounds the error of the fit, not of
@@ -32,18 +31,15 @@ class Weights:
 
     def predict(self, X: Frames, ranges: Ranges, lags: range) -> Float:
         """Predictions (n_rows, c) for the rows of the ranges, in order, on the host."""
-        return X.backend.get(self.predict_there(X, ranges, lags))
+        return X.backend.get(self.predict_placed(X, ranges, lags))
 
-    def predict_there(self, X: Frames, ranges: Ranges, lags: range) -> Array:
-        """The same where X lies."""
+    def predict_placed(self, X: Frames, ranges: Ranges, lags: range) -> Array:
+        """Predict where X lies."""
         return X.predict(self.on(X.backend).values, self.shift, self.intercept, ranges, lags)
 
     def on(self, backend: Backend) -> Weights:
         """The same with the values elsewhere."""
-        own = backend_of(self.values)
-        if own == backend:
-            return self
-        return replace(self, values=own.get(self.values) if backend is HOST else backend.put(self.values))
+        return self if backend_of(self.values) == backend else replace(self, values=moved(self.values, backend))
 
     def coefficients(self, n_lags: int, dtype: DTypeLike) -> tuple[Array, Float]:
         """Weights (c, d, n_lags) where they lie, and intercepts (c,) on the host, for features less no shift."""
@@ -57,7 +53,7 @@ def squared_errors(sets: Sequence[Weights], X: Frames, y: Float, ranges: Ranges,
     """Σ (y - prediction)² over the rows of the ranges, (m, c), for m sets of weights of equal shift."""
     c, b = y.shape[1], X.backend
     only = X.spaces[0]
-    if b is HOST and X.dense is None:  # word by word: the kernel would go frame by frame
+    if b.kind.by_word and X.dense is None:  # word by word: the kernel would go frame by frame
         actual = y[row_numbers(ranges)].astype(np.float64)
         errors = (actual - weights.predict(X, ranges, lags) for weights in sets)
         return np.array([np.einsum("tc,tc->c", error, error) for error in errors])
@@ -93,7 +89,7 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
         raise np.linalg.LinAlgError(f"{error}; alpha = {alpha:g} is too small beside X'X") from error
     if single:
         refuse_residual(equations, alpha, values, targets)
-    elif b is not HOST and not b.finite(values):  # a pivot of exactly 0 may pass there
+    elif not b.kind.reports_singular and not b.finite(values):  # a pivot of exactly 0 may pass there
         raise np.linalg.LinAlgError(f"X'X + alpha I is singular; alpha = {alpha:g} is too small beside X'X")
     return values
 
