@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_alphas, check_design_size, check_lags, check_responses
+from heschl.checks import InputError
 from heschl.linear.crossval.path import Progress, solve_chosen
 from heschl.linear.crossval.scores import SCORES, score_predictions
-from heschl.linear.design.frames import Frames
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.device.arrays import Bounds, Double
-from heschl.linear.device.place import check_device
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.primal import Primal
@@ -98,14 +97,12 @@ def joined_cv(
     >>> bool(0 < found.mean_squared_r[0] < 0.2)  # of pure noise
     True
     """
-    check_device(device)
-    features = Frames.of(X)
-    responses, _ = check_responses(y, len(features), features.dtype, "raise")
-    frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
-    check_design_size(len(frames), features.shape[1])
+    given = check_fit(X=X, y=y, lags=lags, alphas=alphas, device=device)
+    features, penalties = given.features, given.alphas
+    assert features is not None
     if n_folds < 2 or len(features) < 4 * n_folds:
         raise InputError("n_folds", f"{n_folds} for {len(features)} frames", "2 or more, of four frames and more each")
-    problem = Problem(features, responses, frames, "cross", True, standardize)
+    problem = Problem(features, given.responses, given.lags, "cross", True, standardize)
     size = FitSize.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
     problem = replace(problem, X=features.to(FitOptions("cholesky", device=device).backend(size, problem)))
     try:

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
 from heschl.linear.crossval.nested import NestedScores, nested_fit
 from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import FoldSums, check_score, pooled_of_folds
-from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import BOUNDARIES
-from heschl.linear.design.segments import fold_members, segment_bounds
-from heschl.linear.device.place import check_device
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 
@@ -79,15 +75,12 @@ def nested_cv_learned(
     >>> bool((found["first component"].r2 > 0.9).all())
     True
     """
-    check_device(device)
-    responses, _ = check_responses(y, len(np.asarray(y)), np.result_type(np.asarray(y), np.float32), missing)
-    frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
-    check_choice("boundary", boundary, BOUNDARIES)
     score = check_score("scoring", scoring)
-    n = len(responses)
-    bounds = segment_bounds(segments, n)
-    members = fold_members(folds, len(bounds), least=3)
-    parts = [bounds[inside] for inside in members]
+    given = check_fit(
+        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
+        alphas=alphas, memory_limit=memory_limit, device=device,
+    )  # fmt: skip
+    n, parts = len(given.responses.host), given.parts
     options = FitOptions(solver, memory_limit, False, device)
     scores: dict[str, list[NestedScores]] = {}
     for k, part in enumerate(parts):
@@ -96,10 +89,8 @@ def nested_cv_learned(
             train[start:stop] = False
         spaces = learn(k, train)
         for done, (name, make) in enumerate(spaces.items()):
-            X = Frames.of(make())
-            check_design_size(len(frames), X.shape[1])
-            problem = Problem(X, responses.astype(X.dtype, copy=False), frames, boundary, True, standardize)
-            found = nested_fit(problem, parts, penalties, score, alpha_per_target, None, options, outer=[k])
+            problem = Problem(*given.with_features(make()), given.lags, boundary, True, standardize)
+            found = nested_fit(problem, parts, given.alphas, score, alpha_per_target, None, options, outer=[k])
             scores.setdefault(name, []).append(found)
             if progress is not None:
                 progress(k * len(spaces) + done + 1, len(parts) * len(spaces))

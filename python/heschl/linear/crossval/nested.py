@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heschl.checks import check_alphas, check_choice, check_design_size, check_lags, check_responses
 from heschl.linear.crossval.path import (
     PathScores,
     PathSums,
@@ -26,12 +25,9 @@ from heschl.linear.crossval.path import (
     solve_chosen,
 )  # fmt: skip
 from heschl.linear.crossval.scores import FoldSums, Score, check_score, fold_squares, pooled_of_folds, r, r2
-from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import BOUNDARIES, row_numbers
-from heschl.linear.design.segments import fold_members, segment_bounds
+from heschl.linear.design.entrance import check_fit
+from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Bounds, Double, Float
-from heschl.linear.device.exchange import on_host, responses_there
-from heschl.linear.device.place import check_device
 from heschl.linear.device.threads import map_threads
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.problem import Problem
@@ -167,19 +163,15 @@ def nested_cv(
     >>> bool((scores.r2 > 0.99).all())
     True
     """
-    features = Frames.of(X)
-    check_device(device)
-    responses, _ = check_responses(on_host("y", y), len(features), features.dtype, missing)
-    frames, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
-    check_design_size(len(frames), features.shape[1])
-    check_choice("boundary", boundary, BOUNDARIES)
     score = check_score("scoring", scoring)
-    bounds = segment_bounds(segments, len(features))
-    parts = [bounds[inside] for inside in fold_members(folds, len(bounds), least=3)]
-    there = responses_there(y, features.dtype)
-    problem = Problem(features, responses, frames, boundary, True, standardize, there=there)
+    given = check_fit(
+        X=X, y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
+        alphas=alphas, memory_limit=memory_limit, device=device,
+    )  # fmt: skip
+    assert given.features is not None
+    problem = Problem(given.features, given.responses, given.lags, boundary, True, standardize)
     options = FitOptions(solver, memory_limit, False, device)
-    return nested_fit(problem, parts, penalties, score, alpha_per_target, progress, options)
+    return nested_fit(problem, given.parts, given.alphas, score, alpha_per_target, progress, options)
 
 
 def nested_fit(

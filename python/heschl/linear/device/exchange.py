@@ -63,7 +63,7 @@ def on_host(name: str, X: Any) -> Any:
     return backend_of(found).get(found)
 
 
-def responses_there(y: Any, dtype: DTypeLike) -> Array | None:
+def responses_on_device(y: Any, dtype: DTypeLike) -> Array | None:
     """Return responses that lie on a device as heschl's matrix (n, c) of a type, where they lie; None of any others."""
     if not on_device(y):
         return None

@@ -14,22 +14,18 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from heschl.checks import (
     InputError,
-    check_choice,
-    check_design_size,
-    check_labels,
-    check_lags,
     check_responses,
-    check_same_length,
 )
 from heschl.linear.crossval.fit import Fit
 from heschl.linear.crossval.scores import SCORES, score_predictions
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import BOUNDARIES, row_numbers, row_ranges
-from heschl.linear.design.segments import segment_bounds, segment_groups
+from heschl.linear.design.rows import row_numbers, row_ranges
+from heschl.linear.design.segments import segment_bounds
 from heschl.linear.device.arrays import Bounds, Float
-from heschl.linear.device.exchange import in_kind, on_device, on_host, responses_there
+from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
-from heschl.linear.device.place import AUTO, TF32, backend_of, check_device, open_device
+from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
@@ -66,39 +62,19 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     device: str
 
     def _checked(self, X: Any, y: Any, segments: Any, groups: Any) -> Data:
-        """Everything that can be wrong with parameters and data, before any work."""
-        lags = check_lags(self.lags, self.tmin, self.tmax, self.sfreq)
-        check_choice("boundary", self.boundary, BOUNDARIES)
-        check_device(self.device, self.dtype)
-        if self.memory_limit is not None and not self.memory_limit > 0:
-            raise InputError("memory_limit", repr(self.memory_limit), "bytes, more than 0, or None")
+        """Refuse all that can be wrong with parameters and data, before any work."""
         _check_feature_names(self, X, reset=True)
-        features = Frames.of(X, self._dtype())
-        n = len(features)
-        responses, single = check_responses(on_host("y", y), n, features.dtype, self.missing)
-        check_design_size(len(lags), features.shape[1])
-        labels = None if groups is None else check_labels("groups", groups)
-        if labels is not None:
-            check_same_length("groups", labels.size, n, "X")
-        bounds = segment_bounds(segments, n, labels)
-        self.n_features_in_ = features.shape[1]
-        problem = Problem(
-            features, responses, lags, self.boundary, self.fit_intercept, self.standardize,
-            there=responses_there(y, features.dtype),
+        given = check_fit(
+            X=X, y=y, lags=self.lags, tmin=self.tmin, tmax=self.tmax, sfreq=self.sfreq, segments=segments,
+            groups=groups, boundary=self.boundary, missing=self.missing, memory_limit=self.memory_limit,
+            dtype=self.dtype, device=self.device,
         )  # fmt: skip
-        return Data(problem, bounds, segment_groups(labels, bounds, n), single, X)
-
-    def _dtype(self) -> DTypeLike | None:
-        if self.dtype is None:
-            return None
-        if self.dtype == TF32:
-            return np.dtype(np.float32)
-        try:
-            name = np.dtype(self.dtype).name
-        except TypeError:
-            name = str(self.dtype)
-        check_choice("dtype", name, ("float32", "float64"))
-        return np.dtype(name)
+        assert given.features is not None
+        self.n_features_in_ = given.features.shape[1]
+        problem = Problem(
+            given.features, given.responses, given.lags, self.boundary, self.fit_intercept, self.standardize
+        )
+        return Data(problem, given.bounds, given.groups, given.single, X)
 
     @property
     def _options(self) -> FitOptions:

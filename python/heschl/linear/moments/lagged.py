@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from heschl.checks import InputError, check_choice, check_design_size, check_lags, check_matrix, check_same_length
+from heschl.checks import InputError, check_design_size, check_matrix, check_same_length
 from heschl.linear.design.chunks import chunks, fingerprints
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import BOUNDARIES, row_ranges
-from heschl.linear.design.segments import fold_members, segment_bounds
+from heschl.linear.design.rows import row_ranges
+from heschl.linear.design.segments import fold_members
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
 from heschl.linear.moments.gather import row_sums
 from heschl.linear.moments.margins import Margins
@@ -260,11 +261,10 @@ class LaggedMoments(LaggedSums):
 def _checked(
     X: Any, y: Any, lags: Any, segments: Any, boundary: str, ids: Any
 ) -> tuple[range, Bounds, NDArray[Any] | None]:
-    """Lags, segments and names, checked before any data is read."""
-    window = check_lags(lags, None, None, None)
-    check_choice("boundary", boundary, BOUNDARIES)
+    """Check lags, segments and names before any data is read."""
     n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
-    bounds = segment_bounds(segments, n)
+    given = check_fit(n_frames=n, lags=lags, segments=segments, boundary=boundary)
+    window, bounds = given.lags, given.bounds
     names = None if ids is None else np.asarray(ids)
     if names is not None and (names.shape != (len(bounds),) or names.dtype.kind not in "iuU"):
         raise InputError("ids", f"shape {names.shape}, type {names.dtype}", f"{len(bounds)} whole numbers or words")

@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_count, check_design_size, check_lags, check_matrix
+from heschl.checks import InputError, check_count
 from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import SUMS, FoldSums, Score, check_score
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Array, Double, Ranges
-from heschl.linear.device.exchange import on_host, responses_there
-from heschl.linear.device.place import check_device, open_device
+from heschl.linear.device.place import open_device
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls.distribution import NullDistribution
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
@@ -115,27 +114,20 @@ def null_refit(
     >>> bool(found.p_values[0] == 0.01), bool(abs(found.null.mean()) < 0.1)
     (True, True)
     """
-    check_device(device)
-    features = Frames.of(X)
-    responses = check_matrix("y", on_host("y", y), features.dtype)
-    if len(features) != len(responses):
-        raise InputError("y", f"{len(responses)} rows", f"{len(features)}, as many as X")
-    window = check_lags(lags, None, None, None)
-    check_design_size(len(window), features.shape[1])
     score = check_score("statistic", statistic)
     check_count("n_permutations", n_permutations, 1)
-    bounds = segment_bounds(segments, len(features))
-    fold = fold_numbers(folds, len(bounds), 2)
-    penalties = _penalties(alphas, int(fold.max()) + 1, responses.shape[1])
+    given = check_fit(X=X, y=y, lags=lags, segments=segments, folds=folds, least_folds=2, device=device)
+    features, bounds, fold, c = given.features, given.bounds, given.folds, given.responses.host.shape[1]
+    assert features is not None
+    penalties = _penalties(alphas, int(fold.max()) + 1, c)
     permuter = Permuter.of(bounds, fold, groups, sessions)
     permuter.tell(n_permutations)
     rng = np.random.default_rng(random_state)
     moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
-    operations = _operations(features, len(window), responses.shape[1], penalties, n_permutations)
+    operations = _operations(features, len(given.lags), c, penalties, n_permutations)
     features = features.to(open_device(device, lambda _: operations, features.spaces[0].values))
-    there = responses_there(y, features.dtype)
     keep = None if permuter.keep.all() else permuter.keep
-    problem = Problem(features, responses, window, standardize=standardize, keep=keep, there=there)
+    problem = Problem(features, given.responses, given.lags, standardize=standardize, keep=keep)
 
     def scores(at: Problem) -> Double:
         of_fold = [bounds[fold == k] for k in range(len(penalties))]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.design.frames import Frames
+from heschl.linear.design.responses import Responses
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
-from heschl.linear.device.place import backend_of
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.masks import mask_groups, masked_moments
 from heschl.linear.moments.shift import Shift
@@ -21,16 +21,29 @@ from heschl.linear.moments.shift import Shift
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted, and how.
+    """What is fitted, and how; n frames, d features, c targets.
 
-    `segments` (S, 2) are given where the parts that a fit is cut into are blocks of them and not whole segments.
-    `keep` (n,) marks the rows whose responses are known, where some are not; `features` are then the moments of the
-    features of each part over all rows, for `moments` to take away from. `there` are the responses on a
-    device, if they came from there. `tol` is the tolerance of solvers that have one, where users name it.
+    Attributes
+    ----------
+    X : Frames
+        (n, d).
+    responses : Responses
+        (n, c) in the precision of X; an array on the host may be given for them.
+    lags : range
+    boundary : {"zero", "drop", "cross"}
+    fit_intercept, standardize : bool
+    segments : ndarray of shape (S, 2), optional
+        Given where the parts that a fit is cut into are blocks of segments and not whole ones.
+    keep : ndarray of shape (n,), optional
+        Marks the rows whose responses are known, where some are not.
+    features : sequence of LaggedMoments, optional
+        Where some are not: moments of the features of each part over all rows, for `moments` to take away from.
+    tol : float, optional
+        The tolerance of solvers that have one, where users name it.
     """
 
-    X: Frames  # (n, d)
-    y: Float  # (n, c), same dtype
+    X: Frames
+    responses: Responses
     lags: range
     boundary: str = "zero"
     fit_intercept: bool = True
@@ -38,14 +51,17 @@ class Problem:
     segments: Bounds | None = None
     keep: NDArray[np.bool_] | None = None
     features: Sequence[LaggedMoments] | None = None
-    there: Array | None = None
     tol: float | None = None
 
+    def __post_init__(self) -> None:
+        """Take an array on the host for responses."""
+        if not isinstance(self.responses, Responses):
+            object.__setattr__(self, "responses", Responses(self.responses))
+
     @property
-    def placed(self) -> Array:
-        """The responses (n, c) where the features are."""
-        b = self.X.backend
-        return b.put(self.y if self.there is None or not b.kind.remote else self.there)
+    def y(self) -> Float:
+        """The responses on the host, (n, c)."""
+        return self.responses.host
 
     @property
     def n_columns(self) -> int:
@@ -59,14 +75,11 @@ class Problem:
 
     def in_float64(self) -> Problem:
         """The same in double precision."""
-        there = None if self.there is None else backend_of(self.there).cast(self.there, np.float64)
-        return replace(self, X=self.X.astype(np.float64), y=self.y.astype(np.float64), features=None, there=there)
+        return replace(self, X=self.X.astype(np.float64), responses=self.responses.astype(np.float64), features=None)
 
     def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
         """The same for some of the responses."""
-        some = np.arange(self.y.shape[1])[targets]
-        there = None if self.there is None else backend_of(self.there).columns(self.there, some)
-        return replace(self, y=np.ascontiguousarray(self.y[:, targets]), there=there)
+        return replace(self, responses=self.responses.columns(targets))
 
     def by_mask(self, parts: Sequence[Bounds]) -> list[tuple[NDArray[np.int64], Problem]]:
         """The problem, or where responses are missing (NaN) one for each group of targets that lack the same rows."""
@@ -74,7 +87,7 @@ class Problem:
         if len(groups) == 1 and groups[0][1].all():
             return [(groups[0][0], self)]
         whole = len(groups) > 1 and not self.X.backend.kind.cheap_passes
-        features = replace(self, y=self.y[:, :0], there=None).moments(parts) if whole else None
+        features = replace(self, responses=Responses(self.y[:, :0])).moments(parts) if whole else None
         return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
     def ranges(self, bounds: Bounds) -> Ranges:
@@ -94,7 +107,7 @@ class Problem:
             return self.y, self.moments(parts)
         shift = Shift.near_mean(self.X, self.y)
         with ThreadPoolExecutor(1) as pool:  # responses travel while X'X is summed
-            arriving = pool.submit(lambda: self.placed)
+            arriving = pool.submit(lambda: self.responses.on(b))
             none = Shift(shift.features, shift.targets[:0])
             features = self._of_rows(parts, b.empty((len(self.y), 0), self.y.dtype), none)
             y = arriving.result()
