@@ -22,6 +22,7 @@ from heschl.linear.nulls.exchange import exchange_test
 from heschl.linear.nulls.permutation import permutation_test
 from heschl.linear.nulls.refitted import null_refit
 from heschl.linear.nulls.shifted import null_scores
+from heschl.linear.pickles import publish
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CrossedMean", "CudaStatus", "FeatureSpaces", "JoinedScores",
@@ -31,3 +32,5 @@ __all__ = [
     "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "subject_mean",
     "unique_variance",
 ]  # fmt: skip
+
+publish(__name__, [globals()[name] for name in __all__])

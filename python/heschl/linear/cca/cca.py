@@ -20,6 +20,7 @@ from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
 from heschl.linear.device.place import backend_of, check_device, open_device
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.moments.formulas import column_correlations
+from heschl.linear.pickles import with_defaults
 
 if TYPE_CHECKING:
     from heschl.linear.moments.lagged import LaggedMoments
@@ -102,6 +103,10 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.standardize = standardize
         self.cv = cv
         self.device = device
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of this or an older version."""
+        super().__setstate__(with_defaults(type(self), state))
 
     def fit(
         self, X: ArrayLike, Y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None

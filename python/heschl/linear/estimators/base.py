@@ -27,6 +27,7 @@ from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.moments.formulas import mean_of_defined
+from heschl.linear.pickles import with_defaults
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
@@ -101,13 +102,21 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return in_kind(coef, X), there
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled or copied: of a model on a device one on the host, to be read where there is none."""
+        """Return what is pickled or copied: plain arrays, on the host, to be read where there is no device."""
         state = dict(super().__getstate__())
         if "_weights" in state:
-            state["_weights"] = self._weights.on(HOST)
-            if state["_weights"] is not self._weights:
-                state["coef_"], state["intercept_"] = self._coefficients(state["_weights"], None)
+            weights = self._weights.on(HOST)
+            if weights is not self._weights:
+                state["coef_"], state["intercept_"] = self._coefficients(weights, None)
+            state["_weights"] = vars(weights)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave, in this or an older version (whose weights were an object)."""
+        state = with_defaults(type(self), state)
+        if isinstance(state.get("_weights"), dict):
+            state["_weights"] = Weights(**state["_weights"])
+        super().__setstate__(state)
 
     def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
         """Predicted responses, without a design.
