@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice, check_count, check_responses
+from heschl.checks import InputError, check_choice, check_count
 from heschl.linear.crossval.nested import nested_cv
 from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import SCORES, SUMS, FoldSums, Score
-from heschl.linear.design.frames import Frames
+from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.permuter import Move, Permuter
-from heschl.linear.design.segments import fold_numbers, segment_bounds
 from heschl.linear.device.arrays import Double, Float
-from heschl.linear.device.exchange import on_host
 from heschl.linear.moments.formulas import quotient
 from heschl.linear.nulls.distribution import NullDistribution
 
@@ -153,11 +151,12 @@ def exchange_test(
     score = EXCHANGE_STATISTICS[statistic]
     check_count("n_permutations", n_permutations, 1)
     layers = {name: list(own) if isinstance(own, (list, tuple)) else [own] for name, own in spaces.items()}
-    n = len(Frames.of(next(iter(layers.values()))[0]))
-    responses, _ = check_responses(on_host("y", y), n, np.result_type(np.asarray(on_host("y", y)), np.float32), missing)
-    bounds = segment_bounds(segments, n)
-    fold = fold_numbers(folds, len(bounds), 3)
-    permuter = Permuter.of(bounds, fold, groups, sessions)
+    given = check_fit(
+        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
+        alphas=alphas, memory_limit=memory_limit, device=device,
+    )  # fmt: skip
+    responses = given.responses.host
+    permuter = Permuter.of(given.bounds, given.folds, groups, sessions)
     permuter.tell(n_permutations)
     rng = np.random.default_rng(random_state)
     moves = [permuter.identity(), *(permuter.draw(rng) for _ in range(n_permutations))]
