@@ -179,7 +179,7 @@ def test_missing_responses_and_one_penalty_for_all() -> None:
         exchange_test({"a": X}, y, n_permutations=19, **how)
 
 
-@pytest.mark.parametrize("statistic", exchange.EXCHANGE_STATISTICS)
+@pytest.mark.parametrize("statistic", exchange.statistics())
 def test_every_statistic_finds_a_planted_effect(statistic: str) -> None:
     X, y, lengths, fold = world(4, c=3)
     y[:, 0] += X[0][:, 1]

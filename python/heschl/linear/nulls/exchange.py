@@ -40,7 +40,13 @@ def pooled_covariance(sums: FoldSums) -> Double:
 
 # A statistic to test by and none to choose a penalty by: the larger the weights, the larger it is.
 COVARIANCE = Score("covariance", "covariance", covariance, pooled=pooled_covariance)
-EXCHANGE_STATISTICS: Mapping[str, Score] = {COVARIANCE.name: COVARIANCE, **SCORES}
+
+
+def statistics() -> dict[str, Score]:
+    """Return what may be tested by name: the covariance, and every score of the table."""
+    return {COVARIANCE.name: COVARIANCE, **SCORES}
+
+
 # Bytes that permuted responses and their predictions may take; a fit takes its own memory beside.
 RESPONSE_BYTES = 1 << 30
 # Copies of permuted responses that are held at a time: as given, in the fit, predicted, and in sums.
@@ -147,8 +153,8 @@ def exchange_test(
     """
     if not isinstance(spaces, Mapping) or not spaces:
         raise InputError("spaces", repr(spaces)[:60], "a mapping of names to features, or to lists of features")
-    check_choice("statistic", statistic, tuple(EXCHANGE_STATISTICS))
-    score = EXCHANGE_STATISTICS[statistic]
+    check_choice("statistic", statistic, tuple(statistics()))
+    score = statistics()[statistic]
     check_count("n_permutations", n_permutations, 1)
     layers = {name: list(own) if isinstance(own, (list, tuple)) else [own] for name, own in spaces.items()}
     given = check_fit(
