@@ -24,6 +24,15 @@ class InputError(ValueError):
         What should have been there.
     advice : str
         What to do about it, a whole sentence, or nothing.
+
+    Examples
+    --------
+    >>> from heschl import InputError, LaggedRidge
+    >>> try:
+    ...     LaggedRidge(lags=[0, 2, 4]).fit([[1.0], [2.0]], [1.0, 2.0])
+    ... except InputError as error:
+    ...     print(error.argument, "|", error.expected, "|", error.advice)
+    lags | consecutive ascending lags | Use range(0, 5).
     """
 
     def __init__(self, argument: str, found: str, expected: str, advice: str = "") -> None:

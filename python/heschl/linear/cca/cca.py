@@ -76,6 +76,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl import CCA
     >>> rng = np.random.default_rng(0)
     >>> shared = rng.standard_normal((500, 1))
     >>> X = np.hstack([shared + 0.1 * rng.standard_normal((500, 1)), rng.standard_normal((500, 3))])
@@ -219,7 +221,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _complement(self._y_back, self._y_top, self._n)
 
     def transform(self, X: ArrayLike, Y: ArrayLike | None = None, *, part: str = "top") -> Any:
-        """Give the variates of new rows: of X, or (of X, of Y).
+        """Project new rows on the variates: those of X, or of both sides.
 
         Parameters
         ----------
@@ -239,7 +241,18 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return x, _apply("Y", Y, self.y_mean_, self._weights("y", part))
 
     def split_features(self, X: ArrayLike) -> tuple[Double, Double]:
-        """Split features into what the canonical variates carry and what is left: both (n, d), their sum X."""
+        """Split features into what the canonical variates carry of them and what is left.
+
+        Parameters
+        ----------
+        X : (n, d) array-like
+            Features of the first side.
+
+        Returns
+        -------
+        carried, left : (n, d) arrays of float64
+            Their sum is X.
+        """
         check_is_fitted(self)
         values = np.asarray(on_host("X", X), dtype=np.float64)
         shared = self.transform(values) @ self.x_loadings_ + self.x_mean_
@@ -261,14 +274,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return x, y
 
     def penalties(self) -> tuple[float, float]:
-        """Give `reg` of X and of Y."""
+        """Return `reg` of X and of Y."""
         a, b = np.broadcast_to(np.asarray(self.reg, dtype=np.float64), 2).tolist()
         if not all(np.isfinite(value) and value >= 0 for value in (a, b)):
             raise InputError("reg", repr(self.reg), "a penalty of 0 or more, or one for each side")
         return a, b
 
     def cut(self) -> dict[str, Any]:
-        """Give how a side is cut, for `whiten`."""
+        """Return how a side is cut, for `whiten`."""
         return {"rank_tol": self.rank_tol, "pca": self.pca, "standardize": self.standardize}
 
     def _count(self, a: Whitened, b: Whitened, n: int) -> int:
@@ -281,14 +294,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )  # fmt: skip
         forced = a.rank + b.rank - (n - 1)
         if forced > 0 and not any(self.penalties()):
-            said = f"{forced} correlations are 1 whatever the data: {a.rank} + {b.rank} directions in {n} rows"
+            found = f"{forced} correlations are 1 whatever the data: {a.rank} + {b.rank} directions in {n} rows"
             warnings.warn(
-                said + "; give a penalty (reg) or fewer principal components (pca)", UserWarning, stacklevel=4
+                found + "; give a penalty (reg) or fewer principal components (pca)", UserWarning, stacklevel=4
             )
         count = min(self.n_components, a.rank, b.rank)
         if count < self.n_components:
-            said = f"{count} components, not {self.n_components}: X has rank {a.rank} and Y {b.rank}"
-            warnings.warn(said, UserWarning, stacklevel=4)
+            found = f"{count} components, not {self.n_components}: X has rank {a.rank} and Y {b.rank}"
+            warnings.warn(found, UserWarning, stacklevel=4)
         return count
 
 
@@ -357,7 +370,9 @@ def held_out_correlations(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from heschl import CCA
+    >>> from heschl.linear import held_out_correlations
     >>> rng = np.random.default_rng(0)
     >>> X, Y = rng.standard_normal((300, 5)), rng.standard_normal((300, 5))
     >>> Y[:, 0] = X[:, 0]

@@ -69,6 +69,8 @@ def cca_grid(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl import cca_grid
     >>> rng = np.random.default_rng(0)
     >>> layers = {str(i): rng.standard_normal((100, 3)) for i in range(2)}
     >>> found = cca_grid(layers, layers, n_components=2)

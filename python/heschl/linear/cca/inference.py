@@ -38,6 +38,17 @@ class PermutedCorrelations:
         first, conservative for those after it (which compete with a smaller null); controls the family-wise error.
     null : (m,) array
         Largest correlation of each permutation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl import CCA
+    >>> from heschl.linear import permuted_correlations
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 3))
+    >>> found = permuted_correlations(CCA(2), X, X[:, :2], segments=[20] * 10, n_permutations=19, random_state=0)
+    >>> found.correlations.round(6).tolist(), found.p_values.tolist(), found.null.shape
+    ([1.0, 1.0], [0.05, 0.05], (19,))
     """
 
     correlations: Double
@@ -57,7 +68,7 @@ def permuted_correlations(
     random_state: int | np.random.Generator | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PermutedCorrelations:
-    """Ask whether two sides correlate more than sides do that have nothing to do with each other.
+    """Test whether two sides correlate more than sides that have nothing to do with each other.
 
     Whole segments of Y are exchanged among those of nearly the same length, so that rows keep their neighbours and
     their time since the onset of the segment: what all segments have in common belongs to H₀. Segments are cut into
@@ -81,6 +92,10 @@ def permuted_correlations(
     progress : callable, optional
         Called with (permutations done, in all).
 
+    Returns
+    -------
+    PermutedCorrelations
+
     Raises
     ------
     InputError
@@ -93,7 +108,9 @@ def permuted_correlations(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from heschl import CCA
+    >>> from heschl.linear import permuted_correlations
     >>> rng = np.random.default_rng(0)
     >>> X, Y = rng.standard_normal((200, 4)), rng.standard_normal((200, 4))
     >>> Y[:, 0] += X[:, 0]

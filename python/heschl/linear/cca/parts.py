@@ -35,6 +35,19 @@ class SharedParts:
         Fitted to the rows (or words) it was given.
     spoken : (n,) array of bool
         Rows with a word.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl import CCA
+    >>> from heschl.linear import SharedParts
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((300, 1))
+    >>> A, B = (shared + 0.3 * rng.standard_normal((300, 3)) for _ in range(2))
+    >>> parts = SharedParts.learn(CCA(1), A, B, train=np.arange(300) < 200)
+    >>> top, rest = (parts.features("a", A, part) for part in ("top", "rest"))
+    >>> top.shape, rest.shape, bool(parts.held_out(A, B, np.arange(300) >= 200)[0] > 0.9)
+    ((300, 1), (300, 2), True)
     """
 
     cca: CCA
@@ -78,7 +91,7 @@ class SharedParts:
     def features(
         self, side: str, X: NDArray[Any], part: str, coords: str = "variates", k: int | None = None
     ) -> NDArray[Any]:
-        """Give a part of one side's features, for all rows, in their precision.
+        """Compute a part of one side's features, for all rows, in their precision.
 
         Parameters
         ----------
@@ -138,7 +151,7 @@ def level(X: NDArray[Any], rows: Rows, words: Words | None) -> Double:
 
 
 def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0.0) -> NDArray[Any]:
-    """Take out of a layer what is linear in another: context beyond the words themselves, of a layer and layer 0.
+    """Remove from a layer what is linear in another: with layer 0, what is left is context beyond the words themselves.
 
     The regression X ≈ base W + b is learned on the training rows.
 
@@ -146,6 +159,7 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
     ----------
     X, base : (n, d) arrays
     train : (n,) array of bool
+        Rows that the regression is learned from.
     reg : float
         Ridge penalty on W, in units of the sums of squares of `base`: for embeddings nearly as many as words.
 
@@ -153,6 +167,21 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
     -------
     (n, d) array
         X - base W - b, in the precision of X; of mean 0 on the training rows.
+
+    Raises
+    ------
+    InputError
+        Where `base` does not vary on the training rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import residual
+    >>> rng = np.random.default_rng(0)
+    >>> words, context = rng.standard_normal((2, 300, 2))
+    >>> left = residual(words @ [[1.0, 2.0], [0.5, 0.0]] + context, words, np.arange(300) < 200)
+    >>> bool(np.abs(left[200:] - context[200:]).mean() < 0.2)
+    True
     """
     own, of = np.asarray(X[train], dtype=np.float64), np.ascontiguousarray(base[train], dtype=np.float64)
     side = whiten("base", of, reg=reg)
@@ -174,7 +203,7 @@ def probe(
     n_components: int = 50,
     side: str = "probe",
 ) -> NDArray[Any]:
-    """Give what some features say of the shared part: their canonical variates with it, as features.
+    """Compute what a set of features says of the shared part: its canonical variates with that part, as features.
 
     Parameters
     ----------
@@ -200,6 +229,17 @@ def probe(
     ------
     InputError
         For side "shared" with all of its components, and as `CCA.fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import probe
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((200, 4))
+    >>> semantic = np.hstack([shared[:, :1], rng.standard_normal((200, 2))])  # knows one of four dimensions
+    >>> found = probe(shared, semantic, np.arange(200) < 150, spoken=np.ones(200, bool), n_components=1)
+    >>> found.shape, bool(abs(np.corrcoef(found[:, 0], shared[:, 0])[0, 1]) > 0.95)
+    ((200, 1), True)
     """
     check_choice("side", side, SIDES)
     if side == "shared" and n_components >= shared.shape[1]:

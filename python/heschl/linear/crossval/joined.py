@@ -37,6 +37,13 @@ class JoinedScores:
         λ with the highest r on each fold's validation half.
     mean_squared_r : (c,) array
         Mean over folds of r²: never below 0, and above 0 by chance alone. It is no R².
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import JoinedScores
+    >>> JoinedScores(r=np.array([[0.3], [-0.1]]), alpha=np.full((2, 1), 100.0)).mean_squared_r.round(3)
+    array([0.05])
     """
 
     r: Double
@@ -91,6 +98,8 @@ def joined_cv(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import joined_cv
     >>> rng = np.random.default_rng(0)
     >>> X, noise = rng.standard_normal((400, 3)), rng.standard_normal((400, 1))
     >>> found = joined_cv(X, noise, lags=range(2))

@@ -65,6 +65,8 @@ def nested_cv_learned(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import nested_cv_learned
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((300, 3)) * [1, 5, 1]
     >>> def principal(k, train):

@@ -36,7 +36,7 @@ from heschl.linear.ridge.training import Solver
 
 @dataclass(frozen=True)
 class NestedScores:
-    """What nested cross-validation found; K folds, c targets, n frames.
+    """Scores of nested cross-validation; K folds, c targets, n frames.
 
     Attributes
     ----------
@@ -66,6 +66,8 @@ class NestedScores:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import nested_cv
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((300, 2))
     >>> y = X[:, :1] + rng.standard_normal((300, 1))
@@ -134,6 +136,8 @@ def nested_cv(
         Penalties to choose from, all above 0.
     standardize : bool
         z-score the features with the statistics of each training set.
+    boundary : {"zero", "drop", "cross"}
+        What stands where a lag reaches out of its segment; see `heschl.LaggedRidge`.
     alpha_per_target : bool
         One λ for each target, or one for all.
     scoring : {"r2", "pooled_r2", "r", "r_squared"}
@@ -153,10 +157,12 @@ def nested_cv(
     Raises
     ------
     InputError
-        For bad shapes, NaN, folds that do not fit, penalties that are not positive.
+        For bad shapes, NaN, folds that do not fit, penalties that are not positive, and names that are not known.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import nested_cv
     >>> rng = np.random.default_rng(0)
     >>> X, lengths = rng.standard_normal((300, 2)), [30] * 10
     >>> scores = nested_cv(X, X[:, :1], segments=lengths, folds=np.arange(10) % 5, lags=range(2), alphas=[0.1, 10])

@@ -104,7 +104,7 @@ def check_fit(
     y : array-like of shape (n_frames,) or (n_frames, n_targets), optional
         None where there are no responses.
     n_frames : int, optional
-        Frames, where neither X nor y is given.
+        Frames, where X is not given; default: those of y.
     segments : array-like, optional
         Lengths of the segments in frames, or one label per frame. Default: the runs of equal `groups`, or one segment.
     groups : array-like of shape (n_frames,), optional

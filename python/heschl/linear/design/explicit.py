@@ -16,7 +16,7 @@ from heschl.linear.device.exchange import in_kind, on_device
 
 
 def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: ArrayLike | None = None) -> Any:
-    """Time-lagged copies of the features, side by side.
+    """Build the lagged design: time-lagged copies of the features, side by side.
 
     Column k · d + f of row t is ``X[t - lags[k], f]``, or 0 where that frame lies outside t's segment. A positive
     lag is the past of the stimulus.
@@ -42,6 +42,7 @@ def lagged_design(X: Any, lags: Sequence[int] | NDArray[np.int64], *, segments: 
 
     Examples
     --------
+    >>> from heschl import lagged_design
     >>> lagged_design([[1.0], [2.0], [3.0]], range(0, 2))
     array([[1., 0.],
            [2., 1.],

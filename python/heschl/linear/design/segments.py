@@ -87,7 +87,7 @@ def segment_groups(groups: ArrayLike | None, bounds: NDArray[np.int64], n: int) 
 
 
 def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[np.int64]:
-    """Fold of each segment: whole groups, balanced by frames (scikit-learn's ``GroupKFold``).
+    """Assign a fold to each segment: groups stay whole, folds are balanced by frames (scikit-learn's ``GroupKFold``).
 
     Parameters
     ----------
@@ -103,8 +103,14 @@ def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[
     ndarray of shape (n_segments,), int64
         Fold numbers 0 ... n_folds - 1.
 
+    Raises
+    ------
+    InputError
+        For fewer groups than folds.
+
     Examples
     --------
+    >>> from heschl.linear import group_folds
     >>> group_folds(["a", "b", "a", "c"], [3, 2, 3, 4], 2).tolist()
     [0, 1, 0, 1]
     """

@@ -14,7 +14,7 @@ from heschl.linear.device.arrays import Float
 
 
 class Repeated:
-    """Word-rate features: row i of `values` holds for `counts[i]` frames.
+    """Word-rate features: row i of `values` lasts for `counts[i]` frames.
 
     Stands wherever a feature matrix may, without being expanded: X'X of word-rate features costs operations by the
     word, not by the frame. Silence is one more row of zeros.
@@ -32,6 +32,7 @@ class Repeated:
 
     Examples
     --------
+    >>> from heschl import Repeated
     >>> words = Repeated([[1.0, 2.0], [0.0, 0.0]], counts=[3, 2])
     >>> words.shape
     (5, 2)
@@ -79,7 +80,7 @@ class Repeated:
         return np.repeat(np.arange(len(self.counts), dtype=np.int64), self.counts)
 
     def average(self, X: ArrayLike) -> Float:
-        """Mean of a frame-rate matrix over the frames of each run: frames to words.
+        """Average a frame-rate matrix over the frames of each run: from frames to words.
 
         Parameters
         ----------
@@ -92,6 +93,7 @@ class Repeated:
 
         Examples
         --------
+        >>> from heschl import Repeated
         >>> Repeated([[0.0], [0.0]], counts=[3, 2]).average([[1.0], [2.0], [3.0], [5.0], [6.0]])
         array([[2. ],
                [5.5]])
@@ -104,7 +106,7 @@ class Repeated:
         return np.asarray((sums / self.counts[:, None]).astype(frames.dtype))
 
     def expand(self) -> Float:
-        """The feature matrix (n_frames, n_features) that this stands for."""
+        """Return the feature matrix (n_frames, n_features) that this stands for."""
         return np.asarray(self.values[self.run])
 
 
@@ -120,8 +122,15 @@ class FeatureSpaces(Mapping[str, Any]):
     columns : dict of str to slice
         Columns of each space.
 
+    Raises
+    ------
+    InputError
+        For no space, or spaces of different numbers of frames.
+
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl import FeatureSpaces, Repeated
     >>> spaces = FeatureSpaces({"mel": np.zeros((5, 2)), "words": Repeated([[1.0], [0.0]], [3, 2])})
     >>> spaces.shape, spaces.columns["words"]
     ((5, 3), slice(2, 3, None))

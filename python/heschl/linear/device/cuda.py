@@ -27,7 +27,7 @@ CUSOLVER = ("libcusolver.so.12", "libcusolver.so.11")
 
 @dataclass(frozen=True)
 class CudaStatus:
-    """Whether heschl can use a GPU here, and if not, why.
+    """The answer of `cuda_status`: whether heschl can use a GPU here, and if not, why.
 
     Attributes
     ----------
@@ -36,6 +36,14 @@ class CudaStatus:
         What is missing, and what to do; empty where nothing is.
     devices : tuple of str
         Names of the GPUs.
+
+    Examples
+    --------
+    >>> from heschl.linear import CudaStatus
+    >>> print(CudaStatus(False, "CUDA finds no GPU"))
+    CUDA finds no GPU
+    >>> print(CudaStatus(True, "", ("NVIDIA H100",)))
+    NVIDIA H100
     """
 
     available: bool
@@ -48,11 +56,12 @@ class CudaStatus:
 
 
 def cuda_status() -> CudaStatus:
-    """Whether `device="cuda"` works here, and if not, why; nothing is started but the driver.
+    """Find out whether `device="cuda"` works here, and if not, why. Nothing is started but the driver.
 
     Returns
     -------
     CudaStatus
+        `available`, the `reason` where it is not, and the names of the GPUs.
 
     Examples
     --------
@@ -79,7 +88,7 @@ def _name() -> str:
 
 
 def _module() -> Any:
-    """Give the extension, or raise ImportError with what to do."""
+    """Return the extension, or raise ImportError with what to do."""
     name = _name()
     if name in sys.modules:
         return sys.modules[name]
@@ -105,7 +114,7 @@ _READY: set[str] = set()  # modules whose libraries are open
 
 
 def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
-    """Give the backend of a GPU, the first of those that CUDA_VISIBLE_DEVICES shows; it has a stream of its own.
+    """Return the backend of a GPU, the first of those that CUDA_VISIBLE_DEVICES shows; it has a stream of its own.
 
     Raises
     ------
@@ -122,7 +131,7 @@ def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
 
 
 def device_of(array: Array) -> Device:
-    """Give the backend of an array on a device."""
+    """Return the backend of an array on a device."""
     return Device(sys.modules[type(array).__module__], array.context)
 
 

@@ -119,7 +119,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         super().__setstate__(state)
 
     def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
-        """Predicted responses, without a design.
+        """Predict responses; the design is never built.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return range(int(self.lags_[0]), int(self.lags_[-1]) + 1)
 
     def score(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:
-        """R² of the prediction, averaged over the targets whose response varies.
+        """Compute R² of the prediction, averaged over the targets whose response varies.
 
         Parameters
         ----------

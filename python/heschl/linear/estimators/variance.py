@@ -20,7 +20,7 @@ from heschl.linear.ridge.problem import Problem
 
 @dataclass(frozen=True)
 class UniqueVariance:
-    """Cross-validated R² with and without each space; m spaces, c targets.
+    """Cross-validated R² with and without each feature space; m spaces, c targets.
 
     Attributes
     ----------
@@ -31,6 +31,13 @@ class UniqueVariance:
         Of all others, at penalties chosen for those.
     unique : ndarray of shape (m, c)
         r2 - r2_without.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import UniqueVariance
+    >>> UniqueVariance(("sound", "words"), np.array([0.5]), np.array([[0.4], [0.25]])).unique.round(2).tolist()
+    [[0.1], [0.25]]
     """
 
     space_names: tuple[str, ...]
@@ -39,14 +46,14 @@ class UniqueVariance:
 
     @property
     def unique(self) -> Double:
-        """What each space alone can say."""
+        """What each space alone explains."""
         return np.asarray(self.r2 - self.r2_without)
 
 
 def unique_variance(
     model: BandedRidgeCV, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
 ) -> UniqueVariance:
-    """R² of `model` with all spaces and with all but one, on the same folds: what is lost is what one alone can say.
+    """Compute R² of a model with all feature spaces and with all but one, on the same folds: what is lost is unique.
 
     The data are passed once: a model without a space is made of sub-blocks of the same moments. Penalties are chosen
     anew for each model, by the parameters of `model` (`scoring` says by which score, `alpha_per_target` for whom). What
@@ -75,6 +82,8 @@ def unique_variance(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import unique_variance, BandedRidgeCV
     >>> rng = np.random.default_rng(0)
     >>> H = rng.standard_normal((600, 4))
     >>> model = BandedRidgeCV({"a": [0, 1], "b": [2, 3]}, alphas=[1, 100, 1e4], lags=[0])

@@ -74,6 +74,8 @@ class LaggedMoments(LaggedSums):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl import LaggedMoments
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.standard_normal((300, 3)), rng.standard_normal((300, 2))
     >>> moments = LaggedMoments.from_data(X, y, segments=[30] * 10, lags=range(4))
@@ -142,7 +144,7 @@ class LaggedMoments(LaggedSums):
         boundary: str = "zero",
         dtype: DTypeLike | None = None,
     ) -> list[LaggedMoments]:
-        """Moments of each fold, in one pass: any training set is a sum of them (`total`).
+        """Gather the moments of each fold, in one pass: any training set is a sum of them (`total`).
 
         Parameters
         ----------
@@ -178,7 +180,7 @@ class LaggedMoments(LaggedSums):
         segments: Bounds | None = None,
         ids: NDArray[Any] | None = None,
     ) -> LaggedMoments:
-        """Moments of the segments (or blocks of `segments`) `bounds` (s, 2) of checked data; see `row_ranges`."""
+        """Gather the moments of the segments `bounds` (s, 2), or blocks of `segments`, of checked data."""
         ranges, owner = row_ranges(bounds, lags, boundary, len(X), keep, segments)
         feature_sums, extremes = X.statistics(bounds, shift.features)
         return cls(
@@ -196,7 +198,7 @@ class LaggedMoments(LaggedSums):
         )
 
     def with_targets(self, X: Frames, y: Array, ranges: Ranges, shift: Float) -> LaggedMoments:
-        """The same with responses (n, c) of the same rows, about `shift` (c,); X'X stays as it is."""
+        """Add responses (n, c) of the same rows, about `shift` (c,); X'X stays as it is."""
         cross, target_sums, totals = X.targets(y, ranges, self.lags, self.shift.features, shift)
         shifts = Shift(self.shift.features, shift)
         return replace(self, shift=shifts, cross=cross, target_sums=target_sums, totals=totals)
@@ -232,13 +234,22 @@ class LaggedMoments(LaggedSums):
         lags: Sequence[int] | None = None,
         targets: ArrayLike | slice | None = None,
     ) -> LaggedMoments:
-        """Moments of some of the features, lags or targets, as if gathered for them alone.
+        """Select some of the features, lags or targets: the moments that a pass over them alone would have gathered.
 
         Parameters
         ----------
         features, targets : column numbers or slice, optional
         lags : sequence of int, optional
             Consecutive, among these.
+
+        Returns
+        -------
+        LaggedMoments
+
+        Raises
+        ------
+        InputError
+            For columns or lags that are not among these.
         """
         return selected(self, features, lags, targets)
 

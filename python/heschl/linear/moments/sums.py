@@ -45,7 +45,7 @@ class LaggedSums:
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
-        """Sum of the moments of disjoint sets of segments: the moments of all of them."""
+        """Add up the moments of disjoint sets of segments: the moments of all of them."""
         if len(parts) == 1:
             return parts[0]
         first = parts[0]

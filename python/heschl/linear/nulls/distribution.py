@@ -17,7 +17,7 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """Observed scores beside those of permuted responses; m permutations, c targets.
+    """Observed scores beside those of permuted responses, and p values; m permutations, c targets.
 
     Attributes
     ----------
@@ -40,6 +40,17 @@ class NullDistribution:
         `p_values` and `p_values_max`, those that fewer than 10 permutations reach from a generalised Pareto
         distribution fitted to the tail of the null: what a few hundred permutations say of many targets. Counted where
         there are fewer than 160.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import null_scores
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.standard_normal((400, 1))
+    >>> y = signal * [1, 0] + rng.standard_normal((400, 2))
+    >>> found = null_scores(y, signal * [0.5, 0.5], segments=[40] * 10, n_permutations=99, random_state=0)
+    >>> found.observed.shape, found.null.shape, (found.p_values < 0.05).tolist()
+    ((2,), (99, 2), [True, False])
     """
 
     statistic: str

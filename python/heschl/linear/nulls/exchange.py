@@ -20,6 +20,7 @@ from heschl.linear.crossval.nested import nested_cv
 from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import SCORES, SUMS, FoldSums, Score
 from heschl.linear.design.entrance import check_fit
+from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Move, Permuter
 from heschl.linear.device.arrays import Double, Float
 from heschl.linear.moments.formulas import quotient
@@ -143,6 +144,8 @@ def exchange_test(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import exchange_test
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((800, 2))
     >>> y = X @ [[0.5, 0.0], [0.0, 0.0]] + rng.standard_normal((800, 2))
@@ -157,8 +160,9 @@ def exchange_test(
     score = statistics()[statistic]
     check_count("n_permutations", n_permutations, 1)
     layers = {name: list(own) if isinstance(own, (list, tuple)) else [own] for name, own in spaces.items()}
+    n = len(Frames.of(next(iter(layers.values()))[0]))
     given = check_fit(
-        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
+        y=y, n_frames=n, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
         alphas=alphas, memory_limit=memory_limit, device=device,
     )  # fmt: skip
     responses = given.responses.host

@@ -78,6 +78,8 @@ def permutation_test(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import permutation_test
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((400, 2))
     >>> y = X @ [[1.0, 0.0], [0.0, 0.0]] + rng.standard_normal((400, 2))

@@ -106,6 +106,8 @@ def null_refit(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import null_refit
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((400, 2))
     >>> y = X @ [[1.0, 0.0], [0.0, 0.0]] + rng.standard_normal((400, 2))

@@ -53,7 +53,7 @@ def null_scores(
     device: str = "auto",
     random_state: int | np.random.Generator | None = None,
 ) -> NullDistribution:
-    """Null distribution of the scores of fixed predictions: responses circularly shifted within segments or runs.
+    """Compute the null distribution of the scores of fixed predictions, responses shifted within segments or runs.
 
     H₀: the responses do not depend on what was predicted for them, and are stationary within each segment. Then every
     circular shift of them is as likely as the one observed; each segment is shifted by its own random number of
@@ -125,6 +125,8 @@ def null_scores(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import null_scores
     >>> rng = np.random.default_rng(0)
     >>> signal = rng.standard_normal((400, 2))
     >>> y = signal * [1, 0] + rng.standard_normal((400, 2))
