@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def lagged_design(H: Array, ranges: Array, lags: Sequence[int], outside: float | Array = 0.0) -> Array:
-    """X[row, k · d + f] = H[t - lags[k], f] where that frame lies in the range's [low, high), `outside` elsewhere.
+    """Build X[row, k · d + f] = H[t - lags[k], f] where that frame is in the range's [low, high), else `outside`.
 
     `ranges` (r, 4) are the rows [begin, end) and their [low, high); `bounds` (s, 2) do as well: both are the segment.
     """
@@ -34,14 +34,14 @@ def lagged_design(H: Array, ranges: Array, lags: Sequence[int], outside: float |
 
 
 def rows_of(ranges: Array) -> Array:
-    """The rows of some ranges, in order."""
+    """List the rows of some ranges, in order."""
     return np.concatenate([np.arange(begin, end) for begin, end in ranges[:, :2]] or [np.empty(0, np.int64)])
 
 
 def lagged_moments(
     H: Array, Y: Array, h_shift: Array, y_shift: Array, ranges: Array, lags: Sequence[int]
 ) -> dict[str, Array]:
-    """The sums of `heschl.linear.moments.lagged.LaggedMoments` that count rows, by their definitions."""
+    """Compute the sums of `heschl.linear.LaggedMoments` that count rows, by their definitions."""
     w, d = len(lags), H.shape[1]
     rows = rows_of(ranges)
     h, y = H.astype(np.float64) - h_shift, (Y.astype(np.float64) - y_shift)[rows]
@@ -68,7 +68,7 @@ def lagged_moments(
 def normal_equations(
     H: Array, Y: Array, ranges: Array, lags: Sequence[int], *, fit_intercept: bool, standardize: bool
 ) -> tuple[Array, Array]:
-    """X'X and X'Y of the materialised design of the rows in `ranges`, standardised by all frames they may look at."""
+    """Compute X'X and X'Y of the materialised design of some rows, standardised by all frames they may look at."""
     H, Y = H.astype(np.float64), Y.astype(np.float64)[rows_of(ranges)]
     if standardize:
         frames = np.unique(rows_of(ranges[:, -2:]))
@@ -81,24 +81,24 @@ def normal_equations(
 
 
 def lagged_kernel(A: Array, a: Array, B: Array, b: Array, lags: Sequence[int]) -> Array:
-    """X X' between two materialised designs."""
+    """Multiply two materialised designs, X X'."""
     return lagged_design(A, a, lags) @ lagged_design(B, b, lags).T
 
 
 def ridge_solve(G: Array, R: Array, alpha: float) -> Array:
-    """(G + alpha I)⁻¹ R."""
+    """Solve (G + alpha I) W = R."""
     return np.linalg.solve(G + alpha * np.eye(len(G)), R)
 
 
 def lagged_predict(H: Array, h_shift: Array, ranges: Array, lags: Sequence[int], W: Array, intercept: Array) -> Array:
-    """Design of H - h_shift, times W, plus the intercept."""
+    """Multiply the design of H - h_shift by W and add the intercept."""
     return lagged_design(H - h_shift, ranges, lags) @ W + intercept
 
 
 def lagged_sse(
     H: Array, Y: Array, h_shift: Array, ranges: Array, lags: Sequence[int], W: Array, intercept: Array
 ) -> Array:
-    """Squared errors of that prediction, summed over the rows of the ranges."""
+    """Sum the squared errors of that prediction over the rows of the ranges."""
     error = Y[rows_of(ranges)] - lagged_predict(H, h_shift, ranges, lags, W, intercept)
     return np.asarray((error.astype(np.float64) ** 2).sum(0))
 
@@ -112,7 +112,7 @@ def ridge_cv_scores(
     *,
     standardize: bool = False,
 ) -> Array:
-    """R² of every (fold, penalty, target), each fold from its own materialised normal equations."""
+    """Score every (fold, penalty, target) by R², each fold from its own materialised normal equations."""
     r2 = np.empty((len(folds), len(alphas), Y.shape[1]))
     for k, test in enumerate(folds):
         train = np.concatenate([fold for f, fold in enumerate(folds) if f != k])
@@ -131,7 +131,7 @@ def ridge_cv_scores(
 
 
 def score_sums(Y: Array, P: Array, folds: Sequence[Array], shift: Array) -> Array:
-    """Sums (K, 6, c) of y', p', y'², p'², y' p' and (y - p)² over the rows of each fold; shift (K, 2, c)."""
+    """Sum y', p', y'², p'², y' p' and (y - p)² over the rows of each fold, (K, 6, c); shift (K, 2, c)."""
     sums = []
     for (y_shift, p_shift), bounds in zip(shift, folds, strict=True):
         rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
@@ -142,7 +142,7 @@ def score_sums(Y: Array, P: Array, folds: Sequence[Array], shift: Array) -> Arra
 
 
 def block_toeplitz_gram(first_column: Array, leaving: Array, entering: Array) -> Array:
-    """X'X from its first block column and its edge rows, block by block down each diagonal."""
+    """Assemble X'X from its first block column and its edge rows, block by block down each diagonal."""
     p, d = first_column.shape
     B = np.zeros((p // d, d, p // d, d))
     B[:, :, 0] = first_column.reshape(-1, d, d)
@@ -155,6 +155,6 @@ def block_toeplitz_gram(first_column: Array, leaving: Array, entering: Array) ->
 
 
 def canonical_correlations(X: Array, Y: Array) -> Array:
-    """Singular values of the product of both sides' orthonormal bases (features of full column rank)."""
+    """Return the singular values of the product of both sides' orthonormal bases (features of full column rank)."""
     qx, qy = (np.linalg.qr(side.astype(np.float64) - side.mean(axis=0, dtype=np.float64))[0] for side in (X, Y))
     return np.asarray(np.linalg.svd(qx.T @ qy, compute_uv=False))

@@ -306,7 +306,7 @@ def test_bad_data() -> None:
         "pca": 0.5,
         "standardize": False,
         "cv": None,
-        "device": "cpu",
+        "device": "auto",
     }
 
 

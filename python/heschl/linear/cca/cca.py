@@ -183,7 +183,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _finish(self, a: Whitened, b: Whitened, P: Double, n: int) -> None:
-        """From both sides and the product P of their bases."""
+        """Find the variates from both sides and the product P of their bases."""
         count = self._count(a, b, n)
         left, _, right = largest_singular_vectors(a.shrink[:, None] * P * b.shrink, count)
         tops = []
@@ -306,14 +306,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _complement(back: Double, top: Double, n: int) -> Double:
-    """Weights of an orthonormal basis (times √n) of what has no part in the variates."""
+    """Return weights of an orthonormal basis (times √n) of what has no part in the variates."""
     with one_blas_thread():
         whole, _ = np.linalg.qr(top, mode="complete")
         return np.asarray(back @ whole[:, top.shape[1] :] * np.sqrt(n))
 
 
 def _matrix(name: str, X: Any) -> Array:
-    """Checked rows in float64, where they lie."""
+    """Check rows and return them in float64, where they lie."""
     if not on_device(X):
         return check_matrix(name, X, np.float64)
     values = adopt(name, X)

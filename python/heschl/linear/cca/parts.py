@@ -137,7 +137,7 @@ class SharedParts:
 
 
 def level(X: NDArray[Any], rows: Rows, words: Words | None) -> Double:
-    """Rows of X for an analysis: frames, or means over words."""
+    """Return rows of X for an analysis: frames, or means over words."""
     if words is None:
         out = np.asarray(X[rows], dtype=np.float64)
     else:

@@ -181,7 +181,7 @@ def cross(a: Array, b: Array) -> Array:
 
 
 def largest_singular_values(M: Array, edges: NDArray[np.int64], k: int) -> Double:
-    """Give the k largest singular values of each matrix M[edges[i] : edges[i + 1]], threads sharing the matrices."""
+    """Find the k largest singular values of each matrix M[edges[i] : edges[i + 1]]; threads share the matrices."""
     b = backend_of(M)
     values = b.empty((len(edges) - 1, k), np.float64)
     given = np.ascontiguousarray(M, np.float64) if isinstance(M, np.ndarray) else M
@@ -191,7 +191,7 @@ def largest_singular_values(M: Array, edges: NDArray[np.int64], k: int) -> Doubl
 
 
 def largest_singular_vectors(M: Double, k: int) -> tuple[Double, Double, Double]:
-    """Give U (m, k), s (k,) and V (n, k) of the k largest singular values of M (m, n)."""
+    """Find U (m, k), s (k,) and V (n, k) of the k largest singular values of M (m, n)."""
     small = min(M.shape)
     values, vectors = np.empty((1, k)), np.empty((k, small))
     with one_blas_thread():
@@ -233,7 +233,7 @@ def _cholesky_qr(X: Array, mean: Double, scale: Double) -> Whitened | None:
 
 
 def _factor(gram: Double, one_pass: float) -> tuple[Double, bool] | None:
-    """Upper Cholesky factor and whether it is exact enough; None where a triangular one cannot be."""
+    """Factor by Cholesky; return the upper factor and whether it is exact enough, or None where it is too inexact."""
     try:
         upper = np.ascontiguousarray(cholesky(gram, check_finite=False))
     except LinAlgError:
@@ -253,7 +253,7 @@ def _by_singular_values(
     rank_tol: float,
     pca: float | int | None,
 ) -> Whitened:
-    """From singular values, of R where there is one: backward stable, whatever the condition number."""
+    """Whiten by singular values, those of R where there is one: backward stable for any condition number."""
     if found is not None:
         u, s, vt = svd(found.forth, check_finite=False)
         rows, turn = found.rows, found.turn @ u

@@ -88,7 +88,7 @@ def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen:
 
 
 def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers, n_targets: int) -> Weights:
-    """Weights of each target at its own penalty, from all parts; of a block of targets on the host, if not of all."""
+    """Fit each target at its own penalty on all parts; weights of a mere block of targets are brought to the host."""
     if not solver.side_by_side:
         weights = joined(list(solve_chosen(solver, parts, alphas, chosen, solver.scratch())), len(chosen))
         return weights if len(chosen) == n_targets else weights.on(HOST)
@@ -102,7 +102,7 @@ def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integer
 
 
 def joined(parts: Sequence[tuple[Integers, Weights]], n_targets: int) -> Weights:
-    """Weights of all targets from those of some each, where they lie."""
+    """Join the weights of some targets each into those of all, where they lie."""
     first = parts[0][1]
     if len(parts) == 1:
         return first

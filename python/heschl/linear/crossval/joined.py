@@ -146,6 +146,6 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
 
 
 def _parts(n: int, n_folds: int) -> list[Bounds]:
-    """Halves of contiguous folds."""
+    """Cut the frames into contiguous folds, each in two halves."""
     edges = np.linspace(0, n, 2 * n_folds + 1).astype(np.int64)
     return [np.array([[start, stop]]) for start, stop in itertools.pairwise(edges)]

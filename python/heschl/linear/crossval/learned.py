@@ -100,7 +100,7 @@ def nested_cv_learned(
 
 
 def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]]) -> NestedScores:
-    """Fold k of the k-th scores."""
+    """Join scores of one outer fold each: fold k of the k-th."""
 
     def rows(name: str) -> NDArray[Any]:
         return np.stack([getattr(scores, name)[k] for k, scores in enumerate(found)])

@@ -89,7 +89,7 @@ class PathSums:
         self.values = np.full((1 if score.errors_suffice else 3, len(sst), n_alphas, sst.shape[1]), np.nan)
 
     def missing(self, fold: int, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of some entries (n_alphas, c) a fold does not know, though its responses vary."""
+        """Return which of some entries (n_alphas, c) a fold does not know, though its responses vary."""
         return np.asarray(wanted & np.isnan(self.values[0, fold]) & np.isfinite(self.sst[fold]))
 
     def scores(self) -> PathScores:
@@ -215,7 +215,7 @@ def settle(
 
 
 def unsettled(scores: Double, alphas: Double, chosen: Integers) -> NDArray[np.bool_]:
-    """Whether a score (n_alphas, c) is left out, and next to the best, from which it has to be told apart."""
+    """Return whether a score (n_alphas, c) is left out, and next to the best, from which it has to be told apart."""
     descending = np.argsort(-alphas, kind="stable")
     unknown = np.isnan(scores[descending]) & np.isfinite(scores).any(axis=0)
     rank = np.argsort(descending)[chosen]
@@ -253,7 +253,7 @@ def joint_score(scores: Double) -> Double:
 
 
 def at_edge(chosen: Integers, alphas: Double) -> NDArray[np.bool_]:
-    """Whether a chosen penalty is the smallest or the largest of a grid of at least two."""
+    """Return whether a chosen penalty is the smallest or the largest of a grid of at least two."""
     ends = (int(np.argmin(alphas)), int(np.argmax(alphas)))
     return np.isin(chosen, ends) & (len(alphas) > 1)
 

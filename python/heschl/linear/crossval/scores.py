@@ -195,7 +195,7 @@ def fold_squares(y: Float, bounds: Sequence[Bounds]) -> Double:
 
 
 def _near_mean(values: Array, bounds: Bounds) -> Double:
-    """About the mean of some rows, (c,); of a constant exactly its value, so that its deviations are exactly 0."""
+    """Return about the mean of some rows, (c,); of a constant its value, so that deviations are exactly 0."""
     rows = row_numbers(bounds)
     if len(rows) == 0:
         return np.zeros(values.shape[1])

@@ -18,7 +18,7 @@ CHUNK_BYTES = 64 << 20
 
 
 def fingerprints(X: Frames, y: Float, bounds: Bounds) -> NDArray[Any]:
-    """A name for each segment by its length and a few of its frames."""
+    """Name each segment by its length and a few of its frames."""
     names = []
     for begin, end in bounds:
         some = [begin, (begin + end) // 2, end - 1]
@@ -28,7 +28,7 @@ def fingerprints(X: Frames, y: Float, bounds: Bounds) -> NDArray[Any]:
 
 
 def chunks(X: Any, y: Any, bounds: Bounds, boundary: str) -> Iterator[tuple[tuple[Any, Any], slice]]:
-    """All of it where it lies in memory or lags cross segments; else chunks of whole segments, and which they are."""
+    """Yield data in memory as one chunk, data on disk by chunks of whole segments; and which segments they are."""
     on_disk = [a for a in (X, y) if isinstance(a, np.memmap) or (a is not None and _is_lazy(a))]
     if not on_disk or boundary == "cross":
         everything = [np.asarray(a) if a is not None and _is_lazy(a) else a for a in (X, y)]
@@ -46,7 +46,7 @@ def chunks(X: Any, y: Any, bounds: Bounds, boundary: str) -> Iterator[tuple[tupl
 
 
 def _is_lazy(value: Any) -> bool:
-    """An array that is read when sliced, such as zarr's or h5py's."""
+    """Return whether an array is read when sliced, such as zarr's or h5py's."""
     known = (np.ndarray, Repeated, FeatureSpaces, Frames)
     sliced = all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__"))
     return sliced and not isinstance(value, known) and not hasattr(value, "__dlpack__")

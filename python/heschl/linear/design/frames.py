@@ -46,7 +46,7 @@ class Frames:
 
     @classmethod
     def of(cls, X: Any, dtype: DTypeLike | None = None, name: str = "X") -> Frames:
-        """Frames of a matrix, a `Repeated` or `FeatureSpaces`, as given or in the precision asked for."""
+        """Check features: a matrix, a `Repeated` or `FeatureSpaces`, as given or in the precision asked for."""
         if isinstance(X, Frames):
             return X if dtype is None else X.astype(dtype)
         if on_device(X):
@@ -62,15 +62,15 @@ class Frames:
 
     @classmethod
     def of_matrix(cls, values: Array) -> Frames:
-        """Frames of a checked matrix, on the host or on a device."""
+        """Wrap a checked matrix, on the host or on a device."""
         return cls((_Space(values, None, slice(0, values.shape[1])),))
 
     def __len__(self) -> int:
-        """Frames."""
+        """Return the number of frames."""
         return self.shape[0]
 
     def astype(self, dtype: DTypeLike) -> Frames:
-        """The same in another precision."""
+        """Convert to another precision."""
         if np.dtype(dtype) == self.dtype:
             return self
         b = self.backend
@@ -82,7 +82,7 @@ class Frames:
         return backend_of(self.spaces[0].values)
 
     def to(self, backend: Backend) -> Frames:
-        """The same frames elsewhere. On a device several spaces become one matrix, at the rate of frames.
+        """Move to another backend. Where it has no products by the word, spaces become one matrix of frames.
 
         Moments of pairs of spaces, each at its own rate, are the host's: a device is faster in one product.
         """
@@ -95,7 +95,7 @@ class Frames:
         return Frames(tuple(s if s.run is None else replace(s, placed_run=backend.put(s.run)) for s in spaces))
 
     def expanded(self) -> Array:
-        """The matrix (n, d) that these stand for, where they lie."""
+        """Return the matrix (n, d) that these stand for, where they lie."""
         b = self.backend
         return b.side_by_side([s.values if s.run is None else b.rows(s.values, s.run) for s in self.spaces])
 
@@ -111,7 +111,7 @@ class Frames:
         return float(sum(len(s.values) * s.n_columns for s in self.spaces) / self.shape[1])
 
     def of_columns(self, index: NDArray[np.int64]) -> Frames:
-        """Some of the features (ascending column numbers), each at the rate it comes in."""
+        """Select some of the features (ascending column numbers), each at the rate it comes in."""
         out, start = [], 0
         for s in self.spaces:
             own = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
@@ -122,13 +122,13 @@ class Frames:
         return Frames(tuple(out))
 
     def rows(self, index: Any) -> Float:
-        """Some frames, expanded, on the host."""
+        """Return some frames, expanded, on the host."""
         b = self.backend
         parts = [b.rows(s.values, index if s.run is None else s.run[index]) for s in self.spaces]
         return np.concatenate([b.get(part) for part in parts], axis=1)
 
     def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:
-        """First block column (p, d), pair sums (w², d) and pair counts (w²,); writes the edges (r or 0, p)."""
+        """Sum the first block column (p, d), pair sums (w², d) and counts (w²,); write the edges (r or 0, p)."""
         d, w, b = self.shape[1], len(lags), self.backend
         column = b.zeros((w * d, d), self.dtype)
         sums = np.zeros((w * w, d))
@@ -165,7 +165,7 @@ class Frames:
         column.reshape(w, d, d)[:, rows.columns, cols.columns] = block.reshape(w, rows.n_columns, cols.n_columns)
 
     def targets(self, y: Float, ranges: Ranges, lags: range, shift: Float, y_shift: Float) -> tuple[Any, ...]:
-        """X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
+        """Sum X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
         d, w, c, b = self.shape[1], len(lags), y.shape[1], self.backend
         cross = b.zeros((w * d, c), self.dtype)
         target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
@@ -182,7 +182,7 @@ class Frames:
         return cross, target_sums, totals
 
     def statistics(self, bounds: NDArray[np.int64], shift: Float) -> tuple[Double, Float]:
-        """Sums and sums of squares (2, d) about the shift, least and greatest value in each segment (s, 2, d)."""
+        """Sum features and squares (2, d) about the shift; find the extremes of each segment (s, 2, d)."""
         sums, extremes = np.zeros((2, self.shape[1])), np.empty((len(bounds), 2, self.shape[1]), self.dtype)
         b = self.backend
         for space in self.spaces:
@@ -198,7 +198,7 @@ class Frames:
         return sums, extremes
 
     def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Array:
-        """The lagged design (n_rows, p) of H - shift."""
+        """Build the lagged design (n_rows, p) of H - shift."""
         d, w, b = self.shape[1], len(lags), self.backend
         shift = np.zeros(d, self.dtype) if shift is None else shift
         n_rows = int((ranges[:, 1] - ranges[:, 0]).sum())
@@ -213,7 +213,7 @@ class Frames:
         return X
 
     def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Array:
-        """Predictions (n_rows, c) for the rows of the ranges, in order; threads share the rows."""
+        """Predict the rows of the ranges, (n_rows, c), in order."""
         n_rows, b = int((ranges[:, 1] - ranges[:, 0]).sum()), self.backend
         if not b.kind.host_threads:
             out = b.zeros((n_rows, values.shape[1]), self.dtype)

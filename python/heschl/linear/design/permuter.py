@@ -52,7 +52,7 @@ class Permuter:
     def of(
         cls, bounds: Bounds, fold: Integers, groups: ArrayLike | None, sessions: ArrayLike | None = None
     ) -> Permuter:
-        """Bins of units with as many repeats in the same sessions.
+        """Bin units that were repeated as often in the same sessions.
 
         Parameters
         ----------
@@ -141,11 +141,11 @@ class Permuter:
             warnings.warn("; ".join(said) + ".", ExchangeWarning, stacklevel=3)
 
     def identity(self) -> Move:
-        """The true alignment."""
+        """Return the true alignment."""
         return np.arange(len(self.bounds)), np.zeros(len(self.bounds), dtype=np.int64)
 
     def draw(self, rng: np.random.Generator) -> Move:
-        """One permutation: units at random within their bins, all repeats of a unit together."""
+        """Draw a permutation: units at random within their bins, all repeats of a unit together."""
         source, shift = self.identity()
         if self.shifted:
             own = self.bounds[:, 1] - self.bounds[:, 0]
@@ -155,7 +155,7 @@ class Permuter:
         return source, shift
 
     def rows(self, move: Move) -> Integers:
-        """Row of the responses that each frame gets, (n,); its own where it takes no part."""
+        """Return the row of the responses that each frame gets, (n,); its own where it takes no part."""
         source, shift = move
         lengths = self.bounds[:, 1] - self.bounds[:, 0]
         time = _times(self.bounds)
@@ -193,13 +193,13 @@ def length_bins(lengths: Integers) -> list[tuple[int, int]]:
 
 
 def _times(bounds: Bounds) -> Integers:
-    """Frames since the onset of its segment, of each row."""
+    """Return the frames since the onset of its segment, for each row."""
     lengths = bounds[:, 1] - bounds[:, 0]
     return np.arange(int(lengths.sum())) - np.repeat(bounds[:, 0], lengths)
 
 
 def _labels(name: str, values: ArrayLike | None, n: int, one: bool = False) -> NDArray[Any]:
-    """A label of each segment; different ones, or all the same, where none are given."""
+    """Return a label of each segment: those given, else all different or all the same."""
     if values is None:
         return np.zeros(n, dtype=np.int64) if one else np.arange(n)
     labels = np.asarray(values)

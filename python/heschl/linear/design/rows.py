@@ -20,7 +20,7 @@ def row_ranges(
     keep: NDArray[np.bool_] | None = None,
     segments: Bounds | None = None,
 ) -> tuple[Ranges, NDArray[np.int64]]:
-    """Ranges of rows of some segments, and the segment each belongs to.
+    """Find the rows of the design in some segments, and the segment that each range belongs to.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def row_ranges(
 
 
 def split_rows(ranges: Ranges, n_parts: int) -> list[slice]:
-    """Consecutive ranges in at most `n_parts` groups of about equally many rows."""
+    """Split ranges into at most `n_parts` consecutive groups of about equally many rows."""
     ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
     if len(ends) == 0:
         return [slice(0, 0)]
@@ -76,7 +76,7 @@ def split_rows(ranges: Ranges, n_parts: int) -> list[slice]:
 
 
 def cut_rows(ranges: Ranges, n_parts: int) -> list[Ranges]:
-    """The same rows in `n_parts` pieces of about equally many, cut within ranges where need be; none empty."""
+    """Cut rows into `n_parts` pieces of about equally many, within ranges where need be; none is empty."""
     starts = np.concatenate([[0], np.cumsum(ranges[:, 1] - ranges[:, 0])])
     edges = np.unique(np.linspace(0, starts[-1], n_parts + 1).astype(np.int64))
     out = []
@@ -90,10 +90,10 @@ def cut_rows(ranges: Ranges, n_parts: int) -> list[Ranges]:
 
 
 def row_numbers(ranges: Ranges) -> NDArray[np.int64]:
-    """The frames of some ranges (or bounds), in order."""
+    """List the frames of some ranges (or bounds), in order."""
     return np.concatenate([np.arange(begin, end) for begin, end in ranges[:, :2]] or [np.empty(0, np.int64)])
 
 
 def whole(bounds: Bounds) -> Ranges:
-    """Ranges of all frames of some segments."""
+    """Return the ranges of all frames of some segments."""
     return np.ascontiguousarray(np.concatenate([bounds, bounds], axis=1))

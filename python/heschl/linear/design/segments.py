@@ -13,7 +13,7 @@ from heschl.checks import InputError, check_labels, check_same_length
 
 
 def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | None = None) -> NDArray[np.int64]:
-    """First row and one past the last row of every segment.
+    """Find the first row and one past the last row of every segment.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _runs(labels: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def segment_groups(groups: ArrayLike | None, bounds: NDArray[np.int64], n: int) -> NDArray[Any]:
-    """Stimulus identity of each segment; its number where no groups are given."""
+    """Find the stimulus of each segment; its number where no groups are given."""
     if groups is None:
         return np.arange(len(bounds))
     labels = check_labels("groups", groups)
@@ -138,7 +138,7 @@ def group_folds(groups: ArrayLike, lengths: ArrayLike, n_folds: int) -> NDArray[
 
 
 def fold_numbers(folds: ArrayLike | None, n_segments: int, least: int) -> NDArray[np.int64]:
-    """Fold of each segment, 0 ... K - 1 with K at least `least`; all 0 where none are given."""
+    """Check the fold of each segment, 0 ... K - 1 with K at least `least`; all 0 where none are given."""
     if folds is None:
         return np.zeros(n_segments, dtype=np.int64)
     labels = np.asarray(folds)
@@ -157,7 +157,7 @@ def fold_numbers(folds: ArrayLike | None, n_segments: int, least: int) -> NDArra
 
 
 def fold_members(folds: ArrayLike, n_segments: int, least: int = 1) -> list[NDArray[np.bool_]]:
-    """Which segments are in each fold."""
+    """Return which segments are in each fold."""
     labels = fold_numbers(folds, n_segments, least)
     return [labels == fold for fold in range(int(labels.max()) + 1)]
 
@@ -178,12 +178,12 @@ class Splits:
     test: list[list[int]]
 
     def test_bounds(self, split: int) -> NDArray[np.int64]:
-        """Segments a split is tested on."""
+        """Return the segments that a split is tested on."""
         return np.concatenate([self.parts[part] for part in self.test[split]])
 
 
 def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int) -> Splits:
-    """Splits from a number of folds, a scikit-learn splitter (called on rows with the groups) or (train, test) rows.
+    """Make splits of a number of folds, a scikit-learn splitter (called on rows with groups) or (train, test) rows.
 
     Segments stay whole. One single segment is cut into blocks instead.
     """
@@ -212,7 +212,7 @@ def make_splits(cv: Any, bounds: NDArray[np.int64], groups: NDArray[Any], n: int
 
 
 def _blocks(n_folds: int, n: int) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Contiguous blocks of one recording."""
+    """Cut one recording into contiguous blocks."""
     from sklearn.model_selection import KFold
 
     if n_folds < 2:
@@ -223,7 +223,7 @@ def _blocks(n_folds: int, n: int) -> Iterable[tuple[NDArray[np.int64], NDArray[n
 
 
 def _splits(bounds: NDArray[np.int64], roles: NDArray[np.int64]) -> Splits:
-    """Segments (or blocks) that have the same role (1 train, 2 test, 0 neither) in every split make a part."""
+    """Make a part of the segments (or blocks) that have one role in every split: 1 train, 2 test, 0 neither."""
     kinds, member = np.unique(roles.T, axis=0, return_inverse=True)
     member = member.reshape(-1)
     return Splits(
@@ -234,7 +234,7 @@ def _splits(bounds: NDArray[np.int64], roles: NDArray[np.int64]) -> Splits:
 
 
 def _row_roles(split: int, train: Any, test: Any, n: int) -> NDArray[np.int64]:
-    """1 where a split trains on a row, 2 where it tests on it, 0 elsewhere."""
+    """Mark the rows that a split trains on by 1, those that it tests on by 2, others by 0."""
     role = np.zeros(n, dtype=np.int64)
     fitted, held_out = np.asarray(train), np.asarray(test)
     for rows in (fitted, held_out):
@@ -248,7 +248,7 @@ def _row_roles(split: int, train: Any, test: Any, n: int) -> NDArray[np.int64]:
 
 
 def _segment_roles(split: int, role: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The role of each segment, which all of its rows must have."""
+    """Find the role of each segment, which all of its rows must have."""
     of_segment = role[bounds[:, 0]]
     for s, (begin, end) in enumerate(bounds):
         if (role[begin:end] != of_segment[s]).any():

@@ -71,7 +71,7 @@ class Repeated:
         return self.values.dtype
 
     def __len__(self) -> int:
-        """Frames."""
+        """Return the number of frames."""
         return self.shape[0]
 
     @cached_property
@@ -160,13 +160,13 @@ class FeatureSpaces(Mapping[str, Any]):
         return np.result_type(*(space.dtype for space in self._spaces.values()))
 
     def __getitem__(self, name: str) -> Any:
-        """One space."""
+        """Return one space."""
         return self._spaces[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Names."""
+        """Iterate over the names."""
         return iter(self._spaces)
 
     def __len__(self) -> int:
-        """Spaces (frames are `shape[0]`)."""
+        """Return the number of spaces (frames are `shape[0]`)."""
         return len(self._spaces)

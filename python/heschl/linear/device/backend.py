@@ -93,85 +93,85 @@ class Backend(Protocol):
         """Bytes that are free now."""
 
     def handle(self) -> Any:
-        """Last argument of every kernel."""
+        """Return the last argument of every kernel."""
 
     def settle(self) -> None:
-        """A fit is done: memory that it held from step to step is others' again."""
+        """Release the memory that a fit held from step to step."""
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Memory."""
+        """Allocate memory."""
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Zeros."""
+        """Allocate zeros."""
 
     def put(self, values: Array) -> Array:
-        """The host's array here, or this device's in another context."""
+        """Bring an array of the host here, or one of this device from another context."""
 
     def adopt(self, values: Any) -> Array:
         """Take in an array of another library on this device, where it lies."""
 
     def get(self, array: Array) -> NDArray[Any]:
-        """An array from here on the host."""
+        """Bring an array from here to the host."""
 
     def copy(self, array: Array) -> Array:
-        """A copy."""
+        """Copy an array."""
 
     def assign(self, target: Array, values: Array) -> None:
         """Write values into an array of the same shape."""
 
     def cast(self, array: Array, dtype: DTypeLike) -> Array:
-        """In another precision."""
+        """Convert an array to another precision."""
 
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
-        """Some columns, a copy."""
+        """Copy some columns."""
 
     def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
         """Write some columns."""
 
     def by_target(self, values: Array, n_lags: int) -> Array:
-        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+        """Copy lag-major weights (n_lags · d, c) into the order (c, d, n_lags)."""
 
     def rows(self, array: Array, index: Any) -> Array:
-        """Some rows (indices or a slice)."""
+        """Return some rows (indices or a slice)."""
 
     def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
-        """Some rows and columns, a copy."""
+        """Copy some rows and columns."""
 
     def side_by_side(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many rows as one."""
+        """Join matrices of equally many rows."""
 
     def below(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many columns as one."""
+        """Stack matrices of equally many columns."""
 
     def corner(self, array: Array, n: int) -> Array:
-        """The first n rows and columns, a view."""
+        """Return a view of the first n rows and columns."""
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
-        """The first with the others added or (sign -1) taken away: a new array."""
+        """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
 
     def diagonal(self, array: Array) -> Array:
-        """A copy of the diagonal."""
+        """Copy the diagonal."""
 
     def finite(self, array: Array) -> bool:
-        """Whether there is neither NaN nor infinity."""
+        """Return whether there is neither NaN nor infinity."""
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Σ_i weights_i array_ij for each column, in double, on the host."""
+        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
-        """Rows times factors (repeated where there are more rows), a copy."""
+        """Multiply rows by factors (repeated where there are more rows) into a copy."""
 
     def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """The matrix plus a constant for each row and one for each column, in place."""
+        """Add a constant to each row and one to each column, in place."""
 
     def means(self, array: Array, axis: int) -> Double:
-        """Means over rows (0) or columns (1), in double, on the host."""
+        """Average over rows (0) or columns (1), in double; return the means on the host."""
 
     def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Σ_i (array_ij - about_j)² for each column, in double, on the host."""
+        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
-        """A b, or aᵀ b."""
+        """Multiply A b, or aᵀ b."""
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
-        """Eigenvalues on the host, and vectors as rows, of a symmetric matrix known by its lower triangle."""
+        """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""

@@ -51,7 +51,7 @@ class CudaStatus:
     devices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """In words."""
+        """Say it in words."""
         return ", ".join(self.devices) if self.available else self.reason
 
 
@@ -101,7 +101,7 @@ def _module() -> Any:
 
 
 def _candidates(module: Any, library: str, names: Sequence[str]) -> list[str]:
-    """Bare names (a copy that torch or cupy has loaded, or the system's), and the wheels' own folders."""
+    """List where a library may be: bare names (loaded by torch or cupy, or the system's), and the wheels' folders."""
     if module.emulated:
         return [module.__file__]  # it brings what stands for them
     spec = importlib.util.find_spec("nvidia")
@@ -158,26 +158,26 @@ class Device:
         return int(self.context.memory()[0])
 
     def handle(self) -> Any:
-        """Device and stream."""
+        """Return the context: device and stream."""
         return self.context
 
     def settle(self) -> None:
-        """A fit is done: give what its pool of memory holds back to the device."""
+        """Release to the device what the pool of memory holds after a fit."""
         self.context.trim()
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Memory."""
+        """Allocate memory."""
         rows, cols = shape if len(shape) == 2 else (shape[0], None)
         return self.module.empty(self.context, int(rows), None if cols is None else int(cols), np.dtype(dtype).name)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Zeros."""
+        """Allocate zeros."""
         out = self.empty(shape, dtype)
         self.module.zero(out)
         return out
 
     def put(self, values: Array) -> Array:
-        """The host's array here, by way of pinned memory; one that lies here for this stream to work on."""
+        """Bring an array of the host here through pinned memory, or one of this device to this stream."""
         if isinstance(values, np.ndarray):
             return self.module.upload(self.context, np.ascontiguousarray(values))
         return values if values.context is self.context else self.module.from_dlpack(self.context, values.__dlpack__())
@@ -187,11 +187,11 @@ class Device:
         return self.module.from_dlpack(self.context, values.__dlpack__(stream=self.context.stream or None))
 
     def get(self, array: Array) -> NDArray[Any]:
-        """An array from here on the host."""
+        """Bring an array from here to the host."""
         return np.asarray(array.numpy())
 
     def copy(self, array: Array) -> Array:
-        """A copy."""
+        """Copy an array."""
         return self.cast(array, array.dtype)
 
     def assign(self, target: Array, values: Array) -> None:
@@ -199,13 +199,13 @@ class Device:
         self.module.assign(target, values)
 
     def cast(self, array: Array, dtype: DTypeLike) -> Array:
-        """In another precision, a copy."""
+        """Convert into another precision, a copy."""
         out = self.empty(array.shape, dtype)
         self.module.assign(out, array)
         return out
 
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
-        """Some columns, a copy."""
+        """Copy some columns."""
         return array.take(None, np.ascontiguousarray(index, dtype=np.int64))
 
     def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
@@ -213,20 +213,20 @@ class Device:
         self.module.set_columns(target, np.ascontiguousarray(index, dtype=np.int64), values)
 
     def by_target(self, values: Array, n_lags: int) -> Array:
-        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+        """Copy lag-major weights (n_lags · d, c) into the order (c, d, n_lags)."""
         return self.module.by_target(values, n_lags)
 
     def rows(self, array: Array, index: Any) -> Array:
-        """Some rows, a copy."""
+        """Return some rows (indices or a slice)."""
         chosen = np.arange(len(array), dtype=np.int64)[index]
         return array.take(np.ascontiguousarray(chosen), None)
 
     def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
-        """Some rows and columns, a copy."""
+        """Copy some rows and columns."""
         return array.take(np.ascontiguousarray(rows, dtype=np.int64), np.ascontiguousarray(columns, dtype=np.int64))
 
     def side_by_side(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many rows as one."""
+        """Join matrices of equally many rows."""
         if len(arrays) == 1:
             return arrays[0]
         widths = [array.shape[1] for array in arrays]
@@ -236,7 +236,7 @@ class Device:
         return out
 
     def below(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many columns as one."""
+        """Stack matrices of equally many columns."""
         heights = [len(array) for array in arrays]
         width = arrays[0].shape[1]
         out = self.empty((sum(heights), width), arrays[0].dtype)
@@ -245,47 +245,47 @@ class Device:
         return out
 
     def corner(self, array: Array, n: int) -> Array:
-        """The first n rows and columns, a view."""
+        """Return a view of the first n rows and columns."""
         return array.part(0, n, 0, n)
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
-        """The first with the others added or taken away: a new array."""
+        """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
         out = self.copy(first)
         for other in others:
             self.module.add(out, other, float(sign))
         return out
 
     def diagonal(self, array: Array) -> Array:
-        """A copy of the diagonal."""
+        """Copy the diagonal."""
         return array.diagonal()
 
     def finite(self, array: Array) -> bool:
-        """Whether there is neither NaN nor infinity."""
+        """Return whether there is neither NaN nor infinity."""
         return bool(self.module.all_finite(array))
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Σ_i weights_i array_ij for each column, in double, on the host."""
+        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
         return self.get(self.module.weighted_sums(array, self.put(np.asarray(weights, dtype=np.float64))))
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
-        """Rows times factors (repeated where there are more rows), a copy."""
+        """Multiply rows by factors (repeated where there are more rows) into a copy."""
         out = self.copy(array)
         self.module.scale_and_shift(out, self.put(np.asarray(factors, dtype=np.float64)), None, None)
         return out
 
     def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """The matrix plus a constant for each row and one for each column, in place."""
+        """Add a constant to each row and one to each column, in place."""
         down, across = (self.put(np.asarray(part, dtype=np.float64)) for part in (rows, columns))
         self.module.scale_and_shift(array, None, down, across)
         return array
 
     def means(self, array: Array, axis: int) -> Double:
-        """Means over rows (0) or columns (1), in double, on the host."""
+        """Average over rows (0) or columns (1), in double; return the means on the host."""
         sums = self.module.weighted_sums(array, None) if axis == 0 else self.module.row_sums(array)
         return np.asarray(self.get(sums) / array.shape[axis])
 
     def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Σ_i (array_ij - about_j)² for each column, in double, on the host."""
+        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
         n, c = array.shape
         sums = self.empty((6, c), np.float64)
         whole, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
@@ -294,11 +294,11 @@ class Device:
         return np.asarray(self.get(sums)[2])
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
-        """A b, or aᵀ b."""
+        """Multiply A b, or aᵀ b."""
         return self.module.product(a, b, transpose)
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
-        """Eigenvalues on the host, and vectors as rows; the matrix is kept."""
+        """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""
         vectors = self.copy(array)
         values = self.module.eigen_lower(vectors)
         return self.get(values), vectors

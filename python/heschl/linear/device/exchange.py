@@ -30,7 +30,7 @@ def _device_of(X: Any) -> DeviceKind | None:
 
 
 def on_device(X: Any) -> bool:
-    """Whether an input lies on a device."""
+    """Return whether an input lies on a device."""
     return _device_of(X) is not None
 
 

@@ -27,22 +27,22 @@ class Host:
         return CPU
 
     def handle(self) -> int:
-        """Threads to use now."""
+        """Return the number of threads to use now."""
         return n_threads()
 
     def settle(self) -> None:
-        """Nothing: the host's allocator does."""
+        """Do nothing: the host's allocator does."""
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Memory."""
+        """Allocate memory."""
         return np.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Zeros."""
+        """Allocate zeros."""
         return np.zeros(shape, dtype)
 
     def put(self, values: Array) -> Array:
-        """As it is."""
+        """Return the array itself."""
         return values
 
     def adopt(self, values: Any) -> Array:
@@ -50,11 +50,11 @@ class Host:
         return np.from_dlpack(values)
 
     def get(self, array: Array) -> NDArray[Any]:
-        """As it is."""
+        """Return the array itself."""
         return np.asarray(array)
 
     def copy(self, array: Array) -> Array:
-        """A copy."""
+        """Copy an array."""
         return array.copy()
 
     def assign(self, target: Array, values: Array) -> None:
@@ -62,11 +62,11 @@ class Host:
         target[:] = values
 
     def cast(self, array: Array, dtype: DTypeLike) -> Array:
-        """In another precision."""
+        """Convert an array to another precision."""
         return array.astype(dtype)
 
     def columns(self, array: Array, index: NDArray[np.int64]) -> Array:
-        """Some columns, a copy."""
+        """Copy some columns."""
         return np.ascontiguousarray(array[:, index])
 
     def set_columns(self, target: Array, index: NDArray[np.int64], values: Array) -> None:
@@ -74,64 +74,64 @@ class Host:
         target[:, index] = values
 
     def by_target(self, values: Array, n_lags: int) -> Array:
-        """Lag-major weights (n_lags · d, c) as (c, d, n_lags), a copy."""
+        """Copy lag-major weights (n_lags · d, c) into the order (c, d, n_lags)."""
         return np.ascontiguousarray(values.reshape(n_lags, -1, values.shape[1]).transpose(2, 1, 0))
 
     def rows(self, array: Array, index: Any) -> Array:
-        """Some rows."""
+        """Return some rows (indices or a slice)."""
         return array[index]
 
     def block(self, array: Array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
-        """Some rows and columns, a copy."""
+        """Copy some rows and columns."""
         return array[np.ix_(rows, columns)]
 
     def side_by_side(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many rows as one."""
+        """Join matrices of equally many rows."""
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
 
     def below(self, arrays: Sequence[Array]) -> Array:
-        """Matrices of equally many columns as one."""
+        """Stack matrices of equally many columns."""
         return np.concatenate(arrays)
 
     def corner(self, array: Array, n: int) -> Array:
-        """The first n rows and columns, a view."""
+        """Return a view of the first n rows and columns."""
         return array[:n, :n]
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
-        """The first with the others added or taken away: a new array."""
+        """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
         out = first + sign * others[0] if others else first.copy()
         for other in others[1:]:
             out += sign * other
         return out
 
     def diagonal(self, array: Array) -> Array:
-        """A copy of the diagonal."""
+        """Copy the diagonal."""
         return array.diagonal().copy()
 
     def finite(self, array: Array) -> bool:
-        """Whether there is neither NaN nor infinity."""
+        """Return whether there is neither NaN nor infinity."""
         return bool(np.isfinite(array).all())
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Σ_i weights_i array_ij for each column."""
+        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
         return np.asarray(weights @ array)
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
-        """Rows times factors, a copy."""
+        """Multiply rows by factors (repeated where there are more rows) into a copy."""
         return array * np.tile(factors, len(array) // len(factors))[:, None].astype(array.dtype)
 
     def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """The matrix plus a constant for each row and one for each column, in place."""
+        """Add a constant to each row and one to each column, in place."""
         array += rows[:, None].astype(array.dtype)
         array += columns.astype(array.dtype)
         return array
 
     def means(self, array: Array, axis: int) -> Double:
-        """Means over rows (0) or columns (1)."""
+        """Average over rows (0) or columns (1), in double; return the means on the host."""
         return np.asarray(array.mean(axis=axis, dtype=np.float64))
 
     def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Σ_i (array_ij - about_j)² for each column."""
+        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
         total = np.zeros(array.shape[1])
         for start in range(0, len(array), 512):
             rows = array[start : start + 512] - (0.0 if about is None else about)
@@ -139,11 +139,11 @@ class Host:
         return total
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
-        """A b, or aᵀ b."""
+        """Multiply A b, or aᵀ b."""
         return (a.T if transpose else a) @ b
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
-        """Eigenvalues and vectors as rows; the matrix is kept."""
+        """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""
         values, vectors = eigh(array, lower=True, driver="evd", check_finite=False)
         return values, vectors.T
 

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @functools.cache
 def _pools() -> tuple[Any, ...]:
-    """BLAS libraries of this process, SciPy's, which the core calls, first. NumPy's wheel brings another one."""
+    """List this process's BLAS libraries, SciPy's, which the core calls, first. NumPy's wheel brings another one."""
     import scipy.linalg.cython_blas  # noqa: F401  (loads it)
 
     # A new controller takes about a millisecond, so one is kept.
@@ -29,7 +29,7 @@ def _pools() -> tuple[Any, ...]:
 
 
 def n_threads() -> int:
-    """Threads to use now, as threadpoolctl's limits say; 1 in a thread that `map_threads` runs."""
+    """Return the number of threads to use now, by threadpoolctl's limits; 1 in a thread of `map_threads`."""
     if getattr(_here, "serial", False):
         return 1
     held = _held
@@ -44,7 +44,7 @@ WORTH_A_THREAD = 2e7
 
 
 def worth_threads(operations: float) -> int:
-    """Threads that so many operations are worth."""
+    """Return how many threads so many operations are worth."""
     return int(min(n_threads(), max(1, operations // WORTH_A_THREAD)))
 
 
@@ -82,7 +82,7 @@ def one_blas_thread() -> Iterator[None]:
 def map_threads(
     work: Callable[[Item, Memory], Result], items: Sequence[Item], allocate: Callable[[], Memory], *, small: bool
 ) -> Iterator[Result]:
-    """work(item, memory) for each item, in order: side by side where they are small, else one by one.
+    """Call work(item, memory) for each item, in order: side by side where they are small, else one by one.
 
     A small factorisation gains little from two BLAS threads, and loses all where one of them must wait for another
     process; two factorisations, each in a thread of its own, do not wait for each other.

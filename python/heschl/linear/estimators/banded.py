@@ -185,7 +185,7 @@ class BandedRidgeCV(LaggedModel):
         return self
 
     def _task(self, X: Any, y: Any, segments: Any, groups: Any) -> Task:
-        """Everything that can be wrong, before any work."""
+        """Refuse all that can be wrong, before any work."""
         alphas = check_alphas(self.alphas)
         score = check_score("scoring", self.scoring)
         if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
@@ -204,7 +204,7 @@ class BandedRidgeCV(LaggedModel):
         return Task(data, splits, spaces, alphas, self._candidates(len(spaces.names), alphas), score)
 
     def _candidates(self, n_spaces: int, alphas: Double) -> Candidates:
-        """The full grid where its ratios are few, else draws."""
+        """List the full grid where its ratios are few, else draw."""
         if len(alphas) ** n_spaces <= 10_000:
             grid = Candidates.grid(n_spaces, alphas)
             if len(grid.gammas) <= max(self.n_iter, 1) or n_spaces == 1:
@@ -240,7 +240,7 @@ class BandedRidgeCV(LaggedModel):
     def _in_blocks(
         self, task: Task, work: Callable[[Problem, Any, Integers], Result]
     ) -> tuple[list[tuple[Integers, Result]], str]:
-        """work(problem, solver, targets) on blocks of targets, and the precision it was done in."""
+        """Call work(problem, solver, targets) on blocks of targets; return results and their precision."""
         n_gammas = len(task.candidates.gammas)
         n_alphas = max(1, len(task.candidates.alphas) // n_gammas)
         n_sets = n_gammas * len(task.splits.test)
@@ -248,7 +248,7 @@ class BandedRidgeCV(LaggedModel):
         return found, dtype
 
     def _warn(self, chosen: Double, alphas: Double) -> None:
-        """`chosen` (c,): the least penalty that each target asks of any space, or of a draw its α."""
+        """Warn of undefined scores, and of penalties at an end of the grid."""
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
             warnings.warn(
@@ -267,7 +267,7 @@ class BandedRidgeCV(LaggedModel):
 
 
 def check_spaces(spaces: Mapping[str, Any] | None, X: Any, d: int) -> Spaces:
-    """Every column in one space."""
+    """Check feature spaces: every column in one of them, and no more."""
     if spaces is None:
         spaces = X.columns if isinstance(X, FeatureSpaces) else {"all": slice(None)}
     if not isinstance(spaces, Mapping) or not spaces:

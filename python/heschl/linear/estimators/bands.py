@@ -48,7 +48,7 @@ class Candidates:
 
     @classmethod
     def of(cls, gammas: Double, alphas: Double) -> Candidates:
-        """Every γ with every α."""
+        """Combine every γ with every α."""
         which, own = np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas))
         penalties = np.full((len(own), gammas.shape[1]), np.inf)
         # A draw so small that the quotient overflows is one that leaves the space out.
@@ -58,7 +58,7 @@ class Candidates:
 
     @classmethod
     def grid(cls, n_spaces: int, alphas: Double) -> Candidates:
-        """Every combination of penalties over the spaces; those of one ratio share a γ, α is the least of them."""
+        """Combine all penalties over the spaces; combinations of one ratio share a γ, and α is their least."""
         gammas: dict[tuple[float, ...], tuple[int, list[float]]] = {}
         found = []
         for penalties in itertools.product(np.sort(alphas)[::-1].tolist(), repeat=n_spaces):
@@ -75,7 +75,7 @@ class Candidates:
     def random(
         cls, n_spaces: int, alphas: Double, n_iter: int, concentration: Double, rng: np.random.Generator
     ) -> Candidates:
-        """Equal weights, each space alone, then Dirichlet draws of the concentrations in turn, each with all α."""
+        """Draw weights: equal ones, each space alone, then Dirichlet draws of the concentrations in turn, with all α."""
         gammas = [np.full(n_spaces, 1.0 / n_spaces), *np.eye(n_spaces)]
         for draw in range(n_iter - len(gammas)):
             gammas.append(rng.dirichlet(np.full(n_spaces, concentration[draw % len(concentration)])))
@@ -90,11 +90,11 @@ class Spaces:
     member: Integers
 
     def bands(self, gamma: Double) -> Double:
-        """How much larger each feature is read."""
+        """Return the factor by which each feature is scaled, (d,)."""
         return np.asarray(np.sqrt(gamma)[self.member])
 
     def without(self, space: int) -> tuple[Integers, Spaces]:
-        """Columns of all spaces but one, and which of the others each belongs to."""
+        """Return the columns of all spaces but one, and which of the others each belongs to."""
         columns = np.flatnonzero(self.member != space)
         member = self.member[columns]
         return columns, Spaces(self.names[:space] + self.names[space + 1 :], member - (member > space))
@@ -132,7 +132,7 @@ def _squares(solver: Primal, splits: Splits) -> Double:
 def fit_chosen(
     solver: Primal, parts: Sequence[int], spaces: Spaces, candidates: Candidates, chosen: Integers
 ) -> Weights:
-    """Weights of every target at its own candidate, in the training set of some parts."""
+    """Fit every target at its own candidate, in the training set of some parts."""
 
     def at(candidate: int, scratch: Any) -> tuple[Integers, Weights]:
         targets = np.flatnonzero(chosen == candidate)
@@ -146,7 +146,7 @@ def fit_chosen(
 def split_r2(
     solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, chosen: Integers, score: Score
 ) -> Double:
-    """R² of the joint prediction on held-out folds, shared out among the spaces, (m, c); it sums to R² exactly.
+    """Share the held-out R² of the joint prediction out among the spaces, (m, c); the shares sum to R² exactly.
 
     The product measure: with ŷ - ȳ = Σ_j p_j in a test fold of mean ȳ, space j gets Σ_t p_j (2 (y - ȳ) - (ŷ - ȳ)) /
     Σ_t (y - ȳ)². p_j is what space j predicts about its mean in the training rows (with an intercept; else as it is),
@@ -165,7 +165,7 @@ def split_r2(
 
 
 def _product_sums(solver: Primal, splits: Splits, split: int, spaces: Spaces, weights: Weights) -> Double:
-    """Σ_t p_j (2 (y - ȳ) - (ŷ - ȳ)) over the test rows of a split, (m, c); see `split_r2`."""
+    """Sum p_j (2 (y - ȳ) - (ŷ - ȳ)) over the test rows of a split, (m, c); see `split_r2`."""
     problem = solver.problem
     ranges = problem.ranges(splits.test_bounds(split))
     rows, m, c = row_numbers(ranges), len(spaces.names), problem.y.shape[1]

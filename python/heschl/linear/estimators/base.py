@@ -82,7 +82,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return FitOptions(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
 
     def _keep(self, fit: Fit, data: Data) -> None:
-        """Fitted attributes; beside them, where X lies, the weights as fitted: predictions lose nothing to units."""
+        """Set the fitted attributes; keep the weights as fitted, where X lies: predictions lose nothing to units."""
         problem = data.problem
         self._single = data.single
         self.lags_ = np.asarray(problem.lags)
@@ -92,7 +92,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         self.coef_, self.intercept_ = self._coefficients(self._weights, data.X)
 
     def _coefficients(self, weights: Weights, X: Any) -> tuple[Any, Any]:
-        """`coef_` and `intercept_` of weights, as X's kind of array where X lies on a device."""
+        """Compute `coef_` and `intercept_`, as X's kind of array where X lies on a device."""
         coef, intercept = weights.coefficients(len(self.lags_), self.feature_mean_.dtype)
         if self._single:
             coef = coef.reshape(coef.shape[1:])
@@ -198,7 +198,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
 
 
 def _like(prediction: Float, X: Any) -> Any:
-    """The prediction as a torch tensor where X is one; its memory is shared."""
+    """Return the prediction as a torch tensor where X is one, without a copy."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(X, torch.Tensor):
         return torch.from_dlpack(np.ascontiguousarray(prediction))
@@ -206,6 +206,6 @@ def _like(prediction: Float, X: Any) -> Any:
 
 
 def named_targets(targets: Sequence[int] | NDArray[np.int64]) -> str:
-    """The first few of some targets."""
+    """Write out the numbers of the first few of some targets."""
     some = [str(int(target)) for target in targets[:10]]
     return ", ".join(some) + (f", ... ({len(targets)} in all)" if len(targets) > 10 else "")

@@ -312,7 +312,7 @@ class LaggedRidgeCV(LaggedModel):
 
 
 def _folds(splits: Splits) -> list[Bounds]:
-    """The folds of a partition: every split tests one part and trains on all others."""
+    """Return the folds of a partition: every split tests one part and trains on all others."""
     parts = set(range(len(splits.parts)))
     tested = [part for test in splits.test for part in test]
     complete = all({*train, *test} == parts for train, test in zip(splits.train, splits.test, strict=True))

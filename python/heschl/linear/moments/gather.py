@@ -25,7 +25,7 @@ OWN_BYTES = 256 << 20
 def row_sums(
     X: Frames, y: Float, ranges: Ranges, owner: NDArray[np.int64], lags: range, shift: Shift
 ) -> dict[str, Any]:
-    """Fields of `LaggedMoments` that count rows, over the rows of some ranges (r, 4) of checked data.
+    """Sum the fields of `LaggedMoments` that count rows, over some ranges (r, 4) of checked data.
 
     Each thread sums rows of its own into memory of its own, by BLAS calls of one thread: they never wait for each
     other, which two-thread calls this small do, and for other processes too.
@@ -75,7 +75,7 @@ def _row_sums(
 
 
 def joined_edges(edges: list[Array], counts: list[int]) -> Array:
-    """Edge rows of several sets of ranges; a set without rows, whose edges are all 0, gets them where others have."""
+    """Join the edge rows of several sets of ranges; a set without any gets zeros where others have some."""
     if not any(len(rows) for rows in edges):
         return edges[0]
     width, dtype, b = edges[0].shape[1], edges[0].dtype, backend_of(edges[0])

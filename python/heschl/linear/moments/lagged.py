@@ -286,7 +286,7 @@ def _checked(
 
 
 def _frames(X: Any, y: Any, dtype: DTypeLike | None, lags: range) -> tuple[Frames, Float]:
-    """Features and responses of one precision."""
+    """Check features and responses of one precision."""
     H = Frames.of(X, dtype)
     check_design_size(len(lags), H.shape[1])
     return H, np.empty((len(H), 0), H.dtype) if y is None else check_matrix("y", y, H.dtype)

@@ -44,7 +44,7 @@ class Margins:
 
     @classmethod
     def joined(cls, parts: Sequence[Margins]) -> Margins:
-        """Of the segments of all parts, in their order."""
+        """Join the margins of all parts, in their order."""
         return cls(
             np.concatenate([part.X for part in parts]),
             np.concatenate([part.y for part in parts]),
@@ -53,12 +53,12 @@ class Margins:
         )
 
     def of_segments(self, kept: NDArray[np.bool_]) -> Margins:
-        """Of some of the segments."""
+        """Select the margins of some segments."""
         rows = np.repeat(kept, np.minimum(self.lengths, 2 * self.size))
         return Margins(self.X[rows], self.y[rows], self.lengths[kept], self.size)
 
     def new_rows(self, old: range, new: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ranges (r, 4) within X of the rows that `new` keeps and `old` dropped, and their segments (r,)."""
+        """Find the ranges (r, 4) of rows within X that `new` keeps and `old` dropped, and their segments (r,)."""
         ranges, owner, start = [], [], 0
         for s, length in enumerate(self.lengths.tolist()):
             held = min(length, 2 * self.size)

@@ -21,7 +21,7 @@ from heschl.linear.moments.shift import Shift
 
 
 def mask_groups(y: Float) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
-    """Targets that are known (not NaN) at the same rows, and those rows (n,)."""
+    """Group targets that are known (not NaN) at the same rows, with those rows (n,)."""
     known = ~np.isnan(y)
     if known.all():
         return [(np.arange(y.shape[1]), known[:, 0])]
@@ -37,7 +37,7 @@ def masked_moments(
     segments: Bounds | None,
     everything: Sequence[LaggedMoments],
 ) -> list[LaggedMoments]:
-    """Moments of each part's rows marked by `keep` (n,), out of the features' moments of all rows of each part."""
+    """Subtract the rows that `keep` (n,) does not mark from the moments of all rows, part by part."""
     first = everything[0]
     lags, boundary, n = first.lags, first.boundary, len(X)
     shift = Shift(first.shift.features, y[keep].mean(axis=0, dtype=np.float64).astype(y.dtype))

@@ -23,7 +23,7 @@ def selected(
     lags: Sequence[int] | None,
     targets: ArrayLike | slice | None,
 ) -> Sums:
-    """See `LaggedMoments.select`."""
+    """Select moments; see `LaggedMoments.select`."""
     out = moments
     if lags is not None:
         chosen = check_lags(lags, None, None, None)

@@ -22,14 +22,14 @@ class Shift:
     targets: Float  # (c,)
 
     def equals(self, other: Shift) -> bool:
-        """Whether both subtract the same."""
+        """Return whether both subtract the same."""
         return self is other or (
             np.array_equal(self.features, other.features) and np.array_equal(self.targets, other.targets)
         )
 
     @classmethod
     def near_mean(cls, X: Frames, y: Float) -> Shift:
-        """Mean of a few hundred frames spread over the data; where some are unknown, of the others."""
+        """Average a few hundred frames spread over the data; where some are unknown, the others."""
         step = max(1, len(X) // SHIFT_FRAMES)
         some = y[::step].astype(np.float64)
         known = np.isfinite(some)

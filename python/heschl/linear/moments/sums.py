@@ -63,11 +63,11 @@ class LaggedSums:
         return out
 
     def __add__(self, other: Self) -> Self:
-        """Moments of the segments of both, which must be disjoint and have the same lags and boundary."""
+        """Add the moments of other segments of the same lags and boundary."""
         return self.total([self, other])
 
     def __sub__(self, other: Self) -> Self:
-        """Moments of the segments that are not in `other`, every one of which must be in these."""
+        """Take out the segments of `other`, every one of which must be in these."""
         theirs, kept = other._like(self), np.ones(len(self.ids), dtype=bool)
         places: dict[Any, list[int]] = {}
         for at, name in enumerate(self.ids.tolist()):
@@ -90,7 +90,7 @@ class LaggedSums:
         return out
 
     def _combined(self, parts: Sequence[Self], sign: int) -> Self:
-        """The first part with the plain sums of the others added or taken away; edges are left to the caller."""
+        """Add the plain sums of other parts to the first, or subtract them; edges are left to the caller."""
         out = replace(self)
         for name in (*ADDED, "n_frames", "feature_sums"):
             first, *others = (getattr(part, name) for part in parts)
@@ -99,7 +99,7 @@ class LaggedSums:
         return out
 
     def _like(self, other: Self) -> Self:
-        """These about the other's shift, once it is clear that both count the same things."""
+        """Bring these about the other's shift, once it is clear that both count the same things."""
         mine, theirs = ((m.lags, m.boundary, m.first_column.shape, m.cross.shape) for m in (self, other))
         if mine != theirs:
             raise InputError(
@@ -111,7 +111,7 @@ class LaggedSums:
 
 
 def about(moments: Sums, shift: Shift) -> Sums:
-    """The same sums with other constants subtracted: algebra, exact but for rounding."""
+    """Subtract other constants from the same sums: algebra, exact but for rounding."""
     w, d = len(moments.lags), moments.first_column.shape[1]
     delta = shift.features.astype(np.float64) - moments.shift.features
     epsilon = shift.targets.astype(np.float64) - moments.shift.targets

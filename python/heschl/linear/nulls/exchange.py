@@ -194,7 +194,7 @@ def exchange_test(
 
 
 def _stacked(y: Float, permuter: Permuter, moves: Sequence[Move]) -> Float:
-    """Permuted responses side by side, (n, B · c); NaN where a frame takes no part."""
+    """Put permuted responses side by side, (n, B · c); NaN where a frame takes no part."""
     out = np.concatenate([y[permuter.rows(move)] for move in moves], axis=1)
     out[~permuter.keep] = np.nan
     return out
@@ -219,13 +219,13 @@ def _best(layers: Sequence[Any], y: Float, how: Mapping[str, Any]) -> FoldSums:
 
 
 def _by_permutation(sums: FoldSums, count: int) -> FoldSums:
-    """Sums of stacked targets (K, B · c) as (B, K, c)."""
+    """Reshape the sums of stacked targets (K, B · c) to (B, K, c)."""
     parts = (getattr(sums, name) for name in SUMS)
     return FoldSums(*(part.reshape(len(part), count, -1).transpose(1, 0, 2) for part in parts))
 
 
 def _part(found: NullDistribution, targets: slice) -> NullDistribution:
-    """The same for some of the targets."""
+    """Return the distribution of some of the targets."""
     arrays = {f.name: getattr(found, f.name) for f in fields(found) if f.name != "statistic"}
     parts = {name: own[:, targets] if name == "null" else own[targets] for name, own in arrays.items()}
     return replace(found, **parts)

@@ -49,7 +49,7 @@ def null_refit(
     random_state: int | np.random.Generator | None = None,
     progress: Progress | None = None,
 ) -> NullDistribution:
-    """Null distribution of cross-validated scores: responses permuted among segments, the model fitted to each.
+    """Compute a null distribution of cross-validated scores: responses permuted among segments, the model refitted.
 
     Each fit minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² on the training folds at the given λ and scores the fold left out.
     H₀: which of the segments of nearly the same length (in the same session) evoked a response has nothing to do with
@@ -205,13 +205,13 @@ def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -
 
 
 def permuted_moments(X: Frames, y: Array, fold: Fold) -> LaggedMoments:
-    """Moments of a fold with other responses (n, B · c), several of each target."""
+    """Compute the moments of a fold with other responses (n, B · c), several of each target."""
     shift = fold.moments.shift.targets
     return fold.moments.with_targets(X, y, fold.ranges, np.tile(shift, y.shape[1] // len(shift)))
 
 
 def _block_size(problem: Problem, folds: list[Fold], memory_limit: int) -> int:
-    """Permutations that fit into `memory_limit` bytes at a time."""
+    """Return how many permutations fit into `memory_limit` bytes at a time."""
     (n, d), c, w = problem.X.shape, problem.y.shape[1], len(problem.lags)
     longest = max(fold.moments.n_rows for fold in folds)
     # X'Y of every fold, of a training set, centred and picked by λ, weights, also in units; responses, twice while they
@@ -235,7 +235,7 @@ def _operations(X: Frames, n_lags: int, n_targets: int, penalties: Double, n_per
 
 
 def _penalties(alphas: ArrayLike, n_folds: int, c: int) -> Double:
-    """λ of each fold and target, (K, c)."""
+    """Check λ of each fold and target, (K, c)."""
     values = np.asarray(alphas, dtype=np.float64)
     if values.shape not in ((), (c,), (n_folds, c)):
         raise InputError(

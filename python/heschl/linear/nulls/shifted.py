@@ -202,7 +202,7 @@ def _in_one_place(device: str, predictions: Any, y: Any, n_permutations: int) ->
 def _changes(
     y: Array, prediction: Array, targets: slice, units: Bounds, fold: Integers, shifts: Integers
 ) -> Iterator[tuple[slice, Double]]:
-    """What shifts (m, U) of units, in order of folds, add to Σ y · prediction of folds: some (., K, c) at a time."""
+    """Yield what shifts (m, U) of units add to Σ y · prediction of their folds, some (., K, c) at a time."""
     b, columns = backend_of(y), np.arange(y.shape[1])[targets]
     lengths, first = units[:, 1] - units[:, 0], np.searchsorted(fold, np.arange(fold[-1] + 1))
     folds = [row_numbers(own) for own in np.split(units, first[1:])]
@@ -231,13 +231,13 @@ def _changes(
 
 
 def _centred(b: Backend, values: Array, folds: Sequence[Integers], columns: Integers) -> Array:
-    """Rows of each fold in turn, less their mean, which float32 would have to carry beside what a shift changes."""
+    """Centre the rows of each fold in turn: float32 would have to carry their mean beside what a shift changes."""
     parts = [b.block(values, rows, columns) for rows in folds]
     return b.below([b.shifted(part, np.zeros(len(part)), -b.means(part, 0)) for part in parts])
 
 
 def _all_shifts(y: Float, prediction: Float, starts: Integers, lengths: Integers) -> Double:
-    """Row starts[u] + s: Σ y(t - s) prediction(t) over the frames of unit u, circularly; (n, c)."""
+    """Correlate circularly: row starts[u] + s is Σ y(t - s) prediction(t) over the frames of unit u, (n, c)."""
     sums = np.empty(y.shape)
     for length in np.unique(lengths):
         rows = starts[lengths == length][:, None] + np.arange(length)
@@ -248,7 +248,7 @@ def _all_shifts(y: Float, prediction: Float, starts: Integers, lengths: Integers
 
 
 def _join(bounds: Bounds, fold: Integers, runs: ArrayLike | None) -> tuple[Bounds, Integers]:
-    """Bounds and folds of what is shifted as one: segments, or runs of them."""
+    """Return bounds and folds of what is shifted as one: segments, or runs of them."""
     if runs is None:
         return bounds, fold
     labels = np.asarray(runs)

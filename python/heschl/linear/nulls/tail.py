@@ -27,7 +27,7 @@ LIMIT_LEVEL = 0.95
 
 
 def monte_carlo_limits(reached: Integers, n_permutations: int) -> Double:
-    """Clopper and Pearson's 95 % limits of the p value that infinitely many permutations would give.
+    """Compute Clopper and Pearson's 95 % limits of the p value that infinitely many permutations would give.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def monte_carlo_limits(reached: Integers, n_permutations: int) -> Double:
 
 
 def fitted_p_values(observed: Double, null: Double, counted: Double) -> Double:
-    """Counted p values, those that fewer than 10 permutations reach replaced by the fitted tail of the null.
+    """Replace p values that fewer than 10 permutations reach by those of a tail fitted to the null.
 
     The threshold starts at the largest quarter of the permutations and rises until a generalised Pareto distribution
     fits. Where none does, the counted p value stays.

@@ -54,16 +54,16 @@ class Dual:
             self.position[row_numbers(whole)] = np.arange(len(self.kernel))
 
     def scratch(self) -> Array:
-        """Memory for `train`."""
+        """Allocate memory for `train`."""
         n = sum(self.sizes)
         return self.backend.empty((n, n), self.problem.y.dtype)
 
     def train(self, parts: Sequence[int], scratch: Array) -> DualTrained:
-        """The training set of some parts; valid until the scratch memory is used again."""
+        """Prepare the training set of some parts; it is valid until the scratch memory is used again."""
         return DualTrained(self, list(parts), scratch)
 
     def block(self, rows: Sequence[int], cols: Sequence[int], features: Array) -> Array:
-        """Kernel matrix between the rows of some parts and of others, uncentred; memory of the caller's own."""
+        """Compute the kernel matrix between the rows of some parts and of others, uncentred, in memory of its own."""
         a, b = (np.concatenate([self.ranges[part] for part in parts]) for parts in (rows, cols))
         if not self.problem.standardize:
             return self.backend.block(self.kernel, self.position[row_numbers(a)], self.position[row_numbers(b)])
@@ -119,15 +119,15 @@ class DualTrained:
         )
 
     def _centred(self, kernel: Array, row_means: Double) -> Array:
-        """Both sides about the mean of the training rows, in place; `row_means` are `kernel`'s over its columns."""
+        """Centre both sides about the training rows' mean, in place; `row_means` are `kernel`'s over its columns."""
         return self.family.backend.shifted(kernel, -row_means, self.kernel_mean - self.kernel_means)
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights of all targets, or of some, in the units of the data."""
+        """Return the weights of all targets, or of some, in the units of the data."""
         return self.weights_of(self.family.backend.get(solve(self.equations, alpha, targets)), targets)
 
     def weights_of(self, loadings: Float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
+        """Compute X'A in the units of the data; `loadings` A (n, c) of all targets, or of some."""
         problem = self.family.problem
         c, rows = loadings.shape[1], row_numbers(self.ranges)
         if problem.fit_intercept:  # loadings are orthogonal to 1; rounding along it would meet the features' means
@@ -142,11 +142,11 @@ class DualTrained:
         return in_units(replace(self.equations, column_means=means), b.columns(cross, np.arange(c)), targets)
 
     def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
-        """Weights of each target at its own λ."""
+        """Yield the weights of each target at its own λ."""
         return one_by_one(self.weights, alphas, chosen)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
-        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         family, problem, b = self.family, self.family.problem, self.family.backend
         out = np.zeros((len(tests), len(alphas), problem.y.shape[1]))
         blocks, actual = [], []
@@ -165,7 +165,7 @@ class DualTrained:
 
 
 def _scaling(problem: Problem, bounds: Bounds, H: Float) -> Scaling:
-    """As given, or z-scored with all frames of the training segments."""
+    """Take features as given, or z-score them with all frames of the training segments."""
     d = H.shape[1]
     if not problem.standardize:
         return Scaling(np.zeros(d), np.ones(d))

@@ -68,7 +68,7 @@ def in_blocks(
     *,
     left_out: bool = False,
 ) -> tuple[list[tuple[Integers, Result]], str, str]:
-    """work(problem, solver, targets) on targets that lack the same rows, as many at a time as the memory allows.
+    """Call work(problem, solver, targets) on targets that lack the same rows, as many at a time as memory allows.
 
     In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`.
 

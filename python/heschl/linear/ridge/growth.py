@@ -130,16 +130,16 @@ class Collector(Protocol):
     known: NDArray[np.bool_]
 
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
-        """Entries (n_alphas, m) of some targets that are not known and should be followed."""
+        """Return entries (n_alphas, m) of some targets that are not known and should be followed."""
 
     def begin(self) -> None:
-        """Another space comes."""
+        """Start on another space."""
 
     def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
-        """Solutions from the space of some targets."""
+        """Take solutions from the space of some targets."""
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
-        """Weights (p, m) of some targets at one λ."""
+        """Take weights (p, m) of some targets at one λ."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +161,12 @@ class Test:
 
     @classmethod
     def of(cls, rows: HeldOut, y: Float) -> Test:
-        """Of responses less the means of the training rows."""
+        """Prepare responses less the means of the training rows."""
         about = y - y.mean(axis=0, dtype=np.float64) if len(y) else y
         return cls(rows, y, np.einsum("nc,nc->c", about, about, dtype=np.float64))
 
     def squared_errors(self, design: Float, values: Float, targets: Integers) -> Double:
-        """Σ (y - design · values)² of some targets, (m,), in sums of float64."""
+        """Sum (y - design · values)² of some targets, (m,), in float64."""
         out = np.zeros(len(targets))
         if len(design):
             whole = np.array([[0, len(design), 0, len(design)]], dtype=np.int64)
@@ -202,7 +202,7 @@ class PathErrors:
         self._designs: list[Float] = []
 
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
-        """Entries (n_alphas, m) of some targets that are not known and should be followed.
+        """Return entries (n_alphas, m) of some targets that are not known and should be followed.
 
         Where scores decide, that is from the largest λ down, until the best is passed in every test set.
         """
@@ -222,7 +222,7 @@ class PathErrors:
         return np.asarray(~known & ~passed & (near | next_two))
 
     def begin(self) -> None:
-        """Another space comes."""
+        """Start on another space."""
         self._designs = [np.empty((test.rows.n_rows, 0), test.y.dtype) for test in self._tests]
 
     def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
@@ -248,7 +248,7 @@ class PathErrors:
         self.known[index, targets] = True
 
     def _design(self, test: Test, rows: Float) -> Float:
-        """The centred design of the test rows times vectors (m, p), (n, m)."""
+        """Multiply the centred design of the test rows by vectors (m, p), (n, m)."""
         return np.asarray(test.rows.product(np.ascontiguousarray(rows.T)) - (rows @ self._means).astype(rows.dtype))
 
 
@@ -273,11 +273,11 @@ class ChosenWeights:
         self.known = np.zeros_like(self._own)
 
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
-        """Entries (n_alphas, m) of some targets that are not known."""
+        """Return entries (n_alphas, m) of some targets that are not known."""
         return np.asarray((self._own & ~self.known)[:, targets])
 
     def begin(self) -> None:
-        """Another space comes."""
+        """Start on another space."""
 
     def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
         """Make weights of coefficients in the basis."""

@@ -56,7 +56,7 @@ class HeldOut:
             self._prepare(X.dense, size)
 
     def _prepare(self, H: Float, size: int) -> None:
-        """Frames of each block of rows, in frequency."""
+        """Transform the frames of each block of rows to frequency."""
         w, first = len(self._lags), self._lags[0]
         n = size + w - 1
         starts = [(begin, *each) for each in self._ranges for begin in range(each[0], each[1], size)]

@@ -43,7 +43,7 @@ class Krylov(Primal):
         return Scratch(np.empty((0, 0)), np.empty((0, 0)))
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> KrylovTrained:
-        """The training set of some parts."""
+        """Prepare the training set of some parts."""
         return KrylovTrained(self, parts, scratch)
 
 
@@ -72,7 +72,7 @@ class KrylovTrained(Trained):
         return LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
 
     def product(self, V: Float) -> Float:
-        """X'X times rows V (m, p), as rows."""
+        """Multiply X'X by rows V (m, p), as rows."""
         gram = self.equations.gram
         if len(gram):
             symm = blas.get_blas_funcs("symm", dtype=gram.dtype)
@@ -80,7 +80,7 @@ class KrylovTrained(Trained):
         return np.ascontiguousarray(self.operator.product(np.ascontiguousarray(V.T)).T)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
-        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c); NaN where it has not converged.
+        """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c); NaN where not converged.
 
         `wanted` (n_alphas, c) are the entries to be known; by default those that it takes to find each target's best.
         """
@@ -97,11 +97,11 @@ class KrylovTrained(Trained):
         return out
 
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
-        """Weights of each target at its own λ, by spaces that serve all λ."""
+        """Fit each target at its own λ, by spaces that serve all λ."""
         yield np.arange(len(chosen)), in_units(self.equations, self._solutions(alphas, chosen))
 
     def solve(self, alpha: float, targets: Integers | None = None) -> Float:
-        """Weights (p, c) for the features as the equations read them."""
+        """Solve for the weights (p, c) of the scaled features."""
         values = self._solutions(np.array([alpha]), np.zeros(len(self.sizes), dtype=np.int64), targets)
         return values if targets is None else np.ascontiguousarray(values[:, targets])
 
@@ -177,7 +177,7 @@ class KrylovTrained(Trained):
     def _confirm(
         self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
     ) -> bool:
-        """Whether a solution, the last of a space, meets its equation in float64."""
+        """Return whether a solution, the last of a space, meets its equation in float64."""
         alpha, target = collector.alphas[found.index], targets[found.columns[0]]
         basis = space.basis()[: len(found.values)]  # there may have been steps since
         w = multiply(basis, found.values[:, :1].astype(self.dtype), transpose_a=True).astype(np.float64)

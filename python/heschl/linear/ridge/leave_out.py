@@ -40,7 +40,7 @@ SAMPLED_PAIRS = 4
 
 
 def leaves_one_out(splits: Splits) -> bool:
-    """Whether every split tests one part, each once, and trains on all others."""
+    """Return whether every split tests one part, each once, and trains on all others."""
     n = len(splits.parts)
     return sorted(part for test in splits.test for part in test) == list(range(n)) and all(
         len(test) == 1 and len(train) == n - 1 for train, test in zip(splits.train, splits.test, strict=True)
@@ -48,7 +48,7 @@ def leaves_one_out(splits: Splits) -> bool:
 
 
 def merged(parts: Sequence[Bounds]) -> list[Bounds]:
-    """All parts as one, segments in order."""
+    """Merge all parts into one, segments in order."""
     everything = np.concatenate(parts)
     return [everything[np.argsort(everything[:, 0])]]
 
@@ -68,15 +68,15 @@ class LeaveOut(ABC):
 
     @abstractmethod
     def scratch(self) -> Any:
-        """Memory for `train`."""
+        """Allocate memory for `train`."""
 
     @abstractmethod
     def train(self, parts: Sequence[int], scratch: Any) -> Any:
-        """The training set of all parts; valid until the scratch memory is used again."""
+        """Prepare the training set of all parts; it is valid until the scratch memory is used again."""
 
     @abstractmethod
     def left_out(self, alphas: Double) -> Double:
-        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c).
+        """Sum (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c).
 
         Raises
         ------
@@ -97,15 +97,15 @@ class LeaveOutPrimal(LeaveOut):
         self.side_by_side = self.family.side_by_side
 
     def scratch(self) -> Any:
-        """Memory for `train`."""
+        """Allocate memory for `train`."""
         return self.family.scratch()
 
     def train(self, parts: Sequence[int], scratch: Any) -> Trained:
-        """The training set of all parts; valid until the scratch memory is used again."""
+        """Prepare the training set of all parts; it is valid until the scratch memory is used again."""
         return self.family.train([0], scratch)
 
     def left_out(self, alphas: Double) -> Double:
-        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
+        """Sum (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
 
         def equations() -> NormalEquations:
             return self.family.equations([0], self.scratch().gram)
@@ -153,16 +153,16 @@ class LeaveOutDual(LeaveOut):
         self.starts = np.concatenate([[0], np.cumsum(self.family.sizes)]).astype(np.int64)
 
     def scratch(self) -> Any:
-        """Memory for `train`; none where it has nothing left to solve."""
+        """Allocate memory for `train`; none where it has nothing left to solve."""
         return None if self.loadings else self.family.scratch()
 
     def train(self, parts: Sequence[int], scratch: Any) -> DualTrained | _Solved:
-        """The training set of all parts; valid until the scratch memory is used again."""
+        """Prepare the training set of all parts; it is valid until the scratch memory is used again."""
         everything = range(len(self.family.ranges))
         return _Solved(self.trained, self.loadings) if self.loadings else self.family.train(everything, scratch)
 
     def left_out(self, alphas: Double) -> Double:
-        """Σ (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
+        """Sum (y - prediction)² of each group predicted without it, (n_groups, n_alphas, c)."""
         n, c = int(self.starts[-1]), self.family.problem.y.shape[1]
         keep = c * len(alphas) <= KEPT_MATRICES * n
         sets = map_threads(self._left_out, alphas.tolist(), self._train, small=self.side_by_side)
@@ -231,12 +231,12 @@ class _Solved:
         self.trained, self.loadings = trained, loadings
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights of all targets, or of some, in the units of the data."""
+        """Return the weights of all targets, or of some, in the units of the data."""
         loadings = self.loadings[alpha]
         return self.trained.weights_of(loadings if targets is None else loadings[:, targets], targets)
 
     def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
-        """Weights of each target at its own λ."""
+        """Yield the weights of each target at its own λ."""
         return one_by_one(self.weights, alphas, chosen)
 
 

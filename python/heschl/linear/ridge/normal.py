@@ -37,7 +37,7 @@ class Scaling:
 
     @classmethod
     def of(cls, moments: LaggedMoments, standardize: bool) -> Scaling:
-        """As given, or z-scored with the mean and standard deviation of these moments' frames."""
+        """Take features as given, or z-score them with the mean and standard deviation of these moments' frames."""
         d = moments.first_column.shape[1]
         if not standardize:
             return cls(np.zeros(d), np.ones(d))
@@ -89,7 +89,7 @@ def normal_equations(
     gram: Float | None = None,
     assemble: bool = True,
 ) -> NormalEquations:
-    """X'X and X'Y, centred where there is an intercept, of the features as given or z-scored.
+    """Compute X'X and X'Y, centred where there is an intercept, of the features as given or z-scored.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Operator(Protocol):
         """Floating-point type of the numbers it is made of."""
 
     def product(self, V: Float) -> Float:
-        """X'X V for V (p, c), in V's dtype: float64 vectors are multiplied in float64 whatever the operator's."""
+        """Multiply X'X by V (p, c), in V's dtype: float64 vectors in float64 whatever the operator's."""
 
 
 class LagFourier:
@@ -58,20 +58,20 @@ class LagFourier:
         self._forth = np.concatenate([self.cos, -self.sin])
 
     def forward(self, sequence: Float) -> tuple[Float, Float]:
-        """(lags, …) to real and imaginary parts (frequencies, …)."""
+        """Transform (lags, …) to real and imaginary parts (frequencies, …)."""
         n, shape = len(sequence), sequence.shape[1:]
         forth = np.ascontiguousarray(self._forth[:, :n], sequence.dtype)
         both = multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1)).reshape(-1, *shape)
         return both[: self.n_frequencies], both[self.n_frequencies :]
 
     def backward(self, both: Float, first: int = 0) -> Float:
-        """Real parts above imaginary ones (2 · frequencies, …) to the lags from the first one on (lags, …)."""
+        """Transform real parts above imaginary ones (2 · frequencies, …) back to the first lags (lags, …)."""
         flat = multiply(np.ascontiguousarray(self._back[first:], both.dtype), both.reshape(len(both), -1))
         return flat.reshape(-1, *both.shape[1:])
 
 
 def spectrum(first_column: Float, weights: Double, fourier: LagFourier) -> tuple[Float, Float]:
-    """Σ_k weights_k T_k e^{-iθk}, k from -(w - 1) to w - 1, T_{-k} = T_kᵀ: Hermitian, one d × d block a frequency.
+    """Sum weights_k T_k e^{-iθk} over k from -(w - 1) to w - 1, T_{-k} = T_kᵀ: one Hermitian d × d block a frequency.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def spectrum(first_column: Float, weights: Double, fourier: LagFourier) -> tuple
 
 
 def complex_product(middle: Float, plus: Float, minus: Float, real: Float, imaginary: Float) -> Float:
-    """(A + iB)(x + iy) for each frequency by three real products: A(x + y) - (A + B)y and A(x + y) - (A - B)x.
+    """Multiply (A + iB)(x + iy) for each frequency by three real products, of x + y, y and x.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class LagTerms:
     def from_sums(
         cls, pair_sums: Double, pair_counts: Double, offset: Double, scale: Double, inverse_n: float
     ) -> LagTerms:
-        """From the pair sums (w², d) and pair counts (w²,) of the lagged moments."""
+        """Compute the terms from the pair sums (w², d) and pair counts (w²,) of the lagged moments."""
         d = len(offset)
         w = round(np.sqrt(len(pair_counts)))
         if w * w != len(pair_counts) or pair_sums.shape != (w * w, d) or scale.shape != (d,):
@@ -154,7 +154,7 @@ class LagTerms:
         return cls(offset, scale, inverse_n, sums, u - inverse_n * n_i[:, None] * sums[:, None], counts)
 
     def correction(self, V: Double) -> Double:
-        """(m s sᵀ + U Qᵀ + Q Uᵀ - Q K Qᵀ) V for V (p, c)."""
+        """Multiply (m s sᵀ + U Qᵀ + Q Uᵀ - Q K Qᵀ) by V (p, c)."""
         w, d, c = *self.sums.shape, V.shape[1]
         U = self.pairs.transpose(0, 2, 1).reshape(w * d, w)
         s = self.sums.reshape(w * d, 1)
@@ -235,7 +235,7 @@ class LaggedOperator:
         return self._real.dtype
 
     def product(self, V: Float) -> Float:
-        """X'X V, shape (p, c), in V's dtype."""
+        """Multiply X'X by V (p, c), in V's dtype."""
         w, d, c = self._w, self._d, V.shape[1]
         scale = np.tile(self._terms.scale, w)[:, None]
         scaled = V * scale.astype(V.dtype)
@@ -280,7 +280,7 @@ class AssembledOperator:
         return self._gram.dtype
 
     def product(self, V: Float) -> Float:
-        """X'X V, shape (p, c), in V's dtype; each number of the triangle is read once for both of its places."""
+        """Multiply X'X by V (p, c), in V's dtype; each number of the triangle is read once for both of its places."""
         out: Float = V * self._diagonal.astype(V.dtype)[:, None]
         for begin in range(0, len(V), GRAM_ROWS):
             end = min(begin + GRAM_ROWS, len(V))

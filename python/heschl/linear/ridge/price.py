@@ -68,7 +68,7 @@ class Price:
         self._spent += self._next(growth)
 
     def too_dear(self, growth: Growth, steps: float, n_factors: int) -> bool:
-        """Whether to factor for so many λ instead of so many more steps."""
+        """Return whether to factor for so many λ instead of so many more steps."""
         step = self._next(growth)
         if growth.space.next_size == 0:
             return True
@@ -77,20 +77,20 @@ class Price:
         return steps * step > n_factors * self._factor
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
-        """Whether the targets that wait should have a space of their own."""
+        """Return whether the targets that wait should have a space of their own."""
         done = growth.space.n_steps
         return bool(np.isfinite(steps) and ANEW * n_waiting * (done + steps) < steps * self._n_targets)
 
 
 def _space(size: FitSize) -> tuple[float, float, float]:
-    """Spaces of a training set, targets in each, and the steps that a space usually takes."""
+    """Return the spaces of a training set, the targets in each, and the steps that a space usually takes."""
     spaces = -(-size.n_targets // TARGETS)
     block = min(size.n_targets / spaces, size.n_columns)
     return float(spaces), block, min(STEPS / block**0.5, size.n_columns / block)
 
 
 def _test_column(size: FitSize) -> float:
-    """Operations of one vector times the design of the rows of one part."""
+    """Count the operations of one vector times the design of the rows of one part."""
     rows, w, d = size.n_rows / size.n_parts, size.n_lags, size.n_features
     direct = 2.0 * size.n_products / size.n_parts * size.n_columns
     if size.n_products < size.n_rows:

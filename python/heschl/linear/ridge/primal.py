@@ -58,13 +58,13 @@ class Primal:
         self.bands: Double | None = None
 
     def banded(self, bands: Double) -> Primal:
-        """The same moments with features read `bands` (d,) times as large: a penalty 1 / bands² times as large."""
+        """Scale features by `bands` (d,) in the same moments: their penalty becomes 1 / bands² times as large."""
         out = copy(self)
         out.bands = bands
         return out
 
     def of_features(self, features: NDArray[np.int64]) -> Primal:
-        """The same training sets with some of the features (ascending): sub-blocks of the moments, no pass over data.
+        """Select some of the features (ascending): sub-blocks of the moments, without a pass over the data.
 
         Call it before `banded`.
         """
@@ -80,24 +80,24 @@ class Primal:
         return bool(self.problem.n_columns < np.mean([part.n_rows for part in self.moments]))
 
     def scratch(self) -> Scratch:
-        """Memory for `train`."""
+        """Allocate memory for `train`."""
         p, dtype, empty = self.problem.n_columns, self.problem.y.dtype, self.problem.X.backend.empty
         tests = p if self.scores_from_moments and len(self.parts) > 1 else 0
         return Scratch(empty((p, p), dtype), empty((tests, tests), dtype))
 
     def scaling(self, moments: LaggedMoments) -> Scaling:
-        """How the features of a training set are read."""
+        """Return how the features of a training set are scaled."""
         scaling = Scaling.of(moments, self.problem.standardize)
         return scaling if self.bands is None else Scaling(scaling.mean, scaling.scale * self.bands)
 
     def equations(self, parts: Sequence[int], gram: Float, scaling: Scaling | None = None) -> NormalEquations:
-        """Normal equations of the union of some parts."""
+        """Assemble the normal equations of the union of some parts."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
         scaling = self.scaling(moments) if scaling is None else scaling
         return normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, gram=gram)
 
     def column_means(self, parts: Sequence[int], weights: Weights) -> Double:
-        """Means (p,) of the design that `weights` multiply, over the rows of some parts; 0 without an intercept."""
+        """Compute the means (p,) of the design that `weights` multiply, over some parts; 0 without an intercept."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
         shift = weights.shift.astype(np.float64)
         as_given = Scaling(shift, np.ones(len(shift)))
@@ -105,7 +105,7 @@ class Primal:
         return normal_equations(moments, fit_intercept=intercept, scaling=as_given, assemble=False).column_means
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
-        """The training set of some parts; valid until the scratch memory is used again."""
+        """Prepare the training set of some parts; it is valid until the scratch memory is used again."""
         return Trained(self, self.equations(parts, scratch.gram), scratch)
 
 
@@ -118,23 +118,23 @@ class Trained:
         self.scratch = scratch
 
     def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Array:
-        """Weights (p, c) for the features as the equations read them."""
+        """Solve for the weights (p, c) of the scaled features."""
         return solve(self.equations, alpha, targets)
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights in the units of the data."""
+        """Return the weights of all targets, or of some, in the units of the data."""
         return in_units(self.equations, self.solve(alpha, targets), targets)
 
     def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
-        """Weights of each target at its own λ."""
+        """Yield the weights of each target at its own λ."""
         return one_by_one(self.weights, alphas, chosen)
 
     def path(self, alphas: Double) -> Iterator[Float]:
-        """Weights (p, c) at each λ in turn."""
+        """Yield weights (p, c) at each λ in turn."""
         return (self.solve(float(alpha)) for alpha in alphas)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
-        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         problem = self.family.problem
         c = problem.y.shape[1]
         out = np.empty((len(tests), len(alphas), c))
@@ -164,7 +164,7 @@ class EighPrimal(Primal):
     """The same by one eigendecomposition X'X = V diag(s) V' for all λ: W = V (V'X'Y / (s + λ))."""
 
     def train(self, parts: Sequence[int], scratch: Scratch) -> Trained:
-        """The training set of some parts; valid until the scratch memory is used again."""
+        """Prepare the training set of some parts; it is valid until the scratch memory is used again."""
         return _EighTrained(self, self.equations(parts, scratch.gram), scratch)
 
 
@@ -176,7 +176,7 @@ class _EighTrained(Trained):
         self.rotated = b.product(self.vectors, equations.cross)
 
     def solve(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Float:
-        """Weights (p, c) for the features as the equations read them."""
+        """Solve for the weights (p, c) of the scaled features."""
         b = backend_of(self.rotated)
         rotated = self.rotated if targets is None else b.columns(self.rotated, targets)
         damped = self.values + alpha
@@ -189,7 +189,7 @@ class _EighTrained(Trained):
 
 
 def _worth_threads(problem: Problem) -> bool:
-    """Whether a few training sets take longer than starting threads for them."""
+    """Return whether a few training sets take longer than starting threads for them."""
     (n, d), p, c = problem.X.shape, problem.n_columns, problem.y.shape[1]
     return problem.X.backend.kind.host_threads and worth_threads(2.0 * n * p * (d + c) + 10.0 * p**3) > 1
 
@@ -200,7 +200,7 @@ def primal_workers(size: FitSize) -> int:
 
 
 def grams(size: FitSize) -> float:
-    """X'X of a training set, and of its test set where that is how it is scored."""
+    """Count the matrices X'X held: a training set's, and its test set's where it is scored by them."""
     return primal_workers(size) * (2 if size.n_columns < size.n_rows / size.n_parts else 1)
 
 

@@ -74,15 +74,15 @@ class Problem:
         return int(self.y.dtype.itemsize)
 
     def in_float64(self) -> Problem:
-        """The same in double precision."""
+        """Convert the problem to double precision."""
         return replace(self, X=self.X.astype(np.float64), responses=self.responses.astype(np.float64), features=None)
 
     def of_targets(self, targets: NDArray[np.int64] | slice) -> Problem:
-        """The same for some of the responses."""
+        """Restrict the problem to some of the responses."""
         return replace(self, responses=self.responses.columns(targets))
 
     def by_mask(self, parts: Sequence[Bounds]) -> list[tuple[NDArray[np.int64], Problem]]:
-        """The problem, or where responses are missing (NaN) one for each group of targets that lack the same rows."""
+        """Split the problem where responses are missing (NaN): one for each group that lacks the same rows."""
         groups = mask_groups(self.y)
         if len(groups) == 1 and groups[0][1].all():
             return [(groups[0][0], self)]
@@ -91,17 +91,17 @@ class Problem:
         return [(targets, replace(self.of_targets(targets), keep=keep, features=features)) for targets, keep in groups]
 
     def ranges(self, bounds: Bounds) -> Ranges:
-        """Rows of the design in some segments."""
+        """Find the rows of the design in some segments."""
         return row_ranges(bounds, self.lags, self.boundary, len(self.X), self.keep, self.segments)[0]
 
     def moments(self, parts: Sequence[Bounds]) -> list[LaggedMoments]:
-        """Moments of each part, in one pass over the data, on the host."""
+        """Gather the moments of each part, in one pass over the data, on the host."""
         if self.keep is not None and self.features is not None and self.keep.mean() > 0.5:
             return masked_moments(self.X, self.y, self.keep, parts, self.segments, self.features)
         return self._of_rows(parts, self.y, Shift.near_mean(self.X, self.y))
 
     def gathered(self, parts: Sequence[Bounds]) -> tuple[Array, list[LaggedMoments]]:
-        """The responses where the features are, and the moments of each part."""
+        """Bring the responses where the features are, and gather the moments of each part."""
         b = self.X.backend
         if not b.kind.remote:
             return self.y, self.moments(parts)

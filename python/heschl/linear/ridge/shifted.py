@@ -69,7 +69,7 @@ class Shifted:
         self._z = blas.dgemm(-1.0, coupling, half, trans_a=1)
 
     def residual(self) -> Double:
-        """‖b - (G + λI) w‖ of every right-hand side, (c,)."""
+        """Return the residuals ‖b - (G + λI) w‖ of every right-hand side, (c,)."""
         return np.asarray(np.sqrt(np.einsum("ij,ij->j", self._z, self._z)))
 
     def error(self, least: Shifted) -> Double:
@@ -96,7 +96,7 @@ class Shifted:
         return np.asarray(np.sqrt(np.einsum("ij,ij->j", half, half)))
 
     def solution(self, below: Sequence[Double], columns: Integers) -> Double:
-        """Y (dimension, m) of some right-hand sides in the blocks eliminated."""
+        """Return Y (dimension, m) of some right-hand sides in the blocks eliminated."""
         found: list[Double] = []
         for k in range(self.n_blocks - 1, -1, -1):
             factor, right = self._factors[k], np.asfortranarray(self._halves[k][:, columns])

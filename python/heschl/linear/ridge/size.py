@@ -54,7 +54,7 @@ class FitSize:
 
     @classmethod
     def of(cls, problem: Problem, parts: Sequence[Bounds], n_sets: int, n_alphas: int) -> FitSize:
-        """Of a problem cut into parts."""
+        """Measure a problem that is cut into parts."""
         X = problem.X
         return cls(
             len(X), X.n_products, X.shape[1], len(problem.lags), problem.y.shape[1], n_alphas, len(parts),
@@ -80,7 +80,7 @@ def moment_operations(size: FitSize) -> float:
 
 
 def moment_bytes(size: FitSize) -> float:
-    """Moments of the parts and of one sum of them, and the weights being made and scored."""
+    """Count the bytes of the moments of the parts and of one sum, and of the weights being made and scored."""
     p, c = size.n_columns, size.n_targets
     # ... and the block's own responses, with what scoring makes of them
     kept = (size.n_parts + 2) * p * (size.n_features + c) + 4 * p * c + 3 * size.n_rows * c
@@ -94,7 +94,7 @@ def device_blocks(size: FitSize) -> float:
 
 
 def n_workers(size: FitSize, order: float, most: int, items: int) -> int:
-    """Training sets, or λ, of p × p or n × n matrices that are solved side by side, by threads."""
+    """Count the training sets, or λ, whose p × p or n × n matrices are solved side by side, by threads."""
     return min(n_threads(), items) if order <= most and DEVICES[size.device].host_threads else 1
 
 

@@ -84,7 +84,7 @@ def place(device: str, size: FitSize, solver: str) -> str:
 
 
 def _methods(solver: str, device: str, *, left_out: bool = False) -> list[Method]:
-    """Rows of the tables that run on a device."""
+    """List the rows of the tables that run on a device."""
     methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
     return [m for m in methods if solver in ("auto", m.name) and (m.on_device or not DEVICES[device].remote)]
 
@@ -92,7 +92,7 @@ def _methods(solver: str, device: str, *, left_out: bool = False) -> list[Method
 def choose_solver(
     size: FitSize, solver: str, memory_limit: float | None, *, left_out: bool = False
 ) -> tuple[Method, int]:
-    """The method asked for, or ("auto") the cheapest, and how many targets at a time keep to the memory limit.
+    """Choose the method asked for, or ("auto") the cheapest, and how many targets at a time fit the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too.
 
@@ -120,13 +120,13 @@ def choose_solver(
 
 
 def _time(method: Method, size: FitSize, block: int) -> float:
-    """Operations of all blocks of targets together."""
+    """Count the operations of all blocks of targets together."""
     n_blocks = -(-size.n_targets // block)
     return n_blocks * method.operations(replace(size, n_targets=-(-size.n_targets // n_blocks)))
 
 
 def _largest_block(method: Method, size: FitSize, memory_limit: float | None) -> int:
-    """Most targets at a time within the limit; 0 where not even one fits."""
+    """Return the most targets at a time within the limit; 0 where not even one fits."""
     if memory_limit is None or method.n_bytes(size) <= memory_limit:
         return size.n_targets
     low, high = 0, size.n_targets

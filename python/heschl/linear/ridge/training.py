@@ -16,16 +16,16 @@ class Trained(Protocol):
     """One training set: weights at any λ, and their errors elsewhere."""
 
     def weights(self, alpha: float, targets: NDArray[np.int64] | None = None) -> Weights:
-        """Weights of all targets, or of some, in the units of the data."""
+        """Return the weights of all targets, or of some, in the units of the data."""
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
-        """Σ (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c).
+        """Sum (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c).
 
         NaN where a solver has reason not to know it; `wanted` (n_alphas, c) are then entries that it must find out.
         """
 
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
-        """Weights of each target at its own λ, alphas[chosen], some targets after the other."""
+        """Yield the weights of each target at its own λ, alphas[chosen], some targets after the other."""
 
 
 class Solver(Protocol):
@@ -34,16 +34,16 @@ class Solver(Protocol):
     side_by_side: bool
 
     def scratch(self) -> Any:
-        """Memory that one training set after the other is solved in."""
+        """Allocate the memory that one training set after the other is solved in."""
 
     def train(self, parts: Sequence[int], scratch: Any) -> Trained:
-        """The training set of some parts."""
+        """Prepare the training set of some parts."""
 
 
 def one_by_one(
     weights: Callable[[float, Integers], Weights], alphas: Double, chosen: Integers
 ) -> Iterator[tuple[Integers, Weights]]:
-    """Weights of each target at its own λ, where one λ is solved after the other: targets of one together."""
+    """Fit each target at its own λ, one λ after the other: targets of one λ together."""
     for a in np.unique(chosen):
         targets = np.flatnonzero(chosen == a)
         yield targets, weights(float(alphas[a]), targets)

@@ -30,7 +30,7 @@ class Weights:
     intercept: Float  # (c,)
 
     def predict(self, X: Frames, ranges: Ranges, lags: range) -> Float:
-        """Predictions (n_rows, c) for the rows of the ranges, in order, on the host."""
+        """Predict the rows of the ranges, (n_rows, c), in order; return the predictions on the host."""
         return X.backend.get(self.predict_placed(X, ranges, lags))
 
     def predict_placed(self, X: Frames, ranges: Ranges, lags: range) -> Array:
@@ -38,11 +38,11 @@ class Weights:
         return X.predict(self.on(X.backend).values, self.shift, self.intercept, ranges, lags)
 
     def on(self, backend: Backend) -> Weights:
-        """The same with the values elsewhere."""
+        """Move the values to another backend."""
         return self if backend_of(self.values) == backend else replace(self, values=moved(self.values, backend))
 
     def coefficients(self, n_lags: int, dtype: DTypeLike) -> tuple[Array, Float]:
-        """Weights (c, d, n_lags) where they lie, and intercepts (c,) on the host, for features less no shift."""
+        """Return weights (c, d, n_lags) where they lie, and intercepts (c,) on the host, for unshifted features."""
         b = backend_of(self.values)
         intercept = self.intercept - b.weighted_sums(np.tile(self.shift.astype(np.float64), n_lags), self.values)
         values = self.values if self.values.dtype == dtype else b.cast(self.values, dtype)
@@ -50,7 +50,7 @@ class Weights:
 
 
 def squared_errors(sets: Sequence[Weights], X: Frames, y: Float, ranges: Ranges, lags: range) -> Double:
-    """Σ (y - prediction)² over the rows of the ranges, (m, c), for m sets of weights of equal shift."""
+    """Sum (y - prediction)² over the rows of the ranges, (m, c), for m sets of weights of equal shift."""
     c, b = y.shape[1], X.backend
     only = X.spaces[0]
     if b.kind.by_word and X.dense is None:  # word by word: the kernel would go frame by frame
@@ -67,7 +67,7 @@ def squared_errors(sets: Sequence[Weights], X: Frames, y: Float, ranges: Ranges,
 
 
 def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] | None = None) -> Array:
-    """(X'X + alpha I)⁻¹ X'Y (p, c) of all targets, or of some, for the features as the equations read them.
+    """Solve (X'X + alpha I) W = X'Y, (p, c), of all targets, or of some, for the scaled features.
 
     Minimises ‖Y - X W - 1 bᵀ‖² + alpha ‖W‖².
 
@@ -107,7 +107,7 @@ def refuse_residual(
 
 
 def in_units(equations: NormalEquations, values: Float, targets: NDArray[np.int64] | None = None) -> Weights:
-    """Weights in the units of features and responses, from those for the features as the equations read them."""
+    """Convert weights for the scaled features into the units of features and responses."""
     means = equations.target_means if targets is None else equations.target_means[targets]
     b = backend_of(values)
     intercept = means - b.weighted_sums(equations.column_means, values)
@@ -117,7 +117,7 @@ def in_units(equations: NormalEquations, values: Float, targets: NDArray[np.int6
 
 
 def errors_from_moments(test: NormalEquations, train: NormalEquations, values: Sequence[Float]) -> Double:
-    """Σ (y - prediction)² over the test rows, (m, c), for m sets of weights from `solve(train, …)`.
+    """Sum (y - prediction)² over the test rows, (m, c), for m sets of weights from `solve(train, …)`.
 
     Both read the features alike. About the test rows' own means the error is a quadratic form of their moments; what
     the two means differ by is a constant error of every row.
