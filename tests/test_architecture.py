@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # Rooms inside a room, floor by floor from the top: a file imports from its own room and from lower floors alone.
 FLOORS = {
     "linear": (
-        ("estimators", "nulls"), ("crossval",), ("ridge", "cca"), ("moments",), ("design",), ("device",),
+        ("estimators", "nulls"), ("crossval",), ("ridge", "cca"), ("moments",), ("design",), ("device",), ("pickles",),
     ),
     "study": (
         ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results"), ("analyses",),

@@ -90,6 +90,7 @@ def output(model: Any) -> np.ndarray:
     return np.asarray(model.transform(NEW) if isinstance(model, CCA) else model.predict(NEW))
 
 
+@pytest.mark.filterwarnings("ignore:heschl.linear.* is now:DeprecationWarning")
 @pytest.mark.parametrize("name", OLD)
 def test_a_pickle_of_before_the_moves_is_read(name: str) -> None:
     text, expected = OLD[name]

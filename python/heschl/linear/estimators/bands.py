@@ -75,7 +75,7 @@ class Candidates:
     def random(
         cls, n_spaces: int, alphas: Double, n_iter: int, concentration: Double, rng: np.random.Generator
     ) -> Candidates:
-        """Draw weights: equal ones, each space alone, then Dirichlet draws of the concentrations in turn, with all α."""
+        """Draw γ: equal weights, each space alone, then draws of each concentration in turn, with every α."""
         gammas = [np.full(n_spaces, 1.0 / n_spaces), *np.eye(n_spaces)]
         for draw in range(n_iter - len(gammas)):
             gammas.append(rng.dirichlet(np.full(n_spaces, concentration[draw % len(concentration)])))
