@@ -11,10 +11,10 @@ constexpr int cublas_no_memory = 3, cusolver_no_memory = 2;
 
 void check_library(int status, const char* what, int no_memory) {
     if (status == 0) return;
-    const std::string said = std::string(what) + " failed with status " + std::to_string(status);
+    const std::string message = std::string(what) + " failed with status " + std::to_string(status);
     if (status == no_memory)
-        throw Error(ErrorKind::out_of_memory, "device memory: none is left for a library: " + said);
-    throw Error(ErrorKind::device, said);
+        throw Error(ErrorKind::out_of_memory, "device memory: none is left for a library: " + message);
+    throw Error(ErrorKind::device, message);
 }
 
 void check_blas(int status, const char* what) { check_library(status, what, cublas_no_memory); }

@@ -183,11 +183,11 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
     >>> bool(np.abs(left[200:] - context[200:]).mean() < 0.2)
     True
     """
-    own, of = np.asarray(X[train], dtype=np.float64), np.ascontiguousarray(base[train], dtype=np.float64)
-    side = whiten("base", of, reg=reg)
-    mean = own.mean(axis=0)
+    layer, words = np.asarray(X[train], dtype=np.float64), np.ascontiguousarray(base[train], dtype=np.float64)
+    side = whiten("base", words, reg=reg)
+    mean = layer.mean(axis=0)
     with one_blas_thread():
-        fitted = cross(side.rows @ (side.turn * side.shrink), own - mean)
+        fitted = cross(side.rows @ (side.turn * side.shrink), layer - mean)
         out = np.asarray(X, dtype=np.float64) - mean
         out -= cross((np.asarray(base, dtype=np.float64) - side.mean).T, (side.back * side.shrink) @ fitted)
     return np.asarray(out, dtype=np.result_type(X, np.float32))

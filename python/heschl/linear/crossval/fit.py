@@ -70,7 +70,7 @@ def fit_cv(
     found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
     scores = PathScores.joined([(targets, part) for targets, (part, _) in found], c)
     chosen = choose(scores)
-    weights = [(targets, own) for targets, (_, own) in found if own is not None]
+    weights = [(targets, part) for targets, (_, part) in found if part is not None]
     if len(weights) < len(found):
         return replace(fit_fixed(problem, parts, alphas, chosen, options), scores=scores)
     return Fit(joined(weights, c), scores, chosen, method, dtype)

@@ -128,8 +128,8 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
     for k in range(n_folds):
         train = [part for part in range(2 * n_folds) if part // 2 != k]
         ranges = [problem.ranges(parts[2 * k + half]) for half in (0, 1)]
-        bounds = [np.asarray(own)[:, :2] for own in ranges]
-        found = np.zeros((2, len(alphas), c))
+        bounds = [np.asarray(some)[:, :2] for some in ranges]
+        scores = np.zeros((2, len(alphas), c))
         predictions = np.full_like(problem.y, np.nan)
         for a in range(len(alphas)):
             for targets, weights in solve_chosen(solver, train, alphas, np.full(c, a), scratch):
@@ -137,9 +137,9 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
                     rows = slice(*parts[2 * k + half][0].tolist())
                     predictions[rows, targets] = weights.predict(problem.X, ranges[half], problem.lags)
             for half in (0, 1):
-                found[half, a] = np.nan_to_num(score_predictions(SCORES["r"], problem.y, predictions, bounds[half]))
-        best = found[0].argmax(axis=0)
-        alpha[k], r[k] = alphas[best], found[1, best, np.arange(c)]
+                scores[half, a] = np.nan_to_num(score_predictions(SCORES["r"], problem.y, predictions, bounds[half]))
+        best = scores[0].argmax(axis=0)
+        alpha[k], r[k] = alphas[best], scores[1, best, np.arange(c)]
         if progress is not None:
             progress(k + 1, n_folds)
     return JoinedScores(r, alpha)

@@ -114,11 +114,11 @@ class Frames:
         """Select some of the features (ascending column numbers), each at the rate it comes in."""
         out, start = [], 0
         for s in self.spaces:
-            own = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
-            if own.size:
-                values = self.backend.columns(s.values, own)
-                out.append(replace(s, values=values, columns=slice(start, start + own.size)))
-                start += own.size
+            chosen = index[(index >= s.columns.start) & (index < s.columns.stop)] - s.columns.start
+            if chosen.size:
+                values = self.backend.columns(s.values, chosen)
+                out.append(replace(s, values=values, columns=slice(start, start + chosen.size)))
+                start += chosen.size
         return Frames(tuple(out))
 
     def rows(self, index: Any) -> Float:
@@ -229,7 +229,7 @@ class Frames:
         threads = worth_threads(2.0 * n_rows * values.size)
         pieces = cut_rows(ranges, threads)
         ends = np.cumsum([int((piece[:, 1] - piece[:, 0]).sum()) for piece in pieces]).tolist()
-        own = [
+        weights_of_spaces = [
             np.ascontiguousarray(
                 values.reshape(len(lags), self.shape[1], values.shape[1])[:, s.columns].reshape(-1, values.shape[1])
             )
@@ -238,7 +238,7 @@ class Frames:
 
         def rows(at: int, _: None) -> None:
             target = out[ends[at - 1] if at else 0 : ends[at]]
-            for space, weights in zip(self.spaces, own, strict=True):
+            for space, weights in zip(self.spaces, weights_of_spaces, strict=True):
                 b.kernels.lagged_predict(
                     space.values, space.index, shift[space.columns], pieces[at], lags[0], len(lags), weights, target,
                     b.handle(),

@@ -127,18 +127,19 @@ class Permuter:
 
     def tell(self, n_permutations: int) -> None:
         """Warn where much is cropped or stays, or where there are fewer arrangements than permutations."""
-        said = []
+        notes = []
         if self.cropped > MUCH_CROPPED:
-            said.append(f"{self.cropped:.0%} of the frames are left out, for few stimuli are of nearly the same length")
+            share = f"{self.cropped:.0%}"
+            notes.append(f"{share} of the frames are left out, for few stimuli are of nearly the same length")
         if self.staying > MUCH_STAYING:
-            said.append(
+            notes.append(
                 f"a permutation leaves {self.staying:.0%} of the frames in place, for few stimuli can take each "
                 "other's place: the test is weak"
             )
         if self.arrangements < n_permutations:
-            said.append(f"there are only {self.arrangements:.0f} different permutations")
-        if said:
-            warnings.warn("; ".join(said) + ".", ExchangeWarning, stacklevel=3)
+            notes.append(f"there are only {self.arrangements:.0f} different permutations")
+        if notes:
+            warnings.warn("; ".join(notes) + ".", ExchangeWarning, stacklevel=3)
 
     def identity(self) -> Move:
         """Return the true alignment."""

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Choice:
     scores: Double  # (n_candidates, c)
     chosen: Integers  # (c,)
     weights: Weights
@@ -213,7 +213,7 @@ class BandedRidgeCV(LaggedModel):
         rng = np.random.default_rng(self.random_state)
         return Candidates.random(n_spaces, alphas, int(self.n_iter), concentration, rng)
 
-    def _best(self, task: Task) -> tuple[_Found, str]:
+    def _best(self, task: Task) -> tuple[_Choice, str]:
         problem, splits, spaces, candidates = task.data.problem, task.splits, task.spaces, task.candidates
         score, c = task.score, problem.y.shape[1]
 
@@ -235,7 +235,7 @@ class BandedRidgeCV(LaggedModel):
         for targets, (_, own) in fitted:
             shares[:, targets] = own
         weights = joined([(targets, own) for targets, (own, _) in fitted], c)
-        return _Found(score.oriented(scores.chosen_by), chosen, weights, shares), dtype
+        return _Choice(score.oriented(scores.chosen_by), chosen, weights, shares), dtype
 
     def _in_blocks(
         self, task: Task, work: Callable[[Problem, Any, Integers], Result]

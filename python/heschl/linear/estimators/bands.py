@@ -49,12 +49,12 @@ class Candidates:
     @classmethod
     def of(cls, gammas: Double, alphas: Double) -> Candidates:
         """Combine every γ with every α."""
-        which, own = np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas))
-        penalties = np.full((len(own), gammas.shape[1]), np.inf)
+        which, repeated = np.repeat(np.arange(len(gammas)), len(alphas)), np.tile(alphas, len(gammas))
+        penalties = np.full((len(repeated), gammas.shape[1]), np.inf)
         # A draw so small that the quotient overflows is one that leaves the space out.
         with np.errstate(over="ignore"):
-            np.divide(own[:, None], gammas[which], out=penalties, where=gammas[which] > 0)
-        return cls(gammas, which, own, penalties)
+            np.divide(repeated[:, None], gammas[which], out=penalties, where=gammas[which] > 0)
+        return cls(gammas, which, repeated, penalties)
 
     @classmethod
     def grid(cls, n_spaces: int, alphas: Double) -> Candidates:

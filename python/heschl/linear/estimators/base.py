@@ -98,8 +98,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             coef = coef.reshape(coef.shape[1:])
         if not on_device(X):
             return coef, intercept[0] if self._single else intercept
-        there = float(intercept[0]) if self._single else in_kind(backend_of(coef).put(intercept), X)
-        return in_kind(coef, X), there
+        placed = float(intercept[0]) if self._single else in_kind(backend_of(coef).put(intercept), X)
+        return in_kind(coef, X), placed
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled or copied: plain arrays, on the host, to be read where there is no device."""

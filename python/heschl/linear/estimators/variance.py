@@ -91,13 +91,13 @@ def unique_variance(
     >>> bool(found.unique[0, 0] > 0.9), bool(abs(found.unique[1, 0]) < 0.01)
     (True, True)
     """
-    own = clone(model)
-    task = own._task(X, y, segments, groups)
+    model = clone(model)
+    task = model._task(X, y, segments, groups)
     splits, spaces, c = task.splits, task.spaces, task.data.problem.y.shape[1]
     m = len(spaces.names)
     if m < 2:
         raise InputError("spaces", f"only {spaces.names}", "at least two feature spaces")
-    fewer = own._candidates(m - 1, task.alphas)
+    fewer = model._candidates(m - 1, task.alphas)
     left = [spaces.without(space) for space in range(m)]
     score = task.score
 
@@ -106,11 +106,11 @@ def unique_variance(
         others = (search(solver.of_features(columns), splits, rest, fewer, score) for columns, rest in left)
         return [everything, *others]
 
-    found, _ = own._in_blocks(task, scores_of)
+    found, _ = model._in_blocks(task, scores_of)
     best = np.empty((m + 1, c))
     for model_number, candidates in enumerate([task.candidates] + [fewer] * m):
         scores = PathScores.joined([(targets, scored[model_number]) for targets, scored in found], c)
-        chosen = choose_alpha(scores.chosen_by, candidates.alphas, own.alpha_per_target)
+        chosen = choose_alpha(scores.chosen_by, candidates.alphas, model.alpha_per_target)
         reported = scores.pooled_r2 if score.pooled is not None else scores.r2
         best[model_number] = reported[chosen, np.arange(c)]
     return UniqueVariance(spaces.names, best[0], best[1:])

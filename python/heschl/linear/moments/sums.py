@@ -119,8 +119,8 @@ def about(moments: Sums, shift: Shift) -> Sums:
     u = moments.pair_sums.reshape(w, w, d)
     column = moments.first_column.reshape(w, d, d) - u[:, 0, :, None] * delta - delta[:, None] * u[0, :, None, :]
     column += n[:, 0, None, None] * np.outer(delta, delta)
-    own, count = u[np.arange(w), np.arange(w)], n.diagonal()
-    cross = moments.cross.reshape(w, d, -1) - own[:, :, None] * epsilon - delta[:, None] * moments.target_sums[:, None]
+    sums, count = u[np.arange(w), np.arange(w)], n.diagonal()
+    cross = moments.cross.reshape(w, d, -1) - sums[:, :, None] * epsilon - delta[:, None] * moments.target_sums[:, None]
     cross += count[:, None, None] * np.outer(delta, epsilon)
     before, inside, after = moments.room.T[:, :, None]
     lags = np.asarray(moments.lags)

@@ -91,16 +91,16 @@ class NullDistribution:
         # A null score that is not defined counts as one that is not smaller.
         p, p_max, q, fitted, fitted_max = np.full((5, len(observed)), np.nan)
         limits, limits_max = np.full((2, len(observed), 2), np.nan)
-        own = observed[defined]
-        reached = m - (null[:, defined] < own - TIE * spread[defined]).sum(axis=0)
+        true = observed[defined]
+        reached = m - (null[:, defined] < true - TIE * spread[defined]).sum(axis=0)
         p[defined], limits[defined] = (1.0 + reached) / (1.0 + m), monte_carlo_limits(reached, m)
         if defined.any():
-            fitted[defined] = fitted_p_values(own, null[:, defined], p[defined])
+            fitted[defined] = fitted_p_values(true, null[:, defined], p[defined])
             q[defined] = false_discovery_control(np.minimum(fitted[defined], 1.0))
-            judged, among = own, null[:, defined]
+            judged, among = true, null[:, defined]
             if balanced:
                 unit = np.where(spread[defined] > 0, spread[defined], 1.0)
-                judged, among = (own - mean[defined]) / unit, (among - mean[defined]) / unit
+                judged, among = (true - mean[defined]) / unit, (among - mean[defined]) / unit
             greatest = among.max(axis=1)
             tie = TIE * float(np.nanstd(greatest)) if np.isfinite(greatest).any() else 0.0
             # NaN, if any, sort to the end and count as not smaller.

@@ -193,13 +193,13 @@ def _refit(
 
 def _score(problem: Problem, equations: NormalEquations, fold: Fold, y: Array) -> FoldSums:
     """Fit and score a block of permuted responses (n, B · c) in one fold: one factorisation for each λ."""
-    alphas, own = np.tile(fold.alphas, y.shape[1] // len(fold.alphas)), row_numbers(fold.ranges)
+    alphas, rows = np.tile(fold.alphas, y.shape[1] // len(fold.alphas)), row_numbers(fold.ranges)
     sums = FoldSums(*np.empty((4, 1, y.shape[1])))
     for alpha in np.unique(alphas):
         targets = np.flatnonzero(alphas == alpha)
         weights = in_units(equations, solve(equations, float(alpha), targets), targets)
         prediction = weights.predict_placed(problem.X, fold.ranges, problem.lags)
-        part = FoldSums.of(problem.X.backend.block(y, own, targets), prediction, [np.array([[0, len(own)]])])
+        part = FoldSums.of(problem.X.backend.block(y, rows, targets), prediction, [np.array([[0, len(rows)]])])
         sums.assign_targets(targets, part)
     return sums
 

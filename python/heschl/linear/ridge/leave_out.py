@@ -130,14 +130,14 @@ class LeaveOutPrimal(LeaveOut):
             if problem.fit_intercept:
                 rest -= 1.0 / equations.n_rows
             try:
-                own, lower = cho_factor(rest, lower=True, check_finite=False)
+                factor_of_rest, lower = cho_factor(rest, lower=True, check_finite=False)
             except LinAlgError:
-                own, lower = np.zeros((1, 1)), True
-            if problem.y.dtype == np.float32 and own.diagonal().min() ** 2 < FLOAT32_LEVERAGE:
+                factor_of_rest, lower = np.zeros((1, 1)), True
+            if problem.y.dtype == np.float32 and factor_of_rest.diagonal().min() ** 2 < FLOAT32_LEVERAGE:
                 raise PrecisionError(f"a group of rows is fitted by itself at alpha = {alpha:g}")
-            if own.diagonal().min() == 0.0:
+            if factor_of_rest.diagonal().min() == 0.0:
                 raise _too_small(alpha)
-            left_out = cho_solve((own, lower), error, check_finite=False)
+            left_out = cho_solve((factor_of_rest, lower), error, check_finite=False)
             out[g] = np.einsum("tc,tc->c", left_out, left_out)
         return out
 
@@ -191,7 +191,7 @@ class LeaveOutDual(LeaveOut):
         if loadings.dtype == np.float32:
             self._refuse_residual(equations, alpha, less, loadings, errors)
         groups = (errors[begin:end].astype(np.float64) for begin, end in itertools.pairwise(self.starts))
-        return loadings, np.array([np.einsum("tc,tc->c", own, own) for own in groups])
+        return loadings, np.array([np.einsum("tc,tc->c", part, part) for part in groups])
 
     def _refuse_residual(
         self, equations: NormalEquations, alpha: float, less: float, loadings: Float, errors: Float
@@ -204,18 +204,18 @@ class LeaveOutDual(LeaveOut):
         size = min(SAMPLED_PAIRS, max(len(groups), loadings.shape[1]))
         picked = groups[np.linspace(0, len(groups) - 1, size).astype(np.int64)]
         targets: NDArray[np.int64] = np.linspace(0, loadings.shape[1] - 1, size).astype(np.int64)
-        own = np.zeros((len(loadings), size), loadings.dtype)
+        left = np.zeros((len(loadings), size), loadings.dtype)
         for j, (f, target) in enumerate(zip(picked, targets, strict=True)):
-            own[self.starts[f] : self.starts[f + 1], j] = errors[self.starts[f] : self.starts[f + 1], target]
+            left[self.starts[f] : self.starts[f + 1], j] = errors[self.starts[f] : self.starts[f + 1], target]
         factor: Any = equations.gram.T
-        total = own.sum(axis=0, dtype=np.float64)
-        change = cho_solve((factor, True), own, check_finite=False) - (less * total).astype(own.dtype)
+        total = left.sum(axis=0, dtype=np.float64)
+        change = cho_solve((factor, True), left, check_finite=False) - (less * total).astype(left.dtype)
         without = np.ascontiguousarray(loadings[:, targets] - change)
         for j, f in enumerate(picked):
             without[self.starts[f] : self.starts[f + 1], j] = 0.0
-        right = equations.cross[:, targets] - own
+        right = equations.cross[:, targets] - left
         if less > 0.0:
-            right += (total / len(own)).astype(own.dtype)
+            right += (total / len(left)).astype(left.dtype)
         residual = _core.ridge_residual(
             equations.gram, equations.diagonal, alpha, np.ascontiguousarray(right), without,
             np.arange(size, dtype=np.int64), n_threads(),
@@ -268,8 +268,8 @@ def left_out_primal_bytes(size: FitSize) -> float:
     """Count the bytes of the closed form with p × p matrices."""
     whole, group = replace(size, n_parts=1), size.n_rows / size.n_parts
     workers = n_workers(size, size.n_columns, Primal.SIDE_BY_SIDE_COLUMNS, size.n_alphas)
-    own = size.n_columns**2 + 2 * group * size.n_columns + 2 * group * group
-    return moment_bytes(whole) + workers * own * size.itemsize
+    matrices = size.n_columns**2 + 2 * group * size.n_columns + 2 * group * group
+    return moment_bytes(whole) + workers * matrices * size.itemsize
 
 
 def left_out_dual_operations(size: FitSize) -> float:
@@ -287,6 +287,6 @@ def left_out_dual_bytes(size: FitSize) -> float:
     n, c, group = size.n_rows, size.n_targets, size.n_rows / size.n_parts
     workers = n_workers(size, n, Dual.SIDE_BY_SIDE_ROWS, size.n_alphas)
     loadings = n * c * size.n_alphas if c * size.n_alphas <= n else 0
-    own = n * n + n * max(group, 256) + group * group + 3 * n * c
+    matrices = n * n + n * max(group, 256) + group * group + 3 * n * c
     once = 3 * n * n + 4 * n * c + 2 * n * size.n_features + 3 * size.n_columns * c
-    return float((once + loadings + workers * own) * size.itemsize)
+    return float((once + loadings + workers * matrices) * size.itemsize)
