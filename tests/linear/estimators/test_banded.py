@@ -203,7 +203,7 @@ def test_candidates() -> None:
         ({"concentration": []}, "concentration"),
         ({"concentration": "wide"}, "concentration"),
         ({"alphas": [-1.0]}, "alphas"),
-        ({"scoring": "r"}, "scoring"),
+        ({"scoring": "rho"}, "scoring"),
     ],
 )
 def test_bad_input_is_named(params: dict[str, Any], message: str) -> None:
