@@ -67,6 +67,8 @@ class Case:
     @property
     def fold(self) -> NDArray[np.int64]:
         """Fold of each segment."""
+        if self.n_folds == 1:
+            return np.zeros(self.n_segments, dtype=np.int64)
         return group_folds(np.arange(self.n_segments), self.lengths, self.n_folds)
 
     def features(self) -> Array:
