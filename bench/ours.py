@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, lagged_design
+from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, _core, lagged_design
 from heschl.ecog.high_gamma import GaussianBands, high_gamma
 from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.linear import null_scores
@@ -18,7 +18,9 @@ from heschl.linear.cca.whitening import largest_singular_values
 from heschl.linear.crossval.scores import SCORES, fold_squares
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.permuter import Permuter
-from heschl.linear.design.segments import make_splits
+from heschl.linear.design.rows import cut_rows, whole
+from heschl.linear.design.segments import fold_members, make_splits
+from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.estimators.bands import Candidates, Spaces, search
 from heschl.linear.nulls.refitted import Fold, _block_size, _refit
 from heschl.linear.ridge.engine import FitOptions, in_blocks
@@ -36,6 +38,20 @@ def design(H: Array, lengths: Array, n_lags: int) -> Array:
 def moments(H: Any, lengths: Array, fold: Array, n_lags: int) -> list[LaggedMoments]:
     """Moments of each fold, without X'Y."""
     return LaggedMoments.by_fold(H, segments=lengths, folds=fold, lags=range(n_lags))
+
+
+def moments_by_lag(H: Array, lengths: Array, fold: Array, n_lags: int) -> list[Array]:
+    """First block column of each fold by one product per lag; threads share rows, each with sums of its own."""
+    ends, d = np.cumsum(lengths), H.shape[1]
+    bounds, none = np.stack([ends - lengths, ends], axis=1), np.zeros(d, H.dtype)
+
+    def sums(rows: Array, _: None) -> Array:
+        out = np.zeros((n_lags * d, d), H.dtype)
+        _core.sum_by_lag(H, none, H, none, _core.Product.itself, rows, 0, n_lags, out, 1)
+        return out
+
+    folds = [cut_rows(whole(bounds[inside]), n_threads()) for inside in fold_members(fold, len(bounds))]
+    return [sum(map_threads(sums, pieces, lambda: None, small=True)) for pieces in folds]
 
 
 def word_moments(values: Array, rows: Array, counts: Array, lengths: Array, n_lags: int) -> list[LaggedMoments]:

@@ -67,6 +67,8 @@ class Case:
     @property
     def fold(self) -> NDArray[np.int64]:
         """Fold of each segment."""
+        if self.n_folds == 1:
+            return np.zeros(self.n_segments, dtype=np.int64)
         return group_folds(np.arange(self.n_segments), self.lengths, self.n_folds)
 
     def features(self) -> Array:
@@ -173,6 +175,7 @@ def responses(rng: np.random.Generator, H: Array, lengths: Array, c: int) -> Arr
 SMALL = Case(n_frames=3_000, n_segments=30, d=16, w=20, c=1, dtype="float64")
 MIDDLE = Case(n_frames=12_000, n_segments=120, d=64, w=20, c=200)
 LAYER = Case(n_frames=58_943, n_segments=599, d=768, w=20, c=822, log10_alphas=(3.0, 7.5), ragged=True)
+HOUR = Case(n_frames=180_000, n_segments=1, d=128, w=20, c=200, n_folds=1)  # one recording, at 50 Hz
 TINY = Case(n_frames=20, n_segments=4, d=1, w=1, c=1, n_folds=2, n_alphas=2, dtype="float64")
 PREDICT = PredictCase(n_frames=58_943, n_segments=599, d=128, w=20, c=822, ragged=True)
 DUAL = Case(n_frames=3_000, n_segments=30, d=768, w=20, c=200, log10_alphas=(2.0, 6.5))
@@ -184,7 +187,7 @@ BANDED = Case(n_frames=6_000, n_segments=60, d=32, w=20, c=200)
 
 BY_SIZE = {
     "design": {"small": SMALL, "middle": MIDDLE, "large": PREDICT},
-    "moments": {"small": SMALL, "middle": MIDDLE, "large": LAYER},
+    "moments": {"small": SMALL, "middle": MIDDLE, "large": LAYER, "an hour": HOUR},
     "predict": {
         "small": PredictCase(n_frames=3_000, n_segments=30, d=16, w=20, c=1, dtype="float64"),
         "middle": PredictCase(n_frames=12_000, n_segments=120, d=64, w=20, c=200),

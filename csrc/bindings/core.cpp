@@ -14,6 +14,7 @@ namespace {
 template <class T>
 void bind(py::module_& m) {
     bind_moments<OnCpu, T>(m);
+    bind_lagged_sums<T>(m);
     bind_ridge<OnCpu, T>(m);
     bind_predict<OnCpu, T>(m);
     bind_dual<OnCpu, T>(m);
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "heschl's compiled kernels; see csrc/include/heschl/kernels.hpp for shapes and meaning.";
     pybind11::register_local_exception_translator(heschl::bindings::translate);
     heschl::bindings::scipy_blas();  // fail at import, with a reason, rather than at the first product
+    heschl::bindings::bind_sum_operations(m);
     heschl::bindings::bind<float>(m);
     heschl::bindings::bind<double>(m);
     heschl::bindings::bind_largest_singular<heschl::bindings::OnCpu>(m);

@@ -2,6 +2,9 @@
 // no logic.
 #pragma once
 
+#include <limits>
+#include <utility>
+
 #include "arrays.hpp"
 #include "heschl/kernels.hpp"
 
@@ -95,6 +98,50 @@ void bind_moments(py::module_& m) {
         },
         strict("H"), strict("run"), strict("h_shift"), strict("ranges"), strict("sums"), strict("extremes"),
         py::arg(Device::handle_name));
+}
+
+// The two ways to the sums that moments are made of, and what each costs; on the CPU.
+template <class T>
+void bind_lagged_sums(py::module_& m) {
+    using A = Array<T>;
+    const auto bind = [&](const char* name, auto sum) {
+        m.def(
+            name,
+            [sum](const A& a, const A& a_shift, const A& b, const A& b_shift, Product product,
+                  const Array<int64_t>& ranges, int64_t first, int64_t count, A& out, int64_t n_threads) {
+                const auto left = frames_of<T>(a, std::nullopt), right = frames_of<T>(b, std::nullopt);
+                const auto left_shift = in1<T>(a_shift), right_shift = in1<T>(b_shift);
+                const auto sums = out2<T>(out);
+                require(left.count == right.count, "expected as many frames on either side");
+                require(left_shift.size == left.cols() && right_shift.size == right.cols(),
+                        "expected shifts of size d");
+                require(sums.rows == count * left.cols() && sums.cols == right.cols(),
+                        "expected sums of shape (n_lags * d_a, d_b)");
+                const auto rows = ranges_of(ranges, left.count);
+                py::gil_scoped_release unlocked;
+                sum(OnCpu::context(n_threads), left, left_shift, right, right_shift, product, rows,
+                    lags_of(first, count), sums);
+            },
+            strict("a"), strict("a_shift"), strict("b"), strict("b_shift"), py::arg("product"), strict("ranges"),
+            py::arg("first_lag"), py::arg("n_lags"), strict("out"), py::arg(OnCpu::handle_name));
+    };
+    bind("sum_by_lag", sum_by_lag<T>);
+    bind("sum_by_frequency", sum_by_frequency<T>);
+}
+
+inline void bind_sum_operations(py::module_& m) {
+    py::enum_<Product>(m, "Product")
+        .value("itself", Product::itself)
+        .value("features", Product::features)
+        .value("responses", Product::responses);
+    m.def(
+        "sum_operations",
+        [](const Array<int64_t>& ranges, int64_t first, int64_t count, int64_t d_a, int64_t d_b, Product product) {
+            const auto found = sum_operations(ranges_of(ranges, std::numeric_limits<int64_t>::max()),
+                                              lags_of(first, count), d_a, d_b, product);
+            return std::pair(found.by_lag, found.by_frequency);
+        },
+        strict("ranges"), py::arg("first_lag"), py::arg("n_lags"), py::arg("d_a"), py::arg("d_b"), py::arg("product"));
 }
 
 }  // namespace heschl::bindings

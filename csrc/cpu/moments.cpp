@@ -70,20 +70,45 @@ void add_by_right_runs(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Fra
     });
 }
 
+// The sums by whichever way costs less.
+template <class T>
+void lagged_sum(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                Product product, Ranges ranges, Lags lags, Matrix<T> out) {
+    if (!A.run && !B.run) {
+        const auto [by_lag, by_frequency] = sum_operations(ranges, lags, A.cols(), B.cols(), product);
+        if (by_frequency < by_lag) {
+            sum_by_frequency(cpu, A, a_shift, B, b_shift, product, ranges, lags, out);
+            return;
+        }
+    }
+    sum_by_lag(cpu, A, a_shift, B, b_shift, product, ranges, lags, out);
+}
+
 }  // namespace
+
+template <class T>
+void sum_by_lag(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                Product product, Ranges ranges, Lags lags, Matrix<T> out) {
+    const auto right = [&](Row row, T* values) {
+        if (product == Product::responses)
+            copy_shifted(B.row(row.t), b_shift, B.cols(), values);
+        else
+            lagged_row(B, b_shift, row, {lags.first, 1}, values);
+    };
+    if (B.run)
+        add_by_right_runs(cpu, A, a_shift, B, b_shift, ranges, lags, out);
+    else if (A.run)
+        add_by_left_runs(cpu, A, a_shift, ranges, lags, B.cols(), right, out);
+    else
+        add_by_rows(cpu, A, a_shift, ranges, lags, B.cols(), right, out);
+}
 
 template <class T>
 void lagged_pair(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
                  Ranges ranges, Lags lags, Matrix<T> first_column) {
     require(first_column.rows == lags.count * A.cols() && first_column.cols == B.cols(),
             "lagged_pair: first_column must be (n_lags * d_a, d_b)");
-    const auto right = [&](Row row, T* out) { lagged_row(B, b_shift, row, {lags.first, 1}, out); };
-    if (B.run)
-        add_by_right_runs(cpu, A, a_shift, B, b_shift, ranges, lags, first_column);
-    else if (A.run)
-        add_by_left_runs(cpu, A, a_shift, ranges, lags, B.cols(), right, first_column);
-    else
-        add_by_rows(cpu, A, a_shift, ranges, lags, B.cols(), right, first_column);
+    lagged_sum(cpu, A, a_shift, B, b_shift, Product::features, ranges, lags, first_column);
 }
 
 template <class T>
@@ -97,7 +122,7 @@ void lagged_moments(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Ranges
     for (const auto& edges : {out.leaving, out.entering})
         require(edges.cols == p && (edges.rows == ranges.count || edges.rows == 0),
                 "lagged_moments: leaving and entering must be (r, p) or (0, p)");
-    lagged_pair(cpu, H, h_shift, H, h_shift, ranges, lags, out.first_column);
+    lagged_sum(cpu, H, h_shift, H, h_shift, Product::itself, ranges, lags, out.first_column);
     const auto fill_edges = [&](Matrix<T> edges, bool at_end) {
         parallel_for(cpu.n_threads, edges.rows, std::max<int64_t>(1, (int64_t{1} << 18) / p),
                      [&](int64_t first, int64_t last) {
@@ -109,7 +134,12 @@ void lagged_moments(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Ranges
     };
     fill_edges(out.leaving, true);
     fill_edges(out.entering, false);
-    add_pair_sums(H, h_shift, ranges, lags, out.pair_sums, out.pair_counts);
+    for_each_slice(cpu, d, [&](int64_t first, int64_t count) {
+        std::vector<double> again(first == 0 ? 0 : static_cast<std::size_t>(w * w));  // every slice counts the same
+        const Vector<double> counts = first == 0 ? out.pair_counts : Vector<double>{again.data(), w * w};
+        add_pair_sums(slice(H, first, count), slice(h_shift, first, count), ranges, lags,
+                      slice(out.pair_sums, first, count), counts);
+    });
 }
 
 template <class T>
@@ -121,36 +151,39 @@ void lagged_targets(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Matrix
     require(out.cross.rows == w * d && out.cross.cols == c, "lagged_targets: cross must be (p, c)");
     require(out.target_sums.rows == w && out.target_sums.cols == c && out.totals.rows == 2 && out.totals.cols == c,
             "lagged_targets: target_sums must be (w, c), totals (2, c)");
-    const auto right = [&](Row row, T* y) { copy_shifted(Y.row(row.t), y_shift, c, y); };
-    if (H.run)
-        add_by_left_runs(cpu, H, h_shift, ranges, lags, c, right, out.cross);
-    else
-        add_by_rows(cpu, H, h_shift, ranges, lags, c, right, out.cross);
+    const Frames<T> responses{Y, nullptr, Y.rows};
+    lagged_sum(cpu, H, h_shift, responses, y_shift, Product::responses, ranges, lags, out.cross);
     add_target_sums(Y, y_shift, ranges, lags, out.target_sums);
-    add_sums_and_squares(Frames<T>{Y, nullptr, Y.rows}, y_shift, ranges, out.totals);
+    add_sums_and_squares(responses, y_shift, ranges, out.totals);
 }
 
 template <class T>
-void feature_statistics(const Cpu&, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Matrix<double> sums,
+void feature_statistics(const Cpu& cpu, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Matrix<double> sums,
                         Matrix<T> extremes) {
-    const int64_t d = H.cols();
-    require(sums.rows == 2 && sums.cols == d && extremes.rows == 2 * ranges.count && extremes.cols == d,
+    require(sums.rows == 2 && sums.cols == H.cols() && extremes.rows == 2 * ranges.count && extremes.cols == H.cols(),
             "feature_statistics: sums must be (2, d), extremes (2 r, d)");
-    add_sums_and_squares(H, h_shift, ranges, sums);
-    for (int64_t r = 0; r < ranges.count; ++r) {
-        T *least = extremes.row(2 * r), *greatest = extremes.row(2 * r + 1);
-        std::copy_n(H.row(ranges.begin(r)), d, least);
-        std::copy_n(least, d, greatest);
-        for (int64_t t = ranges.begin(r) + 1; t < ranges.end(r); ++t) {
-            const T* h = H.row(t);
-            for (int64_t f = 0; f < d; ++f) {
-                least[f] = std::min(least[f], h[f]);
-                greatest[f] = std::max(greatest[f], h[f]);
+    for_each_slice(cpu, H.cols(), [&](int64_t first, int64_t d) {
+        const Frames<T> V = slice(H, first, d);
+        add_sums_and_squares(V, slice(h_shift, first, d), ranges, slice(sums, first, d));
+        for (int64_t r = 0; r < ranges.count; ++r) {
+            T *least = extremes.row(2 * r) + first, *greatest = extremes.row(2 * r + 1) + first;
+            std::copy_n(V.row(ranges.begin(r)), d, least);
+            std::copy_n(least, d, greatest);
+            for (int64_t t = ranges.begin(r) + 1; t < ranges.end(r); ++t) {
+                const T* h = V.row(t);
+                for (int64_t f = 0; f < d; ++f) {
+                    least[f] = std::min(least[f], h[f]);
+                    greatest[f] = std::max(greatest[f], h[f]);
+                }
             }
         }
-    }
+    });
 }
 
+template void sum_by_lag(const Cpu&, Frames<float>, Vector<const float>, Frames<float>, Vector<const float>, Product,
+                         Ranges, Lags, Matrix<float>);
+template void sum_by_lag(const Cpu&, Frames<double>, Vector<const double>, Frames<double>, Vector<const double>,
+                         Product, Ranges, Lags, Matrix<double>);
 template void lagged_pair(const Cpu&, Frames<float>, Vector<const float>, Frames<float>, Vector<const float>, Ranges,
                           Lags, Matrix<float>);
 template void lagged_pair(const Cpu&, Frames<double>, Vector<const double>, Frames<double>, Vector<const double>,

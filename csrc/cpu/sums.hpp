@@ -144,4 +144,27 @@ void add_sums_and_squares(Frames<T> V, Vector<const T> shift, Ranges ranges, Mat
         }
 }
 
+// use(first, count) on slices of columns, by threads: sums of one column need no other.
+template <class Use>
+void for_each_slice(const Cpu& cpu, int64_t cols, const Use& use) {
+    constexpr int64_t line = 64;  // fewer columns would share what is read from memory
+    parallel_for(cpu.n_threads, (cols + line - 1) / line, 1,
+                 [&](int64_t begin, int64_t end) { use(begin * line, std::min(cols, end * line) - begin * line); });
+}
+
+template <class T>
+Frames<T> slice(Frames<T> V, int64_t first, int64_t count) {
+    return {{V.values.data + first, V.values.rows, count, V.values.stride}, V.run, V.count};
+}
+
+template <class T>
+Vector<T> slice(Vector<T> v, int64_t first, int64_t count) {
+    return {v.data + first, count};
+}
+
+template <class T>
+Matrix<T> slice(Matrix<T> M, int64_t first, int64_t count) {
+    return {M.data + first, M.rows, count, M.stride};
+}
+
 }  // namespace heschl

@@ -5,7 +5,7 @@ All arrays of one call share float32 or float64 (`_Float`); `ranges` is (r, 4) i
 `n_threads` is the number of threads.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,41 @@ def lagged_targets(
     totals: _Double,
     n_threads: int,
 ) -> None: ...
+
+class Product:
+    """What is multiplied with lagged features."""
+
+    itself: ClassVar[Product]
+    features: ClassVar[Product]
+    responses: ClassVar[Product]
+
+def sum_by_lag(
+    a: _Float,
+    a_shift: _Float,
+    b: _Float,
+    b_shift: _Float,
+    product: Product,
+    ranges: _Int,
+    first_lag: int,
+    n_lags: int,
+    out: _Float,
+    n_threads: int,
+) -> None: ...
+def sum_by_frequency(
+    a: _Float,
+    a_shift: _Float,
+    b: _Float,
+    b_shift: _Float,
+    product: Product,
+    ranges: _Int,
+    first_lag: int,
+    n_lags: int,
+    out: _Float,
+    n_threads: int,
+) -> None: ...
+def sum_operations(
+    ranges: _Int, first_lag: int, n_lags: int, d_a: int, d_b: int, product: Product
+) -> tuple[float, float]: ...
 def lagged_kernel(
     a: _Float, a_ranges: _Int, b: _Float, b_ranges: _Int, first_lag: int, n_lags: int, K: _Float, n_threads: int
 ) -> None: ...

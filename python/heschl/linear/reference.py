@@ -65,6 +65,28 @@ def lagged_moments(
     }
 
 
+def lagged_sums(H: Array, R: Array, ranges: Array, lags: Sequence[int]) -> Array:
+    """Sum h(t - lag_i) r(t)ᵀ over the rows t of the ranges, of which R (n_rows, e) holds r(t)."""
+    return np.asarray(lagged_design(H, ranges, lags).T @ R)
+
+
+def lagged_sums_by_frequency(H: Array, R: Array, ranges: Array, lags: Sequence[int]) -> Array:
+    """Return the same from spectra: of the frames that a range sees and of its rows, padded so that nothing wraps."""
+    w, d = len(lags), H.shape[1]
+    out, at = np.zeros((w, d, R.shape[1])), 0
+    for begin, end, low, high in ranges:
+        window = np.arange(begin - lags[-1], end - lags[0])  # frame begin - lag_0 of the rows is w - 1 frames into it
+        seen = np.zeros((len(window), d))
+        inside = (window >= low) & (window < high)
+        seen[inside] = H[window[inside]]
+        rows = np.zeros((len(window), R.shape[1]))
+        rows[w - 1 :] = R[at : at + end - begin]
+        at += end - begin
+        products = np.fft.rfft(seen, axis=0).conj()[:, :, None] * np.fft.rfft(rows, axis=0)[:, None]
+        out += np.fft.irfft(products, n=len(window), axis=0)[:w]
+    return out.reshape(w * d, R.shape[1])
+
+
 def normal_equations(
     H: Array, Y: Array, ranges: Array, lags: Sequence[int], *, fit_intercept: bool, standardize: bool
 ) -> tuple[Array, Array]:

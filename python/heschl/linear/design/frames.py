@@ -127,6 +127,14 @@ class Frames:
         parts = [b.rows(s.values, index if s.run is None else s.run[index]) for s in self.spaces]
         return np.concatenate([b.get(part) for part in parts], axis=1)
 
+    def by_frequency(self, ranges: Ranges, lags: range) -> bool:
+        """Return whether the moments of these rows are summed by frequency: such kernels share work among threads."""
+        if self.backend is not HOST or any(s.run is not None for s in self.spaces):
+            return False
+        d, itself = max(s.n_columns for s in self.spaces), HOST.kernels.Product.itself
+        by_lag, by_frequency = HOST.kernels.sum_operations(ranges, lags[0], len(lags), d, d, itself)
+        return bool(by_frequency < by_lag)
+
     def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:
         """Sum the first block column (p, d), pair sums (w², d) and counts (w²,); write the edges (r or 0, p)."""
         d, w, b = self.shape[1], len(lags), self.backend

@@ -42,6 +42,8 @@ class DeviceKind:
     by_word : bool
         Whether features at the rate of words, and spaces of several rates, stay as they are in products. Else they are
         brought to the rate of frames.
+    by_frequency : bool
+        Whether moments of frames are summed by frequency where that takes fewer operations than a product for each lag.
     keeps_margins : bool
         Whether moments keep the ends of segments, from which a narrower range of lags can be selected.
     cheap_passes : bool
@@ -67,6 +69,7 @@ class DeviceKind:
     remote: bool
     host_threads: bool
     by_word: bool
+    by_frequency: bool
     keeps_margins: bool
     cheap_passes: bool
     reports_singular: bool

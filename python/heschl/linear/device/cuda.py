@@ -314,6 +314,7 @@ CUDA = DeviceKind(
     remote=True,
     host_threads=False,
     by_word=False,
+    by_frequency=False,
     keeps_margins=False,
     cheap_passes=True,
     reports_singular=False,

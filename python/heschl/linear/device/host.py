@@ -160,6 +160,7 @@ CPU = DeviceKind(
     remote=False,
     host_threads=True,
     by_word=True,
+    by_frequency=True,
     keeps_margins=True,
     cheap_passes=False,
     reports_singular=True,

@@ -11,7 +11,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import split_rows
 from heschl.linear.device.arrays import Array, Float, Ranges
 from heschl.linear.device.place import backend_of
-from heschl.linear.device.threads import map_threads, worth_threads
+from heschl.linear.device.threads import map_threads, one_blas_thread, worth_threads
 from heschl.linear.moments.shift import Shift
 
 # Of these, moments of disjoint rows are added; edges are one row for each range.
@@ -28,8 +28,12 @@ def row_sums(
     """Sum the fields of `LaggedMoments` that count rows, over some ranges (r, 4) of checked data.
 
     Each thread sums rows of its own into memory of its own, by BLAS calls of one thread: they never wait for each
-    other, which two-thread calls this small do, and for other processes too.
+    other, which two-thread calls this small do, and for other processes too. By frequency, threads of the kernel share
+    the frequencies, so that each has as many rows to multiply as there are.
     """
+    if X.by_frequency(ranges, lags):
+        with one_blas_thread():
+            return _row_sums(X, y, ranges, owner, lags, shift)
     n_bytes = len(lags) * X.shape[1] * (X.shape[1] + y.shape[1]) * y.dtype.itemsize
     operations = 2.0 * float((ranges[:, 1] - ranges[:, 0]).sum()) * (n_bytes // y.dtype.itemsize)
     workers = max(1, min(worth_threads(operations), OWN_BYTES // max(1, n_bytes))) if X.backend.kind.host_threads else 1

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from heschl.linear.design.rows import whole
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.device.devices import DEVICES
-from heschl.linear.device.host import CPU
+from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.problem import Problem
 
 # Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
 CHOLESKY_SLOWNESS = 1.4
+# Spectra, and the products of some of their columns, that are held beside moments summed by frequency
+# (csrc/cpu/spectral.cpp).
+SPECTRA_BYTES = 160 << 20
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,18 @@ class FitSize:
 
 
 def moment_operations(size: FitSize) -> float:
-    """Count the operations of gathering moments."""
-    return 2.0 * size.n_products * size.n_columns * (size.n_features + size.n_targets)
+    """Count the operations of gathering moments: by lag or, of features at the rate of frames, by frequency if fewer.
+
+    Segments count as equally long, and features as one space.
+    """
+    d, c = size.n_features, size.n_targets
+    if not DEVICES[size.device].by_frequency or size.n_products < size.n_rows:
+        return 2.0 * size.n_products * size.n_columns * (d + c)
+    edges = np.linspace(0, size.n_rows / size.n_parts, max(1, size.n_segments // size.n_parts) + 1).astype(np.int64)
+    ranges = whole(np.stack([edges[:-1], edges[1:]], axis=1)[np.diff(edges) > 0])
+    product, count = HOST.kernels.Product, HOST.kernels.sum_operations
+    of_features = min(count(ranges, 0, size.n_lags, d, d, product.itself))
+    return float(size.n_parts * (of_features + min(count(ranges, 0, size.n_lags, d, c, product.responses))))
 
 
 def moment_bytes(size: FitSize) -> float:
@@ -85,7 +101,9 @@ def moment_bytes(size: FitSize) -> float:
     # ... and the block's own responses, with what scoring makes of them
     kept = (size.n_parts + 2) * p * (size.n_features + c) + 4 * p * c + 3 * size.n_rows * c
     stacked = min(STACKED_BYTES, p * c * size.n_alphas * size.itemsize) * 2 + STACKED_BYTES
-    return float(kept * size.itemsize + stacked + device_blocks(size))
+    spectra = min(SPECTRA_BYTES, 4 * size.n_rows * (size.n_features + c) * size.itemsize)
+    blocks = spectra if DEVICES[size.device].by_frequency else device_blocks(size)
+    return float(kept * size.itemsize + stacked + blocks)
 
 
 def device_blocks(size: FitSize) -> float:
