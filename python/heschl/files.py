@@ -11,8 +11,10 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heschl.checks import InputError
 
@@ -143,6 +145,24 @@ def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Itera
                 "Wait for it, or give this one another --out.",
             )
         yield
+
+
+def read_npy(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Return the array of a .npy file, never unpickled; with `mapped` read from the disk as it is used.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there, or not what `numpy.save` writes.
+    """
+    try:
+        return np.asarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", "an array as numpy.save writes it") from None
+    except Exception as error:  # NumPy's parser of headers lets through whatever Python's own raises
+        raise InputError(
+            str(path), f"no readable array ({type(error).__name__}: {error})", "an array as numpy.save writes it"
+        ) from None
 
 
 def digest(*parts: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import unicodedata
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.files import read_npy
 
+LONGEST_LINE = 1 << 20
+"""Letters of a line; a longer one is no word and its vector, whatever a compressed file unfolds to."""
 OOV = ("zero", "mean", "drop")
 
 
@@ -183,19 +187,28 @@ def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.fl
     vectors: dict[str, NDArray[np.float32]] = {}
     ranks: dict[str, int] = {}
     opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
-    with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1 and _is_header(line):
-                continue
-            text = line.rstrip("\r\n ")
-            width = width or text.count(" ")
-            spelling = text.partition(" ")[0]
-            rank, key = wanted.rank(spelling), wanted.key(spelling)
-            if rank < ranks.get(key, 2):
-                vector = _read_row(text, spelling, width, f"{path}, line {number}")
-                if vector is not None:
-                    vectors[key], ranks[key] = vector, rank
+    number = 0
+    try:
+        # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
+        with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if len(line) >= LONGEST_LINE:
+                    raise InputError(
+                        f"{path}, line {number}", f"{len(line)} letters and more", "a word and its numbers"
+                    )
+                if number == 1 and _is_header(line):
+                    continue
+                text = line.rstrip("\r\n ")
+                width = width or text.count(" ")
+                spelling = text.partition(" ")[0]
+                rank, key = wanted.rank(spelling), wanted.key(spelling)
+                if rank < ranks.get(key, 2):
+                    vector = _read_row(text, spelling, width, f"{path}, line {number}")
+                    if vector is not None:
+                        vectors[key], ranks[key] = vector, rank
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}, line {number + 1}", f"a damaged file ({error})", "word vectors") from None
     if not width:
         raise InputError(str(path), "no vectors", "word vectors, 'word v1 v2 …' in each line")
     return width, vectors
@@ -204,10 +217,7 @@ def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.fl
 def _read_table(path: Path, words: str | Path | None, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.float32]]]:
     if words is None:
         raise InputError(str(path), "a table without its words", "a file of them, row by row", "Give it as words.")
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(str(path), f"no readable table ({error})", "what numpy.save writes") from None
+    table = read_npy(path, mapped=True)
     if table.ndim != 2 or table.dtype.kind != "f" or table.shape[1] == 0:
         found = f"an array of shape {table.shape} and type {table.dtype}"
         raise InputError(str(path), found, "numbers, (n_words, width)")
@@ -231,11 +241,11 @@ def _read_words(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(str(path), "no such file", "words, one in each line or a .npy of strings")
     if path.suffix.lower() != ".npy":
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise InputError(str(path), f"no readable array ({error})", "a .npy of strings") from None
+        try:
+            return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise InputError(str(path), f"bytes that are no UTF-8 ({error.reason})", "words in UTF-8") from None
+    found = read_npy(path)
     if found.ndim != 1 or found.dtype.kind != "U":
         raise InputError(str(path), f"an array of shape {found.shape} and type {found.dtype}", "(n_words,) strings")
     return [str(word) for word in found]
