@@ -104,7 +104,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bool]:
-    """Hold a lock file for this process; the system lets go of it when the process ends, however it ends.
+    """Lock a file for this process; the system lets go of it when the process ends, however it ends.
 
     Where another process holds it, `wait` is called once and its end waited for; without `wait`, yield False at once.
     Processes on one machine see each other's locks; on several machines they do where the file system carries `flock`
@@ -127,7 +127,7 @@ def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bo
 
 @contextmanager
 def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
+    """Lock a folder for this process alone; the system lets go of it when the process ends, however it ends.
 
     Where another process holds it, `wait` is called once, and its end waited for; without `wait` it is an error.
 

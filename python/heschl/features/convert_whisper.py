@@ -94,7 +94,7 @@ def convert_whisper(checkpoint: str | Path, folder: str | Path) -> Path:
 
 
 def rename(name: str) -> str:
-    """Give transformers' name of one of the checkpoint's tensors.
+    """Return transformers' name of one of the checkpoint's tensors.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from heschl.checks import InputError, check_choice
 from heschl.files import read_npy
 
 LONGEST_LINE = 1 << 20
-"""Letters of a line; a longer one is no word and its vector, whatever a compressed file unfolds to."""
+"""Letters of a line; a longer one is refused, so that a compressed file cannot fill the memory."""
 OOV = ("zero", "mean", "drop")
 
 
@@ -97,6 +97,10 @@ class WordVectors:
             For a file that is not there or holds no vectors; with the line, for a needed row that is not
             ``width`` finite numbers; a table without its words, or with another number of them; where not one word of
             the vocabulary is found.
+
+        Examples
+        --------
+        See `WordVectors`.
         """
         path = Path(path)
         check_choice("oov", oov, OOV)
@@ -120,7 +124,13 @@ class WordVectors:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every choice, in plain values."""
+        """Every choice, in plain values.
+
+        Examples
+        --------
+        >>> WordVectors(2, (), {}).settings["case"]
+        'does not matter'
+        """
         what = {"zero": "0", "mean": "mean of the other words", "drop": "left out, as if not spoken"}[self.oov]
         return {
             "file": self.source,
@@ -131,11 +141,26 @@ class WordVectors:
         }
 
     def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
-        """Tell which words have a vector, (n_words,)."""
+        """Return which words have a vector.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Any words.
+
+        Returns
+        -------
+        (n_words,) array of bool
+
+        Examples
+        --------
+        >>> WordVectors(2, (), {"cat": np.ones(2, np.float32)}).known(["Cat", "dog"]).tolist()
+        [True, False]
+        """
         return np.array([self._key(word) in self.vectors for word in words], dtype=bool)
 
     def extract(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Give each word's vector.
+        """Return each word's vector.
 
         Parameters
         ----------
@@ -146,6 +171,12 @@ class WordVectors:
         -------
         (1, n_words, width) array of float32
             One "layer". With ``oov="drop"`` only the words that are `known` have rows.
+
+        Examples
+        --------
+        >>> vectors = WordVectors(2, (), {"cat": np.ones(2, np.float32)})
+        >>> vectors.extract(["dog", "cat"]).tolist()
+        [[[0.0, 0.0], [1.0, 1.0]]]
         """
         known = self.known(words)
         rows = np.zeros((1, len(words), self.width), dtype=np.float32)
@@ -252,13 +283,13 @@ def _read_words(path: Path) -> list[str]:
 
 
 def _is_header(line: str) -> bool:
-    """Tell word2vec's first line, the number of words and the width."""
+    """Return whether a line is word2vec's first, the number of words and the width."""
     parts = line.split()
     return len(parts) == 2 and all(part.isdecimal() for part in parts)
 
 
 def _read_row(text: str, word: str, width: int, where: str) -> NDArray[np.float32] | None:
-    """Give a row's numbers; None for a longer entry with spaces, of which ``word`` is only the first."""
+    """Return a row's numbers; None for a longer entry with spaces, of which ``word`` is only the first."""
     head, *cells = text.rsplit(" ", width)
     try:
         if len(cells) < width:
