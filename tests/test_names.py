@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.names import SOUND_SUFFIXES, name_hint, plain_name, plain_names, stimulus_name, stimulus_names
+from heschl.names import SOUND_SUFFIXES, name_hint, plain_cell, plain_name, plain_names, stimulus_name, stimulus_names
 
 WRITTEN = ["café", "Mädchen", "Ångström", "한국", "naïve_2", "Zoë.b"]
 
@@ -57,3 +57,13 @@ def test_hints() -> None:
     assert name_hint("s1.aac", known) == "There is 's1', without the suffix."
     assert "'part.3'" in name_hint("part_3", known)
     assert name_hint("elephant", known) == "" == name_hint("s1", [])
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-A1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    assert plain_cell(cell) == f"'{cell}" and plain_cell(np.str_(cell)) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["G1-G2", "", " =", -0.5, None, 3])
+def test_other_cells_stay_as_they_are(cell: object) -> None:
+    assert plain_cell(cell) is cell

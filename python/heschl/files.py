@@ -11,8 +11,10 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heschl.checks import InputError
 
@@ -102,7 +104,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bool]:
-    """Hold a lock file for this process; the system lets go of it when the process ends, however it ends.
+    """Lock a file for this process; the system lets go of it when the process ends, however it ends.
 
     Where another process holds it, `wait` is called once and its end waited for; without `wait`, yield False at once.
     Processes on one machine see each other's locks; on several machines they do where the file system carries `flock`
@@ -125,7 +127,7 @@ def claimed(lock: Path, wait: Callable[[], object] | None = None) -> Iterator[bo
 
 @contextmanager
 def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
+    """Lock a folder for this process alone; the system lets go of it when the process ends, however it ends.
 
     Where another process holds it, `wait` is called once, and its end waited for; without `wait` it is an error.
 
@@ -143,6 +145,24 @@ def only_writer(folder: Path, wait: Callable[[], object] | None = None) -> Itera
                 "Wait for it, or give this one another --out.",
             )
         yield
+
+
+def read_npy(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Return the array of a .npy file, never unpickled; with `mapped` read from the disk as it is used.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there, or not what `numpy.save` writes.
+    """
+    try:
+        return np.asarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", "an array as numpy.save writes it") from None
+    except Exception as error:  # NumPy's parser of headers lets through whatever Python's own raises
+        raise InputError(
+            str(path), f"no readable array ({type(error).__name__}: {error})", "an array as numpy.save writes it"
+        ) from None
 
 
 def digest(*parts: object) -> str:

@@ -136,6 +136,27 @@ def stimulus_names(values: Any, where: str = "stimuli") -> tuple[str, ...]:
     return tuple(stimulus_name(name) for name in plain_names(values, where))
 
 
+def plain_cell(value: Any) -> Any:
+    """Return a cell of a table so that no spreadsheet takes it for a formula.
+
+    Parameters
+    ----------
+    value : object
+        The cell; what is not text stays as it is.
+
+    Returns
+    -------
+    object
+        Text that begins with ``=``, ``+``, ``-``, ``@`` or a tab behind an apostrophe, which spreadsheets do not show.
+
+    Examples
+    --------
+    >>> plain_cell("=1+1"), plain_cell("G1-G2"), plain_cell(-0.5)
+    ("'=1+1", 'G1-G2', -0.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def name_hint(name: str, known: Collection[str]) -> str:
     """Return a sentence that says which known name may have been meant.
 

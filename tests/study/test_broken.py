@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,21 @@ def test_leaving_out(study: Path) -> None:
     assert leave_out(less, {"s4": "why"}) is None  # two of twelve
     error = RefusedStimuli("a", "b", "c", "", {"s3": "why"})
     assert error.stimuli == {"s3": "why"} and "found b" in str(error)
+
+
+def test_damaged_features_are_said_and_extracted_again(study: Path) -> None:
+    """One flipped bit, a chunk that is gone: the same numbers as before, and no silence about it."""
+    out = run_study(study)
+    before = (out / "scores.csv").read_text()
+    chunks = sorted((out / "features").rglob("c/0/0"))
+    assert len(chunks) > 2
+    for damaged in (chunks[0], chunks[-1]):
+        raw = bytearray(damaged.read_bytes())
+        raw[40] ^= 64
+        damaged.write_bytes(raw)
+    chunks[1].unlink()
+    shutil.rmtree(out / "cache")
+    console = Console(record=True, width=200)
+    run_study(study, console=console)
+    assert (out / "scores.csv").read_text() == before
+    assert console.export_text().count("they are extracted again") >= 2

@@ -189,7 +189,7 @@ def envelope(
 
 
 def mel_grid(sfreq: int, window: float, hop: float) -> FrameGrid:
-    """Give the times of the frames of `mel_spectrogram`.
+    """Return the grid of the frames of `mel_spectrogram`.
 
     Raises
     ------

@@ -52,6 +52,11 @@ class Context:
     Positions are counted anew in each window, as a model knows no position beyond its limit. So a window shares
     nothing with the one before: even where positions are relative, the states kept from there would know what
     the new window has left behind.
+
+    Examples
+    --------
+    >>> Context("story", window=512).stride
+    256
     """
 
     policy: str = "sentence"

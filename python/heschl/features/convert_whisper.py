@@ -39,6 +39,12 @@ _NAMES = (
 _MULTILINGUAL_VOCABULARY = 51865
 """Smallest vocabulary of checkpoints for several languages; their special tokens lie one further on."""
 _POSITIONS_PER_SECOND = 50
+_DIMS = (
+    "n_mels", "n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "n_text_ctx", "n_text_state",
+    "n_text_head", "n_text_layer",
+)  # fmt: skip
+_LARGEST = 1_000_000
+"""Of all of them: a checkpoint that says more would ask for memory that no weights of it fill."""
 
 
 def convert_whisper(checkpoint: str | Path, folder: str | Path) -> Path:
@@ -88,7 +94,7 @@ def convert_whisper(checkpoint: str | Path, folder: str | Path) -> Path:
 
 
 def rename(name: str) -> str:
-    """Give transformers' name of one of the checkpoint's tensors.
+    """Return transformers' name of one of the checkpoint's tensors.
 
     Parameters
     ----------
@@ -133,11 +139,15 @@ def _read(checkpoint: Path) -> tuple[Mapping[str, int], Mapping[str, torch.Tenso
         raise InputError(str(checkpoint), "no such file", "an OpenAI Whisper checkpoint")
     try:
         held: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return held["dims"], held["model_state_dict"]
+        dims, tensors = dict(held["dims"]), dict(held["model_state_dict"])
+        wrong = [name for name in _DIMS if type(dims[name]) is not int or not 0 < dims[name] <= _LARGEST]
+        if wrong or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+            raise ValueError(f"{wrong[0]} = {dims[wrong[0]]!r}" if wrong else "entries that are no tensors")
+        return dims, tensors
     except Exception as error:  # a damaged pickle raises nearly anything
         raise InputError(
             str(checkpoint),
-            f"{type(error).__name__} on loading it",
+            f"{type(error).__name__} on loading it ({str(error)[:60]})",
             "an OpenAI Whisper checkpoint, with 'dims' and 'model_state_dict'",
         ) from error
 

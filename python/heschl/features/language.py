@@ -60,6 +60,21 @@ class LanguageModel:
     InputError
         For a folder without weights or with missing ones, a tokenizer without character offsets, an
         encoder-decoder, a model that looks ahead without leave, a context that the model has not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+    >>> tokens = Tokenizer(models.WordLevel({"?": 0, "so": 1, "it": 2, "was": 3}, unk_token="?"))
+    >>> tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     GPT2LMHeadModel(GPT2Config(vocab_size=4, n_embd=8, n_layer=2, n_head=2)).save_pretrained(folder)
+    ...     _ = PreTrainedTokenizerFast(tokenizer_object=tokens, unk_token="?").save_pretrained(folder)
+    ...     model = LanguageModel(folder)
+    ...     bits = model.surprisal(["so", "it", "was"])
+    >>> model.layers, model.extract(["so", "it", "was"]).shape, bits.shape
+    (['0', '1', '2'], (3, 3, 8), (3, 1))
     """
 
     def __init__(

@@ -26,14 +26,14 @@ Loaded = TypeVar("Loaded")
 _UNUSED_WEIGHTS = ("masked_spec_embed", "pooler.dense.weight", "pooler.dense.bias")
 """Tensors that checkpoints may lack, as no hidden state depends on them (outside of training)."""
 _NO_CODE: dict[str, Any] = {"trust_remote_code": False}
-"""Given to every ``from_pretrained``: left open, transformers asks on the terminal whether to run a model's code."""
+"""Passed to every ``from_pretrained``: left open, transformers asks on the terminal whether to run a model's code."""
 LARGEST = {"num_hidden_layers": 1_000, "hidden_size": 1_000_000, "vocab_size": 100_000_000}
 """Of a configuration; what says more is damaged, and would ask for memory before any weight is looked at."""
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken")
 
 
 def source_of(model: str | Path) -> str:
-    """Tell a folder from a name on the Hub.
+    """Return what names a model to transformers: a folder, or a name on the Hub.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def load_config(source: str) -> Any:
 
 
 def revision(source: str) -> str | None:
-    """Tell the commit of a model on the Hub; None for a folder.
+    """Return the commit of a model on the Hub; None for a folder.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArra
 
 
 def _gguf(source: str) -> dict[str, str]:
-    """Give what ``from_pretrained`` needs to know of a folder whose model and tokenizer are one GGUF file."""
+    """Return what ``from_pretrained`` needs to know of a folder whose model and tokenizer are one GGUF file."""
     folder = Path(source)
     if not folder.is_dir() or (folder / "config.json").is_file():
         return {}

@@ -209,7 +209,7 @@ class SpeechModel:
         return sound
 
     def _pass(self, sounds: Sequence[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
-        """One pass over sounds that may share it."""
+        """Run the model once on sounds that may share a pass."""
         if not sounds:
             return
         if self._whisper:
@@ -225,7 +225,7 @@ class SpeechModel:
             yield [np.ascontiguousarray(layers[:, i, : self.grid.n_frames(len(sound) / self.sfreq)])]
 
     def _windows(self, sound: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """A long sound, window after window: each begins with a frame of the whole sound's grid."""
+        """Run the model on a long sound, window after window: each begins with a frame of the whole sound's grid."""
         per_frame = self.grid.stride * self.sfreq / self.grid.unit_hz  # samples; whole by construction
         whole = sound if self._whisper else self._prepared(sound)[0]
         for window in windows(self.grid.n_frames(len(sound) / self.sfreq), self._size, self._overlap):
@@ -236,16 +236,16 @@ class SpeechModel:
             yield np.ascontiguousarray(layers[:, 0, window.first - window.start : window.last - window.start])
 
     def _needed(self, n_frames: int) -> float:
-        """Samples that so many frames need."""
+        """Return how many samples so many frames need."""
         return (self.grid.width + self.grid.stride * (n_frames - 1)) * self.sfreq / self.grid.unit_hz
 
     def _prepared(self, sounds: Any) -> NDArray[np.float32]:
-        """Give the model's input for one sound (or several, for Whisper): normalised, or log-mel."""
+        """Return the model's input for one sound (or several, for Whisper): normalised, or log-mel."""
         inputs = self._extractor(sounds, sampling_rate=self.sfreq, return_tensors="np")
         return np.asarray(inputs[self._extractor.model_input_names[0]], dtype=np.float32)
 
     def _run(self, inputs: NDArray[np.float32], mask: NDArray[np.int64] | None) -> NDArray[np.float32]:
-        """Give the hidden states of a batch, (n_layers, n_sounds, n_frames, width)."""
+        """Return the hidden states of a batch, (n_layers, n_sounds, n_frames, width)."""
         device = next(self._model.parameters()).device
         masks = {} if mask is None else {"attention_mask": torch.from_numpy(mask).to(device)}
         with torch.inference_mode(), warnings.catch_warnings():
@@ -264,7 +264,7 @@ class SpeechModel:
         return layers
 
     def _padding_is_exact(self) -> bool:
-        """Try whether noise that is padded and masked beside a longer one keeps its features."""
+        """Return whether noise that is padded and masked beside a longer one keeps its features."""
         rng = np.random.default_rng(0)
         n = math.ceil(self._needed(12))
         sounds = [rng.standard_normal(length).astype(np.float32) for length in (n, 3 * n)]

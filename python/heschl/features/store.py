@@ -68,7 +68,16 @@ class FeatureSet:
     Raises
     ------
     InputError
-        For a folder that is no feature set, or of another version.
+        For a folder that is no feature set, is damaged, or of another version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = FeatureStore(folder).create("0af3", Description("glove", "word", ("0",), 2, None, {}))
+    ...     found = FeatureSet(made.path)
+    >>> found.key, found.description.width
+    ('0af3', 2)
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,7 +109,7 @@ class FeatureSet:
             raise DamagedSet(str(path), f"a damaged feature set ({error})", "one as heschl wrote it") from None
 
     def _check_arrays(self) -> None:
-        """Hold what the arrays say of themselves against the description."""
+        """Compare what the arrays say of themselves with the description."""
         about = self.description
         for i in range(len(about.layers)):
             array = json.loads((self.path / str(i) / "zarr.json").read_text(encoding="utf-8"))
@@ -171,7 +180,7 @@ class FeatureSet:
 
     @contextmanager
     def writing(self, wait: Callable[[], object] | None = None) -> Iterator[Writer]:
-        """Hold the set to add stimuli to it; another process that does is waited for, after calling `wait`.
+        """Open the set for this process alone to add stimuli; wait for another that does so, after calling `wait`.
 
         Whatever was added is on disk at the end, also where the end is an error or an interruption.
 

@@ -49,6 +49,11 @@ class Description:
         Words that have no row.
     dtype : {"float32", "float16"}
         Of the numbers on disk.
+
+    Examples
+    --------
+    >>> Description("glove", "word", ("0",), 300, None, {"file": "glove.txt"}).dtype
+    'float32'
     """
 
     name: str
@@ -77,6 +82,11 @@ class DamagedFeatures(InputError):
     ----------
     stimuli : tuple of str
         The hashes of the stimuli.
+
+    Examples
+    --------
+    >>> DamagedFeatures(Path("0af3.zarr"), ["9c1e"], "damaged rows in layer 0").stimuli
+    ('9c1e',)
     """
 
     def __init__(self, path: Path, stimuli: Sequence[str], found: str) -> None:

@@ -99,7 +99,7 @@ def locate_words(words: Sequence[str], text: str | None = None) -> tuple[str, ND
 
 
 def tokenize(tokenizer: Any, words: Sequence[str], text: str | None, source: str) -> Tokens:
-    """Give a text's tokens to its words by their characters.
+    """Assign a text's tokens to its words by their characters.
 
     A token is of the last word that it shares a character with: one that reaches into a later word knows that
     word. Whether a token's characters include the space before a word, or the comma behind it, does not matter.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import unicodedata
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError, check_choice
+from heschl.files import read_npy
 
+LONGEST_LINE = 1 << 20
+"""Letters of a line; a longer one is refused, so that a compressed file cannot fill the memory."""
 OOV = ("zero", "mean", "drop")
 
 
@@ -93,6 +97,10 @@ class WordVectors:
             For a file that is not there or holds no vectors; with the line, for a needed row that is not
             ``width`` finite numbers; a table without its words, or with another number of them; where not one word of
             the vocabulary is found.
+
+        Examples
+        --------
+        See `WordVectors`.
         """
         path = Path(path)
         check_choice("oov", oov, OOV)
@@ -116,7 +124,13 @@ class WordVectors:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every choice, in plain values."""
+        """Every choice, in plain values.
+
+        Examples
+        --------
+        >>> WordVectors(2, (), {}).settings["case"]
+        'does not matter'
+        """
         what = {"zero": "0", "mean": "mean of the other words", "drop": "left out, as if not spoken"}[self.oov]
         return {
             "file": self.source,
@@ -127,11 +141,26 @@ class WordVectors:
         }
 
     def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
-        """Tell which words have a vector, (n_words,)."""
+        """Return which words have a vector.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Any words.
+
+        Returns
+        -------
+        (n_words,) array of bool
+
+        Examples
+        --------
+        >>> WordVectors(2, (), {"cat": np.ones(2, np.float32)}).known(["Cat", "dog"]).tolist()
+        [True, False]
+        """
         return np.array([self._key(word) in self.vectors for word in words], dtype=bool)
 
     def extract(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Give each word's vector.
+        """Return each word's vector.
 
         Parameters
         ----------
@@ -142,6 +171,12 @@ class WordVectors:
         -------
         (1, n_words, width) array of float32
             One "layer". With ``oov="drop"`` only the words that are `known` have rows.
+
+        Examples
+        --------
+        >>> vectors = WordVectors(2, (), {"cat": np.ones(2, np.float32)})
+        >>> vectors.extract(["dog", "cat"]).tolist()
+        [[[0.0, 0.0], [1.0, 1.0]]]
         """
         known = self.known(words)
         rows = np.zeros((1, len(words), self.width), dtype=np.float32)
@@ -183,19 +218,28 @@ def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.fl
     vectors: dict[str, NDArray[np.float32]] = {}
     ranks: dict[str, int] = {}
     opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
-    with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1 and _is_header(line):
-                continue
-            text = line.rstrip("\r\n ")
-            width = width or text.count(" ")
-            spelling = text.partition(" ")[0]
-            rank, key = wanted.rank(spelling), wanted.key(spelling)
-            if rank < ranks.get(key, 2):
-                vector = _read_row(text, spelling, width, f"{path}, line {number}")
-                if vector is not None:
-                    vectors[key], ranks[key] = vector, rank
+    number = 0
+    try:
+        # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
+        with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if len(line) >= LONGEST_LINE:
+                    raise InputError(
+                        f"{path}, line {number}", f"{len(line)} letters and more", "a word and its numbers"
+                    )
+                if number == 1 and _is_header(line):
+                    continue
+                text = line.rstrip("\r\n ")
+                width = width or text.count(" ")
+                spelling = text.partition(" ")[0]
+                rank, key = wanted.rank(spelling), wanted.key(spelling)
+                if rank < ranks.get(key, 2):
+                    vector = _read_row(text, spelling, width, f"{path}, line {number}")
+                    if vector is not None:
+                        vectors[key], ranks[key] = vector, rank
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}, line {number + 1}", f"a damaged file ({error})", "word vectors") from None
     if not width:
         raise InputError(str(path), "no vectors", "word vectors, 'word v1 v2 …' in each line")
     return width, vectors
@@ -204,10 +248,7 @@ def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.fl
 def _read_table(path: Path, words: str | Path | None, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.float32]]]:
     if words is None:
         raise InputError(str(path), "a table without its words", "a file of them, row by row", "Give it as words.")
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(str(path), f"no readable table ({error})", "what numpy.save writes") from None
+    table = read_npy(path, mapped=True)
     if table.ndim != 2 or table.dtype.kind != "f" or table.shape[1] == 0:
         found = f"an array of shape {table.shape} and type {table.dtype}"
         raise InputError(str(path), found, "numbers, (n_words, width)")
@@ -231,24 +272,24 @@ def _read_words(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(str(path), "no such file", "words, one in each line or a .npy of strings")
     if path.suffix.lower() != ".npy":
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise InputError(str(path), f"no readable array ({error})", "a .npy of strings") from None
+        try:
+            return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise InputError(str(path), f"bytes that are no UTF-8 ({error.reason})", "words in UTF-8") from None
+    found = read_npy(path)
     if found.ndim != 1 or found.dtype.kind != "U":
         raise InputError(str(path), f"an array of shape {found.shape} and type {found.dtype}", "(n_words,) strings")
     return [str(word) for word in found]
 
 
 def _is_header(line: str) -> bool:
-    """Tell word2vec's first line, the number of words and the width."""
+    """Return whether a line is word2vec's first, the number of words and the width."""
     parts = line.split()
     return len(parts) == 2 and all(part.isdecimal() for part in parts)
 
 
 def _read_row(text: str, word: str, width: int, where: str) -> NDArray[np.float32] | None:
-    """Give a row's numbers; None for a longer entry with spaces, of which ``word`` is only the first."""
+    """Return a row's numbers; None for a longer entry with spaces, of which ``word`` is only the first."""
     head, *cells = text.rsplit(" ", width)
     try:
         if len(cells) < width:

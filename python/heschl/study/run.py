@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heschl.features.store import FeatureStore
+from heschl.features.store import DamagedFeatures, FeatureStore
 from heschl.files import only_writer
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.analyses.registry import present, wanted, with_needs
@@ -28,6 +29,10 @@ from heschl.study.work.workers import FEATURES, SPACE_BY_SPACE, Part, workers
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
+
+
+ATTEMPTS = 100
+"""Times that damaged features are extracted again: each layer that is read may name other stimuli."""
 
 
 def run_study(
@@ -98,13 +103,25 @@ def _analyse(session: Session, analyses: Sequence[Analysis], part: Part) -> dict
     spaces = part.spaces if set(part.stages) <= set(SPACE_BY_SPACE) else None
     for analysis in analyses:
         try:
-            analysis.run(session, spaces)
+            _with_whole_features(session, partial(analysis.run, session, spaces), part)
         except Exception as error:
             if not analysis.optional:
                 raise
             failed[analysis.name] = error
             session.report.say(f"{analysis.name} failed, all else goes on: {error}")
     return failed
+
+
+def _with_whole_features(session: Session, work: Callable[[], object], part: Part) -> None:
+    """Do work that reads features; those found damaged are said, extracted again, and the work goes on."""
+    for _ in range(ATTEMPTS):
+        try:
+            work()
+            return
+        except DamagedFeatures as error:
+            session.report.say(f"{error.argument}: {error.found}; they are extracted again")
+            session.extracted(part.spaces)
+    work()
 
 
 def _write(session: Session, analyses: Sequence[Analysis], failed: dict[str, Exception]) -> dict[str, Exception]:

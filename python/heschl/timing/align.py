@@ -68,7 +68,7 @@ def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence
 def words_to_frames(
     values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64], *, silence: str = "zero"
 ) -> NDArray[Any]:
-    """Hold each word's value through the word; 0 where there is none.
+    """Return each word's value in every frame of the word; 0 where there is none.
 
     Parameters
     ----------
@@ -102,7 +102,17 @@ def words_to_frames(
 
 
 def runs(word: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Put frames of the same word together: what `word_of_frames` gives as (words, frames of each).
+    """Return frames of the same word as runs.
+
+    Parameters
+    ----------
+    word : (n_frames,) array of int64
+        The word of each frame, as `word_of_frames` returns it.
+
+    Returns
+    -------
+    words, n_frames : (n_runs,) arrays of int64
+        The word of each run (−1 for silence), and how many frames it lasts.
 
     Examples
     --------
@@ -114,7 +124,7 @@ def runs(word: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def onset_frames(words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Tell in which frame each word begins.
+    """Return the frame in which each word begins.
 
     Parameters
     ----------
@@ -144,7 +154,7 @@ def onset_frames(words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[n
 
 
 def words_to_onsets(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
-    """Put each word's value into the frame in which it begins, and 0 into all others.
+    """Return each word's value in the frame in which it begins, and 0 in all others.
 
     Parameters
     ----------
@@ -178,7 +188,7 @@ def words_to_onsets(values: NDArray[Any], words: Sequence[Word], times: NDArray[
 
 
 def frames_to_words(values: NDArray[Any], words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[Any]:
-    """Average the frames of each word.
+    """Return the mean of each word's frames.
 
     Parameters
     ----------
@@ -216,7 +226,7 @@ def frames_to_words(values: NDArray[Any], words: Sequence[Word], times: NDArray[
 
 
 def check_frame_counts(features: Mapping[str, int], responses: Mapping[str, int], rate: float) -> dict[str, int]:
-    """Hold the frames of features and responses against each other, stimulus by stimulus.
+    """Compare how many frames features and responses have, stimulus by stimulus.
 
     Parameters
     ----------

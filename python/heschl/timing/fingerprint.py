@@ -141,7 +141,7 @@ def _candidates(prints: Mapping[int, NDArray[np.int64]]) -> list[tuple[int, int]
 
 
 def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Tell whether two sounds at one rate are the same, but for a delay, a level and what is cut off at the ends.
+    """Return whether two sounds at one rate are the same, but for a delay, a level and what is cut off at the ends.
 
     Examples
     --------

@@ -107,6 +107,11 @@ class FrameGrid:
         ------
         InputError
             For a duration that is negative or not finite.
+
+        Examples
+        --------
+        >>> FrameGrid.from_rate(50.0).n_frames(1.01)
+        50
         """
         if not (math.isfinite(duration) and duration >= 0):
             raise InputError("duration", str(duration), "a finite number of seconds, at least 0")
@@ -114,7 +119,7 @@ class FrameGrid:
         return 0 if units < self.width else (units - self.width) // self.stride + 1
 
     def times(self, n: int) -> NDArray[np.float64]:
-        """Give the centres of the first n frames.
+        """Return the centres of the first n frames.
 
         Parameters
         ----------
@@ -125,6 +130,11 @@ class FrameGrid:
         -------
         (n,) array of float64
             Seconds from the sound's onset.
+
+        Examples
+        --------
+        >>> FrameGrid.from_rate(50.0).times(2).tolist()
+        [0.01, 0.03]
         """
         return (self.centre + self.stride * np.arange(n, dtype=np.int64)) / self.unit_hz
 

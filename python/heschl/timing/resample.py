@@ -62,7 +62,7 @@ def resample(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike) -> ND
 
 
 def resample_known(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike, *, most: float = 0.05) -> NDArray[Any]:
-    """Do the same to a signal of which some samples are missing.
+    """Evaluate a signal of which some samples are missing at other times; see `resample`.
 
     Missing samples have no part in any output: the weights of the others are scaled to sum to 1. Where more than `most`
     of an output's kernel (by absolute weight) lies on missing samples, it is missing, too.
@@ -111,7 +111,7 @@ def resample_known(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike,
 
 
 def _checked_weights(values: NDArray[Any], times_in: ArrayLike, times_out: ArrayLike) -> csr_array:
-    """Give the (n_out, n_in) weights, after looking at shapes and times."""
+    """Return the (n_out, n_in) weights, after looking at shapes and times."""
     t_in, t_out = np.asarray(times_in, dtype=np.float64), np.asarray(times_out, dtype=np.float64)
     if values.ndim != 2 or t_in.shape != values.shape[:1] or len(values) == 0:
         raise InputError(
@@ -126,7 +126,7 @@ def _checked_weights(values: NDArray[Any], times_in: ArrayLike, times_out: Array
 
 
 def _weights(n_in: int, first: float, step: float, times: NDArray[np.float64], slower: float) -> csr_array:
-    """Give the (n_out, n_in) weights of the kernel; ``slower`` is the step of the slower grid, s."""
+    """Return the (n_out, n_in) weights of the kernel; ``slower`` is the step of the slower grid, s."""
     reach = ZERO_CROSSINGS * slower
     if times[0] < first - reach or times[-1] > first + step * (n_in - 1) + reach:
         raise InputError(
@@ -150,7 +150,7 @@ def _weights(n_in: int, first: float, step: float, times: NDArray[np.float64], s
 
 
 def _step(name: str, times: NDArray[np.float64]) -> float | None:
-    """Give the step of a uniform grid in s; None for a grid of one time or none, which has no step."""
+    """Return the step of a uniform grid in s; None for a grid of one time or none, which has no step."""
     if times.ndim != 1 or not np.isfinite(times).all():
         raise InputError(
             name,

@@ -1,4 +1,4 @@
-"""One stimulus: its sound, its words and phones, its length."""
+"""A stimulus: its sound, its words and phones, its length."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ class Stimulus:
     duration : float
         Of the sound, in s.
     words, phones : tuple of Word
-        In the order they are spoken; none where no word is.
+        In the order of the transcript; none where no word is.
     text : str or None
         The words in running text, with punctuation.
+
+    Examples
+    --------
+    >>> Stimulus("s1", Path("s1.wav"), 1.5, (Word("so", 0.1, 0.3),)).words[0].text
+    'so'
     """
 
     name: str

@@ -104,6 +104,10 @@ def refuse(findings: Sequence[Finding]) -> None:
     findings : sequence of Finding
         From `validate`; warnings are passed over.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     InputError
@@ -192,7 +196,7 @@ def _against_sound(stimulus: str, transcript: Transcript, duration: float) -> li
 
 
 def _against_text(stimulus: str, transcript: Transcript, text: str) -> list[Finding]:
-    """Hold the transcript's words against those of the text, both in plain letters."""
+    """Compare the transcript's words with those of the text, both in plain letters."""
     timed = [plain_word(word.text) for word in transcript.words]
     said = [plain for plain in map(plain_word, text.split()) if plain]
     if timed == said:  # in time that grows with the text; what follows grows with its square

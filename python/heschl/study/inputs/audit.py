@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
+from heschl.timing.fingerprint import same_sounds
+from heschl.timing.words import plain_word
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def audit(inputs: Inputs, groups: Sequence[FitGroup]) -> list[Finding]:
     """
     return [
         _repeats(groups),
-        _twins("sounds that are the same file under two names", _by_sound(inputs), groups),
-        _twins("sentences of the same words", _by_words(inputs), groups, sound=False),
+        _twins("sounds that are the same, or nearly, under two names", _same_sounds(inputs), groups),
+        _twins("sentences of the same words", _same_words(inputs), groups, sound=False),
     ]
 
 
@@ -66,30 +67,26 @@ def _repeats(groups: Sequence[FitGroup]) -> Finding:
     return Finding("repeats of a stimulus in different folds", f"{split} stimuli" if split else "none", split == 0)
 
 
-def _by_sound(inputs: Inputs) -> dict[str, str]:
-    return {
-        name: hashlib.blake2b(stimulus.path.read_bytes(), digest_size=8).hexdigest()
-        for name, stimulus in inputs.stimuli.items()
-    }
+def _same_sounds(inputs: Inputs) -> list[tuple[str, ...]]:
+    return same_sounds({name: stimulus.path for name, stimulus in inputs.stimuli.items()})
 
 
-def _by_words(inputs: Inputs) -> dict[str, str]:
-    return {
-        name: " ".join(word.text.lower() for word in stimulus.words)
-        for name, stimulus in inputs.stimuli.items()
-        if stimulus.words
-    }
+def _same_words(inputs: Inputs) -> list[tuple[str, ...]]:
+    """Return the stimuli that say the same; case and punctuation do not count."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, stimulus in inputs.stimuli.items():
+        words = " ".join(filter(None, (plain_word(word.text) for word in stimulus.words)))
+        if words:
+            alike[words].append(name)
+    return [tuple(names) for names in alike.values() if len(names) > 1]
 
 
-def _twins(what: str, content: Mapping[str, str], groups: Sequence[FitGroup], *, sound: bool = True) -> Finding:
+def _twins(what: str, alike: Sequence[tuple[str, ...]], groups: Sequence[FitGroup], *, sound: bool = True) -> Finding:
     """Count stimuli of different names and the same content that stand in different folds."""
     across: set[tuple[str, ...]] = set()
-    alike: dict[str, list[str]] = defaultdict(list)
-    for name, key in content.items():
-        alike[key].append(name)
     for group in groups:
         fold = dict(zip((name for name, _ in group.segments), group.folds.tolist(), strict=True))
-        for names in alike.values():
+        for names in alike:
             heard = [name for name in names if name in fold]
             if len({fold[name] for name in heard}) > 1:
                 across.add(tuple(sorted(heard)))

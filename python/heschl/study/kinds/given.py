@@ -12,7 +12,7 @@ from pydantic import Field
 
 from heschl.checks import InputError
 from heschl.features.store import Rows
-from heschl.files import digest, digest_files
+from heschl.files import digest, digest_files, read_npy
 from heschl.study.kinds.base import MEL_SFREQ, FeatureSpace, Role, Spoken, StudyFiles, Tier
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -150,14 +150,11 @@ class OpenArrays:
 
 def _mapped(path: Path) -> NDArray[Any]:
     """Map a file into memory, (layers, rows, width)."""
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), str(error), "an array as numpy.save writes it") from None
+    values = read_npy(path, mapped=True)
     values = values[None] if values.ndim == 2 else values
     if values.ndim != 3 or values.dtype.kind != "f" or 0 in (values.shape[0], values.shape[2]):
         raise InputError(
             str(path), f"dtype {values.dtype}, shape {values.shape}",
             "floating numbers, (layers, rows, width) or (rows, width)",
         )  # fmt: skip
-    return np.asarray(values)
+    return values
