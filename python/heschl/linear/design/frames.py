@@ -129,10 +129,11 @@ class Frames:
 
     def by_frequency(self, ranges: Ranges, lags: range) -> bool:
         """Return whether the moments of these rows are summed by frequency: such kernels share work among threads."""
-        if self.backend is not HOST or any(s.run is not None for s in self.spaces):
+        if not self.backend.kind.by_frequency or any(s.run is not None for s in self.spaces):
             return False
-        d, itself = max(s.n_columns for s in self.spaces), HOST.kernels.Product.itself
-        by_lag, by_frequency = HOST.kernels.sum_operations(ranges, lags[0], len(lags), d, d, itself)
+        kernels = self.backend.kernels
+        d, itself = max(s.n_columns for s in self.spaces), kernels.Product.itself
+        by_lag, by_frequency = kernels.sum_operations(ranges, lags[0], len(lags), d, d, itself)
         return bool(by_frequency < by_lag)
 
     def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from heschl.linear.design.rows import whole
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.device.devices import DEVICES
-from heschl.linear.device.host import HOST
+from heschl.linear.device.host import CPU, HOST
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.problem import Problem
 
