@@ -44,6 +44,13 @@ class CrossedMean:
         With data.
     note : str
         What it says nothing of; empty where it holds for new stimuli and new subjects.
+
+    Examples
+    --------
+    >>> from heschl.linear import subject_mean
+    >>> found = subject_mean([0.1, 0.3, 0.2], ["S1", "S2", "S3"])
+    >>> round(found.estimate, 4), bool(found.low < 0.2 < found.high), found.n_subjects, found.note
+    (0.2, True, 3, '')
     """
 
     estimate: float
@@ -58,7 +65,7 @@ class CrossedMean:
 
 
 def crossed_mean(gain: ArrayLike, total: ArrayLike, subjects: ArrayLike) -> CrossedMean:
-    """Mean over electrodes of Σ gain / Σ total over stimuli, for new stimuli and new subjects.
+    """Average Σ gain / Σ total (sums over stimuli) over electrodes, with an interval for new stimuli and new subjects.
 
     With squared errors of two models summed over each stimulus and squares of the responses about the mean as `total`,
     it is their difference in R²; any linear combination of squared errors (unique or common variance) goes as well.
@@ -84,6 +91,8 @@ def crossed_mean(gain: ArrayLike, total: ArrayLike, subjects: ArrayLike) -> Cros
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import crossed_mean
     >>> rng = np.random.default_rng(0)
     >>> subjects = np.repeat(["S1", "S2", "S3", "S4"], 5)
     >>> gain = 0.1 + rng.standard_normal((40, 20)) + 0.01 * rng.standard_normal((40, 1))
@@ -122,7 +131,7 @@ def crossed_mean(gain: ArrayLike, total: ArrayLike, subjects: ArrayLike) -> Cros
 
 
 def subject_mean(values: ArrayLike, subjects: ArrayLike) -> CrossedMean:
-    """Mean over subjects of the mean over their electrodes, where nothing is known of single stimuli.
+    """Average over subjects the mean over their electrodes, where nothing is known of single stimuli.
 
     Parameters
     ----------
@@ -137,6 +146,7 @@ def subject_mean(values: ArrayLike, subjects: ArrayLike) -> CrossedMean:
 
     Examples
     --------
+    >>> from heschl.linear import subject_mean
     >>> found = subject_mean([0.1, 0.3, 0.2, 0.2, 0.4, 0.5], ["S1", "S1", "S2", "S2", "S3", "S3"])
     >>> round(found.estimate, 4), round(found.p, 4)
     (0.2833, 0.0767)
@@ -156,12 +166,12 @@ def subject_mean(values: ArrayLike, subjects: ArrayLike) -> CrossedMean:
 
 
 def _nothing(estimate: float, s: int, n: int, note: str) -> CrossedMean:
-    """No interval."""
+    """Return an estimate without an interval."""
     return CrossedMean(estimate, np.nan, np.nan, np.nan, np.nan, s, 0, n, note)
 
 
 def _student(mean: float, parts: list[tuple[float, int]], s: int, t: int, n: int, note: str) -> CrossedMean:
-    """Interval and p of a mean whose variance has parts, each with its degrees of freedom.
+    """Compute interval and p of a mean whose variance has parts, each with its degrees of freedom.
 
     The reach of the interval is the root of Σ t² · variance, each part with Student's quantile of its own: right where
     one part is all of it, and between these a little wide. (Satterthwaite's degrees of freedom are too many where
@@ -186,12 +196,12 @@ def _student(mean: float, parts: list[tuple[float, int]], s: int, t: int, n: int
 
 
 def _between(means: Double) -> float:
-    """Variance of the mean of subjects' means, from their spread."""
+    """Return the variance of the mean of subjects' means, from their spread."""
     return float(means.var(ddof=1) / len(means))
 
 
 def _over_stimuli(cells: Double, heard: int) -> tuple[float, float]:
-    """Variance of the mean by what subjects share from stimulus to stimulus, never below 0, and by what they do not."""
+    """Return the variance of the mean by what subjects share over stimuli, never below 0, and by what they do not."""
     together, apart = float((cells.sum(axis=1) ** 2).sum()), float((cells**2).sum())
     correction = heard / (heard - 1)
     return max(together - apart, 0.0) * correction, apart * correction
