@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear import Repeated, nested_cv
+from heschl.linear.crossval.scores import pooled_of_folds
 from heschl.study.config.encoding import Encoding
 from heschl.study.extraction.features import Features
 from heschl.study.inputs.groups import FitGroup
@@ -213,10 +214,7 @@ def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
         best.sse[better[stimulus_fold]] = fit.sse[better[stimulus_fold]]
         best.example[:, better[example_fold]] = fit.example[:, better[example_fold]]
     assert best is not None, "a space has at least one layer"
-    sst = np.where(np.isfinite(best.r2), _fold_squares(group), 0.0)
-    total = sst.sum(axis=0)
-    errors = np.where(sst > 0, (1 - best.r2) * sst, 0.0).sum(axis=0)
-    pooled = 1 - np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0)
+    pooled = pooled_of_folds(best.r2, _fold_squares(group))
     return BestFit(best.layer, best.r2, best.r, best.alpha, pooled, best.sse, best.example)
 
 

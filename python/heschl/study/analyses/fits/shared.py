@@ -24,6 +24,7 @@ from heschl.linear import (
     residual,
 )
 from heschl.linear.cca.costs import device_of_pairs
+from heschl.linear.moments.formulas import quotient, r_squared
 from heschl.study.analyses.fits.encoding import GroupFits, LayerFit
 from heschl.study.config.analyses import Shared
 from heschl.study.config.encoding import Encoding
@@ -242,9 +243,9 @@ def shared_variance(a: NDArray[Any], b: NDArray[Any], fold: NDArray[Any]) -> NDA
         x, y = x - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0)
         sums += np.nansum(np.stack([x * y, x * x, y * y]), axis=1)
     size = sums[1] * sums[2]
-    return np.asarray(np.divide(sums[0] ** 2, size, out=np.full(size.shape, np.nan), where=size > 0))
+    return quotient(sums[0] ** 2, size)
 
 
 def _r2(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
     sse, sst = np.nansum((y - predicted) ** 2, axis=0), np.nansum((y - np.nanmean(y, axis=0)) ** 2, axis=0)
-    return np.asarray(1 - np.divide(sse, sst, out=np.full(sst.shape, np.nan), where=sst > 0))
+    return r_squared(sse, sst)
