@@ -184,10 +184,10 @@ def test_a_bad_span_without_an_end(tmp_path: Path) -> None:
     settings = 'subject = "S1"\nfile = "x.npz"\nout = "S1.zarr"\nevents = "events.csv"\n'
     (tmp_path / "recording.toml").write_text(settings)
     with pytest.raises(InputError, match="open_bad='to_end'"):
-        prepare(tmp_path / "recording.toml", Reporter())
+        prepare(tmp_path / "recording.toml", Reporter(None))
     (tmp_path / "recording.toml").write_text(settings + 'open_bad = "to_end"\n')
     with pytest.raises(InputError, match="no event in"):  # the span is an artefact now, and there is nothing else
-        prepare(tmp_path / "recording.toml", Reporter())
+        prepare(tmp_path / "recording.toml", Reporter(None))
     (tmp_path / "recording.toml").write_text(settings + 'series = "lfp"\n')
     with pytest.raises(InputError, match=r"series: found 'lfp'"):
-        prepare(tmp_path / "recording.toml", Reporter())
+        prepare(tmp_path / "recording.toml", Reporter(None))

@@ -86,8 +86,8 @@ class Preparation(Section):
     """A whole recording.toml; paths are relative to it.
 
     Where ``audio`` names the channel that recorded the sound, and ``sounds`` the stimuli (a glob), onsets are found in
-    it. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the one of an .nwb to read; ``open_bad`` what becomes of a bad
-    span without an end (see `heschl.ecog.read_recording`).
+    it. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the one of an .nwb to read; ``open_bad`` says what becomes of
+    a bad span without an end (see `heschl.ecog.read_recording`).
     """
 
     subject: str
