@@ -176,3 +176,18 @@ def test_high_gamma_that_is_given(raw: Path) -> None:
     onset = events.loc[events["stimulus"] == "s0", "onset"].to_numpy()
     own = [values[round((t - 0.5) * 100) :][: len(found.trials[at])] for t in onset]
     assert min(np.abs(found.trials[at] - part).max() for part in own) < 1e-4
+
+
+def test_a_bad_span_without_an_end(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", data=np.zeros((3000, 2)), sfreq=SFREQ, names=["G1", "G2"])
+    (tmp_path / "events.csv").write_text("onset,duration,stimulus\n1,0,BAD_seizure\n")
+    settings = 'subject = "S1"\nfile = "x.npz"\nout = "S1.zarr"\nevents = "events.csv"\n'
+    (tmp_path / "recording.toml").write_text(settings)
+    with pytest.raises(InputError, match="open_bad='to_end'"):
+        prepare(tmp_path / "recording.toml", Reporter(None))
+    (tmp_path / "recording.toml").write_text(settings + 'open_bad = "to_end"\n')
+    with pytest.raises(InputError, match="no event in"):  # the span is an artefact now, and there is nothing else
+        prepare(tmp_path / "recording.toml", Reporter(None))
+    (tmp_path / "recording.toml").write_text(settings + 'series = "lfp"\n')
+    with pytest.raises(InputError, match=r"series: found 'lfp'"):
+        prepare(tmp_path / "recording.toml", Reporter(None))

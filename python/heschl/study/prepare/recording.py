@@ -86,7 +86,8 @@ class Preparation(Section):
     """A whole recording.toml; paths are relative to it.
 
     Where ``audio`` names the channel that recorded the sound, and ``sounds`` the stimuli (a glob), onsets are found in
-    it. ``sfreq`` is the rate of a .npy, in Hz.
+    it. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the one of an .nwb to read; ``open_bad`` says what becomes of
+    a bad span without an end (see `heschl.ecog.read_recording`).
     """
 
     subject: str
@@ -97,6 +98,8 @@ class Preparation(Section):
     audio: str | None = None
     sounds: str | None = None
     sfreq: Positive | None = None
+    series: str | None = None
+    open_bad: Literal["raise", "to_end"] = "raise"
     trigger: Trigger | None = None
     clean: Clean = Clean()
     high_gamma: Gamma = Gamma()
@@ -166,7 +169,8 @@ def prepare(path: str | Path, report: Reporter) -> Path:
     raw = read_recording(
         folder / settings.file, subject=settings.subject, electrodes=beside(settings.electrodes),
         events=beside(settings.events), audio=settings.audio, sfreq=settings.sfreq,
-        trigger=settings.trigger.channel if settings.trigger else None,
+        trigger=settings.trigger.channel if settings.trigger else None, series=settings.series,
+        open_bad=settings.open_bad,
     )  # fmt: skip
     if settings.trigger is not None:
         raw = replace(raw, events=_triggered(raw, settings, folder))
