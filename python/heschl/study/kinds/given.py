@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -30,7 +31,9 @@ class ArraySpace(FeatureSpace):
 
     def path(self, study_folder: Path, stimulus: str) -> Path:
         """Return the file of a stimulus."""
-        return study_folder / Path(self.folder).expanduser() / f"{stimulus}.npy"
+        folder = study_folder / Path(self.folder).expanduser()
+        decomposed = folder / f"{unicodedata.normalize('NFD', stimulus)}.npy"  # as a Mac's file system writes names
+        return decomposed if decomposed.is_file() else folder / f"{stimulus}.npy"
 
     def shape(self, files: StudyFiles) -> tuple[int, int]:
         """Return (layers, width) of the first stimulus' file; the others must be alike."""
