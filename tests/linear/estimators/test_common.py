@@ -109,7 +109,7 @@ def test_learned_spaces_and_missing_responses() -> None:
         ({"spaces": {"a": np.ones((40, 2))}}, "spaces"),
         ({"spaces": [np.ones((40, 2))] * 2}, "spaces"),
         ({"spaces": {"a": np.ones((30, 2)), "b": np.ones((40, 2))}}, "spaces"),
-        ({"y": np.ones((39, 1)), "segments": [13] * 3, "folds": [0, 1, 2]}, "y"),
+        ({"y": np.ones((39, 1)), "segments": [13] * 3, "folds": [0, 1, 2]}, "X"),
         ({"folds": [0, 1, 0, 1]}, "folds"),
         ({"groups": [0]}, "groups"),
         ({"alphas": [0.0]}, "alphas"),

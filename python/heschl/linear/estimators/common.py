@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_alphas, check_choice, check_design_size, check_lags, check_responses
+from heschl.checks import InputError, check_choice
 from heschl.linear.crossval.crossed import CrossedMean, crossed_mean
 from heschl.linear.crossval.learned import Learn
-from heschl.linear.crossval.path import Progress
-from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import BOUNDARIES, row_numbers
-from heschl.linear.design.segments import Splits, fold_numbers, segment_bounds
+from heschl.linear.crossval.path import Progress, choose_alpha
+from heschl.linear.crossval.scores import SCORES
+from heschl.linear.design.entrance import check_fit
+from heschl.linear.design.rows import row_numbers
+from heschl.linear.design.segments import Splits
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Bounds, Double, Integers
-from heschl.linear.device.exchange import on_host
 from heschl.linear.device.host import HOST
-from heschl.linear.device.place import check_device
-from heschl.linear.estimators.bands import Candidates, Spaces, choose, fit_chosen, search
+from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
@@ -156,31 +155,23 @@ def common_variance(
     >>> [bool(abs(found.part(name)[0] - 0.25) < 0.05) for name in ("common", "unique_first", "unique_second")]
     [True, True, True]
     """
-    check_device(device)
-    host = np.asarray(on_host("y", y))
-    responses, _ = check_responses(host, len(host), np.result_type(host, np.float32), missing)
-    window, penalties = check_lags(lags, None, None, None), check_alphas(alphas)
-    check_choice("boundary", boundary, BOUNDARIES)
-    bounds = segment_bounds(segments, len(responses))
-    fold = fold_numbers(folds, len(bounds), 3)
+    given = check_fit(
+        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
+        alphas=alphas, memory_limit=memory_limit, device=device,
+    )  # fmt: skip
+    responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
     labels = np.arange(len(bounds)) if groups is None else np.asarray(groups)
     if labels.shape != (len(bounds),):
         raise InputError("groups", f"an array of shape {labels.shape}", f"{len(bounds)} labels, one per segment")
-    parts = [bounds[fold == k] for k in range(int(fold.max()) + 1)]
     options = FitOptions("cholesky", memory_limit, True, device)
 
     def problem_of(pair: Mapping[str, Any]) -> tuple[tuple[str, str], Problem, Spaces]:
         if not isinstance(pair, Mapping) or len(pair) != 2:
             raise InputError("spaces", repr(pair)[:60], "a mapping of two names to features")
         X = FeatureSpaces(pair)
-        frames = Frames.of(X)
-        check_design_size(len(window), frames.shape[1])
-        if len(frames) != len(responses):
-            raise InputError("y", f"{len(responses)} rows", f"{len(frames)}, as many as the spaces")
-        own = responses.astype(frames.dtype, copy=False)
         first, second = X.columns
         member = np.repeat([0, 1], [X.columns[name].stop - X.columns[name].start for name in X.columns])
-        problem = Problem(frames, own, window, boundary, True, standardize, segments=bounds)
+        problem = Problem(*given.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
         return (first, second), problem, Spaces((first, second), member.astype(np.int64))
 
     n_folds, c = len(parts), responses.shape[1]
@@ -198,9 +189,9 @@ def common_variance(
     for scored in rounds:
         pair = _learn(spaces, scored[0], bounds[fold == scored[0]], len(responses)) if callable(spaces) else spaces
         names, problem, both = problem_of(pair)
-        work = _work(scored, parts, both, penalties, advance)
-        n_sets = len(scored) * (n_folds - 1) * (2 * len(penalties) + 1)
-        for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(penalties), work, options)[0]:
+        work = _work(scored, parts, both, given.alphas, advance)
+        n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
+        for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(given.alphas), work, options)[0]:
             rows = np.isfinite(predicted)
             here = predictions[:, :, targets]
             here[rows] = predicted[rows]
@@ -238,7 +229,8 @@ def _work(
             splits = Splits(parts, [[i for i in inner if i != j] for j in inner], [[j] for j in inner])
             ranges = problem.ranges(parts[k])
             for m, (own, spaces, candidates) in enumerate(models):
-                best = choose(search(own, splits, spaces, candidates), candidates, True)
+                scores = search(own, splits, spaces, candidates, SCORES["r2"])
+                best = choose_alpha(scores.chosen_by, candidates.alphas, True)
                 weights = fit_chosen(own, inner, spaces, candidates, best).on(HOST)
                 found = weights.predict(own.problem.X, ranges, problem.lags)
                 predictions[m, row_numbers(ranges)] = found
