@@ -14,7 +14,6 @@ from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.exchange import adopt, on_device
-from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of, moved
 from heschl.linear.device.threads import map_threads, worth_threads
 
