@@ -122,9 +122,10 @@ if __name__ == "__main__":
     parser.add_argument("--electrodes", type=int, default=20)
     parser.add_argument("--permutations", type=int, default=199)
     parser.add_argument("--statistic", default="covariance")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only")
     given = parser.parse_args()
     print("| world | statistic | p ≤ .05 | p ≤ .01 | fitted p ≤ .01 | family-wise ≤ .05 | fitted | worlds | s |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name in [given.only] if given.only else WORLDS:
-        rates(name, given.repetitions, given.electrodes, given.permutations, given.statistic)
+        rates(name, given.repetitions, given.electrodes, given.permutations, given.statistic, given.seed)

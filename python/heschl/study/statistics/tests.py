@@ -14,12 +14,11 @@ def prediction_p_values(sse: Floats, mean_sse: Floats) -> Floats:
     Both models' squared errors are summed over each stimulus, out of fold, and their differences, one per
     stimulus, are put to a one-sided t test: H₀, the encoding model errs as much as the training mean or more.
 
-    *Validity.* Stimuli are the unit, so frames that depend on each other within a stimulus do no harm.
-    Predictions are out of fold, and layer and λ were chosen on inner folds, so there is no optimism to
-    correct. Where the features say nothing the fitted weights only add noise: the expected difference is then
-    at or below 0, and the test is conservative. Folds share most of their training data, which ties the
-    differences weakly together; and the t distribution is an approximation for few stimuli (say below 20) or
-    very unequal ones.
+    *What it is worth.* It asks whether the model as fitted errs less than the mean, not whether the electrode follows
+    the features. Where they say nothing, fitted weights only add error: in worlds of noise 0.2 to 0.9 % of electrodes
+    lie below 0.05, and of effects of R² .01, .02 and .04 in 60 sentences 3, 10 and 32 % are found, where
+    `heschl.linear.exchange_test` finds 21, 47 and 87 in worlds like them (bench/nulls_calibration.py). A time course that all stimuli share, and that the features
+    follow, is found as well (10 % of variance: in 9 of 10 electrodes), which the exchange test does not.
 
     Parameters
     ----------
