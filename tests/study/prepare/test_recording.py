@@ -157,7 +157,7 @@ def test_a_recording_from_the_shell_and_its_triggers(tmp_path: Path, how: str) -
         with pytest.raises(InputError, match=r"trigger|TOML|overwrite"):
             prepare(settings, Reporter(None))
     again = CliRunner().invoke(app, ["ecog", "simulate", "--out", str(out)])
-    assert again.exit_code == 2 and "which is there" in again.output
+    assert again.exit_code == 2 and "which exists" in again.output
 
 
 def test_high_gamma_that_is_given(raw: Path) -> None:
