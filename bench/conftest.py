@@ -25,6 +25,7 @@ Answer = Any
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="tiny problems, once each: tries the code, measures nothing")
+    parser.addoption("--solver", help="of full_size_layer.py: this one alone")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -64,9 +64,18 @@ def gram(parts: list[LaggedMoments]) -> Array:
     return normal_equations(LaggedMoments.total(parts), fit_intercept=False).gram
 
 
-def ridge_cv(H: Array, Y: Array, lengths: Array, cv: Any, n_lags: int, alphas: Array) -> LaggedRidgeCV:
+def ridge_cv(
+    H: Any,
+    Y: Array,
+    lengths: Array,
+    cv: Any,
+    n_lags: int,
+    alphas: Array,
+    solver: str = "auto",
+    standardize: bool = False,
+) -> LaggedRidgeCV:
     """The fitted model; `cv` is a number of folds or pairs of rows."""
-    model = LaggedRidgeCV(lags=range(n_lags), alphas=alphas, cv=cv)
+    model = LaggedRidgeCV(lags=range(n_lags), alphas=alphas, cv=cv, solver=solver, standardize=standardize)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of penalties at an end of the grid
         return model.fit(H, Y, segments=lengths)
@@ -75,7 +84,7 @@ def ridge_cv(H: Array, Y: Array, lengths: Array, cv: Any, n_lags: int, alphas: A
 def word_path(
     values: Array, rows: Array, counts: Array, Y: Array, lengths: Array, test: Array, n_lags: int, alphas: Array
 ) -> Array:
-    """R² (n_alphas, c) on the segments `test` (bool, per segment) of models fitted to the others."""
+    """R² (n_alphas, c) on the segments `test` (bool, per segment) of models of the others; NaN where left out."""
     ends = np.cumsum(lengths)
     bounds = np.stack([ends - lengths, ends], axis=1)
     problem = Problem(Frames.of(Repeated(values[rows], counts)), Y, range(n_lags))
@@ -83,6 +92,7 @@ def word_path(
 
     def path(part: Problem, solver: Any, _: Any) -> Array:
         sse = solver.train([0], solver.scratch()).errors(alphas, [[1]])[0]
+        sse[sse < 0] = np.nan  # a guess
         return 1.0 - sse / fold_squares(part.y, [part.ranges(parts[1])])[0]
 
     options = FitOptions("auto", memory_limit=8e9, small_in_float64=False)

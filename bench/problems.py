@@ -176,11 +176,16 @@ SMALL = Case(n_frames=3_000, n_segments=30, d=16, w=20, c=1, dtype="float64")
 MIDDLE = Case(n_frames=12_000, n_segments=120, d=64, w=20, c=200)
 LAYER = Case(n_frames=58_943, n_segments=599, d=768, w=20, c=822, log10_alphas=(3.0, 7.5), ragged=True)
 HOUR = Case(n_frames=180_000, n_segments=1, d=128, w=20, c=200, n_folds=1)  # one recording, at 50 Hz
+LANGUAGE = WordCase(n_frames=58_943, n_segments=599, d=1_600, w=20, c=822, log10_alphas=(3.0, 7.5), ragged=True)
 TINY = Case(n_frames=20, n_segments=4, d=1, w=1, c=1, n_folds=2, n_alphas=2, dtype="float64")
 PREDICT = PredictCase(n_frames=58_943, n_segments=599, d=128, w=20, c=822, ragged=True)
 DUAL = Case(n_frames=3_000, n_segments=30, d=768, w=20, c=200, log10_alphas=(2.0, 6.5))
 WORDS = WordCase(n_frames=58_943, n_segments=599, d=1_600, w=20, c=51, log10_alphas=(2.0, 6.5), ragged=True)
 WORDS_NARROW = replace(WORDS, d=128)  # p = 2,560: where a float64 answer is at hand
+BY_FRAMES = Case(n_frames=24_000, n_segments=240, d=256, w=20, c=300, log10_alphas=(2.5, 7.0), ragged=True)
+BY_WORDS = WordCase(
+    n_frames=24_000, n_segments=240, d=256, w=20, c=300, log10_alphas=(2.5, 7.0), ragged=True, n_words=2_400
+)
 SHIFTS = Case(n_frames=58_943, n_segments=599, d=1, w=1, c=822, ragged=True)  # fixed predictions: no features needed
 SWAPS = Case(n_frames=12_000, n_segments=120, d=128, w=20, c=822)
 BANDED = Case(n_frames=6_000, n_segments=60, d=32, w=20, c=200)

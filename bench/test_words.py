@@ -82,8 +82,8 @@ def test_wide_path(measure: Any, benchmark: Any, sized: Any, quick: bool) -> Non
     rate = size**3 / 3 / (time.perf_counter() - begin)
     counted = words.path_operations(case.p, case.c, case.n_alphas) / rate
     benchmark.extra_info["counted"] = {"Cholesky, by count": counted}
-    assert np.isfinite(found).all() and found.max() < 1.0
-    assert quick or found.max(axis=0).mean() > 0.02
+    assert np.isfinite(found).any(axis=0).all() and np.nanmax(found) < 1.0
+    assert quick or np.nanmax(found, axis=0).mean() > 0.02
 
 
 @pytest.mark.parametrize("rival", ["heschl", "SciPy, a Cholesky per λ"])
@@ -99,4 +99,5 @@ def test_path(measure: Any, sized: Any, rival: str) -> None:
     found = measure("one fold, p = 2,560", rival, run, rounds=1, warmup=0)
     H, Y = H.astype(np.float64), Y.astype(np.float64)
     expected = words.cholesky_path(H, Y, case.lengths, test, case.w, case.alphas)
-    assert np.abs(found - expected).max() < SCORE_TOLERANCE
+    assert np.nanmax(np.abs(found - expected)) < SCORE_TOLERANCE
+    assert (np.nanmax(found, axis=0) > expected.max(axis=0) - SCORE_TOLERANCE).all()  # the best is not left out

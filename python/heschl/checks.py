@@ -260,3 +260,11 @@ def check_count(name: str, value: object, least: int) -> None:
     """Refuse what is not a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(name, repr(value), f"a whole number of at least {least}")
+
+
+def check_tolerance(tol: object) -> None:
+    """Refuse what is neither None nor a number between 0 and 1."""
+    if tol is None:
+        return
+    if isinstance(tol, bool) or not isinstance(tol, (int, float, np.integer, np.floating)) or not 0.0 < tol < 1.0:
+        raise InputError("tol", repr(tol), "a number between 0 and 1, or None")

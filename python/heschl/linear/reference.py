@@ -180,3 +180,21 @@ def canonical_correlations(X: Array, Y: Array) -> Array:
     """Return the singular values of the product of both sides' orthonormal bases (features of full column rank)."""
     qx, qy = (np.linalg.qr(side.astype(np.float64) - side.mean(axis=0, dtype=np.float64))[0] for side in (X, Y))
     return np.asarray(np.linalg.svd(qx.T @ qy, compute_uv=False))
+
+
+def block_lanczos(G: Array, B: Array, n_steps: int) -> Array:
+    """Orthonormal basis (p, m) of span(B, G B, …, G^(n_steps - 1) B), block after block, against all of them twice."""
+    basis = np.linalg.qr(B)[0]
+    block = basis
+    for _ in range(n_steps - 1):
+        block = G @ block
+        for _ in range(2):
+            block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+        basis = np.concatenate([basis, block], axis=1)
+    return basis
+
+
+def krylov_ridge(G: Array, B: Array, alphas: Array, n_steps: int) -> Array:
+    """Solutions (n_alphas, p, c) of (G + alpha I) W = B in that space: Q (Qᵀ G Q + alpha I)⁻¹ Qᵀ B."""
+    Q = block_lanczos(G, B, n_steps)
+    return np.stack([Q @ ridge_solve(Q.T @ G @ Q, Q.T @ B, alpha) for alpha in alphas])

@@ -21,6 +21,8 @@ from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
 from heschl.linear.ridge.weights import Weights
 
+Size = tuple[int, int]  # steps and dimension of a Krylov space
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -35,6 +37,8 @@ class Fit:
         Index of each target's penalty.
     solver, dtype : str
         What it was done with.
+    n_steps, dimension : int
+        Of the largest Krylov space, 0 where there was none.
     """
 
     weights: Weights
@@ -42,6 +46,8 @@ class Fit:
     chosen: Integers
     solver: str
     dtype: str
+    n_steps: int = 0
+    dimension: int = 0
 
 
 def fit_cv(
@@ -55,7 +61,7 @@ def fit_cv(
     def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.chosen_by, alphas, per_target)
 
-    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None]:
+    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None, Size]:
         sst = fold_squares(part.y, [part.ranges(splits.test_bounds(s)) for s in range(len(splits.test))])
         if isinstance(solver, LeaveOut):
             sums = PathSums(score, sst, len(alphas))
@@ -65,26 +71,34 @@ def fit_cv(
             scores = cross_validate(score, part, solver, splits, sst, alphas, choose)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
-        return scores, _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
+        weights = _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
+        return scores, weights, (solver.n_steps, solver.dimension)
 
     found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
-    scores = PathScores.joined([(targets, part) for targets, (part, _) in found], c)
+    scores = PathScores.joined([(targets, part) for targets, (part, _, _) in found], c)
     chosen = choose(scores)
-    weights = [(targets, part) for targets, (_, part) in found if part is not None]
+    weights = [(targets, part) for targets, (_, part, _) in found if part is not None]
     if len(weights) < len(found):
         return replace(fit_fixed(problem, parts, alphas, chosen, options), scores=scores)
-    return Fit(joined(weights, c), scores, chosen, method, dtype)
+    return Fit(joined(weights, c), scores, chosen, method, dtype, *largest([size for _, (_, _, size) in found]))
 
 
 def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, options: FitOptions) -> Fit:
     """Fit every target at its own, given penalty."""
 
-    def block(_: Problem, solver: Solver, targets: Integers) -> Weights:
-        return _final(solver, range(len(parts)), alphas, chosen[targets], c)
+    def block(_: Problem, solver: Solver, targets: Integers) -> tuple[Weights, Size]:
+        weights = _final(solver, range(len(parts)), alphas, chosen[targets], c)
+        return weights, (solver.n_steps, solver.dimension)
 
     c = problem.y.shape[1]
     found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, options)
-    return Fit(joined(found, c), None, chosen, method, dtype)
+    weights = [(targets, part) for targets, (part, _) in found]
+    return Fit(joined(weights, c), None, chosen, method, dtype, *largest([size for _, (_, size) in found]))
+
+
+def largest(spaces: Sequence[Size]) -> Size:
+    """Return the most steps and the largest dimension of Krylov spaces."""
+    return max(steps for steps, _ in spaces), max(dimension for _, dimension in spaces)
 
 
 def _final(solver: Solver, parts: Sequence[int], alphas: Double, chosen: Integers, n_targets: int) -> Weights:

@@ -32,6 +32,7 @@ def nested_cv_learned(
     scoring: str = "r2",
     missing: str = "raise",
     solver: str = "auto",
+    tol: float | None = None,
     memory_limit: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -48,7 +49,8 @@ def nested_cv_learned(
         learn(k, train) gives, for outer fold k, names and functions without arguments that give features (n_frames, d)
         of all rows, learned from the rows where `train` (n_frames,) is true. The same names for every fold.
     y : array-like of shape (n_frames, n_targets)
-    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, scoring, missing, solver, memory_limit,
+    segments, folds, lags, alphas, standardize, boundary, alpha_per_target, scoring, missing, solver, tol,
+    memory_limit,
     device
         As in `nested_cv`.
     progress : callable, optional
@@ -80,10 +82,10 @@ def nested_cv_learned(
     score = check_score("scoring", scoring)
     given = check_fit(
         y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
-        alphas=alphas, memory_limit=memory_limit, device=device,
+        alphas=alphas, memory_limit=memory_limit, device=device, tol=tol,
     )  # fmt: skip
     n, parts = len(given.responses.host), given.parts
-    options = FitOptions(solver, memory_limit, False, device)
+    options = FitOptions(solver, memory_limit, False, device, tol=tol)
     scores: dict[str, list[NestedScores]] = {}
     for k, part in enumerate(parts):
         train = np.ones(n, dtype=bool)

@@ -113,6 +113,7 @@ def nested_cv(
     scoring: str = "r2",
     missing: str = "raise",
     solver: str = "auto",
+    tol: float | None = None,
     memory_limit: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -145,7 +146,7 @@ def nested_cv(
     missing : {"raise", "mask"}
         What NaN in y is: an error, or a frame that leaves the fit and the scores of its target, and no other's; the
         features of such a frame stay in the history of the next ones. Its prediction is NaN.
-    solver, memory_limit, device
+    solver, tol, memory_limit, device
         See `heschl.LaggedRidge`.
     progress : callable, optional
         Called with (paths done, paths in all).
@@ -172,11 +173,11 @@ def nested_cv(
     score = check_score("scoring", scoring)
     given = check_fit(
         X=X, y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
-        alphas=alphas, memory_limit=memory_limit, device=device,
+        alphas=alphas, memory_limit=memory_limit, device=device, tol=tol,
     )  # fmt: skip
     assert given.features is not None
     problem = Problem(given.features, given.responses, given.lags, boundary, True, standardize)
-    options = FitOptions(solver, memory_limit, False, device)
+    options = FitOptions(solver, memory_limit, False, device, tol=tol)
     return nested_fit(problem, given.parts, given.alphas, score, alpha_per_target, progress, options)
 
 

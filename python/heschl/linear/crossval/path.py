@@ -22,6 +22,10 @@ from heschl.linear.ridge.weights import Weights
 Progress = Callable[[int, int], None]
 
 
+# A penalty that was left out is asked for where its score might be better by so much.
+BETTER = 0.001
+
+
 class AlphaEdgeWarning(UserWarning):
     """A chosen λ lies at an end of the grid: the best one may lie beyond.
 
@@ -81,7 +85,8 @@ class PathSums:
     Attributes
     ----------
     values : ndarray of shape (1 or 3, K, n_alphas, c)
-        Σ (y - p)², and where the score needs them Σ (p - mean)² and Σ (y - mean) (p - mean).
+        Σ (y - p)², and where the score needs them Σ (p - mean)² and Σ (y - mean) (p - mean). Where a solver left a
+        penalty out, NaN or minus its guess.
     """
 
     def __init__(self, score: Score, sst: Double, n_alphas: int) -> None:
@@ -90,13 +95,21 @@ class PathSums:
 
     def missing(self, fold: int, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of some entries (n_alphas, c) a fold does not know, though its responses vary."""
-        return np.asarray(wanted & np.isnan(self.values[0, fold]) & np.isfinite(self.sst[fold]))
+        return np.asarray(wanted & ~(self.values[0, fold] >= 0) & np.isfinite(self.sst[fold]))
 
     def scores(self) -> PathScores:
         """Score every penalty."""
-        by_penalty = (np.moveaxis(part, 0, 1) for part in self.values)  # (n_alphas, K, c), a view
+        return self._scores(self.values, ~(self.values[0] >= 0))
+
+    def guesses(self) -> PathScores:
+        """Score every penalty, those by guesses that a solver left out."""
+        sse = np.abs(self.values[:1])
+        return self._scores(np.concatenate([sse, self.values[1:]]), np.isnan(sse[0]))
+
+    def _scores(self, values: Double, unknown: NDArray[np.bool_]) -> PathScores:
+        by_penalty = (np.moveaxis(part, 0, 1) for part in values)  # (n_alphas, K, c), a view
         out = PathScores.of(FoldSums(self.sst, *by_penalty), self.score)
-        left_out = (np.isfinite(self.sst)[:, None, :] & np.isnan(self.values[0])).any(axis=0)
+        left_out = (np.isfinite(self.sst)[:, None, :] & unknown).any(axis=0)
         for field in fields(out):
             getattr(out, field.name)[left_out] = np.nan
         return out
@@ -196,7 +209,7 @@ def settle(
     Parameters
     ----------
     sums : PathSums
-        NaN where a solver has left a λ out; filled in.
+        Where a solver has left a λ out, NaN or minus its guess; filled in.
     alphas : ndarray of shape (n_alphas,)
     choose : callable
         Index of each target's best λ.
@@ -205,7 +218,7 @@ def settle(
     """
     while True:
         scores = sums.scores()
-        wanted = unsettled(scores.chosen_by, alphas, choose(scores))
+        wanted = unsettled(scores.chosen_by, sums.guesses().chosen_by, alphas, choose(scores))
         if not wanted.any():
             return scores
         for split in range(len(sums.sst)):
@@ -214,13 +227,16 @@ def settle(
                 sums.values[:, split, missing] = again(split, missing)[:, missing]
 
 
-def unsettled(scores: Double, alphas: Double, chosen: Integers) -> NDArray[np.bool_]:
-    """Return whether a score (n_alphas, c) is left out, and next to the best, from which it has to be told apart."""
+def unsettled(scores: Double, guesses: Double, alphas: Double, chosen: Integers) -> NDArray[np.bool_]:
+    """Return whether a score (n_alphas, c) is left out, but next to the best, or might be better by a guess."""
     descending = np.argsort(-alphas, kind="stable")
     unknown = np.isnan(scores[descending]) & np.isfinite(scores).any(axis=0)
     rank = np.argsort(descending)[chosen]
+    best = scores[chosen, np.arange(scores.shape[1])]
+    hope = unknown & (guesses[descending] > best + BETTER)
+    near = np.abs(np.arange(len(alphas))[:, None] - rank) <= 1
     out = np.zeros(scores.shape, dtype=bool)
-    out[descending] = unknown & (np.abs(np.arange(len(alphas))[:, None] - rank) <= 1)
+    out[descending] = unknown & (near | (hope & (hope.cumsum(axis=0) == 1)))
     return out
 
 

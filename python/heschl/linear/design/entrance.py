@@ -17,6 +17,7 @@ from heschl.checks import (
     check_labels,
     check_lags,
     check_same_length,
+    check_tolerance,
 )
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.responses import Responses
@@ -90,6 +91,7 @@ def check_fit(
     missing: str = "raise",
     alphas: ArrayLike | None = None,
     memory_limit: float | None = None,
+    tol: float | None = None,
     dtype: DTypeLike | None = None,
     device: str = AUTO,
 ) -> FitInput:
@@ -120,6 +122,8 @@ def check_fit(
         Penalties to choose from: above 0, each once.
     memory_limit : float, optional
         Bytes, above 0.
+    tol : float, optional
+        Tolerance of a solver, between 0 and 1.
     dtype : {None, "float32", "float64", "tf32"}
         Precision; None takes that of X.
     device : str
@@ -145,6 +149,7 @@ def check_fit(
     check_choice("boundary", boundary, BOUNDARIES)
     check_device(device, dtype)
     penalties = np.empty(0) if alphas is None else check_alphas(alphas)
+    check_tolerance(tol)
     if memory_limit is not None and not memory_limit > 0:
         raise InputError("memory_limit", repr(memory_limit), "bytes, more than 0, or None")
     features = None if X is None else Frames.of(X, check_dtype(dtype))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_alphas
-from heschl.linear.crossval.fit import Fit, joined
+from heschl.linear.crossval.fit import Fit, Size, joined, largest
 from heschl.linear.crossval.path import AlphaEdgeWarning, PathScores, choose_alpha
 from heschl.linear.crossval.scores import Score, check_score
 from heschl.linear.design.segments import Splits, make_splits
@@ -32,8 +32,7 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class _Choice:
     scores: Double  # (n_candidates, c)
-    chosen: Integers  # (c,)
-    weights: Weights
+    fit: Fit
     shares: Double  # (m, c)
 
 
@@ -74,7 +73,9 @@ class BandedRidgeCV(LaggedModel):
         See `LaggedRidgeCV`. Penalties of spaces compare where their features are of one scale: `standardize`.
     alpha_per_target : bool, default=True
         Penalties for each target, or the same for all.
-    memory_limit, dtype, device
+    solver : {"auto", "cholesky", "krylov"}, default="auto"
+        How to solve; "auto" takes what costs least.
+    tol, memory_limit, dtype, device
         See `LaggedRidge`.
 
     Attributes
@@ -89,7 +90,7 @@ class BandedRidgeCV(LaggedModel):
     r2_split_ : ndarray of shape (n_spaces, n_targets)
         Cross-validated R² at the chosen penalties (pooled where `scoring` is), shared out among the spaces by the
         product measure; it sums to `cv_scores_` where these are R². Optimistic as these are: the same folds chose.
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
 
     Raises
@@ -132,6 +133,8 @@ class BandedRidgeCV(LaggedModel):
         missing: str = "raise",
         scoring: str = "r2",
         alpha_per_target: bool = True,
+        solver: str = "auto",
+        tol: float | None = None,
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
@@ -152,11 +155,11 @@ class BandedRidgeCV(LaggedModel):
         self.missing = missing
         self.scoring = scoring
         self.alpha_per_target = alpha_per_target
+        self.solver = solver
+        self.tol = tol
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
-
-    solver = "cholesky"  # of the base's parameters the one that has no choice here: bands are read into X'X
 
     def fit(
         self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -174,14 +177,14 @@ class BandedRidgeCV(LaggedModel):
             Itself, fitted.
         """
         task = self._task(X, y, segments, groups)
-        found, dtype = self._best(task)
+        found = self._best(task)
         candidates = task.candidates
         self.space_names_ = task.spaces.names
         self.candidates_ = candidates.penalties
-        self.alphas_ = np.ascontiguousarray(candidates.penalties[found.chosen].T)
+        self.alphas_ = np.ascontiguousarray(candidates.penalties[found.fit.chosen].T)
         self.cv_scores_, self.r2_split_ = found.scores, found.shares
-        self._keep(Fit(found.weights, None, found.chosen, "cholesky", dtype), task.data)
-        self._warn(candidates.alphas[found.chosen], task.alphas)
+        self._keep(found.fit, task.data)
+        self._warn(candidates.alphas[found.fit.chosen], task.alphas)
         return self
 
     def _task(self, X: Any, y: Any, segments: Any, groups: Any) -> Task:
@@ -213,39 +216,41 @@ class BandedRidgeCV(LaggedModel):
         rng = np.random.default_rng(self.random_state)
         return Candidates.random(n_spaces, alphas, int(self.n_iter), concentration, rng)
 
-    def _best(self, task: Task) -> tuple[_Choice, str]:
+    def _best(self, task: Task) -> _Choice:
         problem, splits, spaces, candidates = task.data.problem, task.splits, task.spaces, task.candidates
         score, c = task.score, problem.y.shape[1]
 
         def scores_of(_: Problem, solver: Primal, targets: Integers) -> PathScores:
-            return search(solver, splits, spaces, candidates, score)
+            return search(solver, splits, spaces, candidates, score, self.alpha_per_target)
 
-        scored, _ = self._in_blocks(task, scores_of)
+        scored, _, _ = self._in_blocks(task, scores_of)
         scores = PathScores.joined(scored, c)
         chosen = choose_alpha(scores.chosen_by, candidates.alphas, self.alpha_per_target)
 
-        def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double]:
+        def fits_of(_: Problem, solver: Primal, targets: Integers) -> tuple[Weights, Double, Size]:
             everything = range(len(splits.parts))
             weights = fit_chosen(solver, everything, spaces, candidates, chosen[targets])
             shares = split_r2(solver, splits, spaces, candidates, chosen[targets], score)
-            return weights if len(targets) == c else weights.on(HOST), shares
+            return weights if len(targets) == c else weights.on(HOST), shares, (solver.n_steps, solver.dimension)
 
-        fitted, dtype = self._in_blocks(task, fits_of)
+        fitted, method, dtype = self._in_blocks(task, fits_of)
         shares = np.empty((len(spaces.names), c))
-        for targets, (_, own) in fitted:
+        for targets, (_, own, _) in fitted:
             shares[:, targets] = own
-        weights = joined([(targets, own) for targets, (own, _) in fitted], c)
-        return _Choice(score.oriented(scores.chosen_by), chosen, weights, shares), dtype
+        weights = joined([(targets, own) for targets, (own, _, _) in fitted], c)
+        space = largest([size for _, (_, _, size) in fitted])
+        fit = Fit(weights, None, chosen, method, dtype, *space)
+        return _Choice(score.oriented(scores.chosen_by), fit, shares)
 
     def _in_blocks(
         self, task: Task, work: Callable[[Problem, Any, Integers], Result]
-    ) -> tuple[list[tuple[Integers, Result]], str]:
-        """Call work(problem, solver, targets) on blocks of targets; return results and their precision."""
+    ) -> tuple[list[tuple[Integers, Result]], str, str]:
+        """Call work(problem, solver, targets) on blocks of targets; return results, their solver and precision."""
         n_gammas = len(task.candidates.gammas)
         n_alphas = max(1, len(task.candidates.alphas) // n_gammas)
         n_sets = n_gammas * len(task.splits.test)
-        found, _, dtype = in_blocks(task.data.problem, task.splits.parts, n_sets, n_alphas, work, self._options)
-        return found, dtype
+        options = replace(self._options, banded=True)
+        return in_blocks(task.data.problem, task.splits.parts, n_sets, n_alphas, work, options)
 
     def _warn(self, chosen: Double, alphas: Double) -> None:
         """Warn of undefined scores, and of penalties at an end of the grid."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heschl.linear.crossval.fit import joined
-from heschl.linear.crossval.path import PathScores, PathSums, path_sums
+from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, path_sums, settle
 from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
@@ -100,8 +101,18 @@ class Spaces:
         return columns, Spaces(self.names[:space] + self.names[space + 1 :], member - (member > space))
 
 
-def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidates, score: Score) -> PathScores:
-    """Score every candidate and target by cross-validation, (n_candidates, c)."""
+def search(
+    solver: Primal,
+    splits: Splits,
+    spaces: Spaces,
+    candidates: Candidates,
+    score: Score,
+    per_target: bool = True,
+) -> PathScores:
+    """Score every candidate and target by cross-validation, (n_candidates, c).
+
+    NaN where every response is constant, or a solver leaves out what is not a weighting's best.
+    """
     problem, sst = solver.problem, _squares(solver, splits)
 
     def path(task: tuple[int, int], scratch: Any) -> Double:
@@ -118,7 +129,17 @@ def search(solver: Primal, splits: Splits, spaces: Spaces, candidates: Candidate
         sums = PathSums(score, sst, int(chosen.sum()))
         for split in range(len(splits.test)):
             sums.values[:, split] = next(paths)
-        scores = sums.scores()
+        alphas = candidates.alphas[chosen]
+
+        def best(scores: PathScores, alphas: Double = alphas) -> Integers:
+            return choose_alpha(scores.chosen_by, alphas, per_target)
+
+        def again(split: int, missing: NDArray[np.bool_], gamma: int = gamma, alphas: Double = alphas) -> Double:
+            banded = solver.banded(spaces.bands(candidates.gammas[gamma]))
+            trained = banded.train(splits.train[split], banded.scratch())
+            return path_sums(score, problem, splits.parts, trained, alphas, [splits.test[split]], missing)[:, 0]
+
+        scores = settle(sums, alphas, best, again)
         for field in fields(PathScores):
             getattr(out, field.name)[chosen] = getattr(scores, field.name)
     return out

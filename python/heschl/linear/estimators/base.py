@@ -58,6 +58,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     standardize: bool
     missing: str
     solver: str
+    tol: float | None
     memory_limit: float | None
     dtype: DTypeLike | None
     device: str
@@ -68,7 +69,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         given = check_fit(
             X=X, y=y, lags=self.lags, tmin=self.tmin, tmax=self.tmax, sfreq=self.sfreq, segments=segments,
             groups=groups, boundary=self.boundary, missing=self.missing, memory_limit=self.memory_limit,
-            dtype=self.dtype, device=self.device,
+            tol=self.tol,            dtype=self.dtype, device=self.device,
         )  # fmt: skip
         assert given.features is not None
         self.n_features_in_ = given.features.shape[1]
@@ -79,7 +80,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
 
     @property
     def _options(self) -> FitOptions:
-        return FitOptions(self.solver, self.memory_limit, self.dtype is None, self.device, self.dtype == TF32)
+        tf32 = self.dtype == TF32
+        return FitOptions(self.solver, self.memory_limit, self.dtype is None, self.device, tf32, self.tol)
 
     def _keep(self, fit: Fit, data: Data) -> None:
         """Set the fitted attributes; keep the weights as fitted, where X lies: predictions lose nothing to units."""
@@ -87,6 +89,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         self._single = data.single
         self.lags_ = np.asarray(problem.lags)
         self.dtype_, self.solver_ = fit.dtype, fit.solver
+        self.n_steps_, self.dimension_ = fit.n_steps, fit.dimension
         self.feature_mean_ = fit.weights.shift.astype(problem.X.dtype)
         self._weights = fit.weights.on(problem.X.backend)
         self.coef_, self.intercept_ = self._coefficients(self._weights, data.X)

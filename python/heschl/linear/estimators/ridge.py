@@ -51,6 +51,10 @@ class LaggedRidge(LaggedModel):
         later rows.
     solver : {"auto", "cholesky", "eigh", ...}, default="auto"
         How to solve; "auto" takes the one that costs least (`heschl.linear.ridge.solvers.SOLVERS`).
+    tol : float, optional
+        Of solver "krylov": relative residual, and relative error of the fit in the norm of X'X + α I, at which a
+        solution counts as converged. By default such that R² is within 1e-4 of a direct solve's (float64: 1e-8), and
+        final weights are as a direct solve leaves them. Larger is faster.
     memory_limit : float, optional
         Bytes that the fit may take above its data; targets are then fitted in blocks.
     dtype : {None, "float32", "float64", "tf32"}, default=None
@@ -73,6 +77,8 @@ class LaggedRidge(LaggedModel):
         What stands where history is missing: 0, with `standardize` the mean of the training frames.
     dtype_, solver_ : str
         Precision and solver of the fit: float64 where float32 could not carry it, or the problem is small.
+    n_steps_, dimension_ : int
+        Steps and vectors of the largest Krylov space that the fit grew; 0 where there was none.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         Where X is a DataFrame with names.
@@ -105,6 +111,7 @@ class LaggedRidge(LaggedModel):
         standardize: bool = False,
         missing: str = "raise",
         solver: str = "auto",
+        tol: float | None = None,
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
@@ -119,6 +126,7 @@ class LaggedRidge(LaggedModel):
         self.standardize = standardize
         self.missing = missing
         self.solver = solver
+        self.tol = tol
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
@@ -175,18 +183,19 @@ class LaggedRidgeCV(LaggedModel):
     nested : bool, default=False
         Whether to score the choice too: penalties chosen on inner folds of each training set, at half the price of
         plain nesting (`heschl.linear.nested_cv`). `cv` must be K >= 3 folds.
-    solver, memory_limit, dtype, device
+    solver, tol, memory_limit, dtype, device
         See `LaggedRidge`.
 
     Attributes
     ----------
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_features_in_, feature_names_in_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
         See `LaggedRidge`.
     alpha_ : ndarray of shape (n_targets,)
         Chosen penalties.
     cv_scores_ : ndarray of shape (n_alphas, n_targets)
         Mean over folds of R² (of r or r² where `scoring` is that), in the order of `alphas`; a fold with a constant
-        response is left out.
+        response is left out. By solver "krylov", NaN where a fold's solution has not converged: smaller penalties than
+        the best and its neighbours, which cannot be chosen. "cholesky" and "eigh" score every penalty.
     cv_pooled_scores_ : ndarray of shape (n_alphas, n_targets)
         Pooled R².
     test_scores_, test_alphas_ : ndarray of shape (n_folds, n_targets)
@@ -235,6 +244,7 @@ class LaggedRidgeCV(LaggedModel):
         alpha_per_target: bool = True,
         nested: bool = False,
         solver: str = "auto",
+        tol: float | None = None,
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
@@ -253,6 +263,7 @@ class LaggedRidgeCV(LaggedModel):
         self.alpha_per_target = alpha_per_target
         self.nested = nested
         self.solver = solver
+        self.tol = tol
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device

@@ -102,11 +102,14 @@ def unique_variance(
     score = task.score
 
     def scores_of(_: Problem, solver: Primal, targets: NDArray[np.int64]) -> list[PathScores]:
-        everything = search(solver, splits, spaces, task.candidates, score)
-        others = (search(solver.of_features(columns), splits, rest, fewer, score) for columns, rest in left)
+        everything = search(solver, splits, spaces, task.candidates, score, model.alpha_per_target)
+        others = (
+            search(solver.of_features(columns), splits, rest, fewer, score, model.alpha_per_target)
+            for columns, rest in left
+        )
         return [everything, *others]
 
-    found, _ = model._in_blocks(task, scores_of)
+    found, _, _ = model._in_blocks(task, scores_of)
     best = np.empty((m + 1, c))
     for model_number, candidates in enumerate([task.candidates] + [fewer] * m):
         scores = PathScores.joined([(targets, scored[model_number]) for targets, scored in found], c)

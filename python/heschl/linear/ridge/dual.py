@@ -32,6 +32,7 @@ class Dual:
 
     # Rows up to which training sets are solved side by side, each with a matrix of its own.
     SIDE_BY_SIDE_ROWS = 4000
+    n_steps = dimension = 0
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem

@@ -43,6 +43,10 @@ class FitOptions:
         "auto" or a name in `heschl.linear.device.devices.DEVICES`.
     tf32 : bool
         Whether products of float32 may round their factors to 10 bits, where the device has such products.
+    tol : float or None
+        Tolerance of solvers that have one.
+    banded : bool
+        Whether the solver must read features at several scales.
     """
 
     solver: str = "auto"
@@ -50,6 +54,8 @@ class FitOptions:
     small_in_float64: bool = True
     device: str = CPU.name
     tf32: bool = False
+    tol: float | None = None
+    banded: bool = False
 
     def backend(self, size: FitSize, problem: Problem) -> Backend:
         """Return where to compute: where the data lie, if on a device; else as asked (`solvers.place`)."""
@@ -79,10 +85,11 @@ def in_blocks(
     """
     size = FitSize.of(problem, parts, n_sets, n_alphas)
     backend = options.backend(size, problem)
-    problem = replace(problem, X=problem.X.to(backend))
+    problem = replace(problem, X=problem.X.to(backend), tol=options.tol)
     size = replace(size, device=backend.kind.name, n_products=size.n_products if backend.kind.by_word else size.n_rows)
     limit = memory_limit(backend, options.memory_limit)
-    method, block = choose_solver(size, options.solver, limit, left_out=left_out)
+    problem, ways = replace(problem, limit=limit), {"left_out": left_out, "banded": options.banded}
+    method, block = choose_solver(size, options.solver, limit, **ways)
     if options.small_in_float64 and method.operations(size) < SMALL_OPERATIONS:
         problem = problem.in_float64()
     found = None
@@ -92,8 +99,9 @@ def in_blocks(
         if problem.y.dtype == np.float64:
             raise
     if found is None:  # out of the handler, which holds the memory of what failed
-        problem, limit = problem.in_float64(), memory_limit(backend, options.memory_limit)
-        method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, left_out=left_out)
+        limit = memory_limit(backend, options.memory_limit)
+        problem = replace(problem.in_float64(), limit=limit)
+        method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, **ways)
         found = _blocks(problem, parts, method, block, work)
     backend.settle()
     return found, method.name, "tf32" if options.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)

@@ -21,6 +21,9 @@ from heschl.linear.ridge.shifted import Shifted
 FALLEN, FACTOR = 0.002, 10.0
 # So far below a target's smallest λ that has converged others are followed.
 AHEAD = 30.0
+# A path may rise again at far smaller λ, where features of another size come in. What a space has of λ that have not
+# converged, at steps of STRIDE, is no score, but shows it: a path is followed to where R² might be better by so much.
+BETTER, STRIDE = 0.001, 3.0
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,14 @@ class Growth:
 
     def converged(self, wanted: NDArray[np.bool_]) -> list[Found]:
         """Solve what has converged of some entries (n_alphas, c)."""
-        space = self.space
-        for a in np.flatnonzero(wanted.any(axis=1)):
-            shifted = self._shifted[a]
-            for k in range(shifted.n_blocks, space.n_steps):
-                shifted.advance(space.diagonal[k], space.below[k])
-        going = [a for a in np.flatnonzero(wanted.any(axis=1)) if not self._shifted[a].failed]
-        found = []
+        space, going, found = self.space, self._advanced(wanted), []
         for a in going:
             shifted = self._shifted[a]
-            residual, error = shifted.residual(), shifted.error(self._shifted[going[-1]])
+            residual = shifted.residual()
+            self._excess[1, a] = residual / self.tolerance.residual
+            if not (self._excess[1, a][wanted[a]] <= 1.0).any():
+                continue
+            error = shifted.error(self._shifted[going[-1]])
             self._excess[1, a] = self._beyond(residual, error * self._unit)
             ready = np.flatnonzero((self._excess[1, a] <= 1.0) & wanted[a])
             if not ready.size:
@@ -96,8 +97,22 @@ class Growth:
             self._excess[1, a, ready] = self._beyond(residual, error * self._unit[ready])
             held = self._excess[1, a, ready] <= 1.0
             if held.any():
-                found.append(Found(int(a), ready[held], values[:, held]))
+                found.append(Found(a, ready[held], values[:, held]))
         return found
+
+    def so_far(self, wanted: NDArray[np.bool_]) -> list[Found]:
+        """Solve some entries (n_alphas, c) in the space as it is, converged or not."""
+        columns = [(a, np.flatnonzero(wanted[a])) for a in self._advanced(wanted)]
+        return [Found(a, some, self._shifted[a].solution(self.space.below, some)) for a, some in columns]
+
+    def _advanced(self, wanted: NDArray[np.bool_]) -> list[int]:
+        """Indices of the λ of some entries, as far eliminated as the space has come; of those that can be."""
+        space, indices = self.space, np.flatnonzero(wanted.any(axis=1)).tolist()
+        for a in indices:
+            shifted = self._shifted[a]
+            for k in range(shifted.n_blocks, space.n_steps):
+                shifted.advance(space.diagonal[k], space.below[k])
+        return [a for a in indices if not self._shifted[a].failed]
 
     def _beyond(self, residual: Double, error: Double) -> Double:
         return np.asarray(np.maximum(residual / self.tolerance.residual, error / self.tolerance.error))
@@ -131,6 +146,18 @@ class Collector(Protocol):
 
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
         """Return entries (n_alphas, m) of some targets that are not known and should be followed."""
+
+    def unsure(self, targets: Integers, n_steps: int) -> NDArray[np.bool_]:
+        """Entries (n_alphas, m) to be looked at, as they are, before targets that wait for nothing are done.
+
+        Not twice in a space of as many steps.
+        """
+
+    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+        """See what becomes of those entries; targets may wait again."""
+
+    def ask_all(self, targets: Integers) -> None:
+        """Wait for every λ of some targets."""
 
     def begin(self) -> None:
         """Start on another space."""
@@ -190,6 +217,12 @@ class PathErrors:
     tests : list of Test
     wanted : ndarray of shape (n_alphas, c), optional
         Entries to be known; None leaves it to the scores.
+
+    Attributes
+    ----------
+    known : ndarray of shape (n_alphas, c)
+    sse, guessed : ndarray of shape (n_tests, n_alphas, c)
+        Of solutions that have converged, and of some that have not; else NaN.
     """
 
     def __init__(
@@ -198,8 +231,13 @@ class PathErrors:
     ) -> None:  # fmt: skip
         self.alphas, self._sizes, self._means, self._tests, self._wanted = alphas, sizes, means, tests, wanted
         self.known = np.zeros((len(alphas), len(sizes)), dtype=bool)
-        self.sse = np.full((len(tests), *self.known.shape), np.nan)
+        self.sse, self.guessed = np.full((2, len(tests), *self.known.shape), np.nan)
+        strides = np.floor(np.log(alphas[0] / alphas) / np.log(STRIDE))
+        self._coarse = np.diff(strides, append=np.inf) > 0
         self._designs: list[Float] = []
+        # Index of the smallest λ that each target must be known for, and the step at which better ones were looked for.
+        self._down_to = np.zeros(len(sizes), dtype=np.int64)
+        self._looked = np.full(len(sizes), 0 if wanted is None else np.iinfo(np.int64).max)
 
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
         """Return entries (n_alphas, m) of some targets that are not known and should be followed.
@@ -209,17 +247,45 @@ class PathErrors:
         known = self.known[:, targets]
         if self._wanted is not None:
             return np.asarray(self._wanted[:, targets] & ~known)
-        down_to = known.cumprod(axis=0).sum(axis=0)  # so many, from the largest λ down
-        last, columns = np.maximum(down_to - 1, 0), np.arange(len(targets))
-        passed = down_to > 0
-        for test, sse in zip(self._tests, self.sse[:, :, targets], strict=True):
-            inside = np.where(np.arange(len(known))[:, None] < np.maximum(down_to, 1), sse, np.inf)
-            best = inside.argmin(axis=0)
-            fallen = inside[last, columns] - inside[best, columns] >= FALLEN * test.variation[targets]
-            passed &= (last > best) & (fallen | (self.alphas[best] >= FACTOR * self.alphas[last]))
-        next_two = np.arange(len(known))[:, None] < down_to + 2
-        near = self.alphas[:, None] * AHEAD >= self.alphas[last]
-        return np.asarray(~known & ~passed & (near | next_two))
+        last, best = self._best(targets)
+        columns, passed = np.arange(len(targets)), last >= self._down_to[targets]
+        for test, sse, own in zip(self._tests, self.sse[:, :, targets], best, strict=True):
+            fallen = sse[last, columns] - sse[own, columns] >= FALLEN * test.variation[targets]
+            passed &= (last > own) & (fallen | (self.alphas[own] >= FACTOR * self.alphas[last]))
+        index = np.arange(len(known))[:, None]
+        near = self.alphas[:, None] * AHEAD >= self.alphas[np.maximum(last, 0)]
+        return np.asarray(~known & ~passed & (near | (index < last + 3) | (index <= self._down_to[targets])))
+
+    def _best(self, targets: Integers) -> tuple[Integers, Integers]:
+        """Index of each target's last λ known, from the largest on (-1: none), and of each test's best among these."""
+        last = self.known[:, targets].cumprod(axis=0).sum(axis=0) - 1
+        inside = np.arange(len(self.known))[:, None] <= last
+        return last, np.where(inside, self.sse[:, :, targets], np.inf).argmin(axis=1)
+
+    def unsure(self, targets: Integers, n_steps: int) -> NDArray[np.bool_]:
+        """Entries (n_alphas, m) to be looked at, as they are, before targets that wait for nothing are done.
+
+        Not twice in a space of as many steps.
+        """
+        done = (self._looked[targets] < n_steps) & ~self.waiting(targets).any(axis=0)
+        return np.asarray(self._coarse[:, None] & ~self.known[:, targets] & done)
+
+    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+        """See where R² might be better, at the largest such λ; targets wait again until it is known there."""
+        _, best = self._best(targets)
+        self._extend(space)
+        self._looked[unsure] = space.n_steps
+        for each in reversed(found):  # the largest λ has the last word
+            some, columns = targets[each.columns], each.columns
+            for at, test in enumerate(self._tests):
+                sse = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+                self.guessed[at, each.index, some] = sse
+                hope = sse < self.sse[at, best[at, columns], some] - BETTER * test.variation[some]
+                self._down_to[some[hope]] = each.index
+
+    def ask_all(self, targets: Integers) -> None:
+        """Wait for every λ of some targets, but where it is said what is wanted."""
+        self._down_to[targets] = len(self.known) - 1
 
     def begin(self) -> None:
         """Start on another space."""
@@ -227,17 +293,22 @@ class PathErrors:
 
     def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
         """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
+        self._extend(space)
+        for each in found:
+            some = targets[each.columns]
+            for at, test in enumerate(self._tests):
+                self.sse[at, each.index, some] = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+            self.known[each.index, some] = True
+
+    def _extend(self, space: BlockLanczos) -> None:
+        """Multiply the test rows' designs with what is new of the basis."""
         for at, test in enumerate(self._tests):
             new = space.basis()[self._designs[at].shape[1] :]
             if len(new):
                 self._designs[at] = np.concatenate([self._designs[at], self._design(test, new)], axis=1)
-            for each in found:
-                some = targets[each.columns]
-                values = np.ascontiguousarray((each.values * self._sizes[some]).astype(test.y.dtype))
-                # (a solution known since earlier steps has fewer coefficients than the basis has vectors)
-                self.sse[at, each.index, some] = test.squared_errors(self._designs[at], values, some)
-        for each in found:
-            self.known[each.index, targets[each.columns]] = True
+
+    def _scaled(self, found: Found, targets: Integers) -> Float:
+        return np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._designs[0].dtype))
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
         """Score weights (p, m) of some targets at one λ."""
@@ -275,6 +346,16 @@ class ChosenWeights:
     def waiting(self, targets: Integers) -> NDArray[np.bool_]:
         """Return entries (n_alphas, m) of some targets that are not known."""
         return np.asarray((self._own & ~self.known)[:, targets])
+
+    def unsure(self, targets: Integers, n_steps: int) -> NDArray[np.bool_]:
+        """None: λ is chosen."""
+        return np.zeros((len(self.alphas), len(targets)), dtype=bool)
+
+    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+        """Nothing is unsure."""
+
+    def ask_all(self, targets: Integers) -> None:
+        """Nothing but the λ chosen is waited for."""
 
     def begin(self) -> None:
         """Start on another space."""

@@ -14,21 +14,25 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.device.arrays import Double, Float, Integers
+from heschl.linear.device.arrays import Bounds, Double, Float, Integers
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.ridge.growth import ChosenWeights, Collector, Found, Growth, PathErrors, Test, Tolerance
 from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.operators import AssembledOperator, LaggedOperator, LagTerms, Operator
-from heschl.linear.ridge.price import TARGETS, Price, column_operations, lagged_product
-from heschl.linear.ridge.primal import Primal, Scratch, Trained
+from heschl.linear.ridge.price import TARGETS, Price, column_operations, lagged_product, vectors_within
+from heschl.linear.ridge.primal import Primal, Scratch, Trained, cholesky_bytes
+from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.weights import Weights, in_units, solve
 
 # For scores: R² of held-out rows is then within 1e-4 of float64 Cholesky's, in float64 within 1e-8.
-SCORES = {"float32": Tolerance(3e-4, 3e-4), "float64": Tolerance(1e-9, 1e-9)}
+SCORES = {"float32": Tolerance(1e-4, 1e-4), "float64": Tolerance(1e-9, 1e-9)}
 # For weights: as a direct solve leaves them.
 WEIGHTS = {"float32": Tolerance(1e-6, 1e-5), "float64": Tolerance(1e-12, 1e-10)}
+# A smaller space does not show what might become of λ that have not converged.
+LEAST_STEPS, LEAST_VECTORS = 3, 64
 # Residual in float64, beyond the tolerance, that rounding may leave of a solution that has converged.
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 
@@ -37,6 +41,28 @@ class Krylov(Primal):
     """All training sets of one problem by Krylov spaces from their moments."""
 
     SIDE_BY_SIDE_COLUMNS = 0  # products are as wide as the machine
+
+    def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
+        super().__init__(problem, parts)
+        self._grown: list[tuple[int, int]] = [(0, 0)]
+        size = FitSize.of(problem, parts, 1, 1)
+        limit = np.inf if problem.limit is None else problem.limit
+        self.may_factor = cholesky_bytes(size) <= limit
+        self.most_vectors = vectors_within(size, limit)
+
+    @property
+    def n_steps(self) -> int:  # type: ignore[override]
+        """Most steps of a space so far."""
+        return max(steps for steps, _ in self._grown)
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]
+        """Largest dimension of a space so far."""
+        return max(dimension for _, dimension in self._grown)
+
+    def note(self, space: BlockLanczos) -> None:
+        """Remember how large a space became."""
+        self._grown[0] = (max(self.n_steps, space.n_steps), max(self.dimension, space.dimension))
 
     def scratch(self) -> Scratch:
         """Return nothing: a training set makes its operator, and X'X only where it has to be factored."""
@@ -49,6 +75,8 @@ class Krylov(Primal):
 
 class KrylovTrained(Trained):
     """One training set: X'X as it multiplies, and X'Y."""
+
+    family: Krylov
 
     def __init__(self, family: Krylov, parts: Sequence[int], scratch: Scratch) -> None:
         self.moments = LaggedMoments.total([family.moments[part] for part in parts])
@@ -80,9 +108,10 @@ class KrylovTrained(Trained):
         return np.ascontiguousarray(self.operator.product(np.ascontiguousarray(V.T)).T)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
-        """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c); NaN where not converged.
+        """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c).
 
-        `wanted` (n_alphas, c) are the entries to be known; by default those that it takes to find each target's best.
+        Where the solution has not converged, NaN or minus what the space gives so far. `wanted` (n_alphas, c) are the
+        entries to be known; by default those that it takes to find each target's best.
         """
         order = np.argsort(-alphas, kind="stable")
         scored = [self._test(test) for test in tests]
@@ -93,7 +122,7 @@ class KrylovTrained(Trained):
             paths.take_weights(a, silent, np.zeros((len(self.equations.cross), len(silent)), self.dtype))
         self._follow(paths, self._tolerance(SCORES))
         out = np.empty_like(paths.sse)
-        out[:, order] = paths.sse
+        out[:, order] = np.where(np.isnan(paths.sse), -paths.guessed, paths.sse)
         return out
 
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
@@ -132,15 +161,20 @@ class KrylovTrained(Trained):
         everything = np.arange(len(self.sizes))
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []
+        together = TARGETS
         while pool.size:
             left: list[Integers] = []
-            for some in np.array_split(pool, -(-len(pool) // TARGETS)):
+            for some in np.array_split(pool, -(-len(pool) // together)):
                 factor = self._grow(some, collector, tolerance, len(some) / len(pool))
                 waiting = some[collector.waiting(some).any(axis=0)]
                 (dear if factor else left).append(waiting)
-            pool = np.concatenate(left) if left else pool[:0]
+            rest = np.concatenate(left) if left else pool[:0]
+            if 2 * len(rest) > len(pool):  # memory was too small: fewer targets need fewer vectors
+                together = max(1, together // 2)
+            pool = rest
         rest = np.concatenate(dear) if dear else pool
         if rest.size:
+            collector.ask_all(rest)
             self._factor(rest, collector)
 
     def _grow(self, targets: Integers, collector: Collector, tolerance: Tolerance, share: float) -> bool:
@@ -150,27 +184,39 @@ class KrylovTrained(Trained):
         unit = sizes / np.sqrt(np.maximum(self.equations.target_squares[targets], np.finfo(np.float64).tiny))
         growth = Growth(BlockLanczos(self.product, start), collector.alphas, unit, tolerance)
         price = Price(self.column, len(cross), len(targets), len(collector.alphas), share)
+        most = max(self.family.most_vectors, 2) if len(targets) > 1 else len(cross)
         collector.begin()
         sample: tuple[Found, ...] = ()
         while True:
             waiting = collector.waiting(targets)
             todo = waiting.any(axis=0)
-            if not todo.any():
-                break
             if growth.space.n_steps and (found := growth.converged(waiting)):
                 collector.take(growth.space, targets, found)
                 sample = (found[-1],)
                 continue
-            nearest = waiting & (waiting.cumsum(axis=0) == 1)
-            steps = growth.steps_left(nearest)
-            if price.too_dear(growth, steps, int(nearest.any(axis=1).sum())):
-                return True
-            if price.apart(growth, steps, int(todo.sum())):
-                break
+            steps = growth.steps_left(waiting & (waiting.cumsum(axis=0) == 1))
+            unknown = int((~collector.known[:, targets]).any(axis=1).sum())
+            complete = growth.space.next_size == 0
+            factor = todo.any() and (complete or (self.family.may_factor and price.too_dear(growth, steps, unknown)))
+            leave = (
+                price.apart(growth, steps, int(todo.sum())) or growth.space.dimension + growth.space.next_size > most
+            )
+            unsure = collector.unsure(targets, growth.space.n_steps)
+            if factor or leave or complete or not todo.any():
+                if not unsure.any():
+                    break
+                if growth.space.n_steps and (found := growth.converged(unsure)):
+                    collector.take(growth.space, targets, found)
+                    continue
+                space = growth.space
+                if complete or (space.n_steps >= LEAST_STEPS and space.dimension >= LEAST_VECTORS):
+                    collector.look(growth.space, targets[unsure.any(axis=0)], targets, growth.so_far(unsure))
+                    continue
             price.spend(growth)
             growth.step()
+            self.family.note(growth.space)
         if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
-            return False
+            return bool(factor)
         collector.known[:, targets] = False
         return True
 
@@ -191,6 +237,9 @@ class KrylovTrained(Trained):
 
     def _factor(self, targets: Integers, collector: Collector) -> None:
         """Solve by Cholesky what is still waited for, from the largest λ down."""
+        if not self.family.may_factor:
+            message = "a Krylov space does not reach its tolerance, and memory_limit leaves no room to factor X'X"
+            raise PrecisionError(message) if self.dtype == "float32" else np.linalg.LinAlgError(message)
         equations = self._assembled()
         while True:
             waiting = collector.waiting(targets)
@@ -199,6 +248,7 @@ class KrylovTrained(Trained):
             index = int(np.flatnonzero(waiting.any(axis=1))[0])
             some = targets[waiting[index]]
             collector.take_weights(index, some, solve(equations, float(collector.alphas[index]), some))
+            np.fill_diagonal(equations.gram, equations.diagonal)  # the factor's was there
 
     def _assembled(self) -> NormalEquations:
         if len(self.equations.gram):

@@ -65,6 +65,7 @@ class LeaveOut(ABC):
     """
 
     side_by_side: bool
+    n_steps = dimension = 0
 
     @abstractmethod
     def scratch(self) -> Any:

@@ -70,8 +70,6 @@ class Price:
     def too_dear(self, growth: Growth, steps: float, n_factors: int) -> bool:
         """Return whether to factor for so many λ instead of so many more steps."""
         step = self._next(growth)
-        if growth.space.next_size == 0:
-            return True
         if self._spent + step <= TRIAL * self._n_alphas * self._factor:
             return False
         return steps * step > n_factors * self._factor
@@ -120,3 +118,11 @@ def krylov_bytes(size: FitSize) -> float:
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
     return moment_bytes(size) + (operator + vectors) * size.itemsize + systems
+
+
+def vectors_within(size: FitSize, limit: float) -> int:
+    """Count the vectors that a space may have within a limit of bytes; no more than there are columns."""
+    each = (1.5 * size.n_columns + 2.0 * size.n_rows / size.n_parts) * size.itemsize
+    _, block, _ = _space(size)
+    fixed = krylov_bytes(size) - min(1.5 * _space(size)[2], size.n_columns / block) * block * each
+    return int(min(size.n_columns, max(0.0, limit - fixed) / each))

@@ -49,6 +49,7 @@ class Primal:
     # Columns of the design up to which training sets are solved side by side, each with an X'X of its own; above, two
     # threads inside one factorisation are as fast.
     SIDE_BY_SIDE_COLUMNS = 2000
+    n_steps = dimension = 0
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         self.problem = problem

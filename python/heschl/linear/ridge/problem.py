@@ -40,6 +40,8 @@ class Problem:
         Where some are not: moments of the features of each part over all rows, for `moments` to take away from.
     tol : float, optional
         The tolerance of solvers that have one, where users name it.
+    limit : float, optional
+        Bytes that a fit may take, for solvers that can do with more or less.
     """
 
     X: Frames
@@ -52,6 +54,7 @@ class Problem:
     keep: NDArray[np.bool_] | None = None
     features: Sequence[LaggedMoments] | None = None
     tol: float | None = None
+    limit: float | None = None
 
     def __post_init__(self) -> None:
         """Take an array on the host for responses."""

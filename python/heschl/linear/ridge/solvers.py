@@ -41,14 +41,15 @@ from heschl.linear.ridge.size import FitSize
 class Method:
     """A way to fit training sets; `build(problem, parts)` gives a `heschl.linear.crossval.path.Solver`.
 
-    `all_at_once`: all parts are one training set (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on every
-    device, not on the host alone.
+    `banded`: reads features at other scales from the same moments. `all_at_once`: all parts are one training set
+    (`heschl.linear.ridge.leave_out.LeaveOut`). `on_device`: runs on every device, not on the host alone.
     """
 
     name: str
     build: Callable[[Problem, Sequence[Bounds]], Any]
     operations: Callable[[FitSize], float]
     n_bytes: Callable[[FitSize], float]
+    banded: bool = False
     all_at_once: bool = False
     on_device: bool = False
 
@@ -56,10 +57,10 @@ class Method:
 SOLVERS: Mapping[str, Method] = {
     method.name: method
     for method in (
-        Method("cholesky", Primal, cholesky_operations, cholesky_bytes, on_device=True),
+        Method("cholesky", Primal, cholesky_operations, cholesky_bytes, banded=True, on_device=True),
         Method("eigh", EighPrimal, eigh_operations, eigh_bytes, on_device=True),
         Method("dual", Dual, dual_operations, dual_bytes, on_device=True),
-        Method("krylov", Krylov, krylov_operations, krylov_bytes),
+        Method("krylov", Krylov, krylov_operations, krylov_bytes, banded=True),
     )
 }
 
@@ -83,26 +84,27 @@ def place(device: str, size: FitSize, solver: str) -> str:
     return devices.place(device, operations)
 
 
-def _methods(solver: str, device: str, *, left_out: bool = False) -> list[Method]:
+def _methods(solver: str, device: str, *, left_out: bool = False, banded: bool = False) -> list[Method]:
     """List the rows of the tables that run on a device."""
-    methods = [*SOLVERS.values(), *(LEFT_OUT.values() if left_out else ())]
+    methods = [*(m for m in SOLVERS.values() if m.banded or not banded), *(LEFT_OUT.values() if left_out else ())]
     return [m for m in methods if solver in ("auto", m.name) and (m.on_device or not DEVICES[device].remote)]
 
 
 def choose_solver(
-    size: FitSize, solver: str, memory_limit: float | None, *, left_out: bool = False
+    size: FitSize, solver: str, memory_limit: float | None, *, left_out: bool = False, banded: bool = False
 ) -> tuple[Method, int]:
     """Choose the method asked for, or ("auto") the cheapest, and how many targets at a time fit the memory limit.
 
-    `left_out` says that the closed form of leaving parts out is a way, too.
+    `left_out` says that the closed form of leaving parts out is a way, too; `banded` that features are to be read at
+    several scales.
 
     Raises
     ------
     InputError
         Where the method does not do what is asked, or nothing fits into the limit.
     """
-    check_choice("solver", solver, ("auto", *SOLVERS))
-    methods = _methods(solver, size.device, left_out=left_out)
+    check_choice("solver", solver, ("auto", *(m.name for m in SOLVERS.values() if m.banded or not banded)))
+    methods = _methods(solver, size.device, left_out=left_out, banded=banded)
     if not methods:
         others = [m.name for m in SOLVERS.values() if m.on_device]
         raise InputError("solver", f"{solver!r} with device={size.device!r}", f'"auto" or one of {others}')

@@ -21,7 +21,8 @@ class Trained(Protocol):
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - prediction)² over the rows of each test set (a list of parts), (n_tests, n_alphas, c).
 
-        NaN where a solver has reason not to know it; `wanted` (n_alphas, c) are then entries that it must find out.
+        Where a solver has reason not to know it, NaN or minus a guess; `wanted` (n_alphas, c) are then entries that it
+        must find out.
         """
 
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
@@ -29,9 +30,14 @@ class Trained(Protocol):
 
 
 class Solver(Protocol):
-    """All training sets of one problem cut into parts; see `heschl.linear.ridge.primal.Primal`."""
+    """All training sets of one problem cut into parts; see `heschl.linear.ridge.primal.Primal`.
+
+    `n_steps` and `dimension` are those of the largest Krylov space that was grown, 0 where none was.
+    """
 
     side_by_side: bool
+    n_steps: int
+    dimension: int
 
     def scratch(self) -> Any:
         """Allocate the memory that one training set after the other is solved in."""
