@@ -49,7 +49,7 @@ def statistics() -> dict[str, Score]:
 
 
 # Bytes that permuted responses and their predictions may take; a fit takes its own memory beside.
-RESPONSE_BYTES = 1 << 30
+RESPONSE_BYTES = 4 << 30
 # Copies of permuted responses that are held at a time: as given, in the fit, predicted, and in sums.
 COPIES = 6
 
@@ -176,7 +176,8 @@ def exchange_test(
         "device": device, "missing": "raise" if permuter.keep.all() and missing == "raise" else "mask",
     }  # fmt: skip
     c = responses.shape[1]
-    size = max(1, RESPONSE_BYTES // (COPIES * max(1, responses.nbytes)))
+    room = RESPONSE_BYTES if memory_limit is None else min(RESPONSE_BYTES, memory_limit)
+    size = max(1, int(room) // (COPIES * max(1, responses.nbytes)))
     if not alpha_per_target:
         size = 1  # permutations must not choose their one λ together
     scores = np.empty((len(moves), len(layers), c))
