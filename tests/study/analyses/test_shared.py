@@ -185,7 +185,7 @@ def test_similarity_of_predictions() -> None:
         ('speech = "wav"', 'speech = "mel"', r"shared.speech.*kind speech or frame_arrays \(wav\), not 'mel'"),
         ('speech = "wav"', 'speech = "gpt"', "another space than speech"),
         ('language = "gpt"', 'language = "static"', "shared.language"),
-        ('semantic = "static"', 'semantic = "mel"', "shared.semantic.*words or language"),
+        ('semantic = "static"', 'semantic = "mel"', "shared.semantic.*language or surprisal or words"),
         ("sweep = [1]", "sweep = [0]", "shared.sweep"),
         ("sweep = [1]", "pca = 1.5", "shared.*pca"),
         ("sweep = [1]", 'layers = ["0"]', "shared.layers"),
