@@ -10,7 +10,7 @@ namespace {
 // Times of steps over that of a large product of as many operations, measured: products of some hundred rows, the
 // transform's of N / 4, and the way back, where each product is read once for w lags. By lag, each number of the design
 // is written first; by frequency, BLAS is called some times for each: in operations that take as long.
-constexpr double product_slowness = 1.3, transform_slowness = 3.0, return_slowness = 2.5, design_operations = 60.0,
+constexpr double product_slowness = 1.3, transform_slowness = 3.0, return_slowness = 3.5, design_operations = 60.0,
                  call_operations = 2e5;
 
 // Frames that stand together: frames [first, last) of a window, of which those before `seen` are history only.

@@ -14,8 +14,9 @@ namespace heschl {
 namespace {
 
 constexpr int64_t spectra_bytes = int64_t{96} << 20;  // of all bins that are multiplied together
-constexpr int64_t product_bytes = int64_t{32} << 20;  // of all frequencies of one tile of the products
-constexpr int64_t folded_bytes = int64_t{1} << 20;    // of bins that a thread transforms together
+constexpr int64_t cached_bytes = int64_t{16} << 20;   // ... where fewer are as good
+constexpr int64_t product_bytes = int64_t{12} << 20;  // of all frequencies of one tile of the products
+constexpr int64_t folded_bytes = int64_t{256} << 10;  // of bins that a thread transforms together
 constexpr int64_t lags_together = 10;                 // sums that a thread keeps in registers, of lanes each
 
 template <class T>
@@ -185,17 +186,21 @@ class Transform {
             even[q * stride + f] = at(q)[f] + at(half + q)[f];
             odd_sine[(q - 1) * stride + f] = at(q)[f] - at(half + q)[f];
         }
-        for (int64_t t = 1; t < q; ++t) {
-            const T *v0 = at(t), *v1 = at(size_ - t), *v2 = at(half - t), *v3 = at(half + t);
-            T *e = even + t * stride, *o = odd + t * stride;
-            T *es = even_sine + (t - 1) * stride, *os = odd_sine + (t - 1) * stride;
-            for (int64_t f = 0; f < d; ++f) {
-                const T up = v0[f] + v1[f], down = v0[f] - v1[f], far_up = v2[f] + v3[f], far_down = v2[f] - v3[f];
-                e[f] = up + far_up;
-                o[f] = up - far_up;
-                es[f] = down - far_down;
-                os[f] = down + far_down;
-            }
+        for (int64_t t = 1; t < q; ++t)
+            fold_rows(d, at(t), at(size_ - t), at(half - t), at(half + t), even + t * stride, odd + t * stride,
+                      even_sine + (t - 1) * stride, odd_sine + (t - 1) * stride);
+    }
+
+    // Four rows to four others; told apart, or the compiler would fear that they overlap.
+    static void fold_rows(int64_t d, const T* __restrict v0, const T* __restrict v1, const T* __restrict v2,
+                          const T* __restrict v3, T* __restrict even, T* __restrict odd, T* __restrict even_sine,
+                          T* __restrict odd_sine) {
+        for (int64_t f = 0; f < d; ++f) {
+            const T up = v0[f] + v1[f], down = v0[f] - v1[f], far_up = v2[f] + v3[f], far_down = v2[f] - v3[f];
+            even[f] = up + far_up;
+            odd[f] = up - far_up;
+            even_sine[f] = down - far_down;
+            odd_sine[f] = down + far_down;
         }
     }
 
@@ -259,11 +264,10 @@ template <class T>
 class TileRoom {
  public:
     TileRoom(int64_t frequencies, const std::vector<int64_t>& rows, const std::vector<int64_t>& cols)
-        : values_(static_cast<std::size_t>(2 * frequencies * widest(rows) * widest(cols))) {}
+        : half_(frequencies * widest(rows) * widest(cols)), values_(room<T>(2 * half_)) {}
 
     Tile<T> tile(const std::vector<int64_t>& rows, std::size_t i, const std::vector<int64_t>& cols, std::size_t j) {
-        T* half = values_.data() + values_.size() / 2;
-        return {rows[i + 1] - rows[i], cols[j + 1] - cols[j], values_.data(), half};
+        return {rows[i + 1] - rows[i], cols[j + 1] - cols[j], values_.get(), values_.get() + half_};
     }
 
  private:
@@ -273,7 +277,8 @@ class TileRoom {
         return most;
     }
 
-    std::vector<T> values_;
+    int64_t half_;
+    std::unique_ptr<T[]> values_;
 };
 
 template <class T>
@@ -363,11 +368,14 @@ void return_rows(const Cpu& cpu, const WayBack<T>& back, const Tile<T>& tile, in
     });
 }
 
-// use(begin, end) for bins in groups whose spectra, so many numbers a bin, fit into memory.
+// use(begin, end) for bins in groups: as many as the caches hold, but so many that the way back, which every group
+// takes, is cheap beside the products, and no more than fit into memory; `numbers` of a bin's spectra.
 template <class T, class Use>
-void for_each_group(int64_t count, int64_t numbers, const Use& use) {
+void for_each_group(int64_t count, int64_t numbers, int64_t w, const Use& use) {
     if (count == 0) return;
-    const auto edges = edges_of(count, std::max<int64_t>(1, spectra_bytes / (numbers * int64_t{sizeof(T)})));
+    const int64_t bytes = numbers * int64_t{sizeof(T)};
+    const int64_t most = std::min(std::max(cached_bytes / bytes, 8 * w), spectra_bytes / bytes);
+    const auto edges = edges_of(count, std::max<int64_t>(1, most));
     for (std::size_t i = 0; i + 1 < edges.size(); ++i) use(edges[i], edges[i + 1]);
 }
 
@@ -380,7 +388,7 @@ void square(const Cpu& cpu, Frames<T> H, Vector<const T> shift, Ranges ranges, L
     const WayBack<T> back(size, lags.count);
     const auto edges = edges_of(d, tile_side(size, int64_t{sizeof(T)}));
     TileRoom<T> room_for(frequencies, edges, edges);
-    for_each_group<T>(bins.count, size * d, [&](int64_t begin, int64_t end) {
+    for_each_group<T>(bins.count, size * d, lags.count, [&](int64_t begin, int64_t end) {
         const int64_t middle = std::clamp(bins.added, begin, end);
         const Spectra<T> added = transform(cpu, H, shift, bins.left, begin, middle);
         const Spectra<T> removed = transform(cpu, H, shift, bins.left, middle, end);
@@ -416,7 +424,7 @@ void cross(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Ve
     const int64_t side = tile_side(size, int64_t{sizeof(T)});
     const auto rows = edges_of(d, side), cols = edges_of(c, side);
     TileRoom<T> room_for(frequencies, rows, cols);
-    for_each_group<T>(bins.count, size * (d + c), [&](int64_t begin, int64_t end) {
+    for_each_group<T>(bins.count, size * (d + c), lags.count, [&](int64_t begin, int64_t end) {
         const Spectra<T> left = transform(cpu, A, a_shift, bins.left, begin, end);
         const Spectra<T> right = transform(cpu, B, b_shift, bins.right, begin, end);
         for (std::size_t i = 0; i + 1 < rows.size(); ++i)

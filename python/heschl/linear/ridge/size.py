@@ -18,7 +18,7 @@ from heschl.linear.ridge.problem import Problem
 CHOLESKY_SLOWNESS = 1.4
 # Spectra, and the products of some of their columns, that are held beside moments summed by frequency
 # (csrc/cpu/spectral.cpp).
-SPECTRA_BYTES = 160 << 20
+SPECTRA_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
