@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heschl import CCA, BandedRidgeCV, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, _core, lagged_design
+from heschl import CCA, LaggedMoments, LaggedRidge, LaggedRidgeCV, Repeated, _core, lagged_design
 from heschl.ecog.high_gamma import GaussianBands, high_gamma
 from heschl.ecog.recording.recording import ArraySource, Recording
 from heschl.linear import null_scores
@@ -144,7 +144,7 @@ def banded_cv(
         return search(solver, splits, spaces, candidates, SCORES["r2"]).r2
 
     problem = Problem(Frames.of(H), Y, range(n_lags))
-    options = FitOptions(BandedRidgeCV.solver, None, small_in_float64=False)
+    options = FitOptions(small_in_float64=False, banded=True)
     found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, options)
     return found[0][1].reshape(len(gammas), len(alphas), -1)
 
