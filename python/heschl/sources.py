@@ -106,13 +106,13 @@ def imports_of(module: str) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names if _path(alias.name) is not None}
         elif isinstance(node, ast.ImportFrom) and node.module is not None and _path(node.module) is not None:
-            names |= {_defining(node.module, alias.name) for alias in node.names}
+            names |= {defining_module(node.module, alias.name) for alias in node.names}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _MODULE.fullmatch(node.value):
             names |= {node.value} if _path(node.value) is not None else set()
     return frozenset(names - {module})
 
 
-def _defining(module: str, name: str) -> str:
+def defining_module(module: str, name: str) -> str:
     """Name the module that defines what ``from module import name`` gives."""
     path = _path(module)
     if path is None or path.name != "__init__.py":
@@ -121,6 +121,6 @@ def _defining(module: str, name: str) -> str:
         if isinstance(node, ast.ImportFrom) and node.module is not None and _path(node.module) is not None:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return _defining(node.module, alias.name)
+                    return defining_module(node.module, alias.name)
     submodule = f"{module}.{name}"
     return submodule if _path(submodule) is not None else module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ def with_gaps(study: Path, *, whole_electrode: bool = False) -> None:
     """Write S1 as a dataset in which electrode noise1 lacks a part of most trials."""
     folder = study.parent
     responses = read_responses(folder / "S1.npz", "S1")
+    responses = replace(responses, trials=tuple(trial.copy() for trial in responses.trials))
     for i, trial in enumerate(responses.trials):
         trial[:, 1] = np.nan if whole_electrode else trial[:, 1]
         trial[20 : 20 + 5 * (i % 4), 1] = np.nan

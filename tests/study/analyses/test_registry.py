@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from heschl.checks import InputError
-from heschl.sources import modules_behind
+from heschl.sources import defining_module, modules_behind
 from heschl.study import open_results, run_study
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.analyses.fits import shared as fits
@@ -46,12 +45,9 @@ def imported_at_run_time(module: str) -> set[str]:
 
 
 def defined_in(value: Any) -> str:
-    """Public classes name the package that they are pickled by: their methods know where they stand."""
-    methods = vars(value).values() if isinstance(value, type) else ()
-    modules = [method.__module__ for method in methods if inspect.isfunction(method)]
-    own = getattr(value, "__module__", None) or getattr(value, "__name__", "")
-    public = isinstance(value, type) and own == "heschl.linear"
-    return str(next((name for name in modules if name.startswith("heschl.")), own) if public else own)
+    """Return where a name stands; public classes of linear/ name the package that they are pickled by."""
+    module = str(getattr(value, "__module__", None) or getattr(value, "__name__", ""))
+    return defining_module(module, value.__name__) if isinstance(value, type) and module == "heschl.linear" else module
 
 
 def test_every_module_that_a_stage_uses_is_in_its_key(study: Path) -> None:

@@ -83,7 +83,7 @@ def test_all_of_a_study_on_a_gpu(cohort: Path, tmp_path: Path, monkeypatch: pyte
         put = Device.put
 
         def counted(self: Device, values: Any, used: list[str] = used, put: Any = put) -> Any:
-            used.append(self.name)
+            used.append(self.kind.name)
             return put(self, values)
 
         monkeypatch.setattr(Device, "put", counted)

@@ -175,7 +175,7 @@ def test_the_command_line_lists_and_prunes(own_cohort: Path) -> None:
     assert len(find_store(own_cohort).sets()) == 2
 
 
-@pytest.mark.parametrize(("arguments", "said"), [((), "nothing to go by"), (("zz",), "'zz'")])
+@pytest.mark.parametrize(("arguments", "said"), [((), "nothing to choose by"), (("zz",), "'zz'")])
 def test_what_cannot_be_pruned(own_cohort: Path, arguments: tuple[str, ...], said: str) -> None:
     extract_study(own_cohort, SILENT)
     result = CliRunner().invoke(app, ["features", "prune", str(own_cohort), *arguments])

@@ -48,6 +48,8 @@ def time_course(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import time_course
     >>> X = time_course([30, 50], rate=50.0, n_since=4, n_until=2)
     >>> X.shape, X[[0, 30], 0].tolist(), bool(np.allclose(X[:, 1:5].sum(axis=1), 1.0))
     ((80, 7), [1.0, 1.0], True)
@@ -95,6 +97,8 @@ def mean_time_course(y: ArrayLike, *, segments: ArrayLike, train: ArrayLike | No
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import mean_time_course
     >>> y = np.r_[0.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0][:, None]
     >>> mean_time_course(y, segments=[3, 4], fewest=2)[:, 0].tolist()
     [1.0, 2.0, 3.5, 1.0, 2.0, 3.5, 3.5]

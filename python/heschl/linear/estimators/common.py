@@ -55,6 +55,17 @@ class CommonVariance:
         Labels.
     alphas : ndarray of shape (K, 2, c)
         Penalties of the two spaces together that inner folds chose for each outer fold; infinite for one left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heschl.linear import common_variance
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"mel": rng.standard_normal((300, 2)), "words": rng.standard_normal((300, 2))}
+    >>> y = X["mel"][:, :1] + rng.standard_normal((300, 1))
+    >>> found = common_variance(X, y, segments=[30] * 10, folds=np.arange(10) % 5, lags=[0], alphas=[1.0])
+    >>> found.names, found.gain("common").shape, bool(found.part("unique_first")[0] > 0.3)
+    (('mel', 'words'), (10, 1), True)
     """
 
     names: tuple[str, str]
@@ -76,7 +87,7 @@ class CommonVariance:
         return np.asarray(np.divide(gain, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 
     def gain(self, name: str) -> Double:
-        """What each stimulus adds to a part, (T, c): `part` is its sum over that of `total`."""
+        """Return what each stimulus adds to a part, (T, c): `part` is its sum over that of `total`."""
         check_choice("name", name, tuple(PARTS))
         return np.asarray(sum(sign * (self.total - sse) for sign, sse in zip(PARTS[name], self.sse, strict=True)))
 
@@ -106,7 +117,7 @@ def common_variance(
     boundary: str = "zero",
     missing: str = "raise",
     memory_limit: float | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> CommonVariance:
     """Split what two feature spaces explain into what either could explain and what only one can.
@@ -147,6 +158,8 @@ def common_variance(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.linear import common_variance
     >>> rng = np.random.default_rng(0)
     >>> a, b, both = rng.standard_normal((3, 1200, 1))
     >>> X = {"first": np.hstack([a, both]), "second": np.hstack([b, both])}

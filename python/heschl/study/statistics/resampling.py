@@ -52,9 +52,10 @@ def sign_flip_p_values(differences: Floats, *, n_permutations: int = 2000, seed:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> p = sign_flip_p_values(rng.standard_normal((40, 3)) + [1.0, 0.0, 0.0])
-    >>> bool(p[0] < 0.01), bool(p[1:].min() > 0.05)
+    >>> bool(p[0] < 0.01), bool(p[0] < p[1:].min())
     (True, True)
     """
     n = len(differences)
