@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Give what needs the extra "study" only where it is asked for."""
+    """Return what needs the extra "study", imported only where it is asked for."""
     if name == "open_results":
         from heschl.study.results.dataset import open_results
 

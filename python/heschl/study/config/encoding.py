@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from heschl.checks import check_lags
+from heschl.linear.crossval.scores import SCORES
 from heschl.study.section import Device, Positive, Seconds, Section
 
 
@@ -20,12 +21,21 @@ class AlphaRange(Section):
     n: Annotated[int, Field(ge=1, le=1000)]
 
 
+def _known_score(name: str) -> str:
+    if name not in SCORES:
+        raise ValueError(f"one of {', '.join(SCORES)}, not {name!r}")
+    return name
+
+
 def _table_or_list(value: Any) -> str:
     return "table" if isinstance(value, dict | AlphaRange) else "list"
 
 
 class Encoding(Section):
-    """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, and the folds."""
+    """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, the folds, and what they choose by.
+
+    ``scoring`` is the score that inner folds choose λ and layer by: "r2" (mean of R²), "pooled_r2", "r" or "r_squared".
+    """
 
     tmin: Seconds = 0.0
     tmax: Seconds = 0.38
@@ -36,6 +46,7 @@ class Encoding(Section):
     folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
     standardize: bool = True
     alpha_per_target: bool = True
+    scoring: Annotated[str, AfterValidator(_known_score)] = "r2"
     device: Device = "auto"
 
     def decides(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heschl.linear.crossval.scores import SCORES
 from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
 
@@ -69,8 +70,7 @@ def _model(results: xr.Dataset, study: Study) -> str:
         f"{len(alphas)} values between {alphas[0]:g} and {alphas[-1]:g} (scikit-learn's scale) by nested "
         f"cross-validation: "
         f"{results.sizes['fold']} outer folds of whole stimuli scored, inner folds of the same partition chose λ and "
-        f"the "
-        "layer."
+        f"the layer by {SCORES[study.encoding.scoring].symbol}."
     )
 
 

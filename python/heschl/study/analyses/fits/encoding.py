@@ -33,6 +33,8 @@ class LayerFit:
     ----------
     r2, r, alpha, inner_r2 : arrays of shape (n_folds, c)
         Scores on the outer test folds, λ as chosen on the inner folds, and the mean inner R² at that λ.
+    inner_score : array of shape (n_folds, c)
+        The inner folds' score by which λ was chosen, and a layer is; the higher, the better.
     edge : bool array of shape (n_folds, c)
         Whether that λ lies at an end of the grid.
     pooled_r2 : array of shape (c,)
@@ -47,6 +49,7 @@ class LayerFit:
     r: Floats
     alpha: Floats
     inner_r2: Floats
+    inner_score: Floats
     edge: NDArray[np.bool_]
     pooled_r2: Floats
     sse: Floats
@@ -165,6 +168,7 @@ def fit_layer(
             alphas=settings.alpha_grid(),
             standardize=settings.standardize,
             alpha_per_target=settings.alpha_per_target,
+            scoring=settings.scoring,
             device=settings.device,
             missing="mask",  # what may be missing was asked when the responses were read
             progress=progress,
@@ -178,14 +182,14 @@ def fit_layer(
     predictions = joined("predictions")
     _, rows = group.example()
     return LayerFit(
-        **{name: joined(name) for name in ("r2", "r", "alpha", "inner_r2", "edge", "pooled_r2")},
+        **{name: joined(name) for name in ("r2", "r", "alpha", "inner_r2", "inner_score", "edge", "pooled_r2")},
         sse=group.by_stimulus(np.square(group.targets - predictions, dtype=np.float64)),
         example=np.asarray(predictions[rows], dtype=np.float32),
     )
 
 
 def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
-    """Choose for each outer fold and target the layer with the highest inner R²; test scores have no say.
+    """Choose for each outer fold and target the layer with the highest inner score; test scores have no say.
 
     Layers go by one at a time; only the best so far is held.
     """
@@ -195,7 +199,7 @@ def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
     inner = best = None
     for i, fit in enumerate(layers):
         if inner is None or best is None:
-            inner = np.full_like(fit.inner_r2, -np.inf)
+            inner = np.full_like(fit.inner_score, -np.inf)
             nowhere = np.full_like(fit.r2, np.nan)
             best = BestFit(
                 np.full(fit.r2.shape, -1),
@@ -206,8 +210,8 @@ def best_layers(layers: Iterable[LayerFit], group: FitGroup) -> BestFit:
                 np.full_like(fit.sse, np.nan),
                 np.full_like(fit.example, np.nan),
             )
-        better = fit.inner_r2 > inner  # False where there is no inner score (NaN)
-        inner[better] = fit.inner_r2[better]
+        better = fit.inner_score > inner  # False where there is no inner score (NaN)
+        inner[better] = fit.inner_score[better]
         best.layer[better] = i
         for kept, new in ((best.r2, fit.r2), (best.r, fit.r), (best.alpha, fit.alpha)):
             kept[better] = new[better]

@@ -113,6 +113,7 @@ class Split:
             alphas=self.encoding.alpha_grid(),
             standardize=self.encoding.standardize,
             alpha_per_target=self.encoding.alpha_per_target,
+            scoring=self.encoding.scoring,
             missing="mask",
             device=self.encoding.device,
         )[name]
@@ -218,7 +219,7 @@ class Split:
         n = len(fits.group.electrodes)
         best = []
         for space in spaces:
-            inner = [LayerFit.load(fits.layers[space, layer]).inner_r2[:, :n] for layer in self.spaces[space].layers]
+            inner = [LayerFit.load(fits.layers[space, layer]).inner_score[:, :n] for layer in self.spaces[space].layers]
             best.append(np.nanmean(np.stack(inner), axis=2).argmax(axis=0))
         return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
 

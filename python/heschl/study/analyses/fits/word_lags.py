@@ -129,7 +129,7 @@ def write_word_lags(
 
     scores = nested_cv_learned(
         learn, y[:, usable], segments=lengths, folds=folds, lags=range(1), alphas=encoding.alpha_grid(),
-        standardize=False, missing="mask", device=encoding.device,
+        standardize=False, scoring=encoding.scoring, missing="mask", device=encoding.device,
     )["words"]  # fmt: skip
     n_lags, c = len(settings.lags()), group.y.shape[1]
     out: dict[str, NDArray[Any]] = {"n_words": np.array(len(onsets))}
