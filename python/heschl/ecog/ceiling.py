@@ -86,6 +86,10 @@ def noise_ceiling(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import normalised
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, noise_ceiling
     >>> rng = np.random.default_rng(0)
     >>> trials, names = [], []
     >>> for stimulus in range(20):
@@ -150,6 +154,8 @@ def normalised(score: NDArray[np.floating[Any]], ceiling: pd.DataFrame, *, kind:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import normalised
     >>> import pandas as pd
     >>> ceiling = pd.DataFrame({"r2": [0.5, 0.01], "r": [0.71, 0.1], "reliable": [True, False]})
     >>> normalised(np.array([0.2, 0.3]), ceiling).tolist()

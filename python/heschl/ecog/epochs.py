@@ -70,6 +70,8 @@ def epoch(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import epoch
     >>> import pandas as pd
     >>> signal = np.sin(2 * np.pi * 2 * np.arange(1000) / 100)[:, None]
     >>> events = pd.DataFrame({"onset": [1.0, 5.003], "duration": [1.0, 1.0], "stimulus": ["a", "b"]})

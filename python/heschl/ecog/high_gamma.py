@@ -54,6 +54,8 @@ class HighGamma:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import HighGamma
     >>> import pandas as pd
     >>> gamma = HighGamma(np.zeros((100, 1), np.float32), 50.0, pd.DataFrame({"bad": [False]}, index=["e1"]), ())
     >>> len(gamma.values) / gamma.rate  # s
@@ -145,6 +147,8 @@ def high_gamma(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, high_gamma
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> t = np.arange(10_000) / 1000

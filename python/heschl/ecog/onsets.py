@@ -35,6 +35,8 @@ class Drift:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Drift
     >>> drift = Drift(offset=0.5, rate=1.0001, residual=0.0)
     >>> round(drift.ppm, 3), drift(np.array([0.0, 1000.0])).tolist()
     (100.0, [0.5, 1000.6])
@@ -99,6 +101,10 @@ def find_onsets(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import fit_drift
+    >>> import numpy as np
+    >>> from heschl.ecog import find_onsets
     >>> import pandas as pd
     >>> rng = np.random.default_rng(0)
     >>> sound, audio = rng.standard_normal(500), 0.1 * rng.standard_normal(5000)
@@ -158,6 +164,9 @@ def fit_drift(nominal: Double, measured: Double, *, most: float = 0.02) -> Drift
 
     Examples
     --------
+    >>> from heschl.ecog import fit_drift
+    >>> import numpy as np
+    >>> from heschl.ecog import Drift, corrected
     >>> nominal = np.arange(10) * 60.0
     >>> round(fit_drift(nominal, 2.0 + nominal * (1 + 50e-6)).ppm, 3)
     50.0
@@ -204,6 +213,8 @@ def corrected(onsets: pd.DataFrame, drift: Drift) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Drift, corrected
     >>> import pandas as pd
     >>> onsets = pd.DataFrame({"onset": [1.5, np.nan], "nominal": [1.0, 2.0]})
     >>> corrected(onsets, Drift(0.5, 1.0, 0.001)).values.tolist()

@@ -67,6 +67,8 @@ def speech_responsive(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, speech_responsive
     >>> rng = np.random.default_rng(0)
     >>> trials = tuple(rng.standard_normal((150, 2)) for _ in range(30))
     >>> for trial in trials:
@@ -145,6 +147,8 @@ def reliable_across_repeats(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, reliable_across_repeats
     >>> rng = np.random.default_rng(0)
     >>> trials, names = [], []
     >>> for stimulus in range(5):

@@ -44,6 +44,10 @@ class Truth:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import simulate_recording
+    >>> import numpy as np
+    >>> from heschl.ecog import simulate_recording
     >>> sounds = {"a": np.random.default_rng(0).standard_normal(8000)}
     >>> recording, truth = simulate_recording(sounds, 8000.0, n_repeats=2, sfreq=500.0)
     >>> truth.bad, [round(float(onset), 4) for onset in truth.onsets]
@@ -82,7 +86,9 @@ def simulate_recording(
     Parameters
     ----------
     sounds : mapping of name to (n,) array
-        At `sound_rate` (Hz).
+        Samples of each sound.
+    sound_rate : float
+        Of the sounds, Hz.
     n_repeats : int
         Presentations of each sound.
     n_driven, n_silent, n_bad : int
@@ -116,6 +122,8 @@ def simulate_recording(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import simulate_recording
     >>> rng = np.random.default_rng(0)
     >>> sounds = {"a": rng.standard_normal(8000), "b": rng.standard_normal(8000)}
     >>> recording, truth = simulate_recording(sounds, 8000.0, n_repeats=2, sfreq=500.0)

@@ -60,6 +60,8 @@ def trigger_events(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, trigger_events
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> values = np.zeros((3000, 2))

@@ -67,6 +67,11 @@ def mel_spectrogram(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing.grid import FrameGrid
+    >>> from heschl.features import onset_spectrogram
+    >>> import numpy as np
+    >>> from heschl.features import mel_spectrogram
     >>> values, grid = mel_spectrogram(np.zeros(16000, dtype=np.float32), 16000)
     >>> values.shape, float(values.max()), grid.rate, grid.times(1).tolist()
     ((98, 80), -100.0, 100.0, [0.0125])
@@ -122,6 +127,9 @@ def onset_spectrogram(values: NDArray[np.floating], grid: FrameGrid) -> NDArray[
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing.grid import FrameGrid
+    >>> from heschl.features import onset_spectrogram
     >>> onset_spectrogram(np.array([[0.0], [1.0], [0.0], [0.0]]), FrameGrid.from_rate(100.0)).ravel().tolist()
     [100.0, 0.0, 0.0, 0.0]
     """
@@ -165,6 +173,8 @@ def envelope(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.features import envelope
     >>> t = np.arange(16000) / 16000
     >>> values, grid = envelope(0.5 * np.sin(2 * np.pi * 500 * t), 16000)
     >>> values.shape, values[20:80].round(3).ravel().min()

@@ -55,6 +55,7 @@ class Context:
 
     Examples
     --------
+    >>> from heschl.features import Context
     >>> Context("story", window=512).stride
     256
     """
@@ -117,6 +118,8 @@ class Context:
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from heschl.features import Context
         >>> Context("story", window=4, stride=2).windows(np.arange(7), 0, True, [])
         [Window(begin=0, end=4, new=0), Window(begin=2, end=6, new=4), Window(begin=4, end=7, new=6)]
         """

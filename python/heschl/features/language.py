@@ -63,6 +63,7 @@ class LanguageModel:
 
     Examples
     --------
+    >>> from heschl.features import LanguageModel
     >>> import tempfile
     >>> from tokenizers import Tokenizer, models, pre_tokenizers
     >>> from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast

@@ -78,6 +78,8 @@ class SpeechModel:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.features import SpeechModel
     >>> import tempfile
     >>> from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
     >>> config = Wav2Vec2Config(

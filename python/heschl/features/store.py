@@ -72,6 +72,7 @@ class FeatureSet:
 
     Examples
     --------
+    >>> from heschl.features import Description, FeatureSet, FeatureStore
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     made = FeatureStore(folder).create("0af3", Description("glove", "word", ("0",), 2, None, {}))
@@ -211,6 +212,8 @@ class FeatureStore:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.features import Description, FeatureStore
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     about = Description("glove", "word", ("0",), 2, None, {"file": "glove.txt"})

@@ -52,6 +52,7 @@ class Description:
 
     Examples
     --------
+    >>> from heschl.features import Description
     >>> Description("glove", "word", ("0",), 300, None, {"file": "glove.txt"}).dtype
     'float32'
     """
@@ -78,13 +79,19 @@ class DamagedSet(InputError):
 class DamagedFeatures(InputError):
     """Stored features that are not those that were added; they no longer count, and are made again.
 
-    Attributes
+    Parameters
     ----------
-    stimuli : tuple of str
-        The hashes of the stimuli.
+    path : Path
+        Where they are stored.
+    stimuli : sequence of str
+        The hashes of the stimuli, kept as an attribute.
+    found : str
+        What is wrong with them, for the message.
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.features import DamagedFeatures
     >>> DamagedFeatures(Path("0af3.zarr"), ["9c1e"], "damaged rows in layer 0").stimuli
     ('9c1e',)
     """

@@ -42,6 +42,8 @@ class WordVectors:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.features import WordVectors
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "vectors.txt")
@@ -128,6 +130,7 @@ class WordVectors:
 
         Examples
         --------
+        >>> from heschl.features import WordVectors
         >>> WordVectors(2, (), {}).settings["case"]
         'does not matter'
         """
@@ -154,6 +157,8 @@ class WordVectors:
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from heschl.features import WordVectors
         >>> WordVectors(2, (), {"cat": np.ones(2, np.float32)}).known(["Cat", "dog"]).tolist()
         [True, False]
         """
@@ -174,6 +179,8 @@ class WordVectors:
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from heschl.features import WordVectors
         >>> vectors = WordVectors(2, (), {"cat": np.ones(2, np.float32)})
         >>> vectors.extract(["dog", "cat"]).tolist()
         [[[0.0, 0.0], [1.0, 1.0]]]

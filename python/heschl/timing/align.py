@@ -43,6 +43,10 @@ def word_of_frames(words: Sequence[Word], times: NDArray[np.float64], *, silence
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import Word, words_to_frames
+    >>> import numpy as np
+    >>> from heschl.timing import Word, word_of_frames
     >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
     >>> word_of_frames(words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).tolist()
     [-1, 0, 0, -1, 1]
@@ -89,6 +93,8 @@ def words_to_frames(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import Word, words_to_frames
     >>> words = [Word("so", 0.1, 0.3), Word("it", 0.4, 0.5)]
     >>> words_to_frames(np.array([[1.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
     [0.0, 1.0, 1.0, 0.0, 2.0]
@@ -116,6 +122,8 @@ def runs(word: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import runs
     >>> [part.tolist() for part in runs(np.array([-1, 0, 0, -1, 1]))]
     [[-1, 0, -1, 1], [1, 2, 1, 1]]
     """
@@ -141,6 +149,12 @@ def onset_frames(words: Sequence[Word], times: NDArray[np.float64]) -> NDArray[n
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import Word, words_to_onsets
+    >>> import numpy as np
+    >>> from heschl.timing import Word, words_to_onsets
+    >>> import numpy as np
+    >>> from heschl.timing import Word, onset_frames
     >>> words = [Word("so", 0.1, 0.3), Word("it", 0.26, 0.5), Word("late", 0.9, 1.0)]
     >>> onset_frames(words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).tolist()
     [1, 3, -1]
@@ -175,6 +189,8 @@ def words_to_onsets(values: NDArray[Any], words: Sequence[Word], times: NDArray[
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import Word, words_to_onsets
     >>> words = [Word("so", 0.1, 0.3), Word("it", 0.3, 0.5)]
     >>> words_to_onsets(np.array([[5.0], [2.0]]), words, np.array([0.0, 0.1, 0.2, 0.3, 0.4])).ravel().tolist()
     [0.0, 5.0, 0.0, 2.0, 0.0]
@@ -209,6 +225,8 @@ def frames_to_words(values: NDArray[Any], words: Sequence[Word], times: NDArray[
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import Word, frames_to_words
     >>> frames = np.array([[1.0], [2.0], [4.0], [9.0]])
     >>> frames_to_words(frames, [Word("so", 0.1, 0.3), Word("a", 0.31, 0.32)], np.arange(4) / 10).ravel().tolist()
     [3.0, 9.0]
@@ -247,6 +265,7 @@ def check_frame_counts(features: Mapping[str, int], responses: Mapping[str, int]
 
     Examples
     --------
+    >>> from heschl.timing import check_frame_counts
     >>> check_frame_counts({"s1": 50}, {"s1": 49}, 50.0)
     {'s1': 49}
     """

@@ -40,6 +40,9 @@ def duration(path: str | Path) -> float:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from heschl.timing import duration
     >>> import tempfile, soundfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "s1.flac")
@@ -86,6 +89,12 @@ def read_audio(path: str | Path, sfreq: float) -> NDArray[np.float32]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from heschl.timing import sound_digest
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_audio
     >>> import tempfile, soundfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "s1.wav")
@@ -125,6 +134,9 @@ def sound_digest(path: str | Path) -> str:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from heschl.timing import sound_digest
     >>> import tempfile, soundfile
     >>> sound = np.array([0, 1000, -1000], dtype=np.int16)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -60,6 +60,9 @@ def same_sounds(paths: Mapping[str, str | Path]) -> list[tuple[str, ...]]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from heschl.timing import same_sounds
     >>> import tempfile, soundfile
     >>> noise = 0.1 * np.random.default_rng(0).standard_normal((2, 16000))
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -39,6 +39,7 @@ class FrameGrid:
 
     Examples
     --------
+    >>> from heschl.timing import FrameGrid
     >>> wav2vec2 = FrameGrid(unit_hz=16000.0, stride=320, centre=200, width=400)
     >>> wav2vec2.n_frames(1.0), wav2vec2.rate
     (49, 50.0)
@@ -79,6 +80,7 @@ class FrameGrid:
 
         Examples
         --------
+        >>> from heschl.timing import FrameGrid
         >>> FrameGrid.from_rate(25.0).times(2).tolist()
         [0.02, 0.06]
         """
@@ -110,6 +112,7 @@ class FrameGrid:
 
         Examples
         --------
+        >>> from heschl.timing import FrameGrid
         >>> FrameGrid.from_rate(50.0).n_frames(1.01)
         50
         """
@@ -133,6 +136,7 @@ class FrameGrid:
 
         Examples
         --------
+        >>> from heschl.timing import FrameGrid
         >>> FrameGrid.from_rate(50.0).times(2).tolist()
         [0.01, 0.03]
         """

@@ -88,6 +88,8 @@ def resample_known(values: ArrayLike, times_in: ArrayLike, times_out: ArrayLike,
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.timing import resample_known
     >>> times = np.arange(100) / 100
     >>> values = np.where(np.abs(times - 0.5) < 0.055, np.nan, 3.0)[:, None]
     >>> found = resample_known(values, times, np.array([0.1, 0.5, 0.9]))

@@ -27,6 +27,8 @@ class Stimulus:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.timing import Stimulus, Word
     >>> Stimulus("s1", Path("s1.wav"), 1.5, (Word("so", 0.1, 0.3),)).words[0].text
     'so'
     """

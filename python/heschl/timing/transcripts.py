@@ -52,6 +52,8 @@ def read_table(path: str | Path) -> dict[str, Transcript]:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_table
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "words.csv")
@@ -109,6 +111,8 @@ def read_events(path: str | Path) -> dict[str, Transcript]:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_events
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "sub-01_events.tsv")
@@ -178,6 +182,10 @@ def read_timit(path: str | Path, sfreq: float = 16000.0) -> Transcript:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_timit
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_textgrid
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "sa1.wrd")
@@ -224,6 +232,8 @@ def read_textgrid(path: str | Path, tier: str = "words") -> Transcript:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from heschl.timing import read_textgrid
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "s1.TextGrid")
@@ -274,6 +284,7 @@ def from_lists(words: Sequence[tuple[str, float, float]], name: str = "words") -
 
     Examples
     --------
+    >>> from heschl.timing import from_lists
     >>> from_lists([("so", 0.1, 0.3)]).places
     ('words[0]',)
     """

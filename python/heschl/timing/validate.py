@@ -34,6 +34,7 @@ class Finding:
 
     Examples
     --------
+    >>> from heschl.timing import Finding
     >>> str(Finding("warning", "s1", "words.csv, line 3", "a sound without words", "words"))
     'warning: words.csv, line 3: found a sound without words; expected words'
     """
@@ -75,6 +76,7 @@ def validate(
 
     Examples
     --------
+    >>> from heschl.timing import Finding, refuse
     >>> from heschl.timing.transcripts import from_lists
     >>> words = {"s1": from_lists([("so", 0.1, 0.3), ("it", 0.25, 0.5)], "s1.wrd")}
     >>> [str(finding) for finding in validate(words)]
@@ -115,6 +117,7 @@ def refuse(findings: Sequence[Finding]) -> None:
 
     Examples
     --------
+    >>> from heschl.timing import Finding, refuse
     >>> refuse([Finding("warning", "s1", "words.csv, line 3", "a sound without words", "words")])
     """
     errors = [finding for finding in findings if finding.severity == "error"]

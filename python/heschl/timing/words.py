@@ -23,6 +23,7 @@ class Word:
 
     Examples
     --------
+    >>> from heschl.timing import Word
     >>> Word("so", 0.1, 0.3)
     Word(text='so', start=0.1, end=0.3)
     """
@@ -45,6 +46,7 @@ class Transcript:
 
     Examples
     --------
+    >>> from heschl.timing import Transcript, Word
     >>> Transcript((Word("so", 0.1, 0.3),), ("words.csv, line 2",)).words[0].text
     'so'
     """
@@ -61,6 +63,7 @@ class Transcript:
 
         Examples
         --------
+        >>> from heschl.timing import Transcript, Word
         >>> words = Transcript((Word("and", 2.0, 2.4), Word("oh", 1.0, 1.3)), ("line 1", "line 2"))
         >>> [word.text for word in words.in_order().words]
         ['oh', 'and']
@@ -75,6 +78,7 @@ class Transcript:
 
         Examples
         --------
+        >>> from heschl.timing import Transcript, Word
         >>> words = Transcript((Word("so", 1.0, 1.5), Word("it", 1.4, 2.0)), ("line 1", "line 2"))
         >>> [(word.text, word.end) for word in words.cut_at_next().words]
         [('so', 1.4), ('it', 2.0)]
@@ -106,6 +110,7 @@ def plain_word(text: str) -> str:
 
     Examples
     --------
+    >>> from heschl.timing import plain_word
     >>> plain_word("Don\u2019t,"), plain_word("h\u00e1d"), plain_word("...")
     ('dont', 'had', '')
     """

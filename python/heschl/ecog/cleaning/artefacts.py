@@ -47,6 +47,8 @@ def mark_artefacts(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, mark_artefacts
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> values = np.random.default_rng(0).standard_normal((20_000, 8))

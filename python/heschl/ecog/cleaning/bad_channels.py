@@ -54,6 +54,8 @@ def mark_bad_channels(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, mark_bad_channels
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> values = np.random.default_rng(0).standard_normal((4000, 10))

@@ -48,6 +48,8 @@ def remove_line_noise(recording: Recording, mains: float | str | None = "auto", 
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, remove_line_noise
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> t = np.arange(20_000) / 1000

@@ -41,6 +41,8 @@ def rereference(recording: Recording, how: str = "group") -> Recording:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, rereference
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource
     >>> values = np.random.default_rng(0).standard_normal((1000, 3)) + 10 * np.ones((1000, 3))

@@ -109,6 +109,8 @@ def read_recording(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import read_recording
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(folder + "/S1.npz", data=np.ones((1000, 2)), sfreq=500.0, names=["G1", "G2"])

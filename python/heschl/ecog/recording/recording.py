@@ -58,6 +58,8 @@ class Recording:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import ArraySource, Recording
     >>> import pandas as pd
     >>> table = pd.DataFrame({"bad": [False, True], "reason": ["", "flat"]}, index=["G1", "G2"])
     >>> events = pd.DataFrame({"onset": [0.5], "duration": [1.0], "stimulus": ["a"]})
@@ -136,6 +138,8 @@ class ArraySource:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import ArraySource
     >>> ArraySource(np.arange(6.0).reshape(3, 2), scale=0.5).read(1, 3, np.array([1])).tolist()
     [[1.5], [2.5]]
     """

@@ -45,6 +45,8 @@ def write_recording(recording: Recording, folder: str | Path, format: str = "bid
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Recording, write_recording
     >>> import tempfile
     >>> import pandas as pd
     >>> from heschl.ecog import ArraySource, read_recording

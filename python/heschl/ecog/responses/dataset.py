@@ -58,6 +58,10 @@ def to_dataset(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, read_dataset, to_dataset, write_dataset
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, to_dataset
     >>> trials = tuple(np.full((n, 1), float(n), np.float32) for n in (3, 2, 3))
     >>> dataset = to_dataset(Responses("S1", ("e1",), 100.0, -0.01, ("a", "b", "a"), trials))
     >>> dict(dataset.sizes), dataset["time"].values.tolist(), dataset["n_samples"].values.tolist()
@@ -118,6 +122,8 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, read_dataset, to_dataset, write_dataset
     >>> import tempfile
     >>> responses = Responses("S1", ("e1",), 100.0, 0.0, ("a",), (np.ones((3, 1), np.float32),))
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -151,6 +157,8 @@ def read_dataset(path: str | Path, subject: str) -> Responses:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, read_dataset, to_dataset, write_dataset
     >>> import tempfile
     >>> responses = Responses("S1", ("e1",), 100.0, -0.1, ("a", "a"), (np.ones((3, 1)), np.ones((2, 1))))
     >>> with tempfile.TemporaryDirectory() as folder:

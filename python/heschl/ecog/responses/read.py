@@ -54,6 +54,8 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import read_responses
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(folder + "/S1.npz", responses=np.zeros((2, 50, 1)), stimuli=["a", "b.wav"],

@@ -35,6 +35,8 @@ def repeats_of(responses: Responses) -> dict[str, Array]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses, repeats_of
     >>> trials = tuple(np.ones((n, 1)) for n in (30, 31, 30))
     >>> repeats = repeats_of(Responses("S1", ("e1",), 100.0, 0.0, ("a", "a", "b"), trials))
     >>> {name: values.shape for name, values in repeats.items()}, bool(np.isnan(repeats["a"][0, 30, 0]))

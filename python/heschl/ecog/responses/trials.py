@@ -35,6 +35,8 @@ class Responses:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from heschl.ecog import Responses
     >>> trials = (np.zeros((60, 2)), np.zeros((50, 2)))
     >>> responses = Responses("S1", ("e1", "e2"), 100.0, -0.1, ("a", "b"), trials)
     >>> responses.times(0)[:2].tolist(), round(responses.covered(1), 3)
