@@ -39,6 +39,27 @@ class Tensor:
         return np.asarray(self.array.numpy().reshape(self.shape))
 
 
+class Foreign:
+    """A tensor of torch that says that it lies on a GPU."""
+
+    def __init__(self, tensor: Any, gpu: int = 0) -> None:
+        self.tensor, self.gpu, self.shape, self.dtype = tensor, gpu, tuple(tensor.shape), tensor.dtype
+        self.requires_grad = tensor.requires_grad
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        assert CUDA.dlpack is not None
+        return CUDA.dlpack, self.gpu
+
+    def __dlpack__(self, stream: Any = None) -> Any:
+        return self.tensor.__dlpack__()
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def detach(self) -> Foreign:
+        return Foreign(self.tensor.detach(), self.gpu)
+
+
 def tensor(values: NDArray[Any]) -> Tensor:
     return Tensor(cuda_backend().put(values))
 

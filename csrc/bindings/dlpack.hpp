@@ -1,6 +1,7 @@
 // DLPack (github.com/dmlc/dlpack, version 0 of its capsules): arrays of other libraries, where they lie.
 #pragma once
 
+#include "../cuda/arrays.hpp"
 #include "device_arrays.hpp"
 
 namespace heschl::bindings {
@@ -27,7 +28,7 @@ constexpr std::int32_t dl_here = dl_host;
 #else
 constexpr std::int32_t dl_here = dl_cuda;
 #endif
-constexpr std::uint8_t dl_int = 0, dl_float = 2;
+constexpr std::uint8_t dl_int = 0, dl_float = 2, dl_bfloat = 4;
 
 // Waits for all work of the device, this stream's and others'. A broken device has nothing at work.
 inline void finish(const Cuda& cuda) noexcept {
@@ -37,8 +38,9 @@ inline void finish(const Cuda& cuda) noexcept {
     }
 }
 
-// An array on the memory of a capsule, which is used up; rows must be contiguous.
-template <class T>
+// The array of a capsule, which is used up: on its memory where that holds numbers of our types in rows that are
+// contiguous and do not overlap, else (columns of a larger array, transposed ones, numbers of 16 bits) a copy.
+template <class From, class T>
 DeviceArray<T> adopt(const std::shared_ptr<Cuda>& cuda, DlManaged* managed) {
     const DlTensor& tensor = managed->tensor;
     const std::shared_ptr<void> owner(managed, [cuda](void* pointer) {
@@ -47,15 +49,19 @@ DeviceArray<T> adopt(const std::shared_ptr<Cuda>& cuda, DlManaged* managed) {
         if (own->deleter) own->deleter(own);
     });
     const int64_t rows = tensor.shape[0], cols = tensor.ndim == 2 ? tensor.shape[1] : 1;
-    int64_t stride = cols;
+    int64_t row_step = cols, column_step = 1;
     if (tensor.strides && rows * cols > 0) {
-        require(tensor.ndim == 1 ? tensor.strides[0] == 1 || rows == 1 : tensor.strides[1] == 1 || cols == 1,
-                "expected rows that are contiguous in device memory; make the array contiguous first");
-        if (tensor.ndim == 2 && rows > 1) stride = tensor.strides[0];
-        require(stride >= cols, "expected rows in ascending memory order that do not overlap");
+        if (rows > 1) row_step = tensor.strides[0];
+        if (cols > 1) column_step = tensor.strides[1];
     }
-    auto* const data = reinterpret_cast<T*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
-    return {cuda, owner, data, rows, cols, stride, tensor.ndim};
+    auto* const data = reinterpret_cast<From*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
+    // One axis has room for no step between its numbers.
+    const bool as_it_lies = column_step == 1 && row_step >= cols && (tensor.ndim == 2 || row_step == 1);
+    if constexpr (std::is_same_v<From, T>)
+        if (as_it_lies) return {cuda, owner, data, rows, cols, row_step, tensor.ndim};
+    DeviceArray<T> out = new_array<T>(cuda, rows, cols, tensor.ndim);
+    gather<From, T>(*cuda, data, row_step, column_step, out.view());
+    return out;
 }
 
 inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsule& capsule) {
@@ -68,12 +74,14 @@ inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsu
             ("expected an array on GPU " + std::to_string(cuda->device) +
              ", where heschl works: move it there, or let CUDA_VISIBLE_DEVICES name its GPU alone")
                 .c_str());
-    const bool single = tensor.type_code == dl_float && tensor.type_bits == 32;
-    const bool twice = tensor.type_code == dl_float && tensor.type_bits == 64;
-    require(single || twice, "expected float32 or float64");
+    const auto is = [&](std::uint8_t code, int bits) { return tensor.type_code == code && tensor.type_bits == bits; };
+    require(is(dl_float, 64) || is(dl_float, 32) || is(dl_float, 16) || is(dl_bfloat, 16),
+            "expected float64, float32, float16 or bfloat16");
     PyCapsule_SetName(capsule.ptr(), "used_dltensor");
-    if (single) return py::cast(adopt<float>(cuda, managed));
-    return py::cast(adopt<double>(cuda, managed));
+    if (is(dl_float, 64)) return py::cast(adopt<double, double>(cuda, managed));
+    if (is(dl_float, 32)) return py::cast(adopt<float, float>(cuda, managed));
+    if (is(dl_float, 16)) return py::cast(adopt<Half, float>(cuda, managed));
+    return py::cast(adopt<BFloat, float>(cuda, managed));
 }
 
 template <class T>

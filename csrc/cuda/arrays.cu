@@ -1,8 +1,46 @@
 #include <cmath>
+#include <cstring>
 
 #include "arrays.hpp"
 
 namespace heschl {
+
+namespace {
+
+__device__ inline float float_of(std::uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+template <class T>
+__device__ inline T number(T value) {
+    return value;
+}
+
+__device__ inline float number(BFloat value) { return float_of(static_cast<std::uint32_t>(value.bits) << 16); }
+
+__device__ inline float number(Half value) {
+    const std::uint32_t bits = value.bits, exponent = bits >> 10 & 31u, fraction = bits & 1023u;
+    float size;
+    if (exponent == 0)
+        size = static_cast<float>(fraction) * 0x1p-24f;  // subnormal numbers and zero
+    else if (exponent == 31)
+        size = float_of(0x7f800000u | fraction << 13);  // infinity and NaN
+    else
+        size = float_of((exponent + 112) << 23 | fraction << 13);
+    return bits >> 15 ? -size : size;
+}
+
+}  // namespace
+
+template <class From, class To>
+void gather(const Cuda& cuda, const From* data, int64_t row_step, int64_t column_step, Matrix<To> out) {
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        out.data[i * out.stride + j] = static_cast<To>(number(data[i * row_step + j * column_step]));
+    });
+}
 
 template <class T>
 void take(const Cuda& cuda, Matrix<const T> in, const int64_t* rows, const int64_t* cols, Matrix<T> out) {
@@ -147,6 +185,10 @@ bool all_finite(const Cuda& cuda, Matrix<const T> values) {
     return true;
 }
 
+template void gather(const Cuda&, const Half*, int64_t, int64_t, Matrix<float>);
+template void gather(const Cuda&, const BFloat*, int64_t, int64_t, Matrix<float>);
+template void gather(const Cuda&, const float*, int64_t, int64_t, Matrix<float>);
+template void gather(const Cuda&, const double*, int64_t, int64_t, Matrix<double>);
 template void take(const Cuda&, Matrix<const float>, const int64_t*, const int64_t*, Matrix<float>);
 template void take(const Cuda&, Matrix<const double>, const int64_t*, const int64_t*, Matrix<double>);
 template void take(const Cuda&, Matrix<const int64_t>, const int64_t*, const int64_t*, Matrix<int64_t>);

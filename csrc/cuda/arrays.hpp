@@ -1,9 +1,23 @@
 // The few plain operations on device matrices that the Python layer needs between kernels.
 #pragma once
 
+#include <cstdint>
+
 #include "device.hpp"
 
 namespace heschl {
+
+// Numbers of 16 bits, of which nothing but the value is wanted: IEEE half precision, and the upper half of a float.
+struct Half {
+    std::uint16_t bits;
+};
+struct BFloat {
+    std::uint16_t bits;
+};
+
+// out[i, j] = data[i * row_step + j * column_step]: the array of another library, whatever the order of its memory.
+template <class From, class To>
+void gather(const Cuda& cuda, const From* data, int64_t row_step, int64_t column_step, Matrix<To> out);
 
 // out (rows, cols) = in[rows[i], cols[j]]; all of a side where it names none. Indices are device memory.
 template <class T>

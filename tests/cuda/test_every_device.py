@@ -56,9 +56,9 @@ WAYS: dict[str, Callable[[str], Any]] = {
 def test_a_row_is_enough(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
-    def opening(tf32: bool) -> Any:
+    def opening(tf32: bool, number: int) -> Any:
         opened.append(way)
-        return CUDA.open(tf32)
+        return CUDA.open(tf32, number)
 
     on_host, on_cuda = WAYS[way]("cpu"), WAYS[way]("cuda")
     np.testing.assert_allclose(on_cuda, on_host, atol=1e-7)

@@ -18,7 +18,7 @@ from cuda.test_estimators import ALPHAS, PROBLEM, fitted
 from heschl import CCA, BandedRidgeCV, InputError, LaggedRidge, LaggedRidgeCV
 from heschl import lagged_design as design_of
 from heschl.linear import null_refit
-from heschl.linear.device.cuda import Device
+from heschl.linear.device.cuda import Device, cuda_backend
 from heschl.linear.ridge.solvers import SOLVERS
 from tolerances import COEFFICIENTS, KERNEL, R2, TF32, worst
 
@@ -111,9 +111,8 @@ def test_dlpack_both_ways(device: Device) -> None:
     np.testing.assert_array_equal(tensor.cpu().numpy(), values)
     back = device.module.from_dlpack(device.context, tensor[:, 1:3].__dlpack__())
     np.testing.assert_array_equal(back.numpy(), values[:, 1:3])
-    for bad in (tensor.T, tensor.to(torch.int64)):
-        with pytest.raises(ValueError, match="expected"):
-            device.module.from_dlpack(device.context, bad.__dlpack__())
+    with pytest.raises(ValueError, match="expected"):
+        device.module.from_dlpack(device.context, tensor.to(torch.int64).__dlpack__())
     for how in ({"copy": True}, {"dl_device": (13, 0)}):
         with pytest.raises(BufferError, match="heschl gives"):
             device.put(values).__dlpack__(**how)
@@ -121,6 +120,52 @@ def test_dlpack_both_ways(device: Device) -> None:
     device.module.from_dlpack(device.context, capsule)
     with pytest.raises(ValueError, match="unused"):
         device.module.from_dlpack(device.context, capsule)
+
+
+NUMBERS = [0.0, -0.0, 1.0, -2.5, 6e-8, -6.1e-5, 65504.0, 3.14159, float("inf"), float("-inf"), float("nan"), 0.1]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_arrays_in_any_order_of_memory_and_of_16_bits(device: Device, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    values = torch.tensor(NUMBERS).reshape(3, 4).to(getattr(torch, dtype))
+    for tensor in (values, values.T, values[::2, 1::2], values[:, 2], values[1], values.T[1:2], values[:, :1].T):
+        found = device.module.from_dlpack(device.context, tensor.__dlpack__())
+        assert found.dtype == ("float64" if dtype == "float64" else "float32")
+        np.testing.assert_array_equal(found.numpy(), tensor.to(torch.float64).numpy().astype(found.dtype))
+
+
+def test_what_a_model_gives_is_fitted_as_it_comes(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    how: dict[str, Any] = dict(segments=PROBLEM.lengths)
+    model = LaggedRidge(10.0, PROBLEM.lags, device="cuda")
+    short = torch.tensor(PROBLEM.H, dtype=torch.float16)
+    expected = clone(model).fit(short.float().numpy(), PROBLEM.Y.astype("f4"), **how)
+    states = elsewhere.Foreign(short.T.contiguous().T.requires_grad_())
+    with pytest.warns(UserWarning, match="X requires gradients"):
+        found = clone(model).fit(states, PROBLEM.Y.astype("f4"), **how)
+    assert worst(on_host(found._weights.values), on_host(expected._weights.values)) < COEFFICIENTS["float32"]
+    with pytest.raises(InputError, match=r"X: found numbers of type torch\.int64; expected float32 or"):
+        clone(model).fit(elsewhere.Foreign(short.long()), PROBLEM.Y, **how)
+    with pytest.raises(InputError, match="X: found an array of shape"):
+        clone(model).fit(elsewhere.Foreign(short[None]), PROBLEM.Y, **how)
+
+
+def test_one_of_several_gpus(device: Device) -> None:
+    if device.module.device_count() < 2:
+        pytest.skip("one GPU")
+    how: dict[str, Any] = dict(segments=PROBLEM.lengths)
+    expected = LaggedRidge(10.0, PROBLEM.lags).fit(PROBLEM.H, PROBLEM.Y, **how)
+    second = cuda_backend(1)
+    for X, y in [(second.put(PROBLEM.H), PROBLEM.Y), (second.put(PROBLEM.H), device.put(PROBLEM.Y))]:
+        found = LaggedRidge(10.0, PROBLEM.lags).fit(X, y, **how)
+        assert found.coef_.context.device == 1
+        assert worst(on_host(found.coef_), expected.coef_) < COEFFICIENTS["float64"]
+    found = LaggedRidge(10.0, PROBLEM.lags, device="cuda:1").fit(PROBLEM.H, PROBLEM.Y, **how)
+    assert worst(found.coef_, expected.coef_) < COEFFICIENTS["float64"]
+    for wrong, said in (("cuda:7", "0 to 1"), ("cuda:x", "auto"), ("cpu:1", "auto"), ("cuda:", "auto"), (1, "auto")):
+        with pytest.raises(InputError, match=f"device: found .*{said}"):
+            LaggedRidge(10.0, PROBLEM.lags, device=wrong).fit(PROBLEM.H, PROBLEM.Y)
 
 
 def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> None:

@@ -162,7 +162,7 @@ cudaError_t cudaGetLastError() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-    return call("cudaGetDeviceCount", [=] { return *count = 1, cudaSuccess; });
+    return call("cudaGetDeviceCount", [=] { return *count = 2, cudaSuccess; });
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {

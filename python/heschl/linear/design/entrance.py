@@ -127,7 +127,7 @@ def check_fit(
     dtype : {None, "float32", "float64", "tf32"}
         Precision; None takes that of X.
     device : str
-        "auto" or a name in `heschl.linear.device.devices.DEVICES`.
+        "auto" or a name in `heschl.linear.device.devices.DEVICES`, of one of several with its number ("cuda:1").
 
     Returns
     -------

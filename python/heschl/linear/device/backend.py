@@ -31,8 +31,8 @@ class DeviceKind:
     available : callable
         Whether there is one to use now.
     open : callable
-        Its backend, given whether products of float32 may round their factors to 10 bits (`tf32`); raises InputError
-        where there is none to use.
+        Its backend, given whether products of float32 may round their factors to 10 bits (`tf32`), and which of several
+        it is, from 0; raises InputError where there is none to use.
     backend_of : callable
         The backend of one of heschl's own arrays there.
     remote : bool
@@ -64,7 +64,7 @@ class DeviceKind:
     modules: tuple[str, ...]
     dlpack: int | None
     available: Callable[[], bool]
-    open: Callable[[bool], Backend]
+    open: Callable[[bool, int], Backend]
     backend_of: Callable[[Array], Backend]
     remote: bool
     host_threads: bool
@@ -86,6 +86,10 @@ class Backend(Protocol):
     @property
     def kind(self) -> DeviceKind:
         """Its row of the table of devices."""
+
+    @property
+    def number(self) -> int:
+        """Which of several devices of its kind it is, from 0."""
 
     @property
     def kernels(self) -> Any:

@@ -114,12 +114,14 @@ _READY: set[str] = set()  # modules whose libraries are open
 
 
 def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
-    """Return the backend of a GPU, the first of those that CUDA_VISIBLE_DEVICES shows; it has a stream of its own.
+    """Return the backend of a GPU, counted from 0 among those that CUDA_VISIBLE_DEVICES shows.
+
+    It has a stream of its own.
 
     Raises
     ------
     InputError
-        Where there is none to use, with the reason.
+        Where there is none to use, with the reason, or none of that number.
     """
     if _name() not in _READY:
         status = cuda_status()
@@ -127,6 +129,10 @@ def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
             raise InputError("device", '"cuda"', "a GPU that heschl can use", f'{status.reason}. Or use device="cpu".')
         _READY.add(_name())
     module = _module()
+    count = module.device_count()
+    if device >= count:
+        numbers = "0" if count == 1 else f"0 to {count - 1}"
+        raise InputError("device", f'"cuda:{device}"', f"the number of a GPU that is there, {numbers}")
     return Device(module, module.Context.of(device, tf32))
 
 
@@ -146,6 +152,11 @@ class Device:
     def kind(self) -> DeviceKind:
         """Its row of the table of devices."""
         return CUDA
+
+    @property
+    def number(self) -> int:
+        """Which GPU it is, of those that CUDA_VISIBLE_DEVICES shows."""
+        return int(self.context.device)
 
     @property
     def kernels(self) -> Any:
@@ -177,7 +188,9 @@ class Device:
         return out
 
     def put(self, values: Array) -> Array:
-        """Bring an array of the host here through pinned memory, or one of this device to this stream."""
+        """Bring an array of the host here through pinned memory, one of this device to this stream."""
+        if not isinstance(values, np.ndarray) and values.context.device != self.number:
+            values = np.asarray(values.numpy())
         if isinstance(values, np.ndarray):
             return self.module.upload(self.context, np.ascontiguousarray(values))
         return values if values.context is self.context else self.module.from_dlpack(self.context, values.__dlpack__())
@@ -309,7 +322,7 @@ CUDA = DeviceKind(
     modules=("heschl._cuda", "heschl._cuda_emulated"),
     dlpack=2,
     available=lambda: cuda_status().available,
-    open=lambda tf32: cuda_backend(tf32=tf32),
+    open=lambda tf32, number: cuda_backend(number, tf32=tf32),
     backend_of=device_of,
     remote=True,
     host_threads=False,

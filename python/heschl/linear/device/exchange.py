@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from heschl.linear.device.arrays import Array
 from heschl.linear.device.backend import DeviceKind
 from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.place import backend_of
+
+# Of 16 bits are computed with in float32.
+TYPES = ("float32", "float64", "float16", "bfloat16")
 
 
 def _device_of(X: Any) -> DeviceKind | None:
@@ -77,10 +81,14 @@ def _adopted(name: str, X: Any) -> Array:
         return X
     kind = _device_of(X)
     assert kind is not None, "asked of what lies on a device alone"
-    backend = kind.open(False)
-    if str(X.dtype).rpartition(".")[2] not in ("float32", "float64"):
-        raise InputError(name, f"numbers of type {X.dtype}", "float32 or float64", "Convert them on the device.")
-    return backend.adopt(X)
+    if str(X.dtype).rpartition(".")[2] not in TYPES:
+        raise InputError(name, f"numbers of type {X.dtype}", " or ".join(TYPES), "Convert them on the device.")
+    if getattr(X, "requires_grad", False):
+        warnings.warn(f"{name} requires gradients: heschl computes none and reads it detached", stacklevel=2)
+        X = X.detach()
+    if len(X.shape) > 2:
+        raise InputError(name, f"an array of shape {tuple(X.shape)}", "one or two axes")
+    return kind.open(False, int(X.__dlpack_device__()[1])).adopt(X)
 
 
 def in_kind(array: Array, X: Any) -> Any:

@@ -20,6 +20,7 @@ class Host:
 
     kernels: Any = _core
     free_memory = float("inf")
+    number = 0
 
     @property
     def kind(self) -> DeviceKind:
@@ -155,7 +156,7 @@ CPU = DeviceKind(
     modules=("numpy",),
     dlpack=None,
     available=lambda: True,
-    open=lambda tf32: HOST,
+    open=lambda tf32, number: HOST,
     backend_of=lambda array: HOST,
     remote=False,
     host_threads=True,

@@ -9,7 +9,7 @@ import numpy as np
 
 from heschl.checks import InputError, check_choice
 from heschl.linear.device.arrays import Array
-from heschl.linear.device.backend import Backend
+from heschl.linear.device.backend import Backend, DeviceKind
 from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.host import HOST
 
@@ -17,6 +17,12 @@ AUTO = "auto"
 TF32 = "tf32"
 # Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
 FREE_SHARE = 0.85
+
+
+def named(device: str) -> tuple[DeviceKind, int]:
+    """Return the row of a device's name, and which of several it is: "cuda:1" is the second GPU."""
+    name, _, number = device.partition(":")
+    return DEVICES[name], int(number or 0)
 
 
 def backend_of(array: Array) -> Backend:
@@ -37,12 +43,14 @@ def moved(array: Array, backend: Backend) -> Array:
 
 def check_device(device: Any, dtype: Any = None) -> None:
     """Refuse a device that is not known, or that cannot be used; and products of 10 bits where there are none."""
-    check_choice("device", device, (AUTO, *DEVICES))
-    if dtype == TF32 and not (device in DEVICES and DEVICES[device].tf32):
+    name, numbered, number = device.partition(":") if isinstance(device, str) else (device, "", "")
+    one_of_several = number.isdecimal() and name in DEVICES and DEVICES[name].remote
+    check_choice("device", name if one_of_several or not numbered else device, (AUTO, *DEVICES))
+    if dtype == TF32 and not (name in DEVICES and DEVICES[name].tf32):
         others = " or ".join(f'device="{kind.name}"' for kind in DEVICES.values() if kind.tf32)
         raise InputError("dtype", f"'tf32' with device={device!r}", "float32 or float64", f"Or use {others}.")
-    if device in DEVICES:
-        DEVICES[device].open(False)
+    if name in DEVICES:
+        DEVICES[name].open(False, int(number or 0))
 
 
 def place(device: str, operations: Callable[[str], float]) -> str:
@@ -51,7 +59,7 @@ def place(device: str, operations: Callable[[str], float]) -> str:
     Parameters
     ----------
     device : str
-        "auto" or a name in `DEVICES`.
+        "auto" or a name in `DEVICES`, of one of several with its number ("cuda:1").
     operations : callable
         Operations on the device of a name, which may be counted otherwise on another; infinite where it cannot be done.
 
@@ -82,10 +90,11 @@ def open_device(device: str, operations: Callable[[str], float], *given: Array, 
         Whether products of float32 may round their factors to 10 bits.
     """
     for array in given:
-        where = backend_of(array).kind
-        if where.remote:
-            return where.open(tf32)
-    return DEVICES[place(device, operations)].open(tf32)
+        where = backend_of(array)
+        if where.kind.remote:
+            return where.kind.open(tf32, where.number)
+    kind, number = named(place(device, operations))
+    return kind.open(tf32, number)
 
 
 def memory_limit(backend: Backend, given: float | None) -> float | None:

@@ -11,9 +11,8 @@ import numpy as np
 
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.host import CPU
-from heschl.linear.device.place import memory_limit
+from heschl.linear.device.place import memory_limit, named
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.ridge.leave_out import merged
 from heschl.linear.ridge.normal import PrecisionError
@@ -40,7 +39,7 @@ class FitOptions:
     small_in_float64 : bool
         Whether small float32 problems are fitted in float64.
     device : str
-        "auto" or a name in `heschl.linear.device.devices.DEVICES`.
+        "auto" or a name in `heschl.linear.device.devices.DEVICES`, of one of several with its number ("cuda:1").
     tf32 : bool
         Whether products of float32 may round their factors to 10 bits, where the device has such products.
     tol : float or None
@@ -59,9 +58,11 @@ class FitOptions:
 
     def backend(self, size: FitSize, problem: Problem) -> Backend:
         """Return where to compute: where the data lie, if on a device; else as asked (`solvers.place`)."""
-        where = problem.X.backend.kind
-        kind = where if where.remote else DEVICES[place(self.device, size, self.solver)]
-        return kind.open(self.tf32)
+        where = problem.X.backend
+        if where.kind.remote:
+            return where.kind.open(self.tf32, where.number)
+        kind, number = named(place(self.device, size, self.solver))
+        return kind.open(self.tf32, number)
 
 
 def in_blocks(
