@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "heschl"
 
 # Each room and what it may import of heschl, besides itself and what is open to all.
-OPEN_TO_ALL = {"checks", "files", "names", "sources"}
+OPEN_TO_ALL = {"checks", "files", "names", "seals", "sources"}
 MAY_IMPORT = {
     "linear": {"_core"},
     "timing": set(),

@@ -19,6 +19,9 @@ R2 = {"float64": 1e-9, "float32": 1e-3}
 # R² by Krylov spaces at their own tolerance against float64 Cholesky, absolute.
 KRYLOV_R2 = {"float64": 1e-8, "float32": 1e-4}
 
+# Correlations of the published practice against another program of it, absolute.
+PUBLISHED = 1e-6
+
 # Null scores by FFT against a plain loop, absolute: a transform loses a few roundings of the norms of both sides.
 SHIFTED = {"float64": 1e-12, "float32": 3e-6}
 

@@ -119,9 +119,7 @@ def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
     list of str
         A sentence, where there is a plan.
     """
-    estimated = {}
-    if layout.plan.exists():
-        estimated = {stage["name"]: stage["seconds"] for stage in json.loads(layout.plan.read_text())["stages"]}
+    estimated = _estimates(layout.plan)
     rows = {name: {"seconds": seconds, "estimated": estimated.get(name)} for name, seconds in actual.items()}
     with replacing(layout.timing) as temporary:
         temporary.write_text(json.dumps(rows, indent=2), encoding="utf-8")
@@ -130,6 +128,14 @@ def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
         return []
     total, expected = sum(actual[name] for name in both), sum(estimated[name] for name in both)
     return [f"took {total:.0f} s, estimated {expected:.0f} s: {total / max(expected, 1e-9):.2f} of it"]
+
+
+def _estimates(path: Path) -> dict[str, float]:
+    """Return the seconds of each stage in a plan; none where there is no plan, or none that can be read."""
+    try:
+        return {str(stage["name"]): float(stage["seconds"]) for stage in json.loads(path.read_bytes())["stages"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _extraction(session: Session, name: str) -> StageCost:

@@ -104,9 +104,23 @@ def test_a_file_gives_back_what_was_saved(
 def test_a_file_of_something_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(3))
     (tmp_path / "b.npz").write_text("not an archive")
-    for name in ("a.npz", "b.npz"):
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("a.npz", "b.npz", "empty.npz", "none.npz"):
         with pytest.raises(InputError, match=name):
             LaggedMoments.load(tmp_path / name)
+
+
+def test_any_changed_bit_of_a_file_is_found(tmp_path: Path) -> None:
+    path, rng = tmp_path / "moments.npz", np.random.default_rng(0)
+    of(make(3, [9, 4], 2, 1, range(2))).save(path)
+    whole = path.read_bytes()
+    for at in rng.choice(len(whole), 200, replace=False):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << rng.integers(8)
+        for content in (bytes(changed), whole[:at]):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=r"changed since.*gather these moments again"):
+                LaggedMoments.load(path)
 
 
 def test_streaming(tmp_path: Path) -> None:

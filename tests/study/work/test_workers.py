@@ -52,7 +52,7 @@ def test_pieces_that_others_hold_are_left_and_then_waited_for(tmp_path: Path) ->
         cache.share(pieces, there.append)
     assert made == ["a", "c"] and there == [1, 1, 2]
     paths = cache.paths(pieces, Reporter(None))  # the other has ended without making it
-    assert made == ["a", "c", "b"] and [path.read_text() for path in paths] == ["a", "b", "c"]
+    assert made == ["a", "c", "b"] and [path.read_text()[:1] for path in paths] == ["a", "b", "c"]
     cache.share(pieces, there.append)
     assert made == ["a", "c", "b"]
 

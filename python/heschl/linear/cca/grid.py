@@ -17,6 +17,7 @@ from heschl.linear.cca.whitening import Whitened, largest_singular_values, produ
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.place import backend_of, check_device, open_device
+from heschl.seals import is_sealed, seal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +54,8 @@ def cca_grid(
         where the first does all are brought there.
     resume : path, optional
         A folder that keeps what is finished: a call that was interrupted, made again with the same layers and settings,
-        does only the layers of `spaces_b` that are missing. That the data are the same is for the caller to know.
+        does only the layers of `spaces_b` that are missing or damaged. That the data are the same is for the caller to
+        know.
     progress : callable, optional
         Called with (layers of `spaces_b` done, in all).
 
@@ -106,7 +108,7 @@ def cca_grid(
     sides: list[Whitened] = []
     for j, (name, layer) in enumerate(spaces_b.items()):
         path = kept[name]
-        if path is not None and path.exists():
+        if path is not None and is_sealed(path, path.name):
             out[:, j] = np.load(path)
         else:
             sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
@@ -117,6 +119,8 @@ def cca_grid(
             if path is not None:
                 with replacing(path) as temporary, open(temporary, "wb") as file:
                     np.save(file, out[:, j])
+                    file.flush()
+                    seal(temporary, path.name)
         if progress is not None:
             progress(j + 1, len(spaces_b))
     return xr.DataArray(

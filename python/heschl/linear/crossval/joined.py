@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,6 @@ from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.ridge.engine import FitOptions
-from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
@@ -62,15 +60,18 @@ def joined_cv(
     lags: Sequence[int],
     alphas: ArrayLike = ALPHAS,
     n_folds: int = 5,
-    standardize: bool = True,
+    fit_intercept: bool = False,
+    standardize: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> JoinedScores:
     """Score a lagged ridge model as the code published with the paper does.
 
     All segments are joined before they are delayed, so that the first frames of a sentence see the end of the one
-    before it; folds are contiguous fifths of the joined frames, cut without regard to sentences; of each held-out fifth
-    the first half chooses λ and the second scores. Here to reproduce and to compare: `nested_cv` is the sound way.
+    before it; folds are contiguous fifths of the joined frames as scikit-learn's ``KFold`` cuts them, without regard to
+    sentences; of each held-out fifth the first half (rounded to even) chooses λ by r and the second scores. The model
+    has no intercept, and features enter as they are. Computed in float64, whatever the precision of the data. Here to
+    reproduce and to compare: `nested_cv` is the sound way.
 
     Parameters
     ----------
@@ -80,8 +81,9 @@ def joined_cv(
     alphas : array-like
         By default logspace(2, 7, 10).
     n_folds : int
-    standardize : bool
-        z-score the features with the statistics of each training set.
+    fit_intercept, standardize : bool
+        Centre the design and the responses; z-score the features with the statistics of each training set. The
+        published code does neither.
     device : {"auto", "cpu", "cuda"}
         Where to fit; "auto": on a GPU where the fit is large enough to gain by it.
     progress : callable, optional
@@ -111,13 +113,10 @@ def joined_cv(
     assert features is not None
     if n_folds < 2 or len(features) < 4 * n_folds:
         raise InputError("n_folds", f"{n_folds} for {len(features)} frames", "2 or more, of four frames and more each")
-    problem = Problem(features, given.responses, given.lags, "cross", True, standardize)
+    problem = Problem(features, given.responses, given.lags, "cross", fit_intercept, standardize).in_float64()
     size = FitSize.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
-    problem = replace(problem, X=features.to(FitOptions("cholesky", device=device).backend(size, problem)))
-    try:
-        return _scores(problem, penalties, n_folds, progress)
-    except PrecisionError:
-        return _scores(problem.in_float64(), penalties, n_folds, progress)
+    problem = replace(problem, X=problem.X.to(FitOptions("cholesky", device=device).backend(size, problem)))
+    return _scores(problem, penalties, n_folds, progress)
 
 
 def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress | None) -> JoinedScores:
@@ -147,5 +146,17 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
 
 def _parts(n: int, n_folds: int) -> list[Bounds]:
     """Cut the frames into contiguous folds, each in two halves."""
-    edges = np.linspace(0, n, 2 * n_folds + 1).astype(np.int64)
-    return [np.array([[start, stop]]) for start, stop in itertools.pairwise(edges)]
+    return [
+        np.array([part]) for begin, half, end in published_folds(n, n_folds) for part in ((begin, half), (half, end))
+    ]
+
+
+def published_folds(n: int, n_folds: int = 5) -> list[tuple[int, int, int]]:
+    """Return (first frame, first of the second half, one past the last) of each fold of the published code.
+
+    Frames that are left over when n is divided go to the first folds, one each.
+    """
+    sizes = np.full(n_folds, n // n_folds)
+    sizes[: n % n_folds] += 1
+    ends = np.cumsum(sizes).tolist()
+    return [(end - size, end - size + round(size / 2), end) for end, size in zip(ends, sizes.tolist(), strict=True)]

@@ -1,10 +1,9 @@
-"""Moments on disk: one .npz file of plain arrays, no pickle; written whole or not at all."""
+"""Moments on disk: one .npz file of plain arrays, no pickle; written whole or not at all, under a checksum."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from heschl.files import replacing
 from heschl.linear.moments.margins import Margins
 from heschl.linear.moments.shift import Shift
 from heschl.linear.moments.sums import LaggedSums
+from heschl.seals import is_sealed, seal
 
-FORMAT = "heschl lagged moments 1"
+FORMAT = "heschl lagged moments 2"
 ARRAYS = (
     "first_column", "leaving", "entering", "pair_sums", "pair_counts", "cross", "target_sums", "totals", "feature_sums",
     "extremes", "ids", "owner", "room",
@@ -36,16 +36,22 @@ def save_moments(moments: LaggedSums, path: str | Path) -> None:
         out |= {"margin_X": m.X, "margin_y": m.y, "margin_lengths": m.lengths, "margin_size": np.array(m.size)}
     with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
         np.savez(file, **out)
+        file.flush()
+        seal(temporary)
 
 
 def load_moments(path: str | Path) -> dict[str, Any]:
-    """Read the fields that `save_moments` wrote."""
-    expected = "a file written by LaggedMoments.save"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (ValueError, BadZipFile, EOFError) as error:
-        raise InputError(str(path), f"no such arrays ({error})", expected) from None
+    """Read the fields that `save_moments` wrote; a file that is changed in any byte is refused before it is parsed."""
+    path, expected = Path(path), "a file written by LaggedMoments.save"
+    if not path.is_file():
+        raise InputError(str(path), "no such file", expected)
+    if not is_sealed(path):
+        raise InputError(
+            str(path), "a file without its checksum, or changed since", expected,
+            "It is damaged, of another kind, or of another version of heschl: gather these moments again.",
+        )  # fmt: skip
+    with np.load(path, allow_pickle=False) as file:
+        found = {name: file[name] for name in file.files}
     if str(found.get("format", "")) != FORMAT:
         raise InputError(str(path), f"format {found.get('format', 'none')}", FORMAT)
     first, w, n_rows, n_frames = found["counts"].tolist()

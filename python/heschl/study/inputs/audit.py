@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
@@ -50,6 +52,19 @@ def audit(inputs: Inputs, groups: Sequence[FitGroup]) -> list[Finding]:
     list of Finding
         The same ones on every run, in the same order.
     """
+    return audit_folds(inputs, [_folds_of(group) for group in groups])
+
+
+def audit_folds(inputs: Inputs, groups: Sequence[Mapping[str, set[int]]]) -> list[Finding]:
+    """Look for stimuli, sounds and sentences on both sides of a fold.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The study.
+    groups : sequence of mappings of stimulus to set of int
+        Of each group of subjects, the folds in which frames of each stimulus are tested.
+    """
     return [
         _repeats(groups),
         _twins("sounds that are the same, or nearly, under two names", _same_sounds(inputs), groups),
@@ -57,18 +72,27 @@ def audit(inputs: Inputs, groups: Sequence[FitGroup]) -> list[Finding]:
     ]
 
 
-def _repeats(groups: Sequence[FitGroup]) -> Finding:
-    split = 0
-    for group in groups:
-        folds: dict[str, set[int]] = defaultdict(set)
-        for (name, _), fold in zip(group.segments, group.folds.tolist(), strict=True):
-            folds[name].add(fold)
-        split += sum(len(of_stimulus) > 1 for of_stimulus in folds.values())
-    return Finding("repeats of a stimulus in different folds", f"{split} stimuli" if split else "none", split == 0)
+def _folds_of(group: FitGroup) -> dict[str, set[int]]:
+    folds: dict[str, set[int]] = defaultdict(set)
+    for (name, _), fold in zip(group.segments, group.folds.tolist(), strict=True):
+        folds[name].add(fold)
+    return folds
+
+
+def _repeats(groups: Sequence[Mapping[str, set[int]]]) -> Finding:
+    split = sum(len(of_stimulus) > 1 for group in groups for of_stimulus in group.values())
+    return Finding("frames of one stimulus in different folds", f"{split} stimuli" if split else "none", split == 0)
 
 
 def _same_sounds(inputs: Inputs) -> list[tuple[str, ...]]:
-    return same_sounds({name: stimulus.path for name, stimulus in inputs.stimuli.items()})
+    paths = ((name, stimulus.path) for name, stimulus in inputs.stimuli.items())
+    return _sounds_alike(tuple((name, path, path.stat().st_mtime_ns) for name, path in paths))
+
+
+@lru_cache(maxsize=1)
+def _sounds_alike(files: tuple[tuple[str, Path, int], ...]) -> list[tuple[str, ...]]:
+    """Decode all sounds, once for all analyses of a run."""
+    return same_sounds({name: path for name, path, _ in files})
 
 
 def _same_words(inputs: Inputs) -> list[tuple[str, ...]]:
@@ -81,14 +105,15 @@ def _same_words(inputs: Inputs) -> list[tuple[str, ...]]:
     return [tuple(names) for names in alike.values() if len(names) > 1]
 
 
-def _twins(what: str, alike: Sequence[tuple[str, ...]], groups: Sequence[FitGroup], *, sound: bool = True) -> Finding:
+def _twins(
+    what: str, alike: Sequence[tuple[str, ...]], groups: Sequence[Mapping[str, set[int]]], *, sound: bool = True
+) -> Finding:
     """Count stimuli of different names and the same content that stand in different folds."""
     across: set[tuple[str, ...]] = set()
-    for group in groups:
-        fold = dict(zip((name for name, _ in group.segments), group.folds.tolist(), strict=True))
+    for folds in groups:
         for names in alike:
-            heard = [name for name in names if name in fold]
-            if len({fold[name] for name in heard}) > 1:
+            heard = [name for name in names if name in folds]
+            if len(heard) > 1 and len(set().union(*(folds[name] for name in heard))) > 1:
                 across.add(tuple(sorted(heard)))
     if not across:
         return Finding(what, "none in different folds", True)

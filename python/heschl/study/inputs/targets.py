@@ -19,7 +19,9 @@ from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample_known
 
 
-def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known) -> list[FitGroup]:
+def fit_groups(
+    inputs: Inputs, grid: FrameGrid, resample: Resample = resample_known, *, as_presented: bool = False
+) -> list[FitGroup]:
     """Bring all responses onto the grid and put together the subjects who share their segments.
 
     Parameters
@@ -30,6 +32,9 @@ def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_kn
         The study's frames.
     resample : callable
         What brings a trial onto them.
+    as_presented : bool
+        Whether segments stand in the order of a subject's trials, and not by stimulus in sorted order. Only subjects
+        of the same order share a group then.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_kn
     study = inputs.study
     by_segments: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
     for subject in inputs.subjects:
-        segments, y = _segments(subject, inputs, grid, resample)
+        segments, y = _segments(subject, inputs, grid, resample, as_presented)
         by_segments[segments].append((subject, y))
     groups = []
     for segments, members in by_segments.items():
@@ -76,22 +81,21 @@ def fit_groups(inputs: Inputs, grid: FrameGrid, resample: Resample = resample_kn
 
 
 def _segments(
-    subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample
+    subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample, as_presented: bool
 ) -> tuple[Segments, NDArray[np.float32]]:
-    """Return a subject's segments, by stimulus in sorted order, and their frames joined."""
-    trials: dict[str, list[NDArray[Any]]] = defaultdict(list)
+    """Return a subject's segments, by stimulus in sorted order or as presented, and their frames joined.
+
+    The mean over repeats stands where its stimulus was presented first.
+    """
     analysed = on_grid(subject, grid, inputs.durations, inputs.study.responses.tail, resample)
+    trials = list(zip(analysed.stimuli, analysed.trials, strict=True))
     if inputs.study.responses.repeats == "average":
-        trials |= {name: [_mean_of_known(repeats)] for name, repeats in repeats_of(analysed).items()}
-    else:
-        for name, trial in zip(analysed.stimuli, analysed.trials, strict=True):
-            trials[name].append(trial)
-    segments, rows = [], []
-    for name in sorted(trials):
-        repeats = trials[name]
-        segments += [(name, len(trial)) for trial in repeats]
-        rows += repeats
-    return tuple(segments), np.concatenate(rows).astype(np.float32)
+        means = repeats_of(analysed)
+        trials = [(name, _mean_of_known(means[name])) for name in dict.fromkeys(analysed.stimuli) if name in means]
+    if not as_presented:
+        trials.sort(key=lambda trial: trial[0])  # repeats stay in their order
+    rows = np.concatenate([trial for _, trial in trials]).astype(np.float32)
+    return tuple((name, len(trial)) for name, trial in trials), rows
 
 
 def _mean_of_known(repeats: NDArray[Any]) -> NDArray[Any]:

@@ -47,6 +47,7 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.ecog import Responses
 from heschl.files import replacing
+from heschl.seals import group_attributes, is_whole_group, seal_group, without_seal
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
@@ -174,6 +175,7 @@ def write_results(dataset: xr.Dataset, path: Path) -> None:
     dataset = dataset.assign_coords(text)  # strings of any length, the kind that zarr 3 specifies
     with replacing(path) as temporary:
         dataset.to_zarr(temporary, mode="w", consolidated=False)
+        seal_group(temporary)
 
 
 def open_results(path: str | Path) -> xr.Dataset:
@@ -200,13 +202,21 @@ def open_results(path: str | Path) -> xr.Dataset:
     path = path if path.suffix == ".zarr" else Layout(path).results
     if not path.is_dir():
         raise InputError(str(path), "no results", "a folder that `heschl run` has written to its end")
-    dataset: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    found = dataset.attrs.get("schema")
-    if found != SCHEMA:
+    found = group_attributes(path).get("schema", "unknown")
+    if found != SCHEMA and found != "unknown":
         raise InputError(
             str(path),
             f"results of schema version {found}",
             f"version {SCHEMA}",
             "They are from another version of heschl: run the study again, or install that version.",
         )
+    if not is_whole_group(path):
+        raise InputError(
+            str(path),
+            "results that are not those that were written",
+            "all files of the folder, unchanged",
+            "Run the study again: its finished fits are kept, and the results are written anew.",
+        )
+    dataset: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    dataset.attrs = without_seal(dataset.attrs)
     return dataset

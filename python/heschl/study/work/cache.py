@@ -2,8 +2,9 @@
 
 This is how an interrupted study continues, and why a changed setting, input or line of code never meets an old result:
 a piece (the fit of a layer) is made under a temporary name, renamed when it is whole, and looked up by the hash of its
-settings, of the content of its inputs, and of the code that makes it. What exists under its name is finished and right.
-The folder may be deleted at any time.
+settings, of the content of its inputs, and of the code that makes it. What exists under its name is finished, and
+sealed with a checksum (`heschl.seals`) that is verified when it is read: a piece that a disk has changed, or that was
+put there by something else, is named, set aside and made again. The folder may be deleted at any time.
 
 Processes at work on one study share its pieces out: each takes the next one that no other has claimed, and waits for
 the others only when nothing else is left. A piece belongs to its process by a lock that ends with the process, so that
@@ -20,7 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.files import claimed, digest, replacing
+from heschl.files import claimed, digest, replacing, writing_to
+from heschl.seals import is_sealed, seal, set_aside
 from heschl.sources import code_key
 from heschl.study.work.progress import Reporter
 
@@ -84,11 +86,11 @@ class Cache:
     >>> from heschl.study.work.progress import Reporter
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     cache = Cache(Path(folder))
-    ...     first = Piece("squares/three.txt", "6f21", lambda path, progress: path.write_text("9"))
-    ...     again = Piece("squares/three.txt", "6f21", lambda path, progress: path.write_text("never called"))
+    ...     first = Piece("three.npz", "6f21", lambda path, progress: save_arrays(path, {"square": np.array(9)}))
+    ...     again = Piece("three.npz", "6f21", lambda path, progress: print("never called"))
     ...     paths = cache.paths([first, again], Reporter(None))
-    ...     paths[0] == paths[1], paths[1].read_text(), cache.has(again)
-    (True, '9', True)
+    ...     paths[0] == paths[1], int(load_arrays(paths[1])["square"]), cache.has(again)
+    (True, 9, True)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -100,7 +102,7 @@ class Cache:
         return target.with_name(f"{target.stem}-{key}{target.suffix}")
 
     def has(self, piece: Piece) -> bool:
-        """Return whether a piece is finished."""
+        """Return whether a piece is finished; whether it is whole is found out when it is read."""
         return piece.key is not None and self.path(piece.name, piece.key).exists()
 
     def share(self, pieces: Sequence[Piece], advance: Callable[[float], None]) -> None:
@@ -117,7 +119,10 @@ class Cache:
             advance(sum(map(self.has, pieces)))
 
     def paths(self, pieces: Sequence[Piece], report: Reporter) -> list[Path]:
-        """Return the paths of pieces once all exist: those of other processes are waited for, or made if abandoned."""
+        """Return the paths of pieces once all exist and are verified.
+
+        Those of other processes are waited for, or made if abandoned; damaged ones are set aside and made again.
+        """
         waited = False
 
         def wait() -> None:
@@ -129,8 +134,9 @@ class Cache:
         found = []
         for piece in pieces:
             path = self._path_of(piece)
-            if not path.exists():
+            if not is_sealed(path, path.name):
                 with claimed(self._lock(path), wait):
+                    self._set_aside(path, report)
                     self._make(path, partial(_report_within, piece, _ignore, 0))
             found.append(path)
         return found
@@ -143,6 +149,14 @@ class Cache:
         if not path.exists():
             with replacing(path) as temporary:
                 make(temporary)
+                seal(temporary, path.name)
+
+    def _set_aside(self, path: Path, report: Reporter) -> None:
+        """Take away a piece that is damaged; one that another process has made again meanwhile stays."""
+        if path.exists() and not is_sealed(path, path.name):
+            with writing_to(path):
+                aside = set_aside(path)
+            report.say(f"{path} is not what was written there: it is set aside as {aside.name}, and made again")
 
     def _lock(self, path: Path) -> Path:
         return self.folder / ".locks" / path.relative_to(self.folder)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear import joined_cv
-from heschl.study.config.encoding import Encoding
 from heschl.study.extraction.features import Features
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.work.cache import Progress, save_arrays
@@ -45,7 +44,7 @@ def fft_resampled(
 
 
 def write_published(
-    features: Features, layer: int, group: FitGroup, encoding: Encoding, rate: float, path: Path, progress: Progress
+    features: Features, layer: int, group: FitGroup, lags: range, device: str, path: Path, progress: Progress
 ) -> None:
     """Write the mean over folds of r² of one layer, (electrodes,).
 
@@ -56,21 +55,13 @@ def write_published(
     layer : int
         Which of its layers.
     group : FitGroup
-        Responses resampled by `fft_resampled`, none of them missing.
-    encoding : Encoding
-        Lags and standardisation; folds and penalties are the published ones.
-    rate : float
-        Frames per second, Hz.
+        Responses resampled by `fft_resampled`, in the order of their presentation, none of them missing.
+    lags : range
+        In frames.
+    device : {"auto", "cpu", "cuda"}
     path : Path
         The file.
     progress : callable
     """
-    scores = joined_cv(
-        features.layer(layer, group.segments),
-        group.y,
-        lags=encoding.lags(rate),
-        standardize=encoding.standardize,
-        device=encoding.device,
-        progress=progress,
-    )
+    scores = joined_cv(features.layer(layer, group.segments), group.y, lags=lags, device=device, progress=progress)
     save_arrays(path, {MEAN_SQUARED_R: scores.mean_squared_r})
