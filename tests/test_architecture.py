@@ -32,7 +32,8 @@ FLOORS = {
         ("estimators", "nulls"), ("crossval",), ("ridge", "cca"), ("moments",), ("design",), ("device",), ("pickles",),
     ),
     "study": (
-        ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results"), ("analyses",),
+        ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results", "check"),
+        ("analyses",),
         ("session",), ("extraction",), ("inputs", "work"), ("config",), ("kinds",), ("section", "statistics"),
     ),
 }  # fmt: skip

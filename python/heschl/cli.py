@@ -51,8 +51,8 @@ def run(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="Do only this stage (features, encoding, ceilings, shared, layer_map, published, words) or space; may "
-            "be given again. No results are written.",
+            help="Do only this stage (features, encoding, ceilings, joint, shared, layer_map, published, words) or "
+            "space; may be given again. No results are written.",
             show_default="everything",
         ),
     ] = None,
@@ -213,22 +213,21 @@ def _fraction(text: str) -> Fraction:
 
 @app.command()
 def check(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
-    """Check all that a study.toml names, without any work; list everything that is wrong with its transcripts.
+    """Check all that a study.toml names, without any work: one list of errors, warnings and notes, with what to change.
 
-    Overlapping words, words past the end of the sound, out of order, missing from the running text, stimuli that are
-    the same twice: each with file and line.
+    Settings in other units, words in ms or samples, responses that do not fit their sounds, names without a sound,
+    models that are none or of another kind, arrays of another length, more components than rows. No model is loaded
+    and nothing is asked of the Hub. The exit code is 2 where there is an error.
     """
     with _plainly() as console:
-        from heschl.study.inputs.load import load_inputs
-        from heschl.study.inputs.transcripts import check_transcripts
+        from heschl.study.check import check_study
 
-        findings = check_transcripts(study)
-        for finding in findings:
-            console.print(escape(str(finding)), highlight=False, soft_wrap=True)
-        inputs = load_inputs(study)
-        n_words = sum(len(stimulus.words) for stimulus in inputs.stimuli.values())
-        text = f"{len(inputs.stimuli)} stimuli, {n_words} words, {len(inputs.subjects)} subjects: all can be read"
-        console.print(text, highlight=False, soft_wrap=True)
+        found = check_study(study)
+        for problem in found.problems:
+            console.print(escape(str(problem)), highlight=False, soft_wrap=True)
+        console.print(found.verdict, highlight=False, soft_wrap=True)
+    if found.count("error"):
+        raise typer.Exit(BAD_INPUT)
 
 
 features = typer.Typer(

@@ -16,6 +16,7 @@ from heschl.linear.design.time_course import mean_time_course, time_course
 from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimators.banded import BandedRidgeCV
 from heschl.linear.estimators.common import CommonVariance, common_variance
+from heschl.linear.estimators.joint import JointVariance, joint_variance
 from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
 from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
@@ -28,11 +29,12 @@ from heschl.linear.pickles import publish
 
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CommonVariance", "CrossedMean", "CudaStatus", "FeatureSpaces",
-    "JoinedScores", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores", "NullDistribution",
-    "PermutedCorrelations", "Repeated", "SharedParts", "UniqueVariance", "cca_grid", "common_variance", "crossed_mean",
-    "cuda_status", "exchange_test", "group_folds", "held_out_correlations", "joined_cv", "lagged_design",
-    "mean_time_course", "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test",
-    "permuted_correlations", "probe", "residual", "subject_mean", "time_course", "unique_variance",
+    "JoinedScores", "JointVariance", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores",
+    "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts", "UniqueVariance", "cca_grid",
+    "common_variance", "crossed_mean", "cuda_status", "exchange_test", "group_folds", "held_out_correlations",
+    "joined_cv", "joint_variance", "lagged_design", "mean_time_course", "nested_cv", "nested_cv_learned",
+    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "subject_mean",
+    "time_course", "unique_variance",
 ]  # fmt: skip
 
 publish(__name__, [globals()[name] for name in __all__])

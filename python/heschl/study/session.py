@@ -126,7 +126,9 @@ class Session:
     def check(self) -> None:
         """Look everything up that can be wrong, before any work."""
         check_device(self.study.encoding.device)
-        _ = self.sources, self.grid, self.groups
+        _ = self.sources, self.grid, self.groups, [found.chosen for found in self.features.values()]
+        for line in self.study.encoding.rounded(self.grid.rate):
+            self.report.say(line)
 
     def extracted(self, names: Sequence[str] | None = None) -> Session:
         """Extract what the store lacks of some spaces, by default of all.

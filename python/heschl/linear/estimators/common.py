@@ -200,7 +200,11 @@ def common_variance(
             progress(done, 3 * n_folds)
 
     for scored in rounds:
-        pair = _learn(spaces, scored[0], bounds[fold == scored[0]], len(responses)) if callable(spaces) else spaces
+        pair = (
+            learned_features(spaces, scored[0], bounds[fold == scored[0]], len(responses))
+            if callable(spaces)
+            else spaces
+        )
         names, problem, both = problem_of(pair)
         work = _work(scored, parts, both, given.alphas, advance)
         n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
@@ -212,12 +216,12 @@ def common_variance(
             chosen[np.ix_(np.array(scored), np.arange(2), targets)] = alpha[scored]
     stimuli, of_segment = np.unique(labels, return_inverse=True)
     of_row = np.repeat(of_segment.reshape(-1), bounds[:, 1] - bounds[:, 0])
-    mean = _training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
-    sse = np.stack([_by_stimulus(responses - each, of_row, len(stimuli)) for each in predictions])
-    return CommonVariance(names, sse, _by_stimulus(responses - mean, of_row, len(stimuli)), stimuli, chosen)
+    mean = training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
+    sse = np.stack([by_stimulus(responses - each, of_row, len(stimuli)) for each in predictions])
+    return CommonVariance(names, sse, by_stimulus(responses - mean, of_row, len(stimuli)), stimuli, chosen)
 
 
-def _learn(learn: Learn, k: int, held_out: Bounds, n: int) -> dict[str, Any]:
+def learned_features(learn: Learn, k: int, held_out: Bounds, n: int) -> dict[str, Any]:
     """Features of all rows, learned without those of outer fold k."""
     train = np.ones(n, dtype=bool)
     for start, stop in held_out:
@@ -255,7 +259,7 @@ def _work(
     return work
 
 
-def _training_means(y: Any, row_fold: Integers) -> Double:
+def training_means(y: Any, row_fold: Integers) -> Double:
     """Mean of each target over the rows of all other folds, for each row."""
     out = np.empty(y.shape)
     for k in range(int(row_fold.max()) + 1):
@@ -263,7 +267,7 @@ def _training_means(y: Any, row_fold: Integers) -> Double:
     return out
 
 
-def _by_stimulus(errors: Double, of_row: Integers, count: int) -> Double:
+def by_stimulus(errors: Double, of_row: Integers, count: int) -> Double:
     """Sums of squares over the rows of each stimulus, (T, c); NaN where none is known."""
     squares, known = np.square(errors, dtype=np.float64), np.isfinite(errors)
     out, rows = np.zeros((2, count, errors.shape[1]))

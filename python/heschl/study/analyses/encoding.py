@@ -13,6 +13,7 @@ from heschl.files import digest
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.analyses.costs import layer_cost
 from heschl.study.analyses.fits.encoding import GroupFits, LayerFit, best_layers, mean_errors, write_layer_fit
+from heschl.study.analyses.fits.reduced import reduction
 from heschl.study.config.study import Study
 from heschl.study.session import Session
 from heschl.study.statistics.contrasts import with_statistics
@@ -49,7 +50,7 @@ class EncodingAnalysis(Analysis):
             pieces = [
                 Piece.of(
                     f"{self.name}/{space}/{layer}.npz", partial(write_layer_fit, features, i, group, encoding, rate),
-                    features_key, i, target, encoding.decides(), rate,
+                    features_key, features.chosen[i], target, encoding.decides(), rate, *reduction(features.space),
                 )
                 for i, layer in enumerate(features.layers)
                 for group, target in zip(groups, targets, strict=True)
@@ -61,9 +62,9 @@ class EncodingAnalysis(Analysis):
         """Time a fit of each space's shape."""
         groups, folds = session.groups, session.study.encoding.folds
         costs = []
-        for space, source in session.sources.items():
+        for space in session.sources:
             fits = [layer_cost(session, space, group) for group in groups]
-            n_layers = len(source.description.layers)
+            n_layers = len(session.features[space].layers)
             disk = n_layers * len(groups) * groups[0].targets.shape[1] * (8.0 * len(groups[0].stimuli) + 40 * folds)
             solvers = " and ".join(sorted({fit.solver for fit in fits}))
             costs.append(

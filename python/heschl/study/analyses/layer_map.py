@@ -40,7 +40,7 @@ class LayerMap(Analysis):
         """Return one piece, of the first group's stimuli."""
         settings, group = _settings(session), session.groups[0]
         speech, language = (session.features[name] for name in (settings.speech, settings.language))
-        inputs = [speech.key, language.key, group.segments, settings.model_dump()]
+        inputs = [speech.key, language.key, group.segments, settings.model_dump(), speech.chosen, language.chosen]
         pairs = session.cache.path(f"{self.name}/pairs", digest(code_key(write_layer_map.__module__), *inputs))
         make = partial(write_layer_map, group, speech, language, settings, session.study.encoding.device, pairs)
         return [Stage(TITLE, (Piece.of(f"{self.name}/map.npz", make, *inputs),))]
@@ -48,20 +48,21 @@ class LayerMap(Analysis):
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
         """Time one pair of layers of noise, of fewer rows than the study's where these are many."""
         settings = _settings(session)
-        a, b = (session.sources[name].description for name in (settings.speech, settings.language))
+        a, b = (session.features[name] for name in (settings.speech, settings.language))
         n = int(session.groups[0].lengths.sum())
-        m = min(n, 4 * max(a.width, b.width))
+        widths = a.description.width, b.description.width
+        m = min(n, 4 * max(widths))
         rng = np.random.default_rng(0)
-        x, y = (rng.standard_normal((m, side.width)) for side in (a, b))
-        shapes = (len(a.layers), a.width), (len(b.layers), b.width)
+        x, y = (rng.standard_normal((m, width)) for width in widths)
+        shapes = (len(a.layers), widths[0]), (len(b.layers), widths[1])
         device = device_of_pairs(session.study.encoding.device, *shapes, n)
         took = 0.0
         for _ in range(2):  # the first one loads libraries
             begin = time.perf_counter()
-            cca_grid({"0": x}, {"0": y}, n_components=min(settings.n_components, a.width, b.width), device=device)
+            cca_grid({"0": x}, {"0": y}, n_components=min(settings.n_components, *widths), device=device)
             took = time.perf_counter() - begin
-        seconds = took * map_operations(*shapes, n) / map_operations((1, a.width), (1, b.width), m)
-        memory = 8.0 * n * (len(a.layers) * a.width + 3 * b.width)
+        seconds = took * map_operations(*shapes, n) / map_operations((1, widths[0]), (1, widths[1]), m)
+        memory = 8.0 * n * (len(a.layers) * widths[0] + 3 * widths[1])
         return [StageCost(TITLE, len(a.layers) * len(b.layers), seconds, memory, 1e6, "timed on one pair")]
 
     def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:

@@ -75,7 +75,7 @@ class Published(Analysis):
             for i, layer in enumerate(features.layers):
                 for group in groups:
                     make = partial(write_published, features, i, group, lags, encoding.device)
-                    inputs = features_key, i, group.y, group.segments, list(lags)
+                    inputs = features_key, features.chosen[i], group.y, group.segments, list(lags)
                     pieces.append(Piece.of(f"{self.name}/{space}/{layer}.npz", make, *inputs))
         return [Stage(TITLE, tuple(pieces))]
 
@@ -86,8 +86,7 @@ class Published(Analysis):
         share *= IN_FLOAT64
         layers = [known[title] for space in session.sources if (title := encoding_title(space)) in known]
         seconds, memory = share * sum(cost.seconds for cost in layers), max(cost.memory for cost in layers)
-        n_pieces = sum(len(source.description.layers) for source in session.sources.values())
-        n_pieces *= len(published_groups(session))
+        n_pieces = sum(len(found.layers) for found in session.features.values()) * len(published_groups(session))
         return [StageCost(TITLE, n_pieces, seconds, memory, 1e4 * n_pieces, "as the layers, by count")]
 
     def add(self, results: xr.Dataset, session: Session) -> xr.Dataset:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.analyses.ceilings import Ceilings
 from heschl.study.analyses.encoding import EncodingAnalysis
+from heschl.study.analyses.joint import JointAnalysis
 from heschl.study.analyses.layer_map import LayerMap
 from heschl.study.analyses.published import Published
 from heschl.study.analyses.shared import SharedAnalysis
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ANALYSES: tuple[Analysis, ...] = (
     EncodingAnalysis(),
     Ceilings(),
+    JointAnalysis(),
     SharedAnalysis(),
     LayerMap(),
     Published(),

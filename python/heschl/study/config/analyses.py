@@ -1,4 +1,4 @@
-"""Analyses beside the encoding: [shared], what two models share and what that is made of; [word_lags]."""
+"""Analyses beside the encoding: [shared], what two models share; [joint.NAME], spaces together; [word_lags]."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from heschl.study.section import Name, Seconds, Section
+from heschl.study.section import Name, Positive, Seconds, Section
 
+MANY_ALPHAS = 7
 PUBLISHED = {"level": "words", "scope": "all", "n_components": 50, "pca": 0.95, "standardize": True}
 
 
@@ -64,6 +65,36 @@ class Shared(Section):
     def principal_components(self) -> float | int | None:
         """Return ``pca`` as `heschl.CCA` takes it."""
         return int(self.pca) if self.pca is not None and self.pca > 1 else self.pca
+
+
+class Joint(Section):
+    """[joint.NAME]: several spaces in one model, a penalty for each; what each adds, alone and in common with others.
+
+    ``layers`` names a layer of a space; of the others each outer fold takes the one with the best mean inner score over
+    electrodes. ``n_iter``: most weightings of the spaces against each other that inner folds choose from. ``alphas``:
+    penalties; by default every second one of [encoding] where these are more than 7. Features are z-scored, and
+    reduced where their space says ``pca``: wide spaces are dear, as every subset of the spaces is a model.
+    """
+
+    spaces: Annotated[list[Name], Field(min_length=2, max_length=5)]
+    layers: Annotated[dict[Name, str | int], Field(default_factory=dict)]
+    n_iter: Annotated[int, Field(ge=1)] = 30
+    alphas: Annotated[list[Positive], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _different(self) -> Joint:
+        if len(set(self.spaces)) < len(self.spaces):
+            raise ValueError("spaces: different ones")
+        stray = [name for name in self.layers if name not in self.spaces]
+        if stray:
+            raise ValueError(f"layers: of the spaces {', '.join(self.spaces)}, not of {stray[0]!r}")
+        return self
+
+    def alpha_grid(self, encoding: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the penalties, given those of [encoding]."""
+        if self.alphas is not None:
+            return np.unique(np.asarray(self.alphas, dtype=np.float64))
+        return encoding[::2] if len(encoding) > MANY_ALPHAS else encoding
 
 
 class WordLags(Section):

@@ -12,6 +12,9 @@ from heschl.checks import check_lags
 from heschl.linear.crossval.scores import SCORES
 from heschl.study.section import Device, Positive, Seconds, Section
 
+WHOLE = 0.05
+"""Frames by which lags may differ from a whole number of them before it is said."""
+
 
 class AlphaRange(Section):
     """λ from ``low`` to ``high``, ``n`` of them, evenly spaced in log λ."""
@@ -64,6 +67,16 @@ class Encoding(Section):
         if isinstance(self.alphas, AlphaRange):
             return np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
         return np.unique(np.asarray(self.alphas, dtype=np.float64))
+
+    def rounded(self, rate: float) -> list[str]:
+        """Return a line for each end of the lags that is no whole number of frames at ``rate`` Hz."""
+        lags = self.lags(rate)
+        return [
+            f"encoding.{name} = {seconds:g} s is {seconds * rate:.4g} frames at {rate:g} Hz: {frames / rate:.4g} s is "
+            f"taken ({frames} frames)"
+            for name, seconds, frames in (("tmin", self.tmin, lags.start), ("tmax", self.tmax, lags.stop - 1))
+            if abs(seconds * rate - frames) > WHOLE
+        ]
 
     def lags(self, rate: float) -> range:
         """Return the lags in whole frames, both ends rounded to the nearest frame, at ``rate`` Hz."""

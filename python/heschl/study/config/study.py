@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from heschl.checks import InputError
-from heschl.study.config.analyses import Shared, WordLags
+from heschl.study.config.analyses import Joint, Shared, WordLags
 from heschl.study.config.encoding import AlphaRange, Encoding
 from heschl.study.kinds.base import Role, Tier
 from heschl.study.kinds.registry import KINDS, Space, kinds_that_may_be
@@ -30,16 +30,34 @@ class Stimuli(Section):
     A stimulus is named by its file below the fixed part of the glob, without suffix: "timit/*/*.wav" gives "fvmh0/sa1".
     Words and phones are a table (.csv, .tsv, BIDS events.tsv) or a glob of files of the same names (.wrd, .phn,
     .TextGrid); ``texts``, a glob of running text to hold the words against. Where words overlap, as in TIMIT,
-    ``overlaps`` says that a word ends where the next begins ("cut") rather than that this is an error.
+    ``overlaps`` says that a word ends where the next begins ("cut") rather than that this is an error; "auto" cuts
+    TIMIT's own files (.wrd, .phn), whose words overlap by some samples here and there, and no other. ``only`` and
+    ``exclude`` are patterns of names ("dr1-*"): other stimuli, and their trials, are left aside.
     """
 
     sounds: str
     words: str | None = None
     phones: str | None = None
     texts: str | None = None
-    overlaps: Literal["error", "cut"] = "error"
+    overlaps: Literal["auto", "error", "cut"] = "auto"
+    only: Annotated[list[str], Field(default_factory=list)]
+    exclude: Annotated[list[str], Field(default_factory=list)]
     word_tier: str = "words"
     phone_tier: str = "phones"
+
+
+class Electrodes(Section):
+    """[responses.electrodes]: which electrodes are analysed; all that is asked must hold.
+
+    ``names`` and ``exclude`` are patterns of names ("STG*"), ``regions`` patterns of regions; ``speech_responsive``
+    keeps those whose response after the onset of speech differs from that before it (`heschl.ecog.speech_responsive`;
+    trials must begin 0.2 s before their sounds).
+    """
+
+    names: Annotated[list[str], Field(default_factory=list)]
+    exclude: Annotated[list[str], Field(default_factory=list)]
+    regions: Annotated[list[str], Field(default_factory=list)]
+    speech_responsive: bool = False
 
 
 class ResponseFiles(Section):
@@ -53,6 +71,7 @@ class ResponseFiles(Section):
     repeats: Literal["average", "separate"] = "average"
     subjects: Annotated[dict[Name, str], Field(min_length=1)]
     groups: Annotated[dict[Name, str], Field(default_factory=dict)]
+    electrodes: Electrodes | None = None
 
 
 class Grid(Section):
@@ -94,6 +113,7 @@ class Study(Section):
     encoding: Encoding = Encoding()
     controls: Controls = Controls()
     shared: Shared | None = None
+    joint: Annotated[dict[Name, Joint], Field(default_factory=dict)]
     word_lags: WordLags | None = None
     store: Store = Store()
 
@@ -113,6 +133,11 @@ class Study(Section):
                 raise ValueError(f"stimuli.{tier}: a file of {tier} and their times, which features.{needing[0]} needs")
         if self.shared is not None:
             self._check_shared(self.shared)
+        for name, joint in self.joint.items():
+            strange = [space for space in joint.spaces if space not in self.features]
+            if strange:
+                known = ", ".join(self.features)
+                raise ValueError(f"joint.{name}.spaces: spaces of [features] ({known}), not {strange[0]!r}")
         if self.word_lags is not None:
             unknown = [name for name in self.word_lags.spaces if name not in self.features]
             if unknown or self.stimuli.words is None:
@@ -178,27 +203,35 @@ def read_study(path: str | Path) -> Study:
         For a file that does not exist or is not TOML, an unknown key (the nearest known one is named), a missing
         one, a value of another type, and settings that cannot be.
     """
+    study, errors = study_or_errors(path)
+    if study is None:
+        raise errors[0]
+    return study
+
+
+def study_or_errors(path: str | Path) -> tuple[Study | None, list[InputError]]:
+    """Return a study.toml's contents, or everything that is wrong with them; see `read_study`."""
     path = Path(path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
-        raise InputError(
-            str(path), "no such file", "a study.toml", "`heschl simulate --out DIR` writes one to start from."
-        ) from None
+        advice = "`heschl simulate --out DIR` writes one to start from."
+        return None, [InputError(str(path), "no such file", "a study.toml", advice)]
+    except OSError as error:
+        return None, [InputError(str(path), str(error.strerror), "a file that can be read")]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(str(path), str(error), "TOML") from None
+        return None, [InputError(str(path), str(error), "TOML")]
     try:
-        return Study.model_validate(table)
+        return Study.model_validate(table), []
     except ValidationError as error:
-        raise _explained(error, path) from None
+        return None, [_explained(problem, path) for problem in error.errors()]
 
 
 _FOUND_IN_TEXT = re.compile(r"^Value error, (?:(?P<key>[\w.]+): )?(?P<expected>.*)$", re.DOTALL)
 
 
-def _explained(error: ValidationError, path: Path) -> InputError:
-    """Turn what pydantic found first into one InputError that names the key as the file spells it."""
-    problem = error.errors()[0]
+def _explained(problem: Any, path: Path) -> InputError:
+    """Turn an error of pydantic's into an InputError that names the key as the file spells it."""
     keys = _as_written(problem["loc"])
     key, value = ".".join(keys), problem.get("input")
     if problem["type"] == "extra_forbidden":
@@ -236,6 +269,7 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     (): Study,
     ("stimuli",): Stimuli,
     ("responses",): ResponseFiles,
+    ("responses", "electrodes"): Electrodes,
     ("grid",): Grid,
     ("encoding",): Encoding,
     ("encoding", "alphas"): AlphaRange,
@@ -247,7 +281,10 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
 
 
 def _unknown_key(loc: tuple[int | str, ...], keys: list[str], path: Path) -> InputError:
-    section = KINDS[str(loc[2])] if keys[0] == "features" else _SECTIONS[tuple(keys[:-1])]
+    if keys[0] == "features":
+        section: type[Section] = KINDS[str(loc[2])]
+    else:
+        section = Joint if keys[0] == "joint" and len(keys) == 3 else _SECTIONS[tuple(keys[:-1])]
     prefix = "".join(f"{key}." for key in keys[:-1])
     here = {f"{prefix}{field}": field for field in section.model_fields}
     elsewhere = {f: ".".join((*where, f)) for where, other in _SECTIONS.items() for f in other.model_fields}

@@ -19,8 +19,9 @@ seed = 0
 sounds = "stimuli/*.wav"        # a stimulus is named by its file, below the glob's fixed part
 words = "words.csv"             # stimulus,word,start,end in s; or .tsv, BIDS events.tsv, "*.wrd", "*.TextGrid"
 # phones = "*.phn"              # for features of kind "phones"
+# only = ["story1_*"]           # analyse these stimuli alone; exclude = [...] leaves some out
 # texts = "texts/*.txt"         # running text, to hold the words against
-# overlaps = "cut"              # a word ends where the next begins, as in TIMIT
+# overlaps = "cut"              # a word ends where the next begins; "auto" does so in .wrd and .phn files
 
 [responses]
 tail = "silence"                # where a response outlasts its sound: pad the sound, or "crop" the response
@@ -33,12 +34,20 @@ S1 = "S1.npz"
 [responses.groups]              # optional: electrodes by name, for tables and figures
 # stg = "STG*"
 
+# [responses.electrodes]        # which are analysed; all of them without this section
+# regions = ["*temporal*"]
+# names = ["STG*"]              # exclude = [...] leaves some out
+# speech_responsive = true      # by the paper's test; trials must begin 0.2 s before their sounds
+
 [grid]
 model = "wav2vec2"              # everything is brought to the frames of this model; or: rate = 50.0
 
 """
 
 _TAIL = """\
+# Every space may say: layers = [0, 6, 12] | "every 4" | "last" | "6 to 12"; pca = 0.95 | 100, principal components of
+# the training rows; standardize = false.
+
 [encoding]
 tmin = 0.0                      # lags in s, both ends included; positive: the past of the stimulus
 tmax = 0.38
@@ -64,6 +73,9 @@ semantic = "glove"              # probes of the shared part
 acoustic = "mel"
 context = true
 sweep = [10, 25, 100]
+
+# [joint.sound_and_words]       # spaces in one model: what each explains alone, and in common; any number of them
+# spaces = ["mel", "wav2vec2", "gpt2"]         # wide ones want a pca in their own section
 
 # [word_lags]                   # a row for each word, responses averaged in a window at lags about its onset
 # spaces = ["gpt2"]

@@ -14,7 +14,7 @@ from heschl.features.store import Description, FeatureSet, FeatureStore
 from heschl.files import digest
 from heschl.linear import Repeated
 from heschl.study.inputs.groups import FitGroup
-from heschl.study.kinds.base import FeatureSpace, Floats, Placement
+from heschl.study.kinds.base import FeatureSpace, Floats, Placement, chosen_layers
 from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
@@ -57,8 +57,19 @@ class Features:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers."""
-        return self.description.layers
+        """Names of the layers that are analysed."""
+        return tuple(self.description.layers[i] for i in self.chosen)
+
+    @cached_property
+    def chosen(self) -> tuple[int, ...]:
+        """Places of these layers among those of the model.
+
+        Raises
+        ------
+        InputError
+            For a layer that the study names and the model does not have.
+        """
+        return chosen_layers(self.space.layers, self.description.layers, f"features.{self.description.name}.layers")
 
     @cached_property
     def stored(self) -> FeatureSet:
@@ -77,7 +88,14 @@ class Features:
         return digest(self.key_of_source, self.keys, asdict(self.grid), words, placement)
 
     def layer(self, index: int, segments: Sequence[tuple[str, int]]) -> Floats | Repeated:
-        """Return one layer's frames of (stimulus, n_frames) segments, joined: (n, width); words stay at word rate."""
+        """Return one layer's frames of (stimulus, n_frames) segments, joined: (n, width); words stay at word rate.
+
+        ``index`` counts the layers that are analysed.
+        """
+        return self.stored_layer(self.chosen[index], segments)
+
+    def stored_layer(self, index: int, segments: Sequence[tuple[str, int]]) -> Floats | Repeated:
+        """Return the same of any layer of the model."""
         names = list(dict.fromkeys(name for name, _ in segments))
         values = dict(zip(names, self.stored.layer(index, [self.keys[name] for name in names]), strict=True))
         if self.space.placement is not None:

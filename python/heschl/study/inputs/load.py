@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.names import name_hint
 from heschl.study.config.study import TIERS, Study, read_study
+from heschl.study.inputs.choose import chosen_stimuli, with_electrodes, with_stimuli
 from heschl.study.inputs.transcripts import named_files, read_texts, read_transcripts
 from heschl.study.kinds.base import Tier
 from heschl.timing.audio import duration
@@ -86,15 +87,18 @@ def load_inputs(path: str | Path) -> Inputs:
     path = Path(path)
     study = read_study(path)
     folder = path.resolve().parent
-    sounds, broken = _find_sounds(folder, study, path)
+    sounds, broken, aside = _find_sounds(folder, study, path)
     subjects = tuple(
-        _without(read_responses(folder / file, name, missing=study.responses.missing), broken)
+        with_electrodes(
+            with_stimuli(read_responses(folder / file, name, missing=study.responses.missing), {*broken, *aside}),
+            study.responses.electrodes,
+        )
         for name, file in study.responses.subjects.items()
     )
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
     texts = read_texts(folder, study.stimuli)
-    words, phones = (_read_words(folder, study, sounds, tier, broken) for tier in TIERS)
+    words, phones = (_read_words(folder, study, sounds, tier, {*broken, *aside}) for tier in TIERS)
     heard = sorted({name for subject in subjects for name in subject.stimuli})
     stimuli = {
         name: Stimulus(name, *sounds[name], words.get(name, ()), phones.get(name, ()), texts.get(name))
@@ -120,23 +124,19 @@ def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
     if len(every) > FEW * (len(inputs.stimuli) + len(inputs.broken)):
         return None
     kept = {name: stimulus for name, stimulus in inputs.stimuli.items() if name not in broken}
-    subjects = tuple(_without(subject, broken) for subject in inputs.subjects)
+    subjects = tuple(with_stimuli(subject, broken) for subject in inputs.subjects)
     return Inputs(inputs.study, inputs.folder, kept, subjects, inputs.unheard, every)
 
 
-def _without(subject: Responses, broken: Mapping[str, str]) -> Responses:
-    """Leave out the trials of some stimuli."""
-    keep = [i for i, name in enumerate(subject.stimuli) if name not in broken]
-    if len(keep) == len(subject.stimuli):
-        return subject
-    return replace(
-        subject, stimuli=tuple(subject.stimuli[i] for i in keep), trials=tuple(subject.trials[i] for i in keep)
-    )
+def _find_sounds(
+    folder: Path, study: Study, path: Path
+) -> tuple[dict[str, tuple[Path, float]], dict[str, str], set[str]]:
+    """Return each sound's path and duration by the name of its stimulus, the few that cannot be read, and why.
 
-
-def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tuple[Path, float]], dict[str, str]]:
-    """Return each sound's path and duration by the name of its stimulus, and the few that cannot be read, and why."""
-    files = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
+    Last, the names of those that the study leaves aside.
+    """
+    every = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
+    files = {name: every[name] for name in chosen_stimuli(every, study.stimuli)}
     sounds: dict[str, tuple[Path, float]] = {}
     errors: dict[str, InputError] = {}
     for name, file in files.items():
@@ -149,7 +149,7 @@ def _find_sounds(folder: Path, study: Study, path: Path) -> tuple[dict[str, tupl
             errors[name] = error
     if len(errors) > FEW * len(files):
         raise next(iter(errors.values()))
-    return sounds, {name: error.found for name, error in errors.items()}
+    return sounds, {name: error.found for name, error in errors.items()}, set(every) - set(files)
 
 
 def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], study: Study) -> None:
@@ -176,9 +176,15 @@ def _read_words(
     study: Study,
     sounds: dict[str, tuple[Path, float]],
     tier: Tier,
-    broken: Mapping[str, str],
+    without: set[str],
 ) -> dict[str, tuple[Word, ...]]:
     found = read_transcripts(folder, study.stimuli, tier)
-    transcripts = {name: transcript for name, transcript in found.items() if name not in broken}
-    refuse(validate(transcripts, {name: seconds for name, (_, seconds) in sounds.items()} if transcripts else None))
+    transcripts = {name: transcript for name, transcript in found.items() if name not in without}
+    findings = validate(transcripts, {name: seconds for name, (_, seconds) in sounds.items()} if transcripts else None)
+    try:
+        refuse(findings)
+    except InputError as error:
+        cut = 'stimuli.overlaps = "cut" ends each word where the next begins.' if "overlap" in error.expected else ""
+        advice = " ".join(filter(None, (error.advice, cut)))
+        raise InputError(error.argument, error.found, error.expected, advice) from None
     return {name: transcript.words for name, transcript in transcripts.items()}

@@ -8,17 +8,16 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.names import plain_name
-from heschl.study.config.study import TIERS, Stimuli, read_study
+from heschl.study.config.study import Stimuli
 from heschl.study.kinds.base import Tier
-from heschl.timing.audio import duration
 from heschl.timing.tables import read_text
 from heschl.timing.transcripts import read_events, read_table, read_textgrid, read_timit
-from heschl.timing.validate import Finding, validate
 from heschl.timing.words import Transcript
 
 _GLOB = re.compile(r"[*?\[]")
 _TIMIT_TEXT = re.compile(r"^\d+\s+\d+\s+")
 """TIMIT's .txt begins with the first and the last sample."""
+TIMIT_SUFFIXES = (".wrd", ".phn")
 
 
 def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
@@ -54,8 +53,16 @@ def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
     return files
 
 
-def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier) -> dict[str, Transcript]:
+def cuts_overlaps(stimuli: Stimuli, tier: Tier) -> bool:
+    """Return whether a word that reaches into the next is cut there: where asked to, and in TIMIT's own files."""
+    pattern = getattr(stimuli, tier) or ""
+    return stimuli.overlaps == "cut" or (stimuli.overlaps == "auto" and pattern.lower().endswith(TIMIT_SUFFIXES))
+
+
+def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier, *, cut: bool = True) -> dict[str, Transcript]:
     """Read the words, or the phones, of all stimuli; nothing where the study names none.
+
+    With `cut`, words end where the next begins if the study says so (`cuts_overlaps`).
 
     Raises
     ------
@@ -75,14 +82,14 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier) -> dict[str, Tr
         name = stimuli.word_tier if tier == "words" else stimuli.phone_tier
         files = named_files(folder, pattern, f"stimuli.{tier}")
         found = {stimulus: read_textgrid(file, name) for stimulus, file in files.items()}
-    elif suffix in (".wrd", ".phn"):
+    elif suffix in TIMIT_SUFFIXES:
         files = named_files(folder, pattern, f"stimuli.{tier}")
         found = {stimulus: read_timit(file) for stimulus, file in files.items()}
     else:
         raise InputError(
             f"stimuli.{tier}", repr(pattern), "a table (.csv, .tsv) or a glob of .wrd, .phn or .TextGrid files"
         )
-    if stimuli.overlaps == "cut":
+    if cut and cuts_overlaps(stimuli, tier):
         return {stimulus: transcript.cut_at_next() for stimulus, transcript in found.items()}
     return found
 
@@ -94,24 +101,3 @@ def read_texts(folder: Path, stimuli: Stimuli) -> dict[str, str]:
     files = named_files(folder, stimuli.texts, "stimuli.texts")
     texts = {name: read_text(file, "the running text of a stimulus") for name, file in files.items()}
     return {name: _TIMIT_TEXT.sub("", text).strip() for name, text in texts.items()}
-
-
-def check_transcripts(path: str | Path) -> list[Finding]:
-    """Check all words and phones of a study against its sounds and texts.
-
-    Raises
-    ------
-    InputError
-        For a study.toml, a sound or a transcript that cannot be read.
-    """
-    path = Path(path)
-    stimuli, folder = read_study(path).stimuli, path.resolve().parent
-    sounds = named_files(folder, stimuli.sounds, f"{path}: stimuli.sounds")
-    durations = {name: duration(file) for name, file in sounds.items()}
-    texts = read_texts(folder, stimuli)
-    found: list[Finding] = []
-    for tier in TIERS:
-        transcripts = read_transcripts(folder, stimuli, tier)
-        if transcripts:
-            found += validate(transcripts, durations, texts if tier == "words" else None)
-    return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from heschl.checks import InputError
 from heschl.features.store import Rows
 from heschl.files import digest
 from heschl.study.section import Section
@@ -52,6 +54,60 @@ class StudyFiles(Protocol):
     def lengths(self) -> Mapping[str, float]: ...  # noqa: D102
 
 
+_EVERY, _RANGE = re.compile(r"every ([1-9]\d*)"), re.compile(r"(\d+) to (\d+)")
+
+
+def _known_choice(choice: str | list[int | str]) -> str | list[int | str]:
+    if isinstance(choice, list) or choice in ("all", "last") or _EVERY.fullmatch(choice) or _RANGE.fullmatch(choice):
+        return choice
+    raise ValueError(f'"all", "last", "every 4", "6 to 12", or a list of layers, not {choice!r}')
+
+
+LayerChoice = Annotated[
+    str | Annotated[list[int | str], Field(min_length=1)], AfterValidator(_known_choice)
+]  # fmt: skip
+"""Which layers are analysed: "all", "last", "every N" (from the first, and the last), "A to B", or a list."""
+
+
+def chosen_layers(choice: str | list[int | str], names: Sequence[str], where: str) -> tuple[int, ...]:
+    """Return the places of the layers that are meant, in the order of the model.
+
+    Parameters
+    ----------
+    choice : LayerChoice
+    names : sequence of str
+        All layers that there are.
+    where : str
+        The key, for the message.
+
+    Raises
+    ------
+    InputError
+        For a layer that is not there.
+
+    Examples
+    --------
+    >>> names = [str(i) for i in range(13)]
+    >>> chosen_layers("every 5", names, "layers"), chosen_layers([12, 0], names, "layers")
+    ((0, 5, 10, 12), (0, 12))
+    """
+    n = len(names)
+    if isinstance(choice, list):
+        wanted = [str(layer) for layer in choice]
+    elif found := _RANGE.fullmatch(choice):
+        wanted = [str(layer) for layer in range(int(found[1]), int(found[2]) + 1)]
+    elif found := _EVERY.fullmatch(choice):
+        return tuple(sorted({*range(0, n, int(found[1])), n - 1}))
+    else:
+        return (n - 1,) if choice == "last" else tuple(range(n))
+    unknown = [layer for layer in wanted if layer not in names]
+    if unknown or not wanted:
+        raise InputError(
+            where, f"the layers {', '.join(unknown) or 'none'}", f"layers of this model: {names[0]} to {names[-1]}"
+        )
+    return tuple(i for i, name in enumerate(names) if name in wanted)
+
+
 class Placement(NamedTuple):
     """Where rows of words (or phones) stand in time, and what is between words."""
 
@@ -77,7 +133,22 @@ class FeatureSpace(Section):
     aside : frozenset of str
         Settings without a say in the features as they are stored: names of files, whose content is hashed instead; the
         device; what is done with the features afterwards.
+    choices : frozenset of str
+        Settings of every kind, of what [encoding] and [joint] do with stored features; see below.
+    layers : LayerChoice
+        Those that are analysed. All are extracted: a choice that grows extracts nothing anew.
+    pca : float, optional
+        Principal components that a layer is reduced to, learned on the rows of each training set: their number, or up
+        to 1 the share of variance that they keep.
+    standardize : bool, optional
+        Whether its features are z-scored on the training rows; by default as [encoding] says.
     """
+
+    choices: ClassVar[frozenset[str]] = frozenset({"layers", "pca", "standardize"})
+
+    layers: LayerChoice = "all"
+    pca: Annotated[float, Field(gt=0)] | None = None
+    standardize: bool | None = None
 
     noun: ClassVar[str]
     template: ClassVar[str]
@@ -143,7 +214,13 @@ class FeatureSpace(Section):
 
     def decisive(self) -> dict[str, Any]:
         """Return the settings that decide what is stored."""
-        return self.model_dump(exclude=set(self.aside))
+        return self.model_dump(exclude=set(self.aside | self.choices))
+
+    @model_validator(mode="after")
+    def _countable(self) -> FeatureSpace:
+        if self.pca is not None and self.pca > 1 and self.pca != int(self.pca):
+            raise ValueError(f"pca: a share of variance up to 1, or a whole number of components, not {self.pca:g}")
+        return self
 
 
 class Spoken(FeatureSpace):

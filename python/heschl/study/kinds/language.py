@@ -31,7 +31,7 @@ class LanguageModelSpace(Spoken):
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of `LanguageModel`."""
-        return self.model_dump(exclude={"kind", "model", "at", "silence", "punctuation"})
+        return self.model_dump(exclude={"kind", "model", "at", "silence", "punctuation", *self.choices})
 
     def sources(self, files: StudyFiles) -> Sequence[object]:
         """Return a hash of the model."""

@@ -64,7 +64,7 @@ n_mels = 80
         """Return the mel spectrum, or its rises."""
         from heschl.features.acoustic import mel_grid, mel_spectrogram, onset_spectrogram
 
-        parameters = self.model_dump(exclude={"kind", "onsets"})
+        parameters = self.model_dump(exclude={"kind", "onsets", *self.choices})
         grid = mel_grid(MEL_SFREQ, self.window, self.hop)
 
         def compute(sound: Floats) -> Floats:
@@ -98,7 +98,7 @@ class EnvelopeSpace(SoundSpace):
         """Return the envelope."""
         from heschl.features.acoustic import envelope
 
-        parameters = self.model_dump(exclude={"kind"})
+        parameters = self.model_dump(exclude={"kind", *self.choices})
         return OpenSound(
             lambda sound: envelope(sound, MEL_SFREQ, **parameters)[0], 1, FrameGrid.from_rate(self.rate), parameters
         )

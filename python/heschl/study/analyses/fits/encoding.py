@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 
 from heschl.linear import Repeated, nested_cv
 from heschl.linear.crossval.scores import pooled_of_folds
+from heschl.study.analyses.fits.reduced import nested_cv_reduced, standardized
 from heschl.study.config.encoding import Encoding
 from heschl.study.extraction.features import Features
 from heschl.study.inputs.groups import FitGroup
+from heschl.study.kinds.base import FeatureSpace
 from heschl.study.work.cache import Progress, save_arrays
 
 Floats = NDArray[np.float64]
@@ -142,7 +145,8 @@ def write_layer_fit(
         The file.
     progress : callable
     """
-    fit_layer(features.layer(layer, group.segments), group, settings, rate, progress).save(path)
+    X = features.layer(layer, group.segments)
+    fit_layer(X, group, settings, rate, progress, space=features.space).save(path)
 
 
 def fit_layer(
@@ -151,22 +155,26 @@ def fit_layer(
     settings: Encoding,
     rate: float,
     progress: Progress | None = None,
+    *,
+    space: FeatureSpace | None = None,
 ) -> LayerFit:
     """Fit one layer, X (n_frames, width), to all targets of a group by nested cross-validation.
 
-    With one λ for all electrodes the shuffled responses are fitted apart, so that they have no say in it.
+    With one λ for all electrodes the shuffled responses are fitted apart, so that they have no say in it. `space` says
+    whether the layer is z-scored and reduced to principal components.
     """
+    score = nested_cv if space is None or space.pca is None else partial(nested_cv_reduced, keep=space.pca)
     apart = not settings.alpha_per_target and group.y_shuffled.shape[1] > 0
     blocks = [group.y, group.y_shuffled] if apart else [group.targets]
     scores = [
-        nested_cv(
+        score(
             X,
             y,
             segments=group.lengths,
             folds=group.folds,
             lags=settings.lags(rate),
             alphas=settings.alpha_grid(),
-            standardize=settings.standardize,
+            standardize=standardized(space, settings.standardize),
             alpha_per_target=settings.alpha_per_target,
             scoring=settings.scoring,
             device=settings.device,

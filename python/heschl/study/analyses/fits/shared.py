@@ -198,11 +198,15 @@ class Split:
         train, words = self.train(k), self._words()
         shared = self.parts(k).features("b", self.pair(k)[1], "top", k=self.settings.n_components)
         if what == "context":
-            base = self.load(self.settings.language, 0)
+            base = self._input_layer()
             X = residual(self.pair(k)[1], base, train & self.spoken, reg=self.settings.context_reg)
         else:
             X = self.load(getattr(self.settings, what), 0)
         return probe(shared, X, train, spoken=self.spoken, words=words, n_components=self.settings.n_components)
+
+    def _input_layer(self) -> NDArray[Any]:
+        """Return the input layer of the language model, whether it is analysed or not."""
+        return expanded(self.spaces[self.settings.language].stored_layer(0, self.group.segments))
 
     def _words(self) -> NDArray[np.int64] | None:
         return self.words if self.settings.level == "words" else None

@@ -1,0 +1,188 @@
+"""The check of a whole study: each part by itself, so that one mistake hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from heschl.checks import InputError
+from heschl.ecog import Responses
+from heschl.study.check.features import array_problems, lag_problems, rate_of, shared_problems
+from heschl.study.check.models import model_facts, model_problems
+from heschl.study.check.problems import Problem, in_order, listed
+from heschl.study.check.responses import read_all, response_problems
+from heschl.study.check.settings import settings_problems
+from heschl.study.check.transcripts import transcript_problems
+from heschl.study.config.study import Study, study_or_errors
+from heschl.study.inputs.choose import chosen_stimuli
+from heschl.study.inputs.load import FEW, load_inputs
+from heschl.study.inputs.transcripts import named_files
+from heschl.study.kinds.base import Tier
+from heschl.study.kinds.given import ArraySpace
+from heschl.timing.audio import duration
+from heschl.timing.words import Transcript
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What ``heschl check`` found.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        Errors first, then warnings and notes.
+    stimuli, words, subjects, electrodes : int
+        What could be read.
+    """
+
+    problems: tuple[Problem, ...]
+    stimuli: int
+    words: int
+    subjects: int
+    electrodes: int
+
+    def count(self, severity: str) -> int:
+        """Return how many problems are of a severity."""
+        return sum(problem.severity == severity for problem in self.problems)
+
+    @property
+    def verdict(self) -> str:
+        """A line for the end of the list."""
+        counts = [(self.count(kind), kind) for kind in ("error", "warning", "note")]
+        said = ", ".join(f"{n} {kind}{'s' * (n > 1)}" for n, kind in counts if n)
+        read = (
+            f"{self.stimuli} stimuli, {self.words} words, {self.subjects} subjects, {self.electrodes} electrodes read"
+        )
+        if not self.count("error"):
+            return f"{read}: nothing stands in the way of a run" + (f" ({said})" if said else "")
+        return f"{read}; {said}"
+
+
+def check_study(path: str | Path) -> Checked:
+    """Check all that a study.toml names, without any work, without loading a model, without asking the Hub.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study.toml.
+
+    Returns
+    -------
+    Checked
+        Everything that is wrong, each with the key or file to change.
+    """
+    path = Path(path)
+    study, errors = study_or_errors(path)
+    if study is None:
+        return Checked(tuple(Problem.of(error) for error in errors), 0, 0, 0, 0)
+    folder = path.resolve().parent
+    problems = settings_problems(study, folder, path)
+    durations = _durations(study, folder, problems)
+    subjects = read_all(study, folder, set(durations), problems)
+    heard = {name for subject in subjects.values() for name in subject.stimuli if name in durations}
+    rate = rate_of(study, folder)
+    problems += response_problems(study, subjects, durations, rate)
+    found, read = transcript_problems(study, folder, durations, heard)
+    problems += found
+    words = read.get("words")
+    problems += model_problems(study, folder, max((len(each.words) for each in (words or {}).values()), default=0))
+    if len(subjects) == len(study.responses.subjects) and durations:
+        lengths = _lengths(study, subjects, durations)
+        counts = {name: len(words[name].words) if name in words else 0 for name in lengths} if words else None
+        problems += array_problems(study, folder, lengths, counts)
+        longest = max(
+            (subject.covered(i) for subject in subjects.values() for i in range(len(subject.trials))), default=0
+        )
+        problems += lag_problems(study, rate, longest)
+    problems += shared_problems(study, folder, subjects, read, rate, _widths(study, folder))
+    if not any(problem.severity == "error" for problem in problems):
+        problems += _as_a_run_reads_it(path)
+    return Checked(
+        tuple(in_order(problems)), len(durations), _n_words(read), len(subjects),
+        sum(len(subject.electrodes) for subject in subjects.values()),
+    )  # fmt: skip
+
+
+def _durations(study: Study, folder: Path, problems: list[Problem]) -> dict[str, float]:
+    """Return the length of each sound that can be read."""
+    try:
+        every = named_files(folder, study.stimuli.sounds, "stimuli.sounds")
+    except InputError as error:
+        others = sorted({file.suffix for file in folder.rglob("*") if file.suffix.lower() in (".wav", ".flac", ".mp3")})
+        advice = f"There are {listed(f'*{suffix}' for suffix in others)} files below." if others else error.advice
+        problems.append(Problem("error", error.argument, error.found, error.expected, advice))
+        return {}
+    try:
+        files = {name: every[name] for name in chosen_stimuli(every, study.stimuli)}
+    except InputError as error:
+        problems.append(Problem.of(error))
+        files = every
+    found, broken = {}, {}
+    for name, file in files.items():
+        try:
+            found[name] = duration(file)
+            if found[name] <= 0:
+                raise InputError(str(file), "no samples", "a sound")
+        except InputError as error:
+            broken[name] = error.found
+            found.pop(name, None)
+    if broken:
+        few = len(broken) <= FEW * len(files)
+        each = listed(f"{name} ({why})" for name, why in broken.items())
+        problems.append(
+            Problem(
+                "warning" if few else "error", "stimuli.sounds", f"{len(broken)} sounds that cannot be read: {each}",
+                "sounds", "They are left out with their trials." if few else "Mend them, or leave out their trials.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _lengths(study: Study, subjects: Mapping[str, Responses], durations: Mapping[str, float]) -> dict[str, float]:
+    """Return how much of each stimulus a run extracts, as `Inputs.lengths` does."""
+    heard = sorted({name for subject in subjects.values() for name in subject.stimuli if name in durations})
+    lengths = {name: durations[name] for name in heard}
+    if study.responses.tail == "silence":
+        for subject in subjects.values():
+            for i, name in enumerate(subject.stimuli):
+                if name in lengths:
+                    lengths[name] = max(lengths[name], subject.covered(i))
+    return lengths
+
+
+def _widths(study: Study, folder: Path) -> dict[str, int]:
+    """Return the features of a layer of each space that says so without being loaded."""
+    found = {}
+    for name, space in study.features.items():
+        facts = model_facts(space, folder)
+        if facts is not None and facts.width is not None:
+            found[name] = facts.width
+        elif isinstance(space, ArraySpace):
+            first = next(iter(sorted((folder / Path(space.folder).expanduser()).rglob("*.npy"))), None)
+            if first is not None:
+                found[name] = _columns(first)
+    return {name: width for name, width in found.items() if width}
+
+
+def _columns(file: Path) -> int:
+    from heschl.files import read_npy
+
+    try:
+        values = read_npy(file, mapped=True)
+    except InputError:
+        return 0
+    return int(values.shape[-1]) if values.ndim in (2, 3) else 0
+
+
+def _as_a_run_reads_it(path: Path) -> list[Problem]:
+    """Read the study as a run does, for whatever else stands in its way."""
+    try:
+        load_inputs(path)
+    except InputError as error:
+        return [Problem.of(error)]
+    return []
+
+
+def _n_words(read: Mapping[Tier, Mapping[str, Transcript]]) -> int:
+    return sum(len(transcript.words) for transcript in read.get("words", {}).values())

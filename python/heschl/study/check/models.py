@@ -1,0 +1,222 @@
+"""Models by their configurations alone: what they are, how wide, how far they read, at which rate they hear."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heschl.names import name_hint
+from heschl.study.check.gguf import read_head
+from heschl.study.check.problems import Problem
+from heschl.study.config.study import Study
+from heschl.study.kinds.base import MEL_SFREQ, FeatureSpace
+from heschl.study.kinds.language import LanguageModelSpace, LanguageSpace
+from heschl.study.kinds.speech import SpeechSpace
+
+MASKED = ("bert", "roberta", "albert", "distilbert", "electra", "camembert", "xlm-roberta", "deberta", "deberta-v2",
+          "mpnet", "modernbert")  # fmt: skip
+WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+WHISPER_HZ = 50.0
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the configuration of a model says.
+
+    Attributes
+    ----------
+    type : str
+        Its architecture.
+    hears : bool
+        Whether it takes sound.
+    width, layers, longest : int or None
+        Features of a layer, layers with the input's, tokens that it reads at most; where it says.
+    rate : float or None
+        Frames per second, Hz, of a model that hears.
+    """
+
+    type: str
+    hears: bool
+    width: int | None
+    layers: int | None
+    longest: int | None
+    rate: float | None
+
+
+def model_facts(space: FeatureSpace, folder: Path) -> ModelFacts | None:
+    """Return what is known of a space's model without loading it or asking the Hub."""
+    model = getattr(space, "model", None)
+    if not isinstance(model, str):
+        return None
+    source = folder / Path(model).expanduser()
+    if source.is_dir():
+        config = source / "config.json"
+        if config.is_file():
+            return _facts(_json(config))
+        heads = sorted(source.glob("*.gguf"))
+        return _gguf_facts(read_head(heads[0])) if heads else None
+    cached = _cached(model)
+    return _facts(_json(cached)) if cached is not None else None
+
+
+def model_problems(study: Study, folder: Path, longest_text: int) -> list[Problem]:
+    """Check every model that a study names.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Where the study.toml lies.
+    longest_text : int
+        Words of the stimulus that has most.
+    """
+    found: list[Problem] = []
+    for name, space in study.features.items():
+        model = getattr(space, "model", None)
+        if not isinstance(model, str):
+            continue
+        key = f"features.{name}"
+        problem = _folder(f"{key}.model", folder, model)
+        if problem is not None:
+            found.append(problem)
+        facts = model_facts(space, folder)
+        if facts is not None and (problem is None or problem.severity != "error"):
+            found += _fits(key, space, facts, longest_text)
+    return found
+
+
+def _folder(key: str, folder: Path, model: str) -> Problem | None:
+    """Say what is wrong with a model's folder, or with a name that is neither one nor on this machine."""
+    source = folder / Path(model).expanduser()
+    if source.is_dir():
+        return _content(key, source)
+    siblings = [other.name for other in source.parent.glob("*") if other.is_dir()] if source.parent.is_dir() else []
+    hint = name_hint(source.name, siblings) if siblings else ""
+    as_path = model.startswith((".", "/", "~")) or model.count("/") > 1 or source.is_file()
+    if as_path or ("/" in model and source.parent.is_dir()):
+        what = f"a file, {source}" if source.is_file() else f"no folder {source}"
+        expected = (
+            "the folder that the file lies in" if source.is_file() else "a model's folder, or its name on the Hub"
+        )
+        return Problem("error", key, what, expected, hint)
+    if _cached(model) is not None:
+        return None
+    offline = os.environ.get("HF_HUB_OFFLINE", "") in ("1", "ON", "YES", "TRUE")
+    text = f"{model!r}, which is no folder in {folder} and not among the models downloaded to this machine"
+    if offline or hint:
+        return Problem(
+            "error" if offline else "warning", key, text, "a model's folder, or its name on the Hub",
+            hint or "The Hub is not asked while HF_HUB_OFFLINE is set.",
+        )  # fmt: skip
+    return Problem("note", key, text, "", "A run asks the Hub for it.")
+
+
+def _content(key: str, source: Path) -> Problem | None:
+    weights = [file for pattern in WEIGHTS for file in source.glob(pattern)]
+    has_config = (source / "config.json").is_file() or any(file.suffix == ".gguf" for file in weights)
+    if has_config and weights:
+        if (source / "config.json").is_file() and _json(source / "config.json") is None:
+            return Problem(
+                "error", key, f"a config.json that is no JSON object, in {source}", "a model's configuration"
+            )
+        return None
+    below = sorted(file.parent for file in source.glob("*/**/config.json"))
+    remedy = f"There is one in {below[0]}." if below else "`model.save_pretrained(folder)` of transformers writes both."
+    lacking = "weights" if has_config else "a config.json"
+    return Problem("error", key, f"a folder without {lacking}, {source}", "weights beside config.json, or a GGUF file",
+                   remedy)  # fmt: skip
+
+
+def _fits(key: str, space: FeatureSpace, facts: ModelFacts, longest_text: int) -> list[Problem]:
+    found = []
+    if isinstance(space, SpeechSpace) and not facts.hears:
+        found.append(
+            Problem(
+                "error", f"{key}.kind", f"kind = \"speech\" of a model of text ({facts.type})", "a model that hears",
+                'Write kind = "language".',
+            )
+        )  # fmt: skip
+    if isinstance(space, LanguageModelSpace) and facts.hears:
+        found.append(
+            Problem(
+                "error", f"{key}.kind", f"kind = \"{getattr(space, 'kind', '')}\" of a model of speech ({facts.type})",
+                "a model of text", 'Write kind = "speech".',
+            )
+        )  # fmt: skip
+    if not isinstance(space, LanguageModelSpace) or facts.hears:
+        return found
+    if facts.type in MASKED and not (isinstance(space, LanguageSpace) and space.bidirectional):
+        remedy = "Write bidirectional = true: a word then knows those that follow."
+        if not isinstance(space, LanguageSpace):
+            remedy = "Surprisal needs a causal model, such as GPT-2."
+        found.append(Problem("error", f"{key}.model", f"a masked model ({facts.type})", "a causal model", remedy))
+    if facts.longest is not None and space.window is not None and space.window > facts.longest:
+        found.append(
+            Problem(
+                "error", f"{key}.window", f"{space.window} tokens", f"at most {facts.longest}, what the model reads",
+                f"Write window = {facts.longest}, or leave it out.",
+            )
+        )  # fmt: skip
+    if facts.longest is not None and space.context == "sentence" and longest_text > facts.longest:
+        found.append(
+            Problem(
+                "error", f"{key}.context", f"a stimulus of {longest_text} words", f"at most {facts.longest} tokens",
+                'Write context = "story": the model then reads on in windows.',
+            )
+        )  # fmt: skip
+    return found
+
+
+def _facts(config: dict[str, Any] | None) -> ModelFacts | None:
+    if config is None:
+        return None
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
+    said = {**config, **text}
+
+    def number(*names: str) -> int | None:
+        return next((int(said[name]) for name in names if isinstance(said.get(name), int)), None)
+
+    kind = str(config.get("model_type", "of an unknown type"))
+    hears = "conv_stride" in config or "num_mel_bins" in config
+    layers = number("encoder_layers", "num_hidden_layers", "n_layer", "n_layers")
+    rate = None
+    if hears:
+        stride = config.get("conv_stride")
+        rate = MEL_SFREQ / math.prod(stride) if isinstance(stride, list) and stride else WHISPER_HZ
+    longest = number("max_position_embeddings", "n_positions", "n_ctx")
+    width = number("d_model", "hidden_size", "n_embd", "dim")
+    return ModelFacts(kind, hears, width, None if layers is None else layers + 1, longest, rate)
+
+
+def _gguf_facts(head: dict[str, Any]) -> ModelFacts | None:
+    kind = head.get("general.architecture")
+    if not isinstance(kind, str):
+        return None
+    blocks = head.get(f"{kind}.block_count")
+    return ModelFacts(
+        kind, False, head.get(f"{kind}.embedding_length"), None if blocks is None else blocks + 1,
+        head.get(f"{kind}.context_length"), None,
+    )  # fmt: skip
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _cached(model: str) -> Path | None:
+    """Return the configuration of a model of the Hub that was downloaded before."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(model, "config.json")
+    except (ImportError, ValueError, OSError):  # a name that cannot be one on the Hub is a ValueError
+        return None
+    return Path(found) if isinstance(found, str) else None

@@ -1,0 +1,265 @@
+"""Responses against their sounds: names, lengths, rates, places, electrodes that say nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from heschl.checks import InputError
+from heschl.ecog import Responses, read_responses
+from heschl.names import name_hint
+from heschl.study.check.problems import Problem, listed
+from heschl.study.config.study import Study
+from heschl.study.inputs.choose import with_electrodes, with_stimuli
+
+FAR_OFF = 1.6
+"""Times that responses and sounds may differ in length before a rate is doubted."""
+SHORT, MUCH_TOO_SHORT = 0.8, 0.3
+"""Share of a sound that its response covers."""
+LARGEST_M = 0.25
+"""No electrode lies further from the centre of a head, in m."""
+ENOUGH_TRIALS = 4
+SUFFIXES = (".npz", ".zarr", ".nc")
+
+
+def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Problem]) -> dict[str, Responses]:
+    """Read the responses of all subjects to what is analysed; what is wrong with a file becomes a problem."""
+    found: dict[str, Responses] = {}
+    files: dict[Path, str] = {}
+    for name, file in study.responses.subjects.items():
+        path = folder / file
+        key = f"responses.subjects.{name}"
+        if not path.exists():
+            others = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
+            hint = name_hint(path.name, others) if others else ""
+            problems.append(
+                Problem("error", key, f"no file {path}", "a .npz archive, or a .zarr or .nc dataset", hint)
+            )  # fmt: skip
+            continue
+        same = files.setdefault(path.resolve(), name)
+        if same != name:
+            problems.append(
+                Problem(
+                    "error", key, f"the file of subject {same}, {file}", "a file of its own for each subject",
+                    "Electrodes that count twice make every test too sure.",
+                )
+            )  # fmt: skip
+            continue
+        try:
+            subject = read_responses(path, name, missing=study.responses.missing)
+            if study.stimuli.only or study.stimuli.exclude:
+                subject = with_stimuli(subject, set(subject.stimuli) - sounds)
+            found[name] = with_electrodes(subject, study.responses.electrodes)
+        except InputError as error:
+            advice = error.advice
+            if "NaN" in error.found:
+                advice = 'responses.missing = "mask" takes NaN as missing.'
+            problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
+    return found
+
+
+def response_problems(
+    study: Study, subjects: Mapping[str, Responses], durations: Mapping[str, float], rate: float | None
+) -> list[Problem]:
+    """Check the responses of all subjects.
+
+    Parameters
+    ----------
+    study : Study
+    subjects : mapping of name to Responses
+        Those that could be read.
+    durations : mapping of stimulus to float
+        Of the sounds, in s.
+    rate : float or None
+        Of the study's frames, Hz, where it is known.
+    """
+    found: list[Problem] = []
+    for name, subject in subjects.items():
+        key = f"responses.subjects.{name}"
+        if durations:
+            found += _names(key, subject, durations, study)
+            found += _lengths(key, subject, durations)
+        found += [*_places(key, subject), *_silent(key, subject)]
+        if rate is not None and subject.sfreq < 0.75 * rate:
+            found.append(
+                Problem(
+                    "warning", f"{key}: sfreq", f"{subject.sfreq:g} Hz, below the {rate:g} Hz of the grid",
+                    "responses at the rate of the grid or above",
+                    f"They are interpolated: grid.rate = {subject.sfreq:g} adds no rows that say nothing new.",
+                )
+            )  # fmt: skip
+    electrodes = [electrode for subject in subjects.values() for electrode in subject.electrodes]
+    for group, pattern in study.responses.groups.items():
+        if electrodes and not any(fnmatch.fnmatchcase(electrode, pattern) for electrode in electrodes):
+            found.append(
+                Problem(
+                    "error", f"responses.groups.{group}", f"{pattern!r}, which no electrode's name matches",
+                    f"a pattern of names such as {listed(electrodes)}", name_hint(pattern.strip("*"), electrodes),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _names(key: str, subject: Responses, durations: Mapping[str, float], study: Study) -> list[Problem]:
+    unknown = list(dict.fromkeys(name for name in subject.stimuli if name not in durations))
+    heard = set(subject.stimuli) - set(unknown)
+    found = []
+    if unknown:
+        tails = {name.rpartition("/")[2]: name for name in durations}
+        tail = tails.get(unknown[0].rpartition("/")[2])
+        hint = f"The sound is named {tail!r}." if tail else name_hint(unknown[0], durations)
+        found.append(
+            Problem(
+                "error", f"{key}: stimuli", f"{len(unknown)} names without a sound: {listed(map(repr, unknown))}",
+                f"names of files of stimuli.sounds = {study.stimuli.sounds!r}, such as {listed(map(repr, durations))}",
+                hint,
+            )
+        )  # fmt: skip
+    if len(heard) < study.encoding.folds and not unknown:
+        found.append(
+            Problem(
+                "error", f"{key}: stimuli", f"{len(heard)} different stimuli",
+                f"at least as many as encoding.folds = {study.encoding.folds}",
+                "Folds are made of whole stimuli: fewer folds, or a long sound cut into several.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _lengths(key: str, subject: Responses, durations: Mapping[str, float]) -> list[Problem]:
+    """Hold the lengths of trials against those of their sounds."""
+    pairs = np.array(
+        [(subject.covered(i), durations[name]) for i, name in enumerate(subject.stimuli) if name in durations]
+    ).reshape(-1, 2)
+    if not len(pairs):
+        return []
+    covered, sound = pairs.T
+    ratio = float(np.median(covered / np.maximum(sound, 1e-9)))
+    says = f"responses that last {ratio:.3g} times their sounds (median of {len(pairs)} trials, {subject.sfreq:g} Hz)"
+    if len(pairs) >= ENOUGH_TRIALS and np.std(covered) > 0.02 * covered.mean() and np.std(sound) > 0.02 * sound.mean():
+        r = float(np.corrcoef(covered, sound)[0, 1])
+        slope = float(np.cov(covered, sound)[0, 1] / np.var(sound, ddof=1))
+        if r > 0.9 and not 1 / FAR_OFF < slope < FAR_OFF:
+            return [
+                Problem(
+                    "error", f"{key}: sfreq", says, "as long as their sounds",
+                    f"Trials grow with their sounds at {subject.sfreq * slope:.4g} samples per s: sfreq = "
+                    f"{_round(subject.sfreq * slope):g}?",
+                )
+            ]  # fmt: skip
+        if len(pairs) >= 2 * ENOUGH_TRIALS and r < 0.2 and not _all_alike(covered):
+            return [
+                Problem(
+                    "warning", f"{key}: stimuli", f"lengths of trials that have nothing to do with their sounds' "
+                    f"(r = {r:.2f})", "trials in the order of `stimuli`",
+                    "Is `stimuli` in another order than `responses`?",
+                )
+            ]  # fmt: skip
+    if ratio < MUCH_TOO_SHORT:
+        return [
+            Problem(
+                "error", f"{key}: responses", says, "about as long as their sounds",
+                f"Is sfreq {_round(subject.sfreq * ratio):g} Hz? Or are the sounds longer than what was played?",
+            )
+        ]  # fmt: skip
+    if ratio < SHORT:
+        return [
+            Problem(
+                "warning", f"{key}: responses", says, "as long as their sounds",
+                "What follows is cut from the sound: give the response to all of it.",
+            )
+        ]  # fmt: skip
+    if ratio > 1 / MUCH_TOO_SHORT:
+        return [
+            Problem(
+                "error", f"{key}: sfreq", says, "about as long as their sounds",
+                f"Is sfreq {_round(subject.sfreq * ratio):g} Hz?",
+            )
+        ]  # fmt: skip
+    return _padded(key, subject, durations)
+
+
+def _padded(key: str, subject: Responses, durations: Mapping[str, float]) -> list[Problem]:
+    """Look for trials that were filled up to the longest one."""
+    if not _all_alike(np.array([len(trial) for trial in subject.trials])) or len(subject.trials) < 2:
+        return []
+    filled = 0
+    for trial in subject.trials:
+        still = (trial == trial[-1]) | ~np.isfinite(trial)
+        changing = np.flatnonzero(~still.all(axis=1))
+        filled += bool(len(changing)) and len(trial) - changing[-1] > 2 + 0.05 * len(trial)
+    if filled < 0.3 * len(subject.trials):
+        return []
+    return [
+        Problem(
+            "error", f"{key}: lengths", f"{filled} of {len(subject.trials)} trials that are constant to their end",
+            "`lengths`, the samples of each trial", "Without them the filling up is taken for a response.",
+        )
+    ]  # fmt: skip
+
+
+def _places(key: str, subject: Responses) -> list[Problem]:
+    axes = [np.asarray(subject.anatomy[axis], dtype=np.float64) for axis in "xyz" if axis in subject.anatomy]
+    if len(axes) < 3:
+        return []
+    positions = np.stack(axes, axis=1)
+    known = positions[np.isfinite(positions).all(axis=1)]
+    if not len(known):
+        return []
+    largest = float(np.abs(known).max())
+    if largest > LARGEST_M:
+        unit, by = ("mm", 1000) if largest > 25 else ("cm", 100)
+        return [
+            Problem(
+                "error", f"{key}: positions", f"values up to {largest:g}", "m, so at most 0.1 or so",
+                f"They look like {unit}: divide them by {by}.",
+            )
+        ]  # fmt: skip
+    if not known.any():
+        return [
+            Problem(
+                "warning", f"{key}: positions", "0 for every electrode", "x, y, z in m",
+                "Leave positions out, or give NaN, where they are not known.",
+            )
+        ]  # fmt: skip
+    if not (np.abs(known[:, 0]) > 0.02).mean() > 0.1:
+        return [
+            Problem(
+                "warning", f"{key}: positions", "electrodes that all lie within 2 cm of the midline",
+                "x to the right, y to the front, z up, in MNI space", "Are the axes in another order?",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def _silent(key: str, subject: Responses) -> list[Problem]:
+    """Look for electrodes that never change."""
+    varies = np.zeros(len(subject.electrodes), dtype=bool)
+    for trial in subject.trials:
+        with np.errstate(invalid="ignore"):
+            varies |= np.nanmax(trial, axis=0, initial=-np.inf) > np.nanmin(trial, axis=0, initial=np.inf)
+    still = [name for name, moves in zip(subject.electrodes, varies, strict=True) if not moves]
+    if not still:
+        return []
+    if len(still) == len(varies):
+        return [Problem("error", f"{key}: responses", "no electrode that ever changes", "responses", "")]
+    return [
+        Problem(
+            "warning", f"{key}: responses", f"{len(still)} electrodes that never change: {listed(still)}",
+            "responses that vary", "They get no score: leave them out of the file.",
+        )
+    ]  # fmt: skip
+
+
+def _all_alike(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) <= 1e-9 + 1e-6 * np.abs(values).max())
+
+
+def _round(rate: float) -> float:
+    """Return the usual rate that is within a tenth of one that was found, else this one in two digits."""
+    usual = (10, 12.5, 20, 25, 40, 50, 64, 100, 125, 128, 200, 250, 256, 400, 500, 512, 600, 1000, 1024, 2000, 2048)
+    near = min(usual, key=lambda one: abs(np.log(one / rate)))
+    return float(near) if abs(np.log(near / rate)) < 0.1 else float(f"{rate:.2g}")

@@ -1,0 +1,125 @@
+"""What can be known from the settings alone: units, orders of magnitude, places to write to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from heschl.study.check.problems import Problem
+from heschl.study.config.study import Study
+from heschl.study.kinds.sound import EnvelopeSpace, MelSpace
+from heschl.study.work.layout import Layout
+
+LONG_LAG_S = 5.0
+"""Auditory cortex answers within a second; a longer lag is more likely a number of ms."""
+LONG_WORD_LAG_S = 30.0
+FINE_GRID_HZ = 400.0
+LOWEST_FMAX_HZ = 100.0
+
+
+def settings_problems(study: Study, folder: Path, path: Path) -> list[Problem]:
+    """Look for settings in other units than theirs."""
+    found = [*_lags(study), *_features(study), *_places(study, folder, path)]
+    alphas = study.encoding.alpha_grid()
+    if alphas[0] > alphas[-1]:
+        found.append(
+            Problem(
+                "error", "encoding.alphas", f"low = {alphas[0]:g} above high = {alphas[-1]:g}", "low below high",
+                "Exchange the two.",
+            )
+        )  # fmt: skip
+    elif len(alphas) == 1:
+        found.append(
+            Problem(
+                "warning", "encoding.alphas", f"one λ, {alphas[0]:g}", "several for inner folds to choose from",
+                "alphas = { low = 1e1, high = 1e7, n = 13 } serves most features.",
+            )
+        )  # fmt: skip
+    if study.grid.rate is not None and study.grid.rate > FINE_GRID_HZ:
+        found.append(
+            Problem(
+                "warning", "grid.rate", f"{study.grid.rate:g} frames per second", "25 to 200 Hz",
+                "It is the rate of frames, not that of the sound; each frame is a row of the fit.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _lags(study: Study) -> list[Problem]:
+    found = []
+
+    def seconds(key: str, value: float, longest: float) -> None:
+        if abs(value) > longest:
+            found.append(
+                Problem(
+                    "error", key, f"{value:g} s", f"seconds, at most {longest:g} of them",
+                    f"If these are milliseconds, write {key.rpartition('.')[2]} = {value / 1e3:g}.",
+                )
+            )  # fmt: skip
+
+    seconds("encoding.tmin", study.encoding.tmin, LONG_LAG_S)
+    seconds("encoding.tmax", study.encoding.tmax, LONG_LAG_S)
+    if study.word_lags is not None:
+        for name in ("tmin", "tmax", "step", "window"):
+            seconds(f"word_lags.{name}", getattr(study.word_lags, name), LONG_WORD_LAG_S)
+    if study.encoding.tmax <= 0:
+        found.append(
+            Problem(
+                "warning", "encoding.tmax", f"lags of {study.encoding.tmin:g} to {study.encoding.tmax:g} s",
+                "positive lags, which are the past of the stimulus",
+                "A negative lag predicts responses from sound that follows them: exchange the signs?",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _features(study: Study) -> list[Problem]:
+    found = []
+    for name, space in study.features.items():
+        where = f"features.{name}"
+        if isinstance(space, MelSpace):
+            for key in ("window", "hop"):
+                value = getattr(space, key)
+                if value >= 1.0:
+                    found.append(
+                        Problem(
+                            "error", f"{where}.{key}", f"{value:g} s", "seconds, such as 0.025",
+                            f"If these are milliseconds, write {key} = {value / 1e3:g}.",
+                        )
+                    )  # fmt: skip
+            if space.fmax is not None and space.fmax < LOWEST_FMAX_HZ:
+                found.append(
+                    Problem(
+                        "error", f"{where}.fmax", f"{space.fmax:g} Hz", "Hz, such as 8000",
+                        f"If these are kHz, write fmax = {1e3 * space.fmax:g}.",
+                    )
+                )  # fmt: skip
+        if isinstance(space, EnvelopeSpace) and space.cutoff < 1.0:
+            found.append(
+                Problem(
+                    "warning", f"{where}.cutoff", f"{space.cutoff:g} Hz", "Hz, such as 25",
+                    "Slower than 1 Hz there is hardly any envelope within a sentence.",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _places(study: Study, folder: Path, path: Path) -> list[Problem]:
+    """Look whether results, and features, can be written where they are to be."""
+    where = {"the folder of results": Layout.of(path).out}
+    if study.store.folder is not None:
+        where["store.folder"] = folder / Path(study.store.folder).expanduser()
+    found = []
+    for key, wanted in where.items():
+        exists = wanted
+        while not exists.exists():
+            exists = exists.parent
+        if not exists.is_dir() or not os.access(exists, os.W_OK):
+            found.append(
+                Problem(
+                    "error" if key == "store.folder" else "warning", key, f"{exists}, which may not be written to",
+                    "a folder to write to",
+                    "Choose another store.folder." if key == "store.folder" else "Run with --out FOLDER.",
+                )
+            )  # fmt: skip
+    return found

@@ -1,0 +1,297 @@
+"""Forty mistakes that people make in their files and in study.toml: each is one line that names the cure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from heschl.study.check import check_study
+
+STUDY = """
+name = "Tiny"
+[stimuli]
+sounds = "stimuli/*.wav"
+words = "words.csv"
+[responses]
+tail = "crop"
+[responses.subjects]
+S1 = "S1.npz"
+S2 = "S2.npz"
+[responses.groups]
+stg = "STG*"
+[grid]
+model = "hubert"
+[features.mel]
+kind = "mel"
+[features.hubert]
+kind = "speech"
+model = "models/hubert"
+[features.gpt]
+kind = "language"
+model = "models/gpt"
+[features.own]
+kind = "frame_arrays"
+folder = "own"
+rate = 50.0
+[features.glove]
+kind = "words"
+file = "glove.txt"
+[encoding]
+tmax = 0.2
+alphas = { low = 1e1, high = 1e5, n = 3 }
+folds = 3
+[shared]
+speech = "hubert"
+language = "gpt"
+n_components = 4
+"""
+HUBERT = {"model_type": "hubert", "hidden_size": 8, "num_hidden_layers": 2, "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+          "conv_kernel": [10, 3, 3, 3, 3, 2, 2], "vocab_size": 32}  # fmt: skip
+GPT = {"model_type": "gpt2", "n_embd": 8, "n_layer": 2, "n_positions": 32, "vocab_size": 9}
+RATE = 100.0
+
+
+@pytest.fixture(scope="module")
+def sound_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study without a mistake."""
+    folder = tmp_path_factory.mktemp("study")
+    rng = np.random.default_rng(0)
+    (folder / "stimuli").mkdir()
+    (folder / "own").mkdir()
+    rows, seconds = ["stimulus,word,start,end"], np.linspace(0.9, 1.8, 10)
+    for i, length in enumerate(seconds):
+        soundfile.write(folder / f"stimuli/s{i}.wav", rng.normal(0, 0.1, round(length * 16000)), 16000)
+        rows += [
+            f"s{i},word{j},{0.05 + 0.2 * j + 0.002 * i:.3f},{0.2 + 0.2 * j:.2f}" for j in range(int(length / 0.2) - 1)
+        ]
+        np.save(folder / f"own/s{i}.npy", rng.normal(size=(2, int(length * 50 + 1e-6), 6)).astype(np.float32))
+    (folder / "words.csv").write_text("\n".join(rows) + "\n")
+    (folder / "glove.txt").write_text("word0 0.1 0.2\nword1 0.3 0.1\n")
+    for name, config in (("hubert", HUBERT), ("gpt", GPT)):
+        (folder / "models" / name).mkdir(parents=True)
+        (folder / "models" / name / "config.json").write_text(json.dumps(config))
+        (folder / "models" / name / "model.safetensors").write_bytes(b"")
+    for subject in ("S1", "S2"):
+        lengths = np.round(seconds * RATE).astype(int)
+        np.savez(
+            folder / f"{subject}.npz", responses=rng.normal(size=(lengths.sum(), 3)), lengths=lengths,
+            stimuli=[f"s{i}" for i in range(10)], electrodes=["STG1", "STG2", "HG1"], sfreq=RATE,
+            positions=np.array([[-0.06, -0.02, 0.01], [-0.06, -0.03, 0.01], [-0.05, -0.02, 0.0]]),
+        )  # fmt: skip
+    (folder / "study.toml").write_text(STUDY)
+    return folder
+
+
+def toml(old: str, new: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        assert old in STUDY
+        (folder / "study.toml").write_text(STUDY.replace(old, new, 1))
+
+    return change
+
+
+def responses(**changes: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with np.load(folder / "S1.npz") as arrays:
+            kept = dict(arrays)
+        for key, made in changes.items():
+            kept[key] = made(kept.get(key, kept))
+        np.savez(folder / "S1.npz", **{key: value for key, value in kept.items() if value is not None})
+
+    return change
+
+
+def words(change_row: Callable[[str, str, float, float], str]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        head, *rows = (folder / "words.csv").read_text().splitlines()
+        cells = [row.split(",") for row in rows]
+        lines = [change_row(name, word, float(start), float(end)) for name, word, start, end in cells]
+        (folder / "words.csv").write_text("\n".join([head, *lines]) + "\n")
+
+    return change
+
+
+def config(model: str, **changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "models" / model / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def each(*changes: Callable[[Path], Any]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        for one in changes:
+            one(folder)
+
+    return change
+
+
+def timit(folder: Path) -> None:
+    for i, path in enumerate((folder / "stimuli").glob("*.wav")):
+        path.with_suffix(".wrd").write_text(f"{800 + 32 * i} 4000 word0\n3900 8000 word1\n")
+    toml('words = "words.csv"', 'words = "stimuli/*.wrd"')(folder)
+
+
+def three_d(arrays: Any) -> Any:
+    """Trials filled up with zeros, and no lengths."""
+    lengths = arrays["lengths"]
+    out = np.zeros((len(lengths), lengths.max(), 3))
+    for row, trial in zip(out, np.split(arrays["responses"], np.cumsum(lengths)[:-1]), strict=True):
+        row[: len(trial)] = trial
+    return out
+
+
+def padded(folder: Path) -> None:
+    with np.load(folder / "S1.npz") as arrays:
+        kept = dict(arrays)
+    kept["responses"] = three_d(kept)
+    del kept["lengths"]
+    np.savez(folder / "S1.npz", **kept)
+
+
+def resampled(factor: float) -> Callable[[Path], None]:
+    """Responses at another rate, and the sfreq of before."""
+
+    def change(folder: Path) -> None:
+        with np.load(folder / "S1.npz") as arrays:
+            kept = dict(arrays)
+        lengths = np.round(kept["lengths"] * factor).astype(int)
+        rng = np.random.default_rng(1)
+        np.savez(folder / "S1.npz", **{**kept, "lengths": lengths, "responses": rng.normal(size=(lengths.sum(), 3))})
+
+    return change
+
+
+def cut_short(folder: Path) -> None:
+    with np.load(folder / "S1.npz") as arrays:
+        kept = dict(arrays)
+    np.savez(folder / "S1.npz", **{**kept, "lengths": np.full(10, 20), "responses": kept["responses"][:200]})
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
+    # words
+    "words in ms": (
+        words(lambda n, w, a, b: f"{n},{w},{1e3 * a:.0f},{1e3 * b:.0f}"), "error", ("milliseconds", "1000")),
+    "words in samples": (
+        words(lambda n, w, a, b: f"{n},{w},{16000 * a:.0f},{16000 * b:.0f}"), "error", ("16 kHz", "16000")),
+    "words in samples of another rate": (
+        words(lambda n, w, a, b: f"{n},{w},{44100 * a:.0f},{44100 * b:.0f}"), "error", ("44.1 kHz",)),
+    "start and end exchanged": (words(lambda n, w, a, b: f"{n},{w},{b},{a}"), "error", ("exchanged", "rename")),
+    "durations for ends": (words(lambda n, w, a, b: f"{n},{w},{a},{b - a:.3f}"), "error", ("durations", "start +")),
+    "times of the recording": (
+        words(lambda n, w, a, b: f"{n},{w},{a + 3 * (1 + int(n[1:])):.2f},{b + 3 * (1 + int(n[1:])):.2f}"), "error",
+        ("start of the recording", "subtract")),
+    "names of words without their folder": (
+        words(lambda n, w, a, b: f"timit/{n},{w},{a},{b}"), "error", ("timit/s0", "meant for 's0'")),
+    "words that overlap": (
+        words(lambda n, w, a, b: f"{n},{w},{a},{b + 0.1:.2f}"), "error", ('overlaps = "cut"', "such places")),
+    "words past the end": (words(lambda n, w, a, b: f"{n},{w},{1.3 * a:.3f},{1.3 * b:.3f}"), "error",
+                           ("within the sound",)),
+    "no word at all": (
+        lambda folder: (folder / "words.csv").write_text("stimulus,word,start,end\nother,so,0.1,0.2\n"), "error",
+        ("'other'", "is a sound")),
+    "a column of another name": (
+        lambda folder: (folder / "words.csv").write_text("stimulus,word,onset,offset\ns0,so,0.1,0.2\n"), "error",
+        ("'start'",)),
+    # responses
+    "sfreq ten times too high": (resampled(0.1), "error", ("sfreq", "10")),
+    "sfreq ten times too low": (resampled(10.0), "error", ("sfreq", "1000")),
+    "responses far shorter than sounds": (cut_short, "error", ("last 0.1", "sfreq")),
+    "positions in mm": (responses(positions=lambda p: 1e3 * p), "error", ("mm", "divide")),
+    "a group that is empty": (toml('"STG*"', '"stg*"'), "error", ("responses.groups.stg", "STG1")),
+    "no electrode": (responses(electrodes=lambda e: e[:0], responses=lambda r: r[:, :0], positions=lambda p: p[:0]),
+                     "error", ("electrodes",)),
+    "an electrode that is dead": (
+        responses(responses=lambda r: r * [1.0, 0.0, 1.0]), "warning", ("STG2", "never change")),
+    "trials filled up": (padded, "error", ("lengths", "constant to their end")),
+    "stimuli without a sound": (responses(stimuli=lambda s: [f"S{n[1:]}" for n in s]), "error",
+                                ("10 names", "upper and lower case")),
+    "stimuli in another order": (
+        responses(stimuli=lambda s: s[[5, 2, 9, 0, 7, 1, 8, 4, 3, 6]]), "warning", ("another order",)),
+    "one file for two subjects": (toml('"S2.npz"', '"S1.npz"'), "error", ("subject S1", "a file of its own")),
+    "a file of another name": (toml('"S2.npz"', '"S_2.npz"'), "error", ("S_2.npz", "'S2.npz'")),
+    "NaN": (responses(responses=lambda r: np.where(np.arange(r.size).reshape(r.shape) == 7, np.nan, r)), "error",
+            ("NaN", 'missing = "mask"')),
+    "fewer stimuli than folds": (toml("folds = 3", "folds = 12"), "error", ("12", "different stimuli")),
+    # settings
+    "tmax in ms": (toml("tmax = 0.2", "tmax = 200"), "error", ("encoding.tmax", "tmax = 0.2")),
+    "lags of half a frame": (toml("tmax = 0.2", "tmax = 0.19"), "warning", ("9.5 frames", "write tmax")),
+    "lags longer than trials": (toml("tmax = 0.2", "tmax = 3.0"), "error", ("longest trial",)),
+    "a mel window in ms": (toml('kind = "mel"', 'kind = "mel"\nwindow = 25.0'), "error", ("window = 0.025",)),
+    "fmax in kHz": (toml('kind = "mel"', 'kind = "mel"\nfmax = 8.0'), "error", ("fmax = 8000",)),
+    "low above high": (toml("low = 1e1, high = 1e5", "low = 1e5, high = 1e1"), "error", ("Exchange",)),
+    "the rate of the sound for the grid's": (
+        toml('[grid]\nmodel = "hubert"', "[grid]\nrate = 8000.0"), "warning", ("grid.rate", "frames")),
+    "sounds of another suffix": (toml("*.wav", "*.flac"), "error", ("*.flac", "*.wav")),
+    "an unknown key and a wrong value": (toml("folds = 3", 'folds = "3"\nalpha = 1'), "error", ("alphas", "folds")),
+    # models and arrays
+    "context beyond the model's limit": (
+        toml('model = "models/gpt"', 'model = "models/gpt"\ncontext = "story"\nwindow = 512'), "error",
+        ("512", "window = 32")),
+    "a speech model as language": (
+        each(toml('model = "models/gpt"', 'model = "models/hubert"')), "error", ("hubert", 'kind = "speech"')),
+    "a language model as speech": (
+        lambda folder: shutil.copy(folder / "models/gpt/config.json", folder / "models/hubert/config.json"), "error",
+        ("gpt2", 'kind = "language"')),
+    "a masked model without leave": (config("gpt", model_type="bert"), "error", ("bidirectional = true",)),
+    "a folder that is near": (toml('"models/gpt"', '"models/gtp"'), "error", ("models/gtp", "'gpt'")),
+    "a folder that is no model": (toml('"models/gpt"', '"models"'), "error", ("without", "There is one in")),
+    "components beyond rank": (toml("n_components = 4", "n_components = 50"), "error", ("at most 8", "n_components")),
+    "more columns than words": (
+        each(toml("n_components = 4", 'n_components = 4\nlevel = "words"'), config("gpt", n_embd=64)), "error",
+        ("columns", "pca =", "reg")),
+    "frame arrays of another rate": (toml("rate = 50.0", "rate = 100.0"), "error", ("rate = 5",)),
+    "frame arrays that lack one": (lambda folder: (folder / "own/s3.npy").unlink(), "error", ("1 of 10", "s3")),
+    "vectors of another name": (toml('"glove.txt"', '"glove.6B.txt"'), "error", ("glove.txt",)),
+}  # fmt: skip
+
+
+def test_a_study_without_a_mistake_has_none(sound_study: Path) -> None:
+    found = check_study(sound_study / "study.toml")
+    assert [str(problem) for problem in found.problems] == []
+    assert found.stimuli == 10 and found.subjects == 2 and found.electrodes == 6 and found.words > 40
+    assert "nothing stands in the way" in found.verdict
+
+
+def test_forty_mistakes() -> None:
+    assert len(MISTAKES) >= 40
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_named_with_their_cure(sound_study: Path, tmp_path: Path, mistake: str) -> None:
+    make, severity, said = MISTAKES[mistake]
+    folder = shutil.copytree(sound_study, tmp_path / "study")
+    make(folder)
+    found = check_study(folder / "study.toml")
+    lines = [str(problem) for problem in found.problems if problem.severity == severity]
+    assert any(all(word in line for word in said) for line in lines) or all(
+        any(word in line for line in lines) for word in said
+    ), [str(problem) for problem in found.problems]
+    assert lines and len(found.problems) <= 4, [str(problem) for problem in found.problems]
+
+
+def test_timits_own_overlaps_pass_with_a_note(sound_study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sound_study, tmp_path / "study")
+    timit(folder)
+    found = check_study(folder / "study.toml")
+    assert found.count("error") == found.count("warning") == 0
+    (note,) = found.problems
+    assert "10 words that begin before" in note.found and 'overlaps = "error"' in note.remedy
+
+
+def test_several_mistakes_are_one_list(sound_study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sound_study, tmp_path / "study")
+    for name in ("words in ms", "positions in mm", "frame arrays that lack one"):
+        MISTAKES[name][0](folder)
+    (folder / "study.toml").write_text(STUDY.replace("tmax = 0.2", "tmax = 200"))
+    keys = [problem.key for problem in check_study(folder / "study.toml").problems if problem.severity == "error"]
+    for key in ("stimuli.words", "responses.subjects.S1: positions", "features.own.folder", "encoding.tmax"):
+        assert key in keys
