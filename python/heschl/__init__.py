@@ -35,6 +35,11 @@ __all__ = [
 ]  # fmt: skip
 
 
+def __dir__() -> list[str]:
+    """Return the public names alone."""
+    return sorted([*__all__, "open_results"])
+
+
 def __getattr__(name: str) -> Any:
     """Return what needs the extra "study", imported only where it is asked for."""
     if name == "open_results":

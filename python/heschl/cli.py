@@ -1,12 +1,14 @@
-"""The command line: ``heschl run``, ``heschl features``, ``heschl demo``, ``heschl simulate``.
+"""The commands ``heschl run``, ``heschl check``, ``heschl demo`` and others.
 
 What a command needs is imported when it runs, so that ``heschl --help`` is quick.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +38,36 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@dataclass
+class _Shell:
+    """What holds for every command."""
+
+    traceback: bool = False
+    quiet: bool = False
+
+
+SHELL = _Shell()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from heschl import __version__
+
+        typer.echo(f"heschl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
+) -> None:
+    SHELL.traceback, SHELL.quiet = traceback, quiet
 
 
 @app.command()
@@ -339,22 +371,32 @@ def simulate_recording(
 
 @contextmanager
 def _plainly() -> Iterator[Console]:
-    """Yield a console; what goes wrong is printed as a message, not a traceback."""
+    """Yield a console; what goes wrong is printed as a message, not a traceback, unless that was asked for."""
     try:
-        yield Console()
-    except InputError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except (OSError, MemoryError, ArithmeticError, np.linalg.LinAlgError) as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {escape(f'{type(error).__name__}: {error}')}", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(BAD_INPUT) from None
+        yield Console(quiet=SHELL.quiet)
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; what was finished is kept, and the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
+    except (InputError, OSError, MemoryError, ArithmeticError, np.linalg.LinAlgError, ModuleNotFoundError) as error:
+        if SHELL.traceback:
+            raise
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(_said(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
 
 
-def main() -> None:
-    """Run the command line; the entry point ``heschl``."""
-    app()
+def _said(error: BaseException) -> str:
+    """Return an error as one line that says what to do."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").split(".")[0]
+        return f"the package {package!r} is not installed. Install it: pip install 'heschl[study]'"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{error.filename}: no permission to read or write it. Choose another file or folder, or mend its rights."
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left for {error.filename or 'a file'}. Free some: what was finished is kept."
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}). `heschl plan` says what a study takes, and what would take less."
+    return f"{type(error).__name__}: {error} (--traceback shows where)"

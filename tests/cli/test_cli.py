@@ -85,3 +85,55 @@ def test_errors_are_messages(monkeypatch: pytest.MonkeyPatch, error: BaseExcepti
     result = say("demo", "--out", "there")
     assert result.exit_code == code
     assert said in result.stderr and "Traceback" not in result.stderr
+
+
+def test_version() -> None:
+    from heschl import __version__
+
+    assert say("--version").stdout.strip() == f"heschl {__version__}"
+
+
+def test_traceback_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_demo(out: Path, *, seed: int, console: Any) -> bool:
+        console.print("at work")
+        raise InputError("[x].y", "1", "2", "Do.")
+
+    stand_in(monkeypatch, "demo", run_demo=run_demo)
+    assert isinstance(say("--traceback", "demo", "--out", "there").exception, InputError)
+    quiet = say("--quiet", "demo", "--out", "there")
+    assert "at work" not in quiet.stdout and "expected 2" in quiet.stderr
+    assert "at work" in say("demo", "--out", "there").stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/there"), "/there: no permission"),
+        (OSError(28, "No space left on device", "/there"), "no space left for /there"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install 'heschl[study]'"),
+        (MemoryError("9 GB"), "heschl plan"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+    def run_demo(out: Path, *, seed: int, console: Any) -> bool:
+        raise error
+
+    stand_in(monkeypatch, "demo", run_demo=run_demo)
+    result = say("demo", "--out", "there")
+    assert result.exit_code == 2 and said in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_core_install_says_which_extra_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('No module named \\'typer\\'', name='typer')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['heschl', '--help']\n"
+    code += "from heschl.__main__ import main; main()"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert "'typer'" in found.stderr and "heschl[study]" in found.stderr
+
+
+def test_the_package_shows_its_public_names_alone() -> None:
+    import heschl
+
+    assert set(dir(heschl)) == {*heschl.__all__, "open_results"}
+    assert all(hasattr(heschl, name) for name in dir(heschl))

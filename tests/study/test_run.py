@@ -216,7 +216,7 @@ def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_pat
     chance = random.Random(0)
     for _ in range(10):
         process = subprocess.Popen(
-            [sys.executable, "-c", "from heschl.cli import main; main()", "run", str(study)], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", "from heschl.__main__ import main; main()", "run", str(study)], stdout=subprocess.DEVNULL
         )
         time.sleep(chance.uniform(1.5, 5))
         process.kill()

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -324,14 +325,24 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from reporting on its own; what matters is raised or warned of here."""
+    """Keep transformers and the Hub from reporting on their own; what matters is raised or warned of here."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers import modeling_gguf_pytorch_utils as gguf
+
     log = transformers.utils.logging
+    bar, hub_is_quiet = gguf.tqdm, are_progress_bars_disabled()
+    gguf.tqdm = partial(bar, disable=True)  # it draws one whatever the settings are
+    if not hub_is_quiet:
+        disable_progress_bars()
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
     try:
         yield
     finally:
+        gguf.tqdm = bar
+        if not hub_is_quiet:
+            enable_progress_bars()
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()

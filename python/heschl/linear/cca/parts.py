@@ -23,6 +23,8 @@ Rows = NDArray[np.bool_]
 Words = NDArray[np.int64]
 COORDS = ("variates", "features")
 SIDES = ("probe", "shared")
+# Of a feature's deviation: less than this is rounding of float32, which a CCA would whiten back to full size.
+NOTHING_LEFT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,13 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
     Returns
     -------
     (n, d) array
-        X - base W - b, in the precision of X; of mean 0 on the training rows.
+        X - base W - b, in the precision of X; of mean 0 on the training rows. A feature of which no more than rounding
+        is left (1e-5 of its deviation on the training rows) is 0.
 
     Raises
     ------
     InputError
-        Where `base` does not vary on the training rows.
+        Where `base` does not vary on the training rows, and where nothing is left of any feature.
 
     Examples
     --------
@@ -190,6 +193,16 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
         fitted = cross(side.rows @ (side.turn * side.shrink), layer - mean)
         out = np.asarray(X, dtype=np.float64) - mean
         out -= cross((np.asarray(base, dtype=np.float64) - side.mean).T, (side.back * side.shrink) @ fitted)
+    left, whole = (np.sqrt(np.square(rows).sum(axis=0)) for rows in (out[train], layer - mean))
+    nothing = left <= NOTHING_LEFT * whole
+    if nothing.all():
+        raise InputError(
+            "X", f"features that are linear in `base` on all {len(layer)} training rows: nothing is left",
+            "a layer that says more",
+            "The layer is `base` itself, or there are fewer rows than features of `base`: "
+            "then reg (shared.context_reg of a study) leaves what is not linear.",
+        )  # fmt: skip
+    out[:, nothing] = 0.0
     return np.asarray(out, dtype=np.result_type(X, np.float32))
 
 

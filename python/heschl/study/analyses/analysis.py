@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
+from heschl.checks import InputError
+from heschl.features.store import DamagedFeatures
 from heschl.study.config.study import Study
 from heschl.study.inputs.audit import Finding
 from heschl.study.session import Session
@@ -170,7 +175,24 @@ class Analysis(ABC):
         """
         stages = [stage for stage in self.stages(session) if spaces is None or stage.space in (None, *spaces)]
         for stage in stages:
-            with session.report.stage(stage.title, len(stage.pieces)) as advance:
+            with _named(stage), session.report.stage(stage.title, len(stage.pieces)) as advance:
                 session.cache.share(stage.pieces, advance)
         for stage in stages:
-            session.cache.paths(stage.pieces, session.report)
+            with _named(stage):
+                session.cache.paths(stage.pieces, session.report)
+
+
+@contextmanager
+def _named(stage: Stage) -> Iterator[None]:
+    """Put the stage's title before what an error says, so that a reader knows which of many fits it was."""
+    try:
+        yield
+    except DamagedFeatures:
+        raise
+    except InputError as error:
+        raise InputError(f"{stage.title}: {error.argument}", error.found, error.expected, error.advice) from error
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
+        raise InputError(
+            stage.title, f"{type(error).__name__}: {error}", "a fit that can be solved",
+            "Larger penalties (encoding.alphas), or fewer features (pca of the space).",
+        ) from error  # fmt: skip

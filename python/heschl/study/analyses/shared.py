@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.checks import InputError
 from heschl.linear.crossval.nested import n_training_sets
 from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
 from heschl.study.analyses.costs import per_fit
@@ -47,6 +48,7 @@ from heschl.study.analyses.fits.shared import (
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.inputs.audit import Finding
+from heschl.study.inputs.groups import FitGroup
 from heschl.study.session import Session
 from heschl.study.statistics.tests import quartiles
 from heschl.study.work.cache import Piece, load_arrays
@@ -73,11 +75,32 @@ class SharedAnalysis(Analysis):
         return study.shared is not None
 
     def check(self, session: Session) -> None:
-        """Check that the layers that are named exist."""
+        """Check that the layers that are named exist, and count rows and columns."""
         settings = _settings(session)
+        sides = {"speech": settings.speech, "language": settings.language}
+        chosen: dict[str, int] = {}
         if settings.layers != "best":
-            for space, layer in zip((settings.speech, settings.language), settings.layers, strict=True):
-                layer_index(session.features[space].layers, layer, space)
+            for (side, space), layer in zip(sides.items(), settings.layers, strict=True):
+                chosen[side] = layer_index(session.features[space].layers, layer, space)
+        language = session.features[settings.language]
+        context = settings.context and len(language.description.layers) > 1
+        if context and (language.chosen == (0,) or ("language" in chosen and language.chosen[chosen["language"]] == 0)):
+            raise InputError(
+                "shared.layers", f"layer {language.description.layers[0]} of {settings.language}, its input",
+                "a layer that has read the context", "Name another one, or write context = false.",
+            )  # fmt: skip
+        widths = {side: session.features[space].description.width for side, space in sides.items()}
+        for group in session.groups:
+            settings.check_counts(widths, self._n_rows(session, group))
+
+    def _n_rows(self, session: Session, group: FitGroup) -> int:
+        """Count the words, or frames with a word, of a training set of a group."""
+        settings, folds = _settings(session), session.study.encoding.folds
+        words = [word for name, _ in group.segments for word in session.inputs.stimuli[name].words]
+        rows = len(words)
+        if settings.level == "frames":
+            rows = round(sum(word.end - word.start for word in words) * session.grid.rate)
+        return rows if settings.scope == "all" else rows * (folds - 1) // folds
 
     def stages(self, session: Session) -> list[Stage]:
         """Return a piece per group for the correlations, each part, and the probes together."""

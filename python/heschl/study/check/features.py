@@ -12,7 +12,7 @@ from heschl.ecog import Responses
 from heschl.files import read_npy
 from heschl.names import name_hint
 from heschl.study.check.models import model_facts
-from heschl.study.check.problems import Problem, listed
+from heschl.study.check.problems import Problem, attempt, listed
 from heschl.study.config.encoding import WHOLE
 from heschl.study.config.study import Study
 from heschl.study.kinds.base import Tier
@@ -186,46 +186,16 @@ def shared_problems(
     shared = study.shared
     if shared is None:
         return []
-    found = []
-    known = {side: widths[space] for side, space in (("speech", shared.speech), ("language", shared.language))
-             if space in widths}  # fmt: skip
-    narrow = min(known, key=lambda side: known[side], default=None)
-    most = max([shared.n_components, *shared.sweep])
-    key = "shared.n_components" if shared.n_components == most else "shared.sweep"
-    if narrow is not None and most > known[narrow]:
-        found.append(
-            Problem(
-                "error", key, f"{most} components", f"at most {known[narrow]}, the width of shared.{narrow}",
-                f"Write {key.rpartition('.')[2]} of at most {known[narrow]}.",
-            )
-        )  # fmt: skip
+    widths = {
+        side: widths[space] for side, space in (("speech", shared.speech), ("language", shared.language))
+        if space in widths
+    }  # fmt: skip
     heard = {name for subject in subjects.values() for name in subject.stimuli}
     words = [word for name in heard for word in getattr(read.get("words", {}).get(name), "words", ())]
     rows = len(words)
     if shared.level == "frames":
         rows = round(sum(word.end - word.start for word in words) * (rate or 0.0))
     rows = rows if shared.scope == "all" else rows * (study.encoding.folds - 1) // study.encoding.folds
-    if not rows:
-        return found
-    of = "words" if shared.level == "words" else "frames with a word"
-    columns = sum(_after_pca(width, shared.pca) for width in known.values())
-    if most >= rows:
-        found.append(
-            Problem(
-                "error", key, f"{most} components of {rows} {of} in a training set", "fewer components than rows",
-                "Fewer components, or more stimuli.",
-            )
-        )  # fmt: skip
-    elif columns >= rows and shared.reg == 0 and len(known) == 2 and (shared.pca is None or shared.pca > 1):
-        found.append(
-            Problem(
-                "error", "shared.pca", f"{columns} columns of both models against {rows} {of} in a training set",
-                "more rows than columns: else every canonical correlation is 1, whatever the models are",
-                f'Write pca = {max(most, min(50, rows // 10))}, or reg = 1e-2, or level = "frames".',
-            )
-        )  # fmt: skip
+    found: list[Problem] = []
+    attempt(found, lambda: shared.check_counts(widths, rows))
     return found
-
-
-def _after_pca(width: int, pca: float | None) -> int:
-    return width if pca is None or pca <= 1 else min(width, int(pca))

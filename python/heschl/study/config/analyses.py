@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from heschl.checks import InputError
 from heschl.study.section import Name, Positive, Seconds, Section
 
 MANY_ALPHAS = 7
@@ -61,6 +63,46 @@ class Shared(Section):
         if self.pca is not None and self.pca > 1 and most > self.pca:
             raise ValueError(f"n_components: no more than the {self.pca:g} principal components kept, not {most}")
         return self
+
+    def check_counts(self, widths: Mapping[str, int], n_rows: int) -> None:
+        """Refuse, before any work, more components than there can be.
+
+        Parameters
+        ----------
+        widths : mapping of "speech", "language" to int
+            Features of a layer, of the sides where that is known.
+        n_rows : int
+            Words, or frames with a word, of a training set; 0 where that is not known.
+
+        Raises
+        ------
+        InputError
+            With the key that cures it.
+        """
+        most = max([self.n_components, *self.sweep])
+        key = "shared.n_components" if self.n_components == most else "shared.sweep"
+        narrow = min(widths, key=lambda side: widths[side], default=None)
+        if narrow is not None and most > widths[narrow]:
+            raise InputError(
+                key, f"{most} components", f"at most {widths[narrow]}, the width of shared.{narrow}",
+                f"Write {key.rpartition('.')[2]} of at most {widths[narrow]}.",
+            )  # fmt: skip
+        if not n_rows:
+            return
+        rows = f"{n_rows} {'words' if self.level == 'words' else 'frames with a word'} in a training set"
+        if most >= n_rows:
+            raise InputError(key, f"{most} components of {rows}", "fewer components than rows",
+                             "Fewer components, or more stimuli.")  # fmt: skip
+        by_share = self.pca is not None and self.pca <= 1
+        keep = int(self.pca) if self.pca is not None and not by_share else None
+        columns = sum(width if keep is None else min(width, keep) for width in widths.values())
+        if len(widths) == 2 and columns >= n_rows and self.reg == 0 and not by_share:
+            other = "" if self.level == "frames" else ', or level = "frames"'
+            raise InputError(
+                "shared.pca", f"{columns} columns of both models against {rows}",
+                "more rows than columns: else canonical correlations are 1, whatever the models are",
+                f"Write pca = {max(most, min(50, n_rows // 10))}, or reg = 1e-2{other}.",
+            )  # fmt: skip
 
     def principal_components(self) -> float | int | None:
         """Return ``pca`` as `heschl.CCA` takes it."""

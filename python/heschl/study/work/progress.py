@@ -1,4 +1,4 @@
-"""Progress of a run: a bar with the time left on a terminal, one line per stage elsewhere."""
+"""Progress of a run: a bar with the time left on a terminal, elsewhere lines now and then, and one per stage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+EVERY_SECONDS = 30.0
+"""Between two lines on how far a stage is, where no bar can be drawn."""
 Advance = Callable[[float], None]
 """Says how much of a stage's total has been done in all."""
 
@@ -41,9 +43,24 @@ class Reporter:
                 task = bar.add_task(title, total=total)
                 yield lambda done: bar.update(task, completed=done)
         else:
-            yield lambda done: None
+            yield self._lines(title, total, started)
         self.seconds[title] = time.monotonic() - started
         self.say(f"{title}: {_duration(self.seconds[title])}")
+
+    def _lines(self, title: str, total: float, started: float) -> Advance:
+        """Return what says, in a line now and then, how far a stage is; for pipes and logs."""
+        said = started
+
+        def advance(done: float) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if now - said < EVERY_SECONDS or not 0 < done < total:
+                return
+            said = now
+            left = (now - started) * (total - done) / done
+            self.say(f"{title}: {done / total:.0%}, about {_duration(left)} left")
+
+        return advance
 
 
 def _bar(console: Console):  # type: ignore[no-untyped-def]  # rich is imported only where a bar is drawn

@@ -224,7 +224,11 @@ class Split:
         best = []
         for space in spaces:
             inner = [LayerFit.load(fits.layers[space, layer]).inner_score[:, :n] for layer in self.spaces[space].layers]
-            best.append(np.nanmean(np.stack(inner), axis=2).argmax(axis=0))
+            mean = np.nanmean(np.stack(inner), axis=2)
+            if space == self.settings.language and self.settings.context and len(mean) > 1:
+                # Of the input layer nothing is left when that layer is taken out.
+                mean[np.array(self.spaces[space].chosen) == 0] = -np.inf
+            best.append(mean.argmax(axis=0))
         return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
 
 
