@@ -33,8 +33,8 @@ FLOORS = {
     ),
     "study": (
         ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results", "check"),
-        ("analyses",),
-        ("session",), ("extraction",), ("inputs", "work"), ("config",), ("kinds",), ("section", "statistics"),
+        ("savings",), ("analyses",), ("session",), ("extraction",), ("inputs", "work"), ("config",), ("kinds",),
+        ("section", "statistics"),
     ),
 }  # fmt: skip
 

@@ -166,6 +166,10 @@ def plan(
             f"({found.free_disk / 1e9:.0f} free)"
         )
         console.print(text, highlight=False, soft_wrap=True)
+        if found.knobs:
+            console.print("what would save much of it:")
+        for knob in found.knobs:
+            console.print(f"  {escape(knob)}", highlight=False, soft_wrap=True)
 
 
 @app.command()

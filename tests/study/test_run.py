@@ -32,7 +32,7 @@ def test_everything_is_there(whole_run: Path) -> None:
     assert list(results["model"].values[:2]) == ["mel/0", "wav/0"]
     assert list(results["electrode"].values[:2]) == ["S1/loud1", "S1/noise1"]
     assert json.loads(results.attrs["config"])["seed"] == 3
-    for name in ("best_layer_scores", "score_by_layer", "example_prediction"):
+    for name in ("best_layer_scores", "score_by_layer", "3a_example"):
         assert (whole_run / "figures" / f"{name}.png").read_bytes().startswith(PNG)
     summary = (whole_run / "summary.md").read_text()
     for words in ("noise, and random models", "| 8 heard", "50 Hz", "1 of 8 words without a vector: long", "torch"):
@@ -216,7 +216,8 @@ def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_pat
     chance = random.Random(0)
     for _ in range(10):
         process = subprocess.Popen(
-            [sys.executable, "-c", "from heschl.__main__ import main; main()", "run", str(study)], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", "from heschl.__main__ import main; main()", "run", str(study)],
+            stdout=subprocess.DEVNULL,
         )
         time.sleep(chance.uniform(1.5, 5))
         process.kill()

@@ -7,17 +7,20 @@ take long, and the extraction of one stimulus.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.features.store import FeatureStore
-from heschl.files import replacing
-from heschl.study.analyses.analysis import StageCost
+from heschl.files import digest, replacing
+from heschl.study.analyses.analysis import Analysis, StageCost
 from heschl.study.analyses.registry import wanted
+from heschl.study.config.study import Study
+from heschl.study.savings import savings
 from heschl.study.session import Session
 from heschl.study.work.layout import RESULTS_TITLE, Layout
 from heschl.study.work.machine import free_disk, free_memory
@@ -39,11 +42,17 @@ class Plan:
     stages : tuple of StageCost
     free_memory, free_disk : float
         Bytes that this machine has to give.
+    study : str
+        Hash of the settings that it is a plan of.
+    knobs : tuple of str
+        Settings that would save much of the time.
     """
 
     stages: tuple[StageCost, ...]
     free_memory: float
     free_disk: float
+    study: str = ""
+    knobs: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -69,7 +78,7 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
     path : str or Path
         The study.toml.
     out : str or Path, optional
-        Where results would be written. What exists already (features, fits) counts as not done, but for features.
+        Where results would be written. Features and fits that exist already take no time.
     report : Reporter, optional
 
     Returns
@@ -97,14 +106,37 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
         for i, analysis in enumerate(analyses):
             costs |= {cost.name: cost for cost in analysis.costs(session, costs)}
             advance(len(session.sources) + i + 1)
-    plan = Plan((*costs.values(), RESULTS_COST), free_memory(), free_disk(session.layout.out))
+    stages = (*_left(session, analyses, costs).values(), RESULTS_COST)
+    knobs = savings(session.study, {name: source.description for name, source in session.sources.items()}, stages)
+    plan = Plan(stages, free_memory(), free_disk(session.layout.out), study_key(session.study), knobs)
     _refuse(plan)
-    with replacing(session.layout.plan) as temporary:
-        temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    try:
+        with replacing(session.layout.plan) as temporary:
+            temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    except InputError as error:
+        session.report.say(f"the plan is not kept, a run cannot be compared with it: {error.argument}: {error.found}")
     return plan
 
 
-def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
+def study_key(study: Study) -> str:
+    """Hash the settings that a plan is of."""
+    return digest(study.model_dump(mode="json"))
+
+
+def _left(session: Session, analyses: Sequence[Analysis], costs: Mapping[str, StageCost]) -> dict[str, StageCost]:
+    """Return the costs of what is not done yet."""
+    out = dict(costs)
+    for analysis in analyses:
+        for stage in analysis.stages(session):
+            done = sum(session.cache.has(piece) for piece in stage.pieces)
+            if done and stage.title in out:
+                cost, share = out[stage.title], 1 - done / len(stage.pieces)
+                how = f"{done} of {len(stage.pieces)} pieces are done; {cost.how}"
+                out[stage.title] = replace(cost, seconds=share * cost.seconds, disk=share * cost.disk, how=how)
+    return out
+
+
+def compare_with_plan(layout: Layout, actual: Mapping[str, float], study: Study | None = None) -> list[str]:
     """Compare a run's seconds with the plan that was made for it; written to ``timing.json``.
 
     Parameters
@@ -113,29 +145,37 @@ def compare_with_plan(layout: Layout, actual: Mapping[str, float]) -> list[str]:
         The results folder.
     actual : mapping of stage to float
         s.
+    study : Study, optional
+        The settings: a plan of others is not compared with.
 
     Returns
     -------
     list of str
         A sentence, where there is a plan.
     """
-    estimated = _estimates(layout.plan)
+    estimated, of = _estimates(layout.plan)
+    edited = bool(estimated) and study is not None and of != study_key(study)
+    if edited:
+        estimated = {}
     rows = {name: {"seconds": seconds, "estimated": estimated.get(name)} for name, seconds in actual.items()}
     with replacing(layout.timing) as temporary:
         temporary.write_text(json.dumps(rows, indent=2), encoding="utf-8")
     both = [name for name in actual if name in estimated]
+    if edited:
+        return ["the study was edited since it was planned: the plan is not compared with"]
     if not both:
         return []
     total, expected = sum(actual[name] for name in both), sum(estimated[name] for name in both)
     return [f"took {total:.0f} s, estimated {expected:.0f} s: {total / max(expected, 1e-9):.2f} of it"]
 
 
-def _estimates(path: Path) -> dict[str, float]:
-    """Return the seconds of each stage in a plan; none where there is no plan, or none that can be read."""
+def _estimates(path: Path) -> tuple[dict[str, float], str]:
+    """Return the seconds of each stage in a plan, and of which settings it is; nothing where none can be read."""
     try:
-        return {str(stage["name"]): float(stage["seconds"]) for stage in json.loads(path.read_bytes())["stages"]}
+        plan = json.loads(path.read_bytes())
+        return {str(stage["name"]): float(stage["seconds"]) for stage in plan["stages"]}, str(plan.get("study", ""))
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return {}, ""
 
 
 def _extraction(session: Session, name: str) -> StageCost:
@@ -157,6 +197,8 @@ def _extraction(session: Session, name: str) -> StageCost:
     folder = store.folder
     while not folder.exists():
         folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(dir=folder, prefix=".trial-") as trial:
         features = FeatureStore(trial).create("trial", about)
         begin = time.perf_counter()

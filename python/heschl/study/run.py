@@ -142,7 +142,7 @@ def _write(session: Session, analyses: Sequence[Analysis], failed: dict[str, Exc
             write_report(results, layout)
         lines = [line for analysis in present(results) for line in analysis.lines(results)]
         lines += [f"left out: {name}: {reason}" for name, reason in session.inputs.broken.items()]
-        for line in [*lines, *map(str, findings), *compare_with_plan(layout, report.seconds)]:
+        for line in [*lines, *map(str, findings), *compare_with_plan(layout, report.seconds, session.study)]:
             report.say(line)
     return left_out
 

@@ -101,7 +101,7 @@ def test_ceilings_regions_and_positions(own_cohort: Path) -> None:
     assert ((ceiling > 0.5) & (ceiling <= 1)).all() and results["ceiling_reliable"].values.all()
     np.testing.assert_allclose(results["normalised_r2"].values, results["best_r2"].mean("fold").values / ceiling)
     figures = own_cohort.parent / "results" / "figures"
-    assert {"2b_brain.png", "2b_brain.pdf", "ceilings.png"} <= {path.name for path in figures.iterdir()}
+    assert {"2a_brain.png", "2a_brain.pdf", "ceilings.png"} <= {path.name for path in figures.iterdir()}
     assert "Noise ceilings of R²" in " ".join(methods_text(results))
     text = (own_cohort.parent / "results" / "report.html").read_text()
     assert 'id="regions"' in text and "MTG" in text
@@ -111,7 +111,7 @@ def test_the_report_stands_alone_and_its_numbers_are_the_results(whole_run: Path
     text = (whole_run / "report.html").read_text()
     assert not re.search(r"(src|href)=\"(?!data:|#)", text) and "http" not in text.split("<script>")[1]
     results = heschl.open_results(whole_run)
-    for name in ("2a_models", "3a_models_by_electrode", "score_by_layer", "alphas"):
+    for name in ("2b_models", "3a_example", "models_by_electrode", "score_by_layer", "alphas"):
         assert f'id="figure-{name}"' in text and (whole_run / "figures" / f"{name}.pdf").read_bytes().startswith(
             b"%PDF"
         )

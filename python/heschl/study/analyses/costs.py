@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.features.store import Description
 from heschl.linear import Repeated, nested_cv
 from heschl.linear.crossval.nested import n_training_sets
 from heschl.linear.ridge.size import FitSize
@@ -19,8 +18,8 @@ from heschl.study.config.encoding import Encoding
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.session import Session
 
-TRIAL_OPERATIONS = 4e10
-"""Of one trial fit: about a second on two cores."""
+TRIAL_OPERATIONS = 1e10
+"""Of one trial fit: about a quarter of a second on two cores."""
 TRIAL_TARGETS = 200
 """Of one trial fit of words."""
 
@@ -36,39 +35,57 @@ class FitCost:
         Bytes, at the peak.
     solver : str
         The one that "auto" takes.
+    operations : float
+        That it counts.
     """
 
     seconds: float
     memory: float
     solver: str
+    operations: float
 
 
-def layer_cost(session: Session, space: str, group: FitGroup) -> FitCost:
-    """Estimate the fit of one layer of a space to one group."""
+def layer_costs(session: Session, space: str) -> list[FitCost]:
+    """Estimate the fit of one layer of a space to each group: one trial, and the others by their operations."""
+    groups = session.groups
+    largest = max(groups, key=lambda group: int(group.lengths.sum()) * group.targets.shape[1])
+    timed = layer_cost(session, space, largest)
+    found = []
+    for group in groups:
+        size = timed if group is largest else layer_cost(session, space, group, seconds=0.0)
+        share = size.operations / max(timed.operations, 1.0)
+        found.append(replace(size, seconds=timed.seconds * share))
+    return found
+
+
+def layer_cost(session: Session, space: str, group: FitGroup, *, seconds: float | None = None) -> FitCost:
+    """Estimate the fit of one layer of a space to one group; with `seconds`, without a trial."""
     encoding, about = session.study.encoding, session.sources[space].description
-    placement = session.study.features[space].placement
+    placement, keep = session.study.features[space].placement, session.study.features[space].pca
     n = int(group.lengths.sum())
     n_rows = float(n)
+    width = about.width if keep is None or keep <= 1 else min(about.width, int(keep))
     repeated = placement is not None and placement.at == "word"
     if repeated:
         n_rows = min(n_rows, 2.0 * sum(len(session.inputs.stimuli[s].words) for s, _ in group.segments) + 1)
     n_lags = len(encoding.lags(session.grid.rate))
-    size = fit_size(encoding, n, n_rows, about, n_lags, group.targets.shape[1], len(group.segments))
+    size = fit_size(encoding, n, n_rows, width, n_lags, group.targets.shape[1], len(group.segments))
     method, block = choose_solver(size, "auto", None)
     operations = method.operations(size)
     fit = method.n_bytes(replace(size, n_targets=block)) if size.device == "cpu" else 0.0
-    memory = fit + 4.0 * n * (2 * about.width + 4 * size.n_targets)
-    share = min(1.0, TRIAL_OPERATIONS / operations)
-    seconds = _trial(group, about.width, n_lags, encoding, repeated, share, size.device)
-    return FitCost(seconds, memory, method.name)
+    memory = fit + 4.0 * n * (about.width + width + 4 * size.n_targets)
+    if seconds is None:
+        share = min(1.0, TRIAL_OPERATIONS / operations)
+        seconds = _trial(group, width, n_lags, encoding, repeated, share, size.device)
+    return FitCost(seconds, memory, method.name, operations)
 
 
 def fit_size(
-    encoding: Encoding, n: int, n_rows: float, about: Description, n_lags: int, n_targets: int, n_segments: int
+    encoding: Encoding, n: int, n_rows: float, width: int, n_lags: int, n_targets: int, n_segments: int
 ) -> FitSize:
     """Size the nested fit of one layer, and choose where it runs."""
     size = FitSize(
-        n, n_rows, about.width, n_lags, n_targets, len(encoding.alpha_grid()), encoding.folds, n_segments,
+        n, n_rows, width, n_lags, n_targets, len(encoding.alpha_grid()), encoding.folds, n_segments,
         n_training_sets(encoding.folds), encoding.standardize, 4,
     )  # fmt: skip
     return replace(size, device=place(encoding.device, size, "auto"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heschl.files import digest
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
-from heschl.study.analyses.costs import layer_cost
+from heschl.study.analyses.costs import layer_costs
 from heschl.study.analyses.fits.encoding import GroupFits, LayerFit, best_layers, mean_errors, write_layer_fit
 from heschl.study.analyses.fits.reduced import reduction
 from heschl.study.config.study import Study
@@ -63,7 +63,7 @@ class EncodingAnalysis(Analysis):
         groups, folds = session.groups, session.study.encoding.folds
         costs = []
         for space in session.sources:
-            fits = [layer_cost(session, space, group) for group in groups]
+            fits = layer_costs(session, space)
             n_layers = len(session.features[space].layers)
             disk = n_layers * len(groups) * groups[0].targets.shape[1] * (8.0 * len(groups[0].stimuli) + 40 * folds)
             solvers = " and ".join(sorted({fit.solver for fit in fits}))

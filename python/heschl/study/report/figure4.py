@@ -1,0 +1,125 @@
+"""After the paper's Fig. 4: what the shared part and the rest predict; what the shared part is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heschl.study.analyses.shared import part_scores
+from heschl.study.report.drawing import GREY, INK, PALETTE, Drawing
+from heschl.study.report.figures_shared import COLOURS, n_components, probed, space_names
+from heschl.study.report.plates import (
+    TEXT,
+    explain,
+    interval,
+    mark,
+    over_subjects,
+    plate,
+    responding,
+    swarm,
+    zero_line,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PARTS = ("layer", "top", "rest")
+PROBES = {"semantic": PALETTE[3], "acoustic": PALETTE[5], "context": PALETTE[4], "all": GREY}
+
+
+def shared_parts(results: xr.Dataset) -> Figure:
+    """Draw what each model's layer, its shared part and the rest predict, over the noise ceiling (Fig. 4a)."""
+    scores = dict(zip([str(part) for part in results["part"].values], part_scores(results), strict=True))
+    named, shown = space_names(results), responding(results)
+    ceiling = _ceiling(results)
+    over = ceiling is not None and bool((np.isfinite(ceiling) & shown.inside).any())
+    inside = shown.inside & np.isfinite(ceiling) if over and ceiling is not None else shown.inside
+    scale = ceiling[inside] if over and ceiling is not None else 1.0
+    subjects = results["subject"].values[inside]
+    labels = {"layer": "layer", "top": f"shared ({n_components(results)})", "rest": "rest"}
+    figure, (axis, lower) = plate(results, "Shared part and rest", 2, 86.0, heights=[2.4, 1.2])
+    ticks = []
+    for at, side in enumerate(("speech", "language")):
+        for x, part in enumerate(PARTS):
+            place, own = 4 * at + x, scores[f"{side} {part}"][inside] / scale
+            swarm(axis, own, place, COLOURS[side])
+            interval(axis, over_subjects(own, subjects), place)
+            ticks.append((place, labels[part]))
+        axis.text(4 * at + 1, 1.02, named[side], transform=axis.get_xaxis_transform(), ha="center", fontsize=TEXT,
+                  color=COLOURS[side])  # fmt: skip
+    if "acoustic layer" in scores:
+        own = scores["acoustic layer"][inside] / scale
+        swarm(axis, own, 7.8, COLOURS["acoustic"])
+        interval(axis, over_subjects(own, subjects), 7.8)
+        ticks.append((7.8, named["acoustic"]))
+    axis.set_xticks(*map(list, zip(*ticks, strict=True)), rotation=30, ha="right", rotation_mode="anchor")
+    zero_line(axis)
+    axis.set_ylabel("R² over the noise ceiling" if over else "R²")
+    contrasts = [(side, a, b) for side in ("speech", "language") for a, b in (("layer", "top"), ("top", "rest"))]
+    for row, (side, a, b) in enumerate(contrasts):
+        own = (scores[f"{side} {a}"][inside] - scores[f"{side} {b}"][inside]) / scale
+        found = over_subjects(own, subjects)
+        swarm(lower, own, row, COLOURS[side], vertical=False)
+        interval(lower, found, row, INK, vertical=False)
+        mark(lower, found.p * len(contrasts), row)
+    text = {"layer": "layer", "top": "shared", "rest": "rest"}
+    lower.set_yticks(range(4), [f"{named[s]}: {text[a]} \N{MINUS SIGN} {text[b]}" for s, a, b in contrasts])
+    lower.set_ylim(3.6, -0.6)
+    zero_line(lower, vertical=True)
+    lower.set_xlabel("paired difference")
+    only = f"{int(inside.sum())} of them with a ceiling reliably above 0" if over else "no noise ceilings"
+    explain(figure, f"{shown.text}; {shown.rule}; {only}", "point: electrode; diamond and line: mean over subjects, "
+            "95 % interval for new subjects who hear these stimuli",
+            "stars: that mean is not 0, Bonferroni")  # fmt: skip
+    return figure
+
+
+def _ceiling(results: xr.Dataset) -> np.ndarray | None:
+    """Return the ceilings that are reliably above 0, NaN elsewhere; None where there are none."""
+    if "ceiling_r2" not in results:
+        return None
+    values = results["ceiling_r2"].values.astype(np.float64)
+    usable = results["ceiling_reliable"].values.astype(bool) & (values > 0)
+    return np.where(usable, values, np.nan) if usable.any() else None
+
+
+def shared_probes(results: xr.Dataset) -> Figure:
+    """Draw what the semantic, acoustic and contextual probes of the shared part predict, each and alone (Fig. 4b)."""
+    parts, scores = [str(part) for part in results["part"].values], part_scores(results)
+    probes = [part.removeprefix("probe ") for part in parts if part.startswith("probe ")]
+    shown = responding(results)
+    subjects = results["subject"].values[shown.inside]
+    unique = "probe_unique_r2" in results
+    figure, axes = plate(results, "What the shared part is made of", 1, 52.0, n_columns=1 + unique, sharey=True)
+    values = {probe: scores[parts.index(f"probe {probe}")][shown.inside] for probe in probes}
+    _columns(axes[0], values, subjects, "each by itself")
+    axes[0].set_ylabel("R²")
+    if unique:
+        names = [str(name) for name in results["probe"].values]
+        alone = results["probe_unique_r2"].values[:, shown.inside]
+        _columns(axes[1], dict(zip(names, alone, strict=True)), subjects, "lost without it; all together")
+    explain(figure, f"{shown.text}; {shown.rule}",
+            "point: electrode; diamond and line: mean over subjects, 95 % interval for new subjects who hear these "
+            "stimuli; stars: that mean is not 0, Bonferroni over probes")  # fmt: skip
+    return figure
+
+
+def _columns(axis: Axes, values: dict[str, np.ndarray], subjects: np.ndarray, title: str) -> None:
+    for x, (name, own) in enumerate(values.items()):
+        found = over_subjects(own, subjects)
+        swarm(axis, own, x, PROBES.get(name, GREY))
+        interval(axis, found, x)
+        mark(axis, found.p * len(values), x, vertical=True)
+    axis.set_xticks(range(len(values)), list(values), rotation=30, ha="right", rotation_mode="anchor")
+    axis.set_xlim(-0.6, len(values) - 0.4)
+    axis.set_title(title, fontsize=TEXT, color=INK, pad=10)
+    zero_line(axis)
+
+
+FIGURE_4 = (
+    Drawing("4a_shared_parts", shared_parts, lambda results: "shared_r2" in results),
+    Drawing("4b_shared_probes", shared_probes, probed),
+)
