@@ -8,9 +8,8 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
-from heschl.study.check.features import array_problems, lag_problems, rate_of, shared_problems
-from heschl.study.check.models import model_facts, model_problems
-from heschl.study.check.problems import Problem, in_order, listed
+from heschl.study.check.counts import lag_problems, rate_of, shared_problems
+from heschl.study.check.problems import in_order
 from heschl.study.check.responses import read_all, response_problems
 from heschl.study.check.settings import settings_problems
 from heschl.study.check.transcripts import transcript_problems
@@ -19,7 +18,7 @@ from heschl.study.inputs.choose import chosen_stimuli
 from heschl.study.inputs.load import FEW, load_inputs
 from heschl.study.inputs.transcripts import named_files
 from heschl.study.kinds.base import Tier
-from heschl.study.kinds.given import ArraySpace
+from heschl.study.kinds.problems import Material, Problem, listed
 from heschl.timing.audio import duration
 from heschl.timing.words import Transcript
 
@@ -86,15 +85,16 @@ def check_study(path: str | Path) -> Checked:
     found, read = transcript_problems(study, folder, durations, heard)
     problems += found
     words = read.get("words")
-    problems += model_problems(study, folder, max((len(each.words) for each in (words or {}).values()), default=0))
+    lengths: dict[str, float] = {}
     if len(subjects) == len(study.responses.subjects) and durations:
         lengths = _lengths(study, subjects, durations)
-        counts = {name: len(words[name].words) if name in words else 0 for name in lengths} if words else None
-        problems += array_problems(study, folder, lengths, counts)
-        longest = max(
-            (subject.covered(i) for subject in subjects.values() for i in range(len(subject.trials))), default=0
-        )
-        problems += lag_problems(study, rate, longest)
+        covered = [subject.covered(i) for subject in subjects.values() for i in range(len(subject.trials))]
+        problems += lag_problems(study, rate, max(covered, default=0.0))
+    counts = {name: len(words[name].words) if name in words else 0 for name in lengths} if words else None
+    longest = max((len(each.words) for each in (words or {}).values()), default=0)
+    material = Material(folder, lengths, counts, longest)
+    for name, space in study.features.items():
+        problems += space.problems(material, f"features.{name}")
     problems += shared_problems(study, folder, subjects, read, rate, _widths(study, folder))
     if not any(problem.severity == "error" for problem in problems):
         problems += _as_a_run_reads_it(path)
@@ -153,26 +153,8 @@ def _lengths(study: Study, subjects: Mapping[str, Responses], durations: Mapping
 
 def _widths(study: Study, folder: Path) -> dict[str, int]:
     """Return the features of a layer of each space that says so without being loaded."""
-    found = {}
-    for name, space in study.features.items():
-        facts = model_facts(space, folder)
-        if facts is not None and facts.width is not None:
-            found[name] = facts.width
-        elif isinstance(space, ArraySpace):
-            first = next(iter(sorted((folder / Path(space.folder).expanduser()).rglob("*.npy"))), None)
-            if first is not None:
-                found[name] = _columns(first)
+    found = {name: space.width_of_layer(folder) for name, space in study.features.items()}
     return {name: width for name, width in found.items() if width}
-
-
-def _columns(file: Path) -> int:
-    from heschl.files import read_npy
-
-    try:
-        values = read_npy(file, mapped=True)
-    except InputError:
-        return 0
-    return int(values.shape[-1]) if values.ndim in (2, 3) else 0
 
 
 def _as_a_run_reads_it(path: Path) -> list[Problem]:

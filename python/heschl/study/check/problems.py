@@ -1,52 +1,16 @@
-"""One line of ``heschl check``, and how many of the same kind become one."""
+"""How many problems of one kind become one line."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 from heschl.checks import InputError
+from heschl.study.kinds.problems import NAMED, Problem, Severity
 from heschl.timing.validate import Finding
 
-Severity = Literal["error", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "note")
-NAMED = 3
-"""Places that a line names of many alike."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in a study's files that would fail or mislead.
-
-    Attributes
-    ----------
-    severity : {"error", "warning", "note"}
-        Whether a run refuses it; whether its results would mislead; or whether it is merely good to know.
-    key : str
-        The key of the study.toml, or the file, to change.
-    found, expected : str
-    remedy : str
-        What to change, a whole sentence; or nothing.
-    """
-
-    severity: Severity
-    key: str
-    found: str
-    expected: str = ""
-    remedy: str = ""
-
-    @classmethod
-    def of(cls, error: InputError, severity: Severity = "error") -> Problem:
-        """Return what an error says."""
-        return cls(severity, error.argument, error.found, error.expected, error.advice)
-
-    def __str__(self) -> str:
-        """Return it as a line."""
-        expected = f"; expected {self.expected}" if self.expected else ""
-        return f"{self.severity}: {self.key}: found {self.found}{expected}." + (f" {self.remedy}" * bool(self.remedy))
 
 
 def attempt(problems: list[Problem], work: Callable[[], object]) -> bool:
@@ -98,10 +62,3 @@ def _kind(expected: str) -> str:
     if expected.endswith("as in the text"):
         return "the words of the running text"
     return re.sub(r", which lasts .*", "", expected)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Name the first few and count the others."""
-    every = list(names)
-    rest = len(every) - NAMED
-    return ", ".join(every[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

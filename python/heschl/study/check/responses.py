@@ -11,9 +11,9 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.ecog import Responses, read_responses
 from heschl.names import name_hint
-from heschl.study.check.problems import Problem, listed
 from heschl.study.config.study import Study
 from heschl.study.inputs.choose import with_electrodes, with_stimuli
+from heschl.study.kinds.problems import Problem, listed
 
 FAR_OFF = 1.6
 """Times that responses and sounds may differ in length before a rate is doubted."""

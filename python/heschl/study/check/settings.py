@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from heschl.study.check.problems import Problem
 from heschl.study.config.study import Study
-from heschl.study.kinds.sound import EnvelopeSpace, MelSpace
+from heschl.study.kinds.problems import Problem
 from heschl.study.work.layout import Layout
 
 LONG_LAG_S = 5.0
 """Auditory cortex answers within a second; a longer lag is more likely a number of ms."""
 LONG_WORD_LAG_S = 30.0
 FINE_GRID_HZ = 400.0
-LOWEST_FMAX_HZ = 100.0
 
 
 def settings_problems(study: Study, folder: Path, path: Path) -> list[Problem]:
     """Look for settings in other units than theirs."""
-    found = [*_lags(study), *_features(study), *_places(study, folder, path)]
+    found = [*_lags(study), *_places(study, folder, path)]
     alphas = study.encoding.alpha_grid()
     if alphas[0] > alphas[-1]:
         found.append(
@@ -70,37 +68,6 @@ def _lags(study: Study) -> list[Problem]:
                 "A negative lag predicts responses from sound that follows them: exchange the signs?",
             )
         )  # fmt: skip
-    return found
-
-
-def _features(study: Study) -> list[Problem]:
-    found = []
-    for name, space in study.features.items():
-        where = f"features.{name}"
-        if isinstance(space, MelSpace):
-            for key in ("window", "hop"):
-                value = getattr(space, key)
-                if value >= 1.0:
-                    found.append(
-                        Problem(
-                            "error", f"{where}.{key}", f"{value:g} s", "seconds, such as 0.025",
-                            f"If these are milliseconds, write {key} = {value / 1e3:g}.",
-                        )
-                    )  # fmt: skip
-            if space.fmax is not None and space.fmax < LOWEST_FMAX_HZ:
-                found.append(
-                    Problem(
-                        "error", f"{where}.fmax", f"{space.fmax:g} Hz", "Hz, such as 8000",
-                        f"If these are kHz, write fmax = {1e3 * space.fmax:g}.",
-                    )
-                )  # fmt: skip
-        if isinstance(space, EnvelopeSpace) and space.cutoff < 1.0:
-            found.append(
-                Problem(
-                    "warning", f"{where}.cutoff", f"{space.cutoff:g} Hz", "Hz, such as 25",
-                    "Slower than 1 Hz there is hardly any envelope within a sentence.",
-                )
-            )  # fmt: skip
     return found
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from heschl.study.check.problems import Problem, attempt, grouped, listed
+from heschl.study.check.problems import attempt, grouped
 from heschl.study.config.study import TIERS, Study
 from heschl.study.inputs.transcripts import cuts_overlaps, read_texts, read_transcripts
 from heschl.study.kinds.base import Tier
+from heschl.study.kinds.problems import Problem, listed
 from heschl.timing.validate import overlaps, validate
 from heschl.timing.words import Transcript, Word
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from heschl.checks import InputError
 from heschl.features.store import Rows
 from heschl.files import digest
+from heschl.study.kinds.problems import Material, Problem
 from heschl.study.section import Section
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -192,6 +193,18 @@ class FeatureSpace(Section):
         InputError
             For a file that is missing or that cannot be what it should be.
         """
+
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Return what would fail or mislead and can be known without a model; see `heschl check`."""
+        return []
+
+    def width_of_layer(self, folder: Path) -> int | None:
+        """Return the features of a layer, where a file says that; ``folder`` is that of the study.toml."""
+        return None
+
+    def frame_rate(self, folder: Path) -> float | None:
+        """Return the rate of its frames in Hz, where a file says that."""
+        return None
 
     @abstractmethod
     def tier(self) -> Tier | None:

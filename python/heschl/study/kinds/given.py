@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,7 +15,9 @@ from pydantic import Field
 from heschl.checks import InputError
 from heschl.features.store import Rows
 from heschl.files import digest, digest_files, read_npy
+from heschl.names import name_hint
 from heschl.study.kinds.base import MEL_SFREQ, FeatureSpace, Role, Spoken, StudyFiles, Tier
+from heschl.study.kinds.problems import Material, Problem, listed
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
@@ -47,6 +50,62 @@ class ArraySpace(FeatureSpace):
     def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
         """Return a hash of the stimulus' file."""
         return digest(digest_files([self.path(files.folder, stimulus.name)]))
+
+    @abstractmethod
+    def rows_of(self, name: str, material: Material) -> int | None:
+        """Return the rows that the file of a stimulus should have; None where that is not known."""
+
+    @abstractmethod
+    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
+        """Return what rows should be, and what may be wrong where files have so many per second instead."""
+
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look at the shape of every file."""
+        place = material.folder / Path(self.folder).expanduser()
+        if not place.is_dir():
+            siblings = [other.name for other in place.parent.glob("*") if other.is_dir()]
+            hint = name_hint(place.name, siblings)
+            return [Problem("error", f"{where}.folder", f"no folder {place}", "a folder of .npy files", hint)]
+        missing = [name for name in material.lengths if not self.path(material.folder, name).is_file()]
+        if missing:
+            there = [file.stem for file in place.rglob("*.npy")]
+            text = f"no file for {len(missing)} of {len(material.lengths)} stimuli: {listed(missing)}"
+            expected = f"NAME.npy for each stimulus that was heard, in {place}"
+            return [Problem("error", f"{where}.folder", text, expected, name_hint(missing[0], there))]
+        return self._of_shapes(material, where)
+
+    def _of_shapes(self, material: Material, where: str) -> list[Problem]:
+        wrong: list[str] = []
+        shapes: dict[tuple[int, int], str] = {}
+        rates: list[float] = []
+        for name, seconds in material.lengths.items():
+            try:
+                layers, rows, width = _mapped(self.path(material.folder, name)).shape
+            except InputError as error:
+                wrong.append(f"{name}: {error.found}")
+                continue
+            shapes.setdefault((layers, width), name)
+            expected = self.rows_of(name, material)
+            if expected is not None and rows != expected:
+                wrong.append(f"{name}: {rows} rows for {expected}")
+                rates.append(rows / seconds if seconds > 0 else 0.0)
+        found = []
+        if wrong:
+            about, remedy = self.about_rows(rates)
+            text = f"{len(wrong)} files of another shape: {listed(wrong)}"
+            found.append(Problem("error", where, text, about, remedy))
+        if len(shapes) > 1:
+            each = [f"{name} {layers} × {width}" for (layers, width), name in shapes.items()]
+            found.append(Problem("error", where, f"files of different layers × width: {listed(each)}", "all alike"))
+        return found
+
+    def width_of_layer(self, folder: Path) -> int | None:
+        """Return that of the first file."""
+        first = next(iter(sorted((folder / Path(self.folder).expanduser()).rglob("*.npy"))), None)
+        try:
+            return None if first is None else int(_mapped(first).shape[2])
+        except InputError:
+            return None
 
     def check(self, files: StudyFiles, where: str) -> None:
         """Check that every stimulus has its file."""
@@ -84,6 +143,20 @@ class FrameArrays(ArraySpace):
         """Return the files, to be read."""
         return OpenArrays(self, files, "frame", self.grid())
 
+    def rows_of(self, name: str, material: Material) -> int | None:
+        """Return the frames of its sound, and of silence after it."""
+        return self.grid().n_frames(material.lengths[name])
+
+    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
+        """Return what frames should be; files of another rate are told by their rows per second."""
+        expected = f"floats (layers, frames, width), frames at {self.rate:g} Hz of the sound and the silence after it"
+        rate = float(np.median(rates)) if len(rates) else self.rate
+        if not 0.9 < rate / self.rate < 1.1:
+            return expected, f"The files have about {rate:.3g} rows per second: rate = {rate:.3g}?"
+        return expected, (
+            'responses.tail = "crop" asks for frames of the sound alone; centre and width say where frames lie.'
+        )
+
     def tier(self) -> None:
         """Return None: no transcript is needed."""
 
@@ -114,6 +187,14 @@ class WordArrays(ArraySpace, Spoken):
     def open(self, files: StudyFiles) -> OpenArrays:
         """Return the files, to be read."""
         return OpenArrays(self, files, "word", None)
+
+    def rows_of(self, name: str, material: Material) -> int | None:
+        """Return its words."""
+        return None if material.words is None else material.words.get(name, 0)
+
+    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
+        """Return what rows should be."""
+        return "a row for each word of the stimulus", "The rows are the words of the transcript, in its order."
 
     def tier(self) -> Tier:
         """Return "words"."""

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from heschl.features.store import Rows
 from heschl.study.kinds.base import Blocks, Role, Spoken, StudyFiles, Tier, texts_of, words_key
+from heschl.study.kinds.facts import MASKED, model_facts, model_problems
 from heschl.study.kinds.model import check_model, model_source, model_sources
+from heschl.study.kinds.problems import Material, Problem
 from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -21,6 +23,7 @@ class LanguageModelSpace(Spoken):
     """How a language model reads the words of a stimulus, and whether in its running text (stimuli.texts)."""
 
     aside: ClassVar[frozenset[str]] = Spoken.aside | {"model", "device"}
+    for_masked: ClassVar[str] = "Take a causal model, such as GPT-2."
 
     model: str
     context: Literal["sentence", "story", "fixed"] = "sentence"
@@ -44,6 +47,36 @@ class LanguageModelSpace(Spoken):
     def check(self, files: StudyFiles, where: str) -> None:
         """Check the model's folder."""
         check_model(files.folder, self.model, f"{where}.model")
+
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look at the model's configuration: what it is, and how far it reads."""
+        found, facts = model_problems(material.folder, self.model, where)
+        if facts is None:
+            return found
+        if facts.hears:
+            text = f"a model of speech ({facts.type})"
+            return [*found, Problem("error", f"{where}.kind", text, "a model of text", 'Write kind = "speech".')]
+        if facts.type in MASKED and not self.reads_on():
+            text = f"a masked model ({facts.type})"
+            found.append(Problem("error", f"{where}.model", text, "a causal model", self.for_masked))
+        if facts.longest is not None and self.window is not None and self.window > facts.longest:
+            remedy = f"Write window = {facts.longest}, or leave it out."
+            text = f"at most {facts.longest}, what the model reads"
+            found.append(Problem("error", f"{where}.window", f"{self.window} tokens", text, remedy))
+        if facts.longest is not None and self.context == "sentence" and material.longest_text > facts.longest:
+            text = f"a stimulus of {material.longest_text} words"
+            remedy = 'Write context = "story": the model then reads on in windows.'
+            found.append(Problem("error", f"{where}.context", text, f"at most {facts.longest} tokens", remedy))
+        return found
+
+    def reads_on(self) -> bool:
+        """Return whether a word may know those that follow."""
+        return False
+
+    def width_of_layer(self, folder: Path) -> int | None:
+        """Return what the configuration says."""
+        facts = model_facts(folder, self.model)
+        return None if facts is None else facts.width
 
     def tier(self) -> Tier:
         """Return "words"."""
@@ -76,10 +109,15 @@ pooling = "last"                # of a word's sub-words
 silence = "zero"                # between words; "hold" keeps the word
 """
     roles: ClassVar[tuple[Role, ...]] = ("language", "semantic")
+    for_masked: ClassVar[str] = "Write bidirectional = true: a word then knows those that follow."
 
     kind: Literal["language"]
     pooling: Literal["last", "mean", "first"] = "last"
     bidirectional: bool = False
+
+    def reads_on(self) -> bool:
+        """Return whether that was allowed."""
+        return self.bidirectional
 
     def open(self, files: StudyFiles) -> OpenLanguage:
         """Load the model."""

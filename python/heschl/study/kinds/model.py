@@ -6,6 +6,7 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.files import digest_files
+from heschl.study.kinds.facts import where_it_is
 
 
 def model_source(folder: Path, model: str) -> Path | str:
@@ -25,20 +26,13 @@ def model_sources(folder: Path, model: str) -> list[object]:
 
 
 def check_model(study_folder: Path, model: str, where: str) -> None:
-    """Refuse a local folder that holds no weights; what is no folder may be a name on the Hub ("owner/model").
+    """Refuse a local folder that is no model, and a name that is neither a folder nor can be had from the Hub.
 
     Raises
     ------
     InputError
-        Also for what can be neither a folder nor such a name.
+        Also for what looks like a folder of the study that is misspelt: the Hub is not asked for it.
     """
-    folder = study_folder / Path(model).expanduser()
-    if not folder.is_dir() and (folder.is_file() or model.startswith((".", "/", "~")) or model.count("/") > 1):
-        raise InputError(where, f"no folder {folder}", "a model's folder, or its name on the Hub")
-    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.gguf")]:
-        raise InputError(
-            where,
-            f"a folder without weights, {folder}",
-            "*.safetensors or *.bin beside config.json, or a GGUF file",
-            "`model.save_pretrained(folder)` of transformers writes them.",
-        )
+    problem = where_it_is(where, study_folder, model)
+    if problem is not None and problem.severity == "error":
+        raise InputError(problem.key, problem.found, problem.expected, problem.remedy)

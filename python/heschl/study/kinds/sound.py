@@ -10,9 +10,13 @@ from pydantic import Field, model_validator
 from heschl.features.store import Rows
 from heschl.study.kinds.audio import padded_sound, sound_key
 from heschl.study.kinds.base import MEL_SFREQ, Blocks, FeatureSpace, Floats, Role, StudyFiles
+from heschl.study.kinds.problems import Material, Problem
 from heschl.study.section import NotNegative, Positive
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
+
+LOWEST_FMAX_HZ = 100.0
+"""A highest frequency below this is more likely a number of kHz."""
 
 
 class SoundSpace(FeatureSpace):
@@ -60,6 +64,18 @@ n_mels = 80
             raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
         return self
 
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look for ms and kHz."""
+        found = [
+            Problem("error", f"{where}.{key}", f"{value:g} s", "seconds, such as 0.025",
+                    f"If these are milliseconds, write {key} = {value / 1e3:g}.")
+            for key, value in (("window", self.window), ("hop", self.hop)) if value >= 1.0
+        ]  # fmt: skip
+        if self.fmax is not None and self.fmax < LOWEST_FMAX_HZ:
+            remedy = f"If these are kHz, write fmax = {1e3 * self.fmax:g}."
+            found.append(Problem("error", f"{where}.fmax", f"{self.fmax:g} Hz", "Hz, such as 8000", remedy))
+        return found
+
     def open(self, files: StudyFiles) -> OpenSound:
         """Return the mel spectrum, or its rises."""
         from heschl.features.acoustic import mel_grid, mel_spectrogram, onset_spectrogram
@@ -93,6 +109,13 @@ class EnvelopeSpace(SoundSpace):
         if self.cutoff > self.rate / 2:
             raise ValueError(f"a cutoff of at most half the rate, {self.rate / 2:g} Hz, not {self.cutoff:g} Hz")
         return self
+
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look for a cutoff that leaves no envelope."""
+        if self.cutoff >= 1.0:
+            return []
+        remedy = "Slower than 1 Hz there is hardly any envelope within a sentence."
+        return [Problem("warning", f"{where}.cutoff", f"{self.cutoff:g} Hz", "Hz, such as 25", remedy)]
 
     def open(self, files: StudyFiles) -> OpenSound:
         """Return the envelope."""

@@ -11,7 +11,9 @@ from pydantic import Field
 from heschl.features.store import Rows
 from heschl.study.kinds.audio import padded_sound, sound_key
 from heschl.study.kinds.base import Blocks, FeatureSpace, Role, StudyFiles
+from heschl.study.kinds.facts import model_facts, model_problems
 from heschl.study.kinds.model import check_model, model_source, model_sources
+from heschl.study.kinds.problems import Material, Problem
 from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -53,6 +55,24 @@ model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
     def check(self, files: StudyFiles, where: str) -> None:
         """Check the model's folder."""
         check_model(files.folder, self.model, f"{where}.model")
+
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look at the model's configuration."""
+        found, facts = model_problems(material.folder, self.model, where)
+        if facts is not None and not facts.hears:
+            text = f'kind = "speech" of a model of text ({facts.type})'
+            found.append(Problem("error", f"{where}.kind", text, "a model that hears", 'Write kind = "language".'))
+        return found
+
+    def width_of_layer(self, folder: Path) -> int | None:
+        """Return what the configuration says."""
+        facts = model_facts(folder, self.model)
+        return None if facts is None else facts.width
+
+    def frame_rate(self, folder: Path) -> float | None:
+        """Return what the configuration says."""
+        facts = model_facts(folder, self.model)
+        return None if facts is None else facts.rate
 
     def tier(self) -> None:
         """Return None: no transcript is needed."""

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal
 from heschl.checks import InputError
 from heschl.features.store import Rows
 from heschl.files import digest_files
+from heschl.names import name_hint
 from heschl.study.kinds.base import Blocks, Role, Spoken, StudyFiles, Tier, texts_of, words_key
+from heschl.study.kinds.problems import Material, Problem
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
@@ -58,6 +60,22 @@ oov = "zero"                    # words without a vector: "zero", "mean" or "dro
             if file is not None and not (files.folder / file).is_file():
                 raise InputError(f"{where}.{key}", f"no file {files.folder / file}", "word vectors")
 
+    def problems(self, material: Material, where: str) -> list[Problem]:
+        """Look whether the table can be one, by its first line."""
+        file = material.folder / self.file
+        if not file.is_file():
+            there = [other.name for other in file.parent.glob("*") if other.is_file()]
+            hint = name_hint(file.name, there) if there else ""
+            return [Problem("error", f"{where}.file", f"no file {file}", "word vectors", hint)]
+        if file.suffix in (".npy", ".gz"):
+            return []
+        with open(file, "rb") as lines:
+            first = lines.readline(1_000_000).split()
+        if len(first) > 1 and _is_number(first[-1]):
+            return []
+        expected = "GloVe's or word2vec's text: a word and its vector in each line"
+        return [Problem("error", f"{where}.file", f"a first line that is no word and numbers, in {file}", expected)]
+
     def tier(self) -> Tier:
         """Return "words"."""
         return "words"
@@ -92,3 +110,11 @@ class OpenWords:
         """Yield the features of each stimulus."""
         for stimulus in stimuli:
             yield [self.vectors.extract(texts_of(stimulus))]
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

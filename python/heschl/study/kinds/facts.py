@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from heschl.names import name_hint
-from heschl.study.check.gguf import read_head
-from heschl.study.check.problems import Problem
-from heschl.study.config.study import Study
-from heschl.study.kinds.base import MEL_SFREQ, FeatureSpace
-from heschl.study.kinds.language import LanguageModelSpace, LanguageSpace
-from heschl.study.kinds.speech import SpeechSpace
+from heschl.study.kinds.gguf import read_head
+from heschl.study.kinds.problems import Problem
 
 MASKED = ("bert", "roberta", "albert", "distilbert", "electra", "camembert", "xlm-roberta", "deberta", "deberta-v2",
           "mpnet", "modernbert")  # fmt: skip
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
-WHISPER_HZ = 50.0
+SOUND_HZ, WHISPER_HZ = 16_000.0, 50.0
+"""Of the sound that speech models take, and of the frames of Whisper."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,8 @@ class ModelFacts:
     rate: float | None
 
 
-def model_facts(space: FeatureSpace, folder: Path) -> ModelFacts | None:
-    """Return what is known of a space's model without loading it or asking the Hub."""
-    model = getattr(space, "model", None)
-    if not isinstance(model, str):
-        return None
+def model_facts(folder: Path, model: str) -> ModelFacts | None:
+    """Return what is known of a model without loading it or asking the Hub."""
     source = folder / Path(model).expanduser()
     if source.is_dir():
         config = source / "config.json"
@@ -63,33 +57,25 @@ def model_facts(space: FeatureSpace, folder: Path) -> ModelFacts | None:
     return _facts(_json(cached)) if cached is not None else None
 
 
-def model_problems(study: Study, folder: Path, longest_text: int) -> list[Problem]:
-    """Check every model that a study names.
+def model_problems(folder: Path, model: str, where: str) -> tuple[list[Problem], ModelFacts | None]:
+    """Say what is wrong with where a model is; return it with what is known of the model.
 
     Parameters
     ----------
-    study : Study
     folder : Path
         Where the study.toml lies.
-    longest_text : int
-        Words of the stimulus that has most.
+    model : str
+        A folder, or a name on the Hub.
+    where : str
+        The table that names it.
     """
-    found: list[Problem] = []
-    for name, space in study.features.items():
-        model = getattr(space, "model", None)
-        if not isinstance(model, str):
-            continue
-        key = f"features.{name}"
-        problem = _folder(f"{key}.model", folder, model)
-        if problem is not None:
-            found.append(problem)
-        facts = model_facts(space, folder)
-        if facts is not None and (problem is None or problem.severity != "error"):
-            found += _fits(key, space, facts, longest_text)
-    return found
+    problem = where_it_is(f"{where}.model", folder, model)
+    if problem is not None and problem.severity == "error":
+        return [problem], None
+    return [problem] if problem is not None else [], model_facts(folder, model)
 
 
-def _folder(key: str, folder: Path, model: str) -> Problem | None:
+def where_it_is(key: str, folder: Path, model: str) -> Problem | None:
     """Say what is wrong with a model's folder, or with a name that is neither one nor on this machine."""
     source = folder / Path(model).expanduser()
     if source.is_dir():
@@ -131,46 +117,6 @@ def _content(key: str, source: Path) -> Problem | None:
                    remedy)  # fmt: skip
 
 
-def _fits(key: str, space: FeatureSpace, facts: ModelFacts, longest_text: int) -> list[Problem]:
-    found = []
-    if isinstance(space, SpeechSpace) and not facts.hears:
-        found.append(
-            Problem(
-                "error", f"{key}.kind", f"kind = \"speech\" of a model of text ({facts.type})", "a model that hears",
-                'Write kind = "language".',
-            )
-        )  # fmt: skip
-    if isinstance(space, LanguageModelSpace) and facts.hears:
-        found.append(
-            Problem(
-                "error", f"{key}.kind", f"kind = \"{getattr(space, 'kind', '')}\" of a model of speech ({facts.type})",
-                "a model of text", 'Write kind = "speech".',
-            )
-        )  # fmt: skip
-    if not isinstance(space, LanguageModelSpace) or facts.hears:
-        return found
-    if facts.type in MASKED and not (isinstance(space, LanguageSpace) and space.bidirectional):
-        remedy = "Write bidirectional = true: a word then knows those that follow."
-        if not isinstance(space, LanguageSpace):
-            remedy = "Surprisal needs a causal model, such as GPT-2."
-        found.append(Problem("error", f"{key}.model", f"a masked model ({facts.type})", "a causal model", remedy))
-    if facts.longest is not None and space.window is not None and space.window > facts.longest:
-        found.append(
-            Problem(
-                "error", f"{key}.window", f"{space.window} tokens", f"at most {facts.longest}, what the model reads",
-                f"Write window = {facts.longest}, or leave it out.",
-            )
-        )  # fmt: skip
-    if facts.longest is not None and space.context == "sentence" and longest_text > facts.longest:
-        found.append(
-            Problem(
-                "error", f"{key}.context", f"a stimulus of {longest_text} words", f"at most {facts.longest} tokens",
-                'Write context = "story": the model then reads on in windows.',
-            )
-        )  # fmt: skip
-    return found
-
-
 def _facts(config: dict[str, Any] | None) -> ModelFacts | None:
     if config is None:
         return None
@@ -186,7 +132,7 @@ def _facts(config: dict[str, Any] | None) -> ModelFacts | None:
     rate = None
     if hears:
         stride = config.get("conv_stride")
-        rate = MEL_SFREQ / math.prod(stride) if isinstance(stride, list) and stride else WHISPER_HZ
+        rate = SOUND_HZ / math.prod(stride) if isinstance(stride, list) and stride else WHISPER_HZ
     longest = number("max_position_embeddings", "n_positions", "n_ctx")
     width = number("d_model", "hidden_size", "n_embd", "dim")
     return ModelFacts(kind, hears, width, None if layers is None else layers + 1, longest, rate)
