@@ -5,7 +5,6 @@ What a command needs is imported when it runs, so that ``heschl --help`` is quic
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from heschl.checks import InputError
+from heschl.files import as_one_line
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -384,23 +384,5 @@ def _plainly() -> Iterator[Console]:
     except (InputError, OSError, MemoryError, ArithmeticError, np.linalg.LinAlgError, ModuleNotFoundError) as error:
         if SHELL.traceback:
             raise
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(_said(error))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(as_one_line(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
-
-
-def _said(error: BaseException) -> str:
-    """Return an error as one line that says what to do."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").split(".")[0]
-        return f"the package {package!r} is not installed. Install it: pip install 'heschl[study]'"
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return (
-            f"{error.filename}: no permission to read or write it. Choose another file or folder, or mend its rights."
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left for {error.filename or 'a file'}. Free some: what was finished is kept."
-    if isinstance(error, MemoryError):
-        return f"out of memory ({error}). `heschl plan` says what a study takes, and what would take less."
-    return f"{type(error).__name__}: {error} (--traceback shows where)"

@@ -44,6 +44,24 @@ def writing_to(path: Path) -> Iterator[None]:
         raise
 
 
+def as_one_line(error: BaseException) -> str:
+    """Return an error as one line that says what to do about it."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").split(".")[0]
+        return f"the package {package!r} is not installed. Install it: pip install 'heschl[study]'"
+    if isinstance(error, OSError) and error.errno in _CLOSED:
+        return (
+            f"{error.filename}: no permission to read or write it. Choose another file or folder, or mend its rights."
+        )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"no space left for {error.filename or 'a file'}. Free some: what was finished is kept."
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}). `heschl plan` says what a study takes, and what would take less."
+    return f"{type(error).__name__}: {error} (--traceback shows where)"
+
+
 def sync(path: Path) -> None:
     """Bring a file, or all files of a folder, from the system's memory onto the disk."""
     if path.is_dir():

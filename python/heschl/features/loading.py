@@ -326,7 +326,7 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers and the Hub from reporting on their own; what matters is raised or warned of here."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers import modeling_gguf_pytorch_utils as gguf
 
     log = transformers.utils.logging

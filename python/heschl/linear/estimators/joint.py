@@ -290,8 +290,8 @@ class _Gathered:
             if progress is not None:
                 progress(min(done, in_all), in_all)
 
-        shapes = (2**m - 1, *y.shape), (m, *y.shape), (n_folds, m, y.shape[1])
-        return cls(*(np.full(shape, np.nan) for shape in shapes), advance)
+        predictions, own = (np.full((models, *y.shape), np.nan) for models in (2**m - 1, m))
+        return cls(predictions, own, np.full((n_folds, m, y.shape[1]), np.nan), advance)
 
     def put(self, targets: Integers, block: Block) -> None:
         for mine, new in zip((self.predictions, self.own, self.alphas), block, strict=True):

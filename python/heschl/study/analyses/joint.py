@@ -240,7 +240,7 @@ def parts_table(results: xr.Dataset) -> pd.DataFrame:
     subjects = np.array([str(name) for name in results["subject"].values])
     rows = []
     for name, found in joints_of(results).items():
-        own = []
+        own: list[dict[str, Any]] = []
         for part, gain in parts_of(found):
             mean = found.over_subjects(gain, subjects)
             share = gain_share(gain, found.total)

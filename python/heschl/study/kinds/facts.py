@@ -120,8 +120,8 @@ def _content(key: str, source: Path) -> Problem | None:
 def _facts(config: dict[str, Any] | None) -> ModelFacts | None:
     if config is None:
         return None
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
-    said = {**config, **text}
+    text = config.get("text_config")
+    said = {**config, **(text if isinstance(text, dict) else {})}
 
     def number(*names: str) -> int | None:
         return next((int(said[name]) for name in names if isinstance(said.get(name), int)), None)

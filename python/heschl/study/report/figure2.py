@@ -42,7 +42,7 @@ def brain_maps(results: xr.Dataset) -> Figure:
     scores = np.stack([errors.share(s) for s in range(len(spaces))])
     scores[:, ~shown.inside] = np.nan
     positions = np.stack([results[axis].values.astype(np.float64) for axis in "xyz"], axis=1)
-    placed = np.isfinite(positions).all(axis=1)
+    placed = np.asarray(np.isfinite(positions).all(axis=1), dtype=np.bool_)
     sides = [side for side, there in (("left", positions[:, 0] < 0), ("right", positions[:, 0] >= 0)) if
              (placed & there).any()]  # fmt: skip
     finite = scores[:, placed][np.isfinite(scores[:, placed])]
@@ -126,7 +126,7 @@ def models_over_regions(results: xr.Dataset) -> Figure:
 def _baseline(results: xr.Dataset, spaces: list[str]) -> int | None:
     """Return the sound's own space, which models are held against: mel where there is one."""
     study = Study.model_validate_json(results.attrs["config"])
-    kinds = [study.features[space].kind for space in spaces]  # type: ignore[union-attr]
+    kinds = [study.features[space].kind for space in spaces]
     return next((kinds.index(kind) for kind in ("mel", "envelope") if kind in kinds), None)
 
 

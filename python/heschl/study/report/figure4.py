@@ -41,7 +41,7 @@ def shared_parts(results: xr.Dataset) -> Figure:
     subjects = results["subject"].values[inside]
     labels = {"layer": "layer", "top": f"shared ({n_components(results)})", "rest": "rest"}
     figure, (axis, lower) = plate(results, "Shared part and rest", 2, 86.0, heights=[2.4, 1.2])
-    ticks = []
+    ticks: list[tuple[float, str]] = []
     for at, side in enumerate(("speech", "language")):
         for x, part in enumerate(PARTS):
             place, own = 4 * at + x, scores[f"{side} {part}"][inside] / scale

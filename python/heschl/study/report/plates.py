@@ -65,7 +65,7 @@ def responding(results: xr.Dataset) -> Shown:
     inside = np.zeros(n, dtype=bool)
     if name:
         values = np.asarray(results[name].values, dtype=np.float64)
-        inside = (np.nan_to_num(values, nan=1.0) < LEVEL).any(axis=0)
+        inside = np.asarray((np.nan_to_num(values, nan=1.0) < LEVEL).any(axis=0), dtype=np.bool_)
     if not inside.any():
         return Shown(np.ones(n, dtype=bool), f"all {count_text(n, results, np.ones(n, dtype=bool))}", "none responds")
     text = f"{inside.sum()} of {n} electrodes respond ({_subjects(results, inside)})"
@@ -89,10 +89,11 @@ def plate(
     """Make a figure of one column; ``height`` (mm) without its title and key."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(COLUMN * MM, (height + 15) * MM), layout="constrained", dpi=150)
+    layout = ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.03)
+    figure = Figure(figsize=(COLUMN * MM, (height + 15) * MM), layout=layout, dpi=150)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.03)
     note = results.attrs["note"]
     under = results.attrs["name"] + (f" \N{EN DASH} {note}" if note else "")
     figure.suptitle(f"{title}\n", fontsize=8.5, color=INK, x=0.02, ha="left", fontweight="bold")
