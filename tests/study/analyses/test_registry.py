@@ -29,7 +29,7 @@ def study(own_cohort: Path) -> Path:
 
 def test_rows(cohort: Path, own_cohort: Path) -> None:
     names = [analysis.name for analysis in ANALYSES]
-    assert names == ["encoding", "ceilings", "shared", "layer_map", "published", "words"]
+    assert names == ["encoding", "ceilings", "joint", "shared", "layer_map", "published", "words"]
     assert [analysis.name for analysis in wanted(read_study(cohort))] == ["encoding", "ceilings"]
     assert [a.name for a in with_needs(list(ANALYSES), ("words",))] == ["encoding", "words"]
     assert [a.name for a in with_needs(list(ANALYSES), ("published",))] == ["published"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -77,7 +79,8 @@ class Ceilings(Analysis):
                 why.append(f"{name}: {arrays[WHY]}")
             else:
                 ceilings[name] = arrays
-        out = results.assign_attrs(ceilings="; ".join(why))
+        repeated = {name: _n_repeated(subject.stimuli) for name, subject in subjects.items() if name in ceilings}
+        out = results.assign_attrs(ceilings="; ".join(why), repeated_stimuli=json.dumps(repeated))
         if not ceilings:
             return out
         place = {name: {e: i for i, e in enumerate(subject.electrodes)} for name, subject in subjects.items()}
@@ -95,3 +98,8 @@ class Ceilings(Analysis):
         usable = values["reliable"].astype(bool) & (values["r2"] > 0)
         ceiling = np.where(usable, values["r2"].astype(np.float64), np.nan)
         return out.assign(normalised_r2=(("space", "electrode"), r2 / ceiling))
+
+
+def _n_repeated(stimuli: Sequence[str]) -> int:
+    """Count the stimuli that were heard more than once."""
+    return sum(n > 1 for n in Counter(stimuli).values())

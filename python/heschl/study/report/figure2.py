@@ -17,6 +17,7 @@ from heschl.study.report.plates import (
     explain,
     interval,
     mark,
+    over_subjects,
     plate,
     regions_of,
     responding,
@@ -123,6 +124,27 @@ def models_over_regions(results: xr.Dataset) -> Figure:
     return figure
 
 
+def over_time_course(results: xr.Dataset) -> Figure:
+    """Draw what each model explains, and what of it lies beyond the time course that all stimuli have in common."""
+    spaces, shown = [str(space) for space in results["space"].values], responding(results)
+    beyond, common = (results[name].values[:, shown.inside] for name in ("beyond_r2", "time_course_common"))
+    subjects = results["subject"].values[shown.inside]
+    figure, (axis,) = plate(results, "Beyond the common time course", 1, 9.0 * (len(spaces) + 1) + 6)
+    for s in range(len(spaces)):
+        swarm(axis, beyond[s] + common[s], s + 0.3, "#9A9A9A", width=0.18, vertical=False)
+        swarm(axis, beyond[s], s - 0.12, colour_of(s), width=0.22, vertical=False)
+        interval(axis, over_subjects(beyond[s], subjects), s - 0.12, INK, vertical=False)
+    swarm(axis, results["time_course_r2"].values[shown.inside], len(spaces), INK, width=0.3, vertical=False)
+    axis.set_yticks(range(len(spaces) + 1), [*spaces, "time course alone"])
+    axis.set_ylim(len(spaces) + 0.6, -0.6)
+    zero_line(axis, vertical=True)
+    axis.set_xlabel("R² about the training mean")
+    explain(figure, f"{shown.text}; {shown.rule}", "colour: beyond the time course since onset; grey: all that a model "
+            "explains", "diamond and line: mean over subjects, 95 % interval for new subjects who hear these "
+            "stimuli")  # fmt: skip
+    return figure
+
+
 def _baseline(results: xr.Dataset, spaces: list[str]) -> int | None:
     """Return the sound's own space, which models are held against: mel where there is one."""
     study = Study.model_validate_json(results.attrs["config"])
@@ -150,4 +172,5 @@ def _key(axis: object, spaces: list[str]) -> None:
 FIGURE_2 = (
     Drawing("2a_brain", brain_maps, lambda results: np.isfinite(results["x"].values.astype(np.float64)).any()),
     Drawing("2b_models", models_over_regions, lambda results: results.sizes["space"] > 1),
+    Drawing("over_time_course", over_time_course, lambda results: "beyond_r2" in results),
 )

@@ -118,6 +118,11 @@ def prediction_similarity(results: xr.Dataset) -> Figure:
     figure, axes = plate(results, "Do the models predict the same?", 1 + bool(contrasts),
                          8.0 * len(there) + 7.0 * len(contrasts) + 22,
                          heights=[len(there) + 1.0, *([len(contrasts) + 0.8] if contrasts else [])])  # fmt: skip
+    beyond = "prediction_similarity_beyond" in results
+    if beyond:
+        for row, i in enumerate(there):
+            swarm(axes[0], values[i, shown.inside], row + 0.32, GREY, width=0.14, vertical=False)
+        values = results["prediction_similarity_beyond"].values
     for row, i in enumerate(there):
         own: NDArray[np.float64] = values[i, shown.inside]
         swarm(axes[0], own, row, (INK, COLOURS["speech"], COLOURS["language"])[i], vertical=False)
@@ -139,7 +144,9 @@ def prediction_similarity(results: xr.Dataset) -> Figure:
         axes[1].set_ylim(len(contrasts) - 0.4, -0.6)
         zero_line(axes[1], vertical=True)
         axes[1].set_xlabel("paired difference")
-    explain(figure, f"{shown.text}; {shown.rule}", "out-of-fold predictions; point: electrode; diamond and line: mean "
+    mean = "without the mean prediction at each time since onset, which all stimuli share (grey: with it)"
+    explain(figure, f"{shown.text}; {shown.rule}", mean if beyond else "",
+            "out-of-fold predictions; point: electrode; diamond and line: mean "
             "over subjects, 95 % interval for new subjects who hear these stimuli",
             "stars: that mean is not 0, Bonferroni over pairs")  # fmt: skip
     return figure

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heschl.study.analyses.shared import part_scores
 from heschl.study.report.drawing import GREY, INK, PALETTE, Drawing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Double = NDArray[np.float64]
 PARTS = ("layer", "top", "rest")
 PROBES = {"semantic": PALETTE[3], "acoustic": PALETTE[5], "context": PALETTE[4], "all": GREY}
 
@@ -77,7 +79,7 @@ def shared_parts(results: xr.Dataset) -> Figure:
     return figure
 
 
-def _ceiling(results: xr.Dataset) -> np.ndarray | None:
+def _ceiling(results: xr.Dataset) -> Double | None:
     """Return the ceilings that are reliably above 0, NaN elsewhere; None where there are none."""
     if "ceiling_r2" not in results:
         return None
@@ -92,22 +94,33 @@ def shared_probes(results: xr.Dataset) -> Figure:
     probes = [part.removeprefix("probe ") for part in parts if part.startswith("probe ")]
     shown = responding(results)
     subjects = results["subject"].values[shown.inside]
-    unique = "probe_unique_r2" in results
-    figure, axes = plate(results, "What the shared part is made of", 1, 52.0, n_columns=1 + unique, sharey=True)
-    values = {probe: scores[parts.index(f"probe {probe}")][shown.inside] for probe in probes}
-    _columns(axes[0], values, subjects, "each by itself")
+    names = [str(name) for name in results["probe"].values] if "probe" in results else probes
+    panels: list[tuple[str, dict[str, Double]]] = []
+    if "common_r2" in results:  # commonality, over the mean and over the common time course
+        for title, variable in (
+            ("in common with\nthe shared part", "common_r2"), ("of that, beyond\nthe time course", "common_beyond_r2"),
+            ("of the probe\nalone", "unique_r2"),
+        ):  # fmt: skip
+            own = results[variable].values[:, shown.inside]
+            panels.append((title, dict(zip(names, own, strict=True))))
+    else:
+        alone = {probe: scores[parts.index(f"probe {probe}")][shown.inside] for probe in probes}
+        panels.append(("each by itself", alone))
+        if "probe_unique_r2" in results:
+            own = results["probe_unique_r2"].values[:, shown.inside]
+            panels.append(("lost without it", dict(zip(names, own, strict=True))))
+    figure, axes = plate(results, "What the shared part is made of", 1, 56.0, n_columns=len(panels), sharey=True)
+    for axis, (title, values) in zip(axes, panels, strict=True):
+        _columns(axis, values, subjects, title)
     axes[0].set_ylabel("R²")
-    if unique:
-        names = [str(name) for name in results["probe"].values]
-        alone = results["probe_unique_r2"].values[:, shown.inside]
-        _columns(axes[1], dict(zip(names, alone, strict=True)), subjects, "lost without it; all together")
     explain(figure, f"{shown.text}; {shown.rule}",
             "point: electrode; diamond and line: mean over subjects, 95 % interval for new subjects who hear these "
-            "stimuli; stars: that mean is not 0, Bonferroni over probes")  # fmt: skip
+            "stimuli; stars: that mean is not 0, Bonferroni over probes",
+            "grey: controls" if len(names) > len(PROBES) - 1 else "")  # fmt: skip
     return figure
 
 
-def _columns(axis: Axes, values: dict[str, np.ndarray], subjects: np.ndarray, title: str) -> None:
+def _columns(axis: Axes, values: dict[str, Double], subjects: NDArray[Any], title: str) -> None:
     for x, (name, own) in enumerate(values.items()):
         found = over_subjects(own, subjects)
         swarm(axis, own, x, PROBES.get(name, GREY))

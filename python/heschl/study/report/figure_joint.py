@@ -54,7 +54,7 @@ def spaces_together(results: xr.Dataset) -> Figure:
         axis.set_ylim(len(ticks) - 0.4, -0.6)
         axis.set_title(name, fontsize=TEXT, color=INK, loc="left", pad=2)
         zero_line(axis, vertical=True)
-    axes[-1].set_xlabel("share of variance, R² about the training mean")
+    axes[-1].set_xlabel("R² about the training mean")
     explain(
         figure, f"{shown.text}; {shown.rule}",
         "only: lost without it; common: what each of these could explain, and no other space; beyond: what the first "

@@ -14,6 +14,7 @@ from heschl.files import replacing
 from heschl.study.analyses.analysis import Section
 from heschl.study.analyses.registry import present
 from heschl.study.report.figures import captions
+from heschl.study.report.findings import findings, row_anchor
 from heschl.study.report.methods import methods_text, notes_of
 from heschl.study.results.tables import best_table, layer_table
 from heschl.study.statistics.contrasts import contrast_table
@@ -59,13 +60,17 @@ def write_report(results: xr.Dataset, layout: Layout) -> Path:
         if (path := layout.figures / f"{name}.png").exists()
     ]
     tables = [_rendered(section) for section in _sections(results)]
-    titles = [("figures", "Figures"), ("methods", "Methods"), ("audit", "Audit")]
-    titles += [(table["id"], table["title"]) for table in tables] + [("settings", "Settings")]
+    failed = json.loads(results.attrs.get("failed", "{}"))
+    titles = [("findings", "Findings"), *([("failures", "Failures")] if failed else []), ("figures", "Figures")]
+    titles += [(table["id"], table["title"]) for table in tables]
+    titles += [("methods", "Methods"), ("audit", "Audit"), ("settings", "Settings")]
     versions = json.loads(results.attrs["versions"])
     text = environment.get_template("report.html").render(
         name=results.attrs["name"],
         note=results.attrs["note"],
         sections=titles,
+        findings=findings(results),
+        failed=failed,
         figures=figures,
         methods=[*methods_text(results), *notes_of(results)],
         audit=json.loads(results.attrs.get("audit", "[]")),
@@ -152,7 +157,10 @@ def _electrodes(results: xr.Dataset) -> pd.DataFrame:
 
 def _rendered(section: Section) -> dict[str, Any]:
     """Return a section as the template takes it."""
-    rows = [[_cell(value) for value in row] for row in section.table.itertuples(index=False)]
+    rows = [
+        {"id": row_anchor(section.name, at), "cells": [_cell(value) for value in row]}
+        for at, row in enumerate(section.table.itertuples(index=False))
+    ]
     head = [str(column) for column in section.table.columns]
     return {"id": section.name, "title": section.title, "text": section.text, "head": head, "rows": rows}
 

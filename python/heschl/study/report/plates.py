@@ -40,6 +40,8 @@ class Shown:
     Attributes
     ----------
     inside : (n,) array of bool
+    follows : (m, n) array of bool
+        Which of them follow which space.
     text : str
         "38 of 40 electrodes that respond (12 subjects)".
     rule : str
@@ -47,6 +49,7 @@ class Shown:
     """
 
     inside: Chosen
+    follows: Chosen
     text: str
     rule: str
 
@@ -62,14 +65,17 @@ def responding(results: xr.Dataset) -> Shown:
     )  # fmt: skip
     name, rule = next(((name, text) for name, text in tests if name in results), ("", "no test"))
     n = results.sizes["electrode"]
-    inside = np.zeros(n, dtype=bool)
+    follows = np.zeros((results.sizes["space"], n), dtype=bool)
     if name:
         values = np.asarray(results[name].values, dtype=np.float64)
-        inside = np.asarray((np.nan_to_num(values, nan=1.0) < LEVEL).any(axis=0), dtype=np.bool_)
+        follows = np.asarray(np.nan_to_num(values, nan=1.0) < LEVEL, dtype=np.bool_)
+    inside = np.asarray(follows.any(axis=0), dtype=np.bool_)
     if not inside.any():
-        return Shown(np.ones(n, dtype=bool), f"all {count_text(n, results, np.ones(n, dtype=bool))}", "none responds")
+        return Shown(
+            np.ones(n, dtype=bool), follows, f"all {count_text(n, results, np.ones(n, dtype=bool))}", "none responds"
+        )
     text = f"{inside.sum()} of {n} electrodes respond ({_subjects(results, inside)})"
-    return Shown(inside, text, f"p < {LEVEL:g}, {rule}")
+    return Shown(inside, follows, text, f"p < {LEVEL:g}, {rule}")
 
 
 def count_text(n: int, results: xr.Dataset, inside: Chosen) -> str:

@@ -11,12 +11,16 @@ import numpy as np
 from heschl.files import replacing
 from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
+from heschl.study.report.findings import findings
+from heschl.study.report.plates import responding
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
     import xarray as xr
 
+FEW_REPEATED = 5
+"""Fewer repeated stimuli than these say little of the ceiling of others."""
 NAMED = 12
 """Electrodes named in a warning before the rest is only counted."""
 
@@ -44,6 +48,7 @@ def summary(results: xr.Dataset) -> str:
     if results.attrs["note"]:
         parts.append(f"**Note: {results.attrs['note']}.**")
     parts += [
+        "\n".join(f"{i}. {sentence.text}" for i, sentence in enumerate(findings(results), start=1)),
         _what_was_run(results),
         _scores(results),
         _layers(results),
@@ -152,7 +157,7 @@ def _further(results: xr.Dataset) -> list[str]:
 
 def _warnings(results: xr.Dataset) -> str:
     """List which λ were at an end of the grid, and which electrodes have no score."""
-    alphas = results.attrs["alphas"]
+    alphas, shown = results.attrs["alphas"], responding(results)
     lines = [f"- **{space}**: {note}." for space, note in json.loads(results.attrs["notes"]).items() if note]
     lines += [
         f"- **{name} left out**, with its trials: {reason}."
@@ -164,11 +169,12 @@ def _warnings(results: xr.Dataset) -> str:
     ]
     for s, space in enumerate(results["space"].values):
         for end, alpha in (("lower", alphas[0]), ("upper", alphas[-1])):
-            at_end = np.isclose(results["best_alpha"].values[s], alpha).any(axis=1)
+            at_end = np.isclose(results["best_alpha"].values[s], alpha).any(axis=1) & shown.follows[s]
             if at_end.any():
                 lines.append(
                     f"- **{space}: λ at the {end} end of the grid** ({alpha:g}) in at least one fold for "
-                    f"{at_end.sum()} of {at_end.size} electrodes: {_names(results, at_end)}."
+                    f"{at_end.sum()} of {shown.follows[s].sum()} electrodes that follow it: {_names(results, at_end)}. "
+                    "Widen `encoding.alphas` on that side."
                 )
         missing = ~np.isfinite(mean_over_folds(results, "best_r2")[s])
         if missing.any():
@@ -176,12 +182,16 @@ def _warnings(results: xr.Dataset) -> str:
                 f"- **{space}: no score** for {missing.sum()} electrodes whose response is constant in every "
                 f"test fold: {_names(results, missing)}. They are left out of the numbers above."
             )
-    if any("end of the grid" in line for line in lines):
+    few = {name: n for name, n in json.loads(results.attrs.get("repeated_stimuli", "{}")).items() if n < FEW_REPEATED}
+    if few:
+        each = ", ".join(f"{name} {n}" for name, n in few.items())
         lines.append(
-            "\nThe upper end is where an electrode that does not respond ends up. For electrodes that do, "
-            "widen `encoding.alphas` on that side."
+            f"- **Noise ceilings from repeats of few stimuli** ({each}): they hold for these stimuli; their 95 % "
+            "intervals cover less often (10 of 22 with one sentence). Do not lean on scores over them."
         )
-    return "## Warnings\n\n" + ("\n".join(lines) or "None: every electrode has a score, no λ is at an end.")
+    return "## Warnings\n\n" + (
+        "\n".join(lines) or "None: every electrode has a score, no λ of one that follows is at an end."
+    )
 
 
 def _names(results: xr.Dataset, which: Any) -> str:
