@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from heschl.linear.moments.lagged import LaggedMoments
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
 # feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
 FLOAT32_MEAN_TO_STD = 30.0
-# Predictions are made with their intercept in the precision of the fit.
-FLOAT32_TARGET_MEAN_TO_STD = 1000.0
+# Predictions are made with their intercept in the precision of the fit, and z-scores of features about their mean.
+FLOAT32_ROUNDED_MEAN_TO_STD = 1000.0
 
 
 class PrecisionError(ArithmeticError):
@@ -41,6 +41,9 @@ class Scaling:
         d = moments.first_column.shape[1]
         if not standardize:
             return cls(np.zeros(d), np.ones(d))
+        if moments.first_column.dtype == np.float32:
+            limit, shift = FLOAT32_ROUNDED_MEAN_TO_STD, moments.shift.features
+            refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, limit)
         offset = moments.feature_sums[0] / moments.n_frames
         variance = np.maximum(moments.feature_sums[1] / moments.n_frames - offset**2, 0.0)
         varies = (moments.extremes[:, 0].min(axis=0) < moments.extremes[:, 1].max(axis=0)) & (variance > 0.0)
@@ -68,6 +71,8 @@ class NormalEquations:
         Means of the responses (0 without an intercept).
     target_squares : ndarray of shape (c,)
         Σ (y - mean)² with those means.
+    conditions : dict
+        Estimated condition number at each alpha that was solved for (`heschl.linear.ridge.condition`).
     """
 
     gram: Float
@@ -78,6 +83,7 @@ class NormalEquations:
     column_means: Double
     target_means: Double
     target_squares: Double
+    conditions: dict[float, float] = field(default_factory=dict)
 
 
 def normal_equations(
@@ -120,7 +126,7 @@ def normal_equations(
     if single and not scaling.mean.any():  # as given
         refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
     if single:
-        refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
+        refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_ROUNDED_MEAN_TO_STD)
     offset, inverse_n = scaling.mean - shift, 1.0 / n if fit_intercept else 0.0
     same = np.arange(w) * (w + 1)  # pairs of a lag with itself
     column_means = moments.pair_sums[same] - moments.pair_counts[same, None] * offset
@@ -173,7 +179,10 @@ def refuse_no_rows(n: int) -> None:
 
 
 def refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:
-    """Raise PrecisionError for a column whose mean is more than `limit` of its standard deviations."""
+    """Raise PrecisionError for a column whose mean is more than `limit` of its standard deviations.
+
+    `sums` (2, k) are those of the columns less `shift`, and of its squares, over n rows.
+    """
     mean = sums[0] / n
     std = np.sqrt(np.maximum(sums[1] / n - mean**2, 0.0))
     ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)
