@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
 SOLVERS = ("auto", "cholesky", "eigh", "dual", "krylov")
 KINDS = (
     "random", "slow", "rank-deficient", "constant", "all constant", "duplicate", "tiny", "huge", "many scales",
-    "large mean", "ill-conditioned", "sparse",
+    "large mean", "ill-conditioned", "sparse", "constant at first",
 )  # fmt: skip
 
 
@@ -47,6 +47,9 @@ def features(rng: np.random.Generator, kind: str, n: int, d: int) -> NDArray[Any
         H += 10.0 ** rng.uniform(2, 6)
     elif kind == "ill-conditioned":
         H = H @ (np.linalg.qr(rng.standard_normal((d, d)))[0] * np.logspace(0, -5, d))
+    elif kind == "constant at first":
+        H *= 1e6
+        H[: n // 2] = H[0]
     elif kind == "sparse":
         H = (rng.random((n, d)) < 0.05).astype(float)
     return H
@@ -138,6 +141,31 @@ def test_a_constant_feature_where_lags_cross_segments(solver: str) -> None:
     r2, _ = cv_r2(H, Y, [50] * 8, tests, np.array([1e-4, 1e5]), **options)
     known = np.isfinite(model.cv_scores_)
     assert known.any() and np.abs(model.cv_scores_ - r2)[known].max() < R2["float64"]
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "krylov"])
+def test_a_feature_that_is_constant_in_one_training_set_alone(solver: str) -> None:
+    """Not the constant that is subtracted while summing: rounding leaves it a variance, beside which λ is small."""
+    rng = np.random.default_rng(0)
+    lengths = [1, 1, 1, 20]
+    H, Y = rng.standard_normal((23, 2)) * 1e8, rng.standard_normal((23, 1)) + 1e3
+    H[:3, 0] = H[0, 0]
+    folds = [np.arange(3), np.arange(3, 23)]
+    cv = [(folds[1], folds[0]), (folds[0], folds[1])]
+    model = LaggedRidgeCV(alphas=[1.0], lags=[0], cv=cv, solver=solver)
+    found = model.fit(H, Y, segments=lengths).cv_scores_
+    r2, _ = cv_r2(H, Y, lengths, folds, np.array([1.0]), lags=[0], boundary="zero")
+    assert np.abs(found - r2).max() < 1e-6 * np.abs(r2).max()
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "krylov"])
+def test_a_column_whose_variance_is_lost_in_rounding_is_said(solver: str) -> None:
+    rng = np.random.default_rng(0)
+    H, Y = rng.standard_normal((40, 1)), rng.standard_normal((40, 1))
+    H[:20] = 1e3 + 1e-8 * H[:20]
+    train, test = np.arange(20), np.arange(20, 40)
+    with pytest.warns(LinAlgWarning, match="leaves 0 digits"):
+        LaggedRidgeCV(alphas=[1e-20], lags=[0], cv=[(train, test)], solver=solver).fit(H, Y, segments=[10] * 4)
 
 
 @pytest.mark.parametrize("solver", ["cholesky", "dual"])

@@ -25,7 +25,7 @@ PROBES = 2
 # Rounding of float64 times this is about the tolerance of a result that is right to four digits.
 LIMIT = 1e10
 # Above it a small fit by float32 is repeated in float64; large ones rely on the residual.
-FLOAT32_LIMIT = 1e4
+FLOAT32_LIMIT = 1e5
 
 
 def of_factor(factor: Float, diagonal: Double) -> float:
@@ -100,9 +100,10 @@ def warn(conditions: Conditions) -> None:
     found = [(alpha, value) for of_set in conditions.values() for alpha, value in of_set.items() if value >= LIMIT]
     if found:
         largest, value = max(alpha for alpha, _ in found), worst(conditions)
+        digits = max(0, round(15 - np.log10(value))) if np.isfinite(value) else 0
         warnings.warn(
             f"X'X + alpha I is nearly singular at penalties up to {largest:.2g} (condition number about {value:.0e}): "
-            f"of weights and scores there float64 leaves {max(0, round(15 - np.log10(value)))} digits or so. "
+            f"of weights and scores there float64 leaves {digits} digits or so. "
             "Use larger penalties, or features of one scale (standardize=True).",
             LinAlgWarning, stacklevel=4,
         )  # fmt: skip

@@ -162,6 +162,8 @@ class KrylovTrained(Trained):
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""
+        if self.equations.lost:
+            note(self.equations.conditions, float(collector.alphas.max()), lambda: np.inf)
         everything = np.arange(len(self.sizes))
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []

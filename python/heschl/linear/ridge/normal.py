@@ -16,6 +16,8 @@ from heschl.linear.moments.lagged import LaggedMoments
 FLOAT32_MEAN_TO_STD = 30.0
 # Predictions are made with their intercept in the precision of the fit, and z-scores of features about their mean.
 FLOAT32_ROUNDED_MEAN_TO_STD = 1000.0
+# A variance that is not more than this beside a squared mean may be rounding.
+ROUNDED_VARIANCE = {"float64": 1e-13, "float32": 1e-5}
 
 
 class PrecisionError(ArithmeticError):
@@ -73,6 +75,8 @@ class NormalEquations:
         Σ (y - mean)² with those means.
     conditions : dict
         Estimated condition number at each alpha that was solved for (`heschl.linear.ridge.condition`).
+    lost : bool
+        Whether a column varies by less than rounding leaves, and was taken for a constant.
     """
 
     gram: Float
@@ -84,6 +88,7 @@ class NormalEquations:
     target_means: Double
     target_squares: Double
     conditions: dict[float, float] = field(default_factory=dict)
+    lost: bool = False
 
 
 def normal_equations(
@@ -151,7 +156,9 @@ def normal_equations(
         moments.cross, sums, counts, b.put(moments.target_sums), b.put(y_mean), offset, scale, inverse_n,
         moments.lags[0], w, cross, b.handle(),
     )  # fmt: skip
-    diagonal = b.diagonal(gram)
+    diagonal, lost = b.diagonal(gram), False
+    if assemble and fit_intercept and b.kind.host_threads:
+        lost = _empty_constants(moments, scaling, gram, diagonal, cross)
     if not (b.finite(diagonal) and b.finite(cross)):
         raise InputError(
             "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
@@ -166,7 +173,29 @@ def normal_equations(
         column_means=column_means.reshape(p),
         target_means=y_shift + y_mean,
         target_squares=moments.totals[1] - 2 * y_mean * moments.totals[0] + n * y_mean**2,
+        lost=lost,
     )
+
+
+def _empty_constants(moments: LaggedMoments, scaling: Scaling, gram: Float, diagonal: Float, cross: Float) -> bool:
+    """Write exact zeros for columns whose variance is what rounding left of a constant; whether one of them is none.
+
+    A small penalty would take that rounding for a direction of the data. A feature may be constant in one training set
+    alone, where what is subtracted from it while summing is not that constant.
+    """
+    w, n = len(moments.lags), moments.n_rows
+    sums = moments.pair_sums[np.arange(w) * (w + 1)].reshape(-1)
+    scale = np.tile(scaling.scale, w)
+    level = sums**2 / n * scale**2  # beside which the variance was found
+    empty = np.flatnonzero((level > 0) & (diagonal <= ROUNDED_VARIANCE[str(gram.dtype)] * level))
+    if not empty.size:
+        return False
+    constant = moments.extremes[:, 0].min(axis=0) == moments.extremes[:, 1].max(axis=0)
+    lost = not constant[empty % len(constant)].all()
+    if lost and gram.dtype == np.float32:
+        raise PrecisionError("the variance of a column is lost beside its mean")
+    gram[empty], gram[:, empty], diagonal[empty], cross[empty] = 0.0, 0.0, 0.0, 0.0
+    return lost
 
 
 def refuse_no_rows(n: int) -> None:

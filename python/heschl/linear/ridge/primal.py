@@ -195,7 +195,8 @@ class _EighTrained(Trained):
             if rotated.dtype == np.float64:
                 raise too_small(alpha)
             raise PrecisionError(f"X'X + {alpha:g} I has the eigenvalue {damped.min():.1e}")
-        note(self.equations.conditions, alpha, lambda: float(damped.max() / damped.min()))
+        lost = self.equations.lost
+        note(self.equations.conditions, alpha, lambda: np.inf if lost else float(damped.max() / damped.min()))
         values: Float = b.product(self.vectors, b.scaled_rows(rotated, 1.0 / damped), transpose=True)
         if rotated.dtype == np.float32:
             refuse_residual(self.equations, alpha, values, targets)

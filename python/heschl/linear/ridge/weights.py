@@ -90,7 +90,8 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
         raise too_small(alpha) from error
     if b.kind.host_threads:
         diagonal = equations.diagonal.astype(np.float64) + alpha
-        note(equations.conditions, alpha, lambda: of_factor(equations.gram, diagonal))
+        lost = equations.lost
+        note(equations.conditions, alpha, lambda: np.inf if lost else of_factor(equations.gram, diagonal))
     if single:
         refuse_residual(equations, alpha, values, targets)
     elif not b.kind.reports_singular and not b.finite(values):  # a pivot of exactly 0 may pass there
