@@ -105,7 +105,7 @@ def warn(conditions: Conditions) -> None:
             f"X'X + alpha I is nearly singular at penalties up to {largest:.2g} (condition number about {value:.0e}): "
             f"of weights and scores there float64 leaves {digits} digits or so. "
             "Use larger penalties, or features of one scale (standardize=True).",
-            LinAlgWarning, stacklevel=4,
+            LinAlgWarning, stacklevel=5,
         )  # fmt: skip
 
 

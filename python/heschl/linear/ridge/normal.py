@@ -191,7 +191,7 @@ def _empty_constants(moments: LaggedMoments, scaling: Scaling, gram: Float, diag
     if not empty.size:
         return False
     constant = moments.extremes[:, 0].min(axis=0) == moments.extremes[:, 1].max(axis=0)
-    lost = not constant[empty % len(constant)].all()
+    lost = n > 1 and not constant[empty % len(constant)].all()
     if lost and gram.dtype == np.float32:
         raise PrecisionError("the variance of a column is lost beside its mean")
     gram[empty], gram[:, empty], diagonal[empty], cross[empty] = 0.0, 0.0, 0.0, 0.0
