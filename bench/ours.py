@@ -96,7 +96,7 @@ def word_path(
         return 1.0 - sse / fold_squares(part.y, [part.ranges(parts[1])])[0]
 
     options = FitOptions("auto", memory_limit=8e9, small_in_float64=False)
-    found, _, _ = in_blocks(problem, parts, 1, len(alphas), path, options)
+    found = in_blocks(problem, parts, 1, len(alphas), path, options).results
     return np.concatenate([scores for _, scores in found], axis=1)
 
 
@@ -145,8 +145,8 @@ def banded_cv(
 
     problem = Problem(Frames.of(H), Y, range(n_lags))
     options = FitOptions(small_in_float64=False, banded=True)
-    found, _, _ = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, options)
-    return found[0][1].reshape(len(gammas), len(alphas), -1)
+    found = in_blocks(problem, splits.parts, len(gammas) * len(splits.test), len(alphas), scores, options)
+    return found.results[0][1].reshape(len(gammas), len(alphas), -1)
 
 
 def cca(X: Array, Y: Array, k: int) -> Array:

@@ -22,6 +22,12 @@ KRYLOV_R2 = {"float64": 1e-8, "float32": 1e-4}
 # Correlations of the published practice against another program of it, absolute.
 PUBLISHED = 1e-6
 
+# R², absolute (relative where it is below -1), of any solver on data made to break them, where there is no warning.
+ADVERSARIAL = 1e-4
+
+# Scores, predictions and moments by four threads against those by one: sums of parts in another order.
+THREADS = {"float64": 1e-9, "float32": 2e-4}
+
 # Null scores by FFT against a plain loop, absolute: a transform loses a few roundings of the norms of both sides.
 SHIFTED = {"float64": 1e-12, "float32": 3e-6}
 

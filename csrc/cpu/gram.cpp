@@ -60,6 +60,7 @@ void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> l
     // With q = offset, s = scale, m = 1/n (0: not centred):
     //   G_ij = s [B_ij - m s_i s_j' - r_ij q' - q r_ji' + k_ij q q'] s,
     //   r_ij = u_ij - m n_j s_i,  k_ij = n_ij - m n_i n_j: small differences of large numbers, hence in double.
+    // Where lag j sees a frame at every row, r_ij is 0: left to rounding, a large mean would multiply it.
     const LagSums sums{pair_sums, pair_counts, w};
     const double *q = how.offset.data, *s = how.scale.data, m = how.inverse_n;
     const double n = m > 0.0 ? std::round(1.0 / m) : 0.0;
@@ -73,10 +74,11 @@ void lagged_gram(const Cpu& cpu, Matrix<const T> first_column, Matrix<const T> l
                     // Counts are whole: k is exactly 0 where a constant feature calls for it.
                     const double pairs = sums.count(i, j);
                     const double k = n > 0.0 ? (pairs * n - sums.count(i) * sums.count(j)) / n : pairs;
-                    for (int64_t g = 0; g < d; ++g) other[g] = u_ji[g] - m * sums.count(i) * s_j[g];
+                    const bool i_sees_all = sums.count(i) == n, j_sees_all = sums.count(j) == n;
+                    for (int64_t g = 0; g < d; ++g) other[g] = i_sees_all ? 0.0 : u_ji[g] - m * sums.count(i) * s_j[g];
                     for (int64_t f = 0; f < d; ++f) {
                         T* row = G.row(i * d + f) + j * d;
-                        const double own = u_ij[f] - m * sums.count(j) * s_i[f];
+                        const double own = j_sees_all ? 0.0 : u_ij[f] - m * sums.count(j) * s_i[f];
                         const double on_q = k * q[f] - own, on_sum = m * s_i[f], by = s[f];
                         const int64_t cols = i == j ? f + 1 : d;
                         for (int64_t g = 0; g < cols; ++g)
@@ -95,13 +97,15 @@ void lagged_cross(const Cpu& cpu, Matrix<const T> cross, Matrix<const double> pa
     const int64_t d = pair_sums.cols, w = lags.count, c = cross.cols;
     require(cross.rows == w * d && R.rows == w * d && R.cols == c, "lagged_cross: R must be (p, c)");
     require(target_sums.rows == w && target_sums.cols == c && y_mean.size == c, "lagged_cross: y_mean must be (c)");
-    // R_i = s [(X'Y)_i - s_i y_mean' - q (v_i - n_i y_mean)'],  v_i = target_sums
+    // R_i = s [(X'Y)_i - s_i y_mean' - q (v_i - n_i y_mean)'],  v_i = target_sums; the last is 0 where n_i = n.
     const LagSums sums{pair_sums, pair_counts, w};
+    const double n = how.inverse_n > 0.0 ? std::round(1.0 / how.inverse_n) : 0.0;
     parallel_for(cpu.n_threads, w * d, std::max<int64_t>(1, (int64_t{1} << 18) / std::max<int64_t>(1, c)),
                  [&](int64_t first, int64_t last) {
                      for (int64_t r = first; r < last; ++r) {
                          const int64_t i = r / d, f = r % d;
-                         const double sum = sums.sum(i)[f], q = how.offset[f], s = how.scale[f], n_i = sums.count(i);
+                         const double sum = sums.sum(i)[f], s = how.scale[f], n_i = sums.count(i);
+                         const double q = n_i == n ? 0.0 : how.offset[f];
                          const double* v = target_sums.row(i);
                          for (int64_t j = 0; j < c; ++j)
                              R.row(r)[j] = static_cast<T>(s * (static_cast<double>(cross.row(r)[j]) - sum * y_mean[j] -

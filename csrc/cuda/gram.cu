@@ -38,8 +38,9 @@ void lagged_gram(const Cuda& cuda, Matrix<const T> first_column, Matrix<const T>
             const double k = n > 0.0 ? (pairs * n - n_i * n_j) / n : pairs;  // exactly 0 where a constant calls for it
             const double s_i = pair_sums.data[(i * w + i) * pair_sums.stride + f];
             const double s_j = pair_sums.data[(j * w + j) * pair_sums.stride + g];
-            const double own = pair_sums.data[(i * w + j) * pair_sums.stride + f] - m * n_j * s_i;
-            const double other = pair_sums.data[(j * w + i) * pair_sums.stride + g] - m * n_i * s_j;
+            const double u_ij = pair_sums.data[(i * w + j) * pair_sums.stride + f];
+            const double u_ji = pair_sums.data[(j * w + i) * pair_sums.stride + g];
+            const double own = n_j == n ? 0.0 : u_ij - m * n_j * s_i, other = n_i == n ? 0.0 : u_ji - m * n_i * s_j;
             *entry = static_cast<T>(s[f] * s[g] * (running - m * s_i * s_j + (k * q[f] - own) * q[g] - q[f] * other));
         }
     });
@@ -53,11 +54,13 @@ void lagged_cross(const Cuda& cuda, Matrix<const T> cross, Matrix<const double> 
     require(cross.rows == w * d && R.rows == w * d && R.cols == c, "lagged_cross: R must be (p, c)");
     require(target_sums.rows == w && target_sums.cols == c && y_mean.size == c, "lagged_cross: y_mean must be (c)");
     const double *q = how.offset.data, *s = how.scale.data, *mean = y_mean.data, *counts = pair_counts.data;
+    const double n = how.inverse_n > 0.0 ? std::round(1.0 / how.inverse_n) : 0.0;
     for_each(cuda, w * d * c, [=] __device__(int64_t at) {
         const int64_t r = at / c, j = at % c, i = r / d, f = r % d, own = i * w + i;
         const double sum = pair_sums.data[own * pair_sums.stride + f], v = target_sums.data[i * target_sums.stride + j];
-        R.data[r * R.stride + j] = static_cast<T>(s[f] * (static_cast<double>(cross.data[r * cross.stride + j]) -
-                                                          sum * mean[j] - q[f] * (v - counts[own] * mean[j])));
+        R.data[r * R.stride + j] =
+            static_cast<T>(s[f] * (static_cast<double>(cross.data[r * cross.stride + j]) - sum * mean[j] -
+                                   (counts[own] == n ? 0.0 : q[f] * (v - counts[own] * mean[j]))));
     });
 }
 

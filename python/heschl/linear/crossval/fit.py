@@ -15,6 +15,7 @@ from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads
+from heschl.linear.ridge.condition import of_sets
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.leave_out import LeaveOut, leaves_one_out
 from heschl.linear.ridge.problem import Problem
@@ -37,6 +38,8 @@ class Fit:
         Index of each target's penalty.
     solver, dtype : str
         What it was done with.
+    condition : ndarray of shape (n_splits + 1,) or (1,)
+        Estimated condition number of each training set, all rows last, at the smallest penalty it was solved for.
     n_steps, dimension : int
         Of the largest Krylov space, 0 where there was none.
     """
@@ -46,6 +49,7 @@ class Fit:
     chosen: Integers
     solver: str
     dtype: str
+    condition: Double
     n_steps: int = 0
     dimension: int = 0
 
@@ -74,13 +78,16 @@ def fit_cv(
         weights = _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
         return scores, weights, (solver.n_steps, solver.dimension)
 
-    found, method, dtype = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
+    found, method, dtype, conditions = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
+    condition = of_sets(conditions, [*splits.train, range(len(parts))])
     scores = PathScores.joined([(targets, part) for targets, (part, _, _) in found], c)
     chosen = choose(scores)
     weights = [(targets, part) for targets, (_, part, _) in found if part is not None]
     if len(weights) < len(found):
-        return replace(fit_fixed(problem, parts, alphas, chosen, options), scores=scores)
-    return Fit(joined(weights, c), scores, chosen, method, dtype, *largest([size for _, (_, _, size) in found]))
+        final = fit_fixed(problem, parts, alphas, chosen, options)
+        return replace(final, scores=scores, condition=np.concatenate([condition[:-1], final.condition]))
+    space = largest([size for _, (_, _, size) in found])
+    return Fit(joined(weights, c), scores, chosen, method, dtype, condition, *space)
 
 
 def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, options: FitOptions) -> Fit:
@@ -91,9 +98,11 @@ def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen:
         return weights, (solver.n_steps, solver.dimension)
 
     c = problem.y.shape[1]
-    found, method, dtype = in_blocks(problem, parts, 1, len(alphas), block, options)
+    found, method, dtype, conditions = in_blocks(problem, parts, 1, len(alphas), block, options)
+    condition = of_sets(conditions, [range(len(parts))])
     weights = [(targets, part) for targets, (part, _) in found]
-    return Fit(joined(weights, c), None, chosen, method, dtype, *largest([size for _, (_, size) in found]))
+    space = largest([size for _, (_, size) in found])
+    return Fit(joined(weights, c), None, chosen, method, dtype, condition, *space)
 
 
 def largest(spaces: Sequence[Size]) -> Size:

@@ -14,6 +14,7 @@ from heschl.linear.crossval.path import Progress, solve_chosen
 from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.device.arrays import Bounds, Double
+from heschl.linear.ridge.condition import warn
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
@@ -141,6 +142,7 @@ def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress |
         alpha[k], r[k] = alphas[best], scores[1, best, np.arange(c)]
         if progress is not None:
             progress(k + 1, n_folds)
+    warn(solver.conditions)
     return JoinedScores(r, alpha)
 
 

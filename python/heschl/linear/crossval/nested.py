@@ -207,7 +207,7 @@ def nested_fit(
         done = 0
         return _nested(part, solver, parts, alphas, score, per_target, report, scored)
 
-    found, method, _ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
+    found, method, _, _ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
     if len(found) == 1:
         return replace(found[0][1], solver=method)
     arrays: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -153,9 +153,15 @@ def path_sums(
     out = np.empty((3, len(tests), len(alphas), problem.y.shape[1]))
     for a, alpha in enumerate(alphas):
         weights = trained.weights(float(alpha))
+        # Beside the intercept, what a large penalty leaves to vary would be rounded away, and r with it.
+        slopes, less = (
+            replace(weights, intercept=np.zeros_like(weights.intercept)),
+            -weights.intercept.astype(np.float64),
+        )
         for i, (rows, y) in enumerate(zip(ranges, responses, strict=True)):
-            prediction = weights.predict_placed(problem.X, rows, problem.lags)
-            sums = FoldSums.of(y, prediction, [np.array([[0, len(y)]], dtype=np.int64)])
+            prediction = slopes.predict_placed(problem.X, rows, problem.lags)
+            actual = b.shifted(b.copy(y), np.zeros(len(y)), less)
+            sums = FoldSums.of(actual, prediction, [np.array([[0, len(y)]], dtype=np.int64)])
             out[:, i, a] = sums.sse[0], sums.ssp[0], sums.spy[0]  # type: ignore[index]
     return out
 

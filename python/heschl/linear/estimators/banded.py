@@ -21,7 +21,7 @@ from heschl.linear.device.host import HOST
 from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search, split_r2
 from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.estimators.ridge import DEFAULT_ALPHAS
-from heschl.linear.ridge.engine import in_blocks
+from heschl.linear.ridge.engine import Blocks, in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
@@ -90,6 +90,8 @@ class BandedRidgeCV(LaggedModel):
     r2_split_ : ndarray of shape (n_spaces, n_targets)
         Cross-validated R² at the chosen penalties (pooled where `scoring` is), shared out among the spaces by the
         product measure; it sums to `cv_scores_` where these are R². Optimistic as these are: the same folds chose.
+    condition_ : ndarray of shape (1,)
+        The largest estimated condition number, as in `LaggedRidge`, of all candidates and training sets.
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
 
@@ -223,7 +225,7 @@ class BandedRidgeCV(LaggedModel):
         def scores_of(_: Problem, solver: Primal, targets: Integers) -> PathScores:
             return search(solver, splits, spaces, candidates, score, self.alpha_per_target)
 
-        scored, _, _ = self._in_blocks(task, scores_of)
+        scored, _, _, of_folds = self._in_blocks(task, scores_of)
         scores = PathScores.joined(scored, c)
         chosen = choose_alpha(scores.chosen_by, candidates.alphas, self.alpha_per_target)
 
@@ -233,19 +235,18 @@ class BandedRidgeCV(LaggedModel):
             shares = split_r2(solver, splits, spaces, candidates, chosen[targets], score)
             return weights if len(targets) == c else weights.on(HOST), shares, (solver.n_steps, solver.dimension)
 
-        fitted, method, dtype = self._in_blocks(task, fits_of)
+        fitted, method, dtype, of_all = self._in_blocks(task, fits_of)
         shares = np.empty((len(spaces.names), c))
         for targets, (_, own, _) in fitted:
             shares[:, targets] = own
         weights = joined([(targets, own) for targets, (own, _, _) in fitted], c)
         space = largest([size for _, (_, _, size) in fitted])
-        fit = Fit(weights, None, chosen, method, dtype, *space)
+        values = [value for part in (of_folds, of_all) for of_set in part.values() for value in of_set.values()]
+        fit = Fit(weights, None, chosen, method, dtype, np.array([max(values, default=np.nan)]), *space)
         return _Choice(score.oriented(scores.chosen_by), fit, shares)
 
-    def _in_blocks(
-        self, task: Task, work: Callable[[Problem, Any, Integers], Result]
-    ) -> tuple[list[tuple[Integers, Result]], str, str]:
-        """Call work(problem, solver, targets) on blocks of targets; return results, their solver and precision."""
+    def _in_blocks(self, task: Task, work: Callable[[Problem, Any, Integers], Result]) -> Blocks[Result]:
+        """Call work(problem, solver, targets) on blocks of targets."""
         n_gammas = len(task.candidates.gammas)
         n_alphas = max(1, len(task.candidates.alphas) // n_gammas)
         n_sets = n_gammas * len(task.splits.test)
@@ -257,8 +258,8 @@ class BandedRidgeCV(LaggedModel):
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
             warnings.warn(
-                f"The response is constant in every test fold for targets {named_targets(undefined)}: "
-                "their scores are NaN and they get the largest penalties.",
+                "The response, or its prediction, is constant in every test fold for targets "
+                f"{named_targets(undefined)}: their scores are NaN and they get the largest penalties.",
                 UserWarning, stacklevel=3,
             )  # fmt: skip
         ends = [alphas.min(), alphas.max()] if len(alphas) > 1 else []

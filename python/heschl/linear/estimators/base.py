@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,10 @@ from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.moments.formulas import mean_of_defined
+from heschl.linear.moments.shift import SHIFT_FRAMES
 from heschl.linear.pickles import with_defaults
 from heschl.linear.ridge.engine import FitOptions
+from heschl.linear.ridge.normal import FLOAT32_ROUNDED_MEAN_TO_STD
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
 
@@ -72,6 +75,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             tol=self.tol,            dtype=self.dtype, device=self.device,
         )  # fmt: skip
         assert given.features is not None
+        if given.features.dtype == np.float32:
+            _warn_of_rounding(X=X, y=y)
         self.n_features_in_ = given.features.shape[1]
         problem = Problem(
             given.features, given.responses, given.lags, self.boundary, self.fit_intercept, self.standardize
@@ -89,6 +94,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         self._single = data.single
         self.lags_ = np.asarray(problem.lags)
         self.dtype_, self.solver_ = fit.dtype, fit.solver
+        self.condition_ = fit.condition
         self.n_steps_, self.dimension_ = fit.n_steps, fit.dimension
         self.feature_mean_ = fit.weights.shift.astype(problem.X.dtype)
         self._weights = fit.weights.on(problem.X.backend)
@@ -198,6 +204,23 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             y, predicted = responses[known, j : j + 1], prediction[known, j : j + 1]
             scores[j] = score_predictions(SCORES["r2"], y, predicted, whole)[0]
         return float(mean_of_defined(scores, axis=0))
+
+
+def _warn_of_rounding(**arrays: Any) -> None:
+    """Warn where float32, asked for, rounds away what float64 data hold beside a large mean."""
+    for name, values in arrays.items():
+        if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+            continue
+        some = values[:: max(1, len(values) // SHIFT_FRAMES)]
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are NaN throughout
+            mean, std = np.abs(np.nanmean(some, axis=0)), np.nanstd(some, axis=0)
+        if ((std > 0) & (mean > FLOAT32_ROUNDED_MEAN_TO_STD * std)).any():
+            warnings.warn(
+                f"dtype='float32' rounds {name}, whose mean is over {FLOAT32_ROUNDED_MEAN_TO_STD:.0f} standard "
+                "deviations, before it is centred. Subtract the mean, or leave dtype at None.",
+                UserWarning, stacklevel=4,
+            )  # fmt: skip
 
 
 def _like(prediction: Float, X: Any) -> Any:

@@ -208,7 +208,7 @@ def common_variance(
         names, problem, both = problem_of(pair)
         work = _work(scored, parts, both, given.alphas, advance)
         n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
-        for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(given.alphas), work, options)[0]:
+        for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(given.alphas), work, options).results:
             rows = np.isfinite(predicted)
             here = predictions[:, :, targets]
             here[rows] = predicted[rows]

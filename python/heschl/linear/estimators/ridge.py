@@ -77,6 +77,10 @@ class LaggedRidge(LaggedModel):
         What stands where history is missing: 0, with `standardize` the mean of the training frames.
     dtype_, solver_ : str
         Precision and solver of the fit: float64 where float32 could not carry it, or the problem is small.
+    condition_ : ndarray of shape (1,)
+        Estimated condition number of X'X + α I (of "dual", X X' + α I) at the smallest α, its columns scaled alike
+        where the solver does not mind their scale. About 1e-16 times it is the relative error of weights in float64;
+        from 1e10 on there is a `scipy.linalg.LinAlgWarning`. NaN on a GPU.
     n_steps_, dimension_ : int
         Steps and vectors of the largest Krylov space that the fit grew; 0 where there was none.
     n_features_in_ : int
@@ -86,7 +90,8 @@ class LaggedRidge(LaggedModel):
     Raises
     ------
     InputError
-        A `ValueError` that names the argument, what was found, what was expected and what to do.
+        A `ValueError` that names the argument, what was found, what was expected and what to do; also for penalties at
+        which X'X + α I is singular to float64.
 
     Examples
     --------
@@ -190,6 +195,9 @@ class LaggedRidgeCV(LaggedModel):
     ----------
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
         See `LaggedRidge`.
+    condition_ : ndarray of shape (n_splits + 1,)
+        Estimated condition number, as in `LaggedRidge`, of the training set of each split, and of all frames last, at
+        the smallest penalty that it was solved for. NaN where none was: of splits, where one fit to all serves them.
     alpha_ : ndarray of shape (n_targets,)
         Chosen penalties.
     cv_scores_ : ndarray of shape (n_alphas, n_targets)
@@ -205,7 +213,8 @@ class LaggedRidgeCV(LaggedModel):
     Raises
     ------
     InputError
-        A `ValueError` that names the argument, what was found, what was expected and what to do.
+        A `ValueError` that names the argument, what was found, what was expected and what to do; also for penalties at
+        which X'X + α I is singular to float64.
 
     See Also
     --------
@@ -309,8 +318,8 @@ class LaggedRidgeCV(LaggedModel):
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
             warnings.warn(
-                f"The response is constant in every test fold for targets {named_targets(undefined)}: "
-                "their scores are NaN and they get the largest alpha.",
+                "The response, or its prediction, is constant in every test fold for targets "
+                f"{named_targets(undefined)}: their scores are NaN and they get the largest alpha.",
                 UserWarning, stacklevel=3,
             )  # fmt: skip
         edge = np.setdiff1d(np.flatnonzero(at_edge(chosen, alphas)), undefined)

@@ -29,11 +29,14 @@ class Shift:
 
     @classmethod
     def near_mean(cls, X: Frames, y: Float) -> Shift:
-        """Average a few hundred frames spread over the data; where some are unknown, the others."""
+        """Average a few hundred frames spread over the data; where some are unknown, the others.
+
+        Of a constant feature it is the constant itself, which leaves exactly 0.
+        """
         step = max(1, len(X) // SHIFT_FRAMES)
         some = y[::step].astype(np.float64)
         known = np.isfinite(some)
         targets = np.where(known, some, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        return cls(
-            X.rows(slice(None, None, step)).mean(axis=0, dtype=np.float64).astype(X.dtype), targets.astype(X.dtype)
-        )
+        frames = X.rows(slice(None, None, step))
+        features = frames.mean(axis=0, dtype=np.float64).astype(X.dtype)
+        return cls(np.where((frames == frames[:1]).all(axis=0), frames[0], features), targets.astype(X.dtype))

@@ -9,7 +9,7 @@ much of it for responses, factorising once a block costs less than a fifth of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from heschl.linear.device.arrays import Array, Double, Ranges
 from heschl.linear.device.place import open_device
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.ridge.condition import Conditions, warn
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import in_units, solve
@@ -170,6 +171,7 @@ def _refit(
     p = problem.n_columns
     b = problem.X.backend
     gram, found = b.empty((p, p), problem.y.dtype), np.empty((len(moves), c))
+    conditions: Conditions = {}
     for first in range(0, len(moves), size):
         rows = [permuter.rows(move) for move in moves[first : first + size]]
         y = b.side_by_side([b.rows(responses, row) for row in rows])  # permutations are targets side by side
@@ -180,6 +182,7 @@ def _refit(
                 LaggedMoments.total([moments[j] for j in range(n_folds) if j != k]),
                 standardize=problem.standardize, gram=gram,
             )  # fmt: skip
+            equations = replace(equations, conditions=conditions.setdefault((k,), {}))
             parts.append(_score(problem, equations, fold, y))
         # Permutations, which were targets side by side, go before folds: (B, K, c).
         sums = FoldSums(*(
@@ -188,6 +191,8 @@ def _refit(
         found[first : first + len(rows)] = score.over_folds(sums)
         if progress is not None:
             progress(first + len(rows), len(moves))
+    if problem.y.dtype == np.float64:
+        warn(conditions)
     return found
 
 

@@ -2,6 +2,11 @@
 
 X X' (n × n) comes from products of frames with frames and sums along diagonals; the design is never built. Centred by
 the means of the training rows it gives the same weights and predictions as the normal equations, to rounding.
+
+Centring does not see a constant that is taken from every column beforehand, and a large mean would be all that rounding
+leaves of X X'. So with an intercept the features are centred first, and a lag that sees no frame, where the design
+holds 0, holds minus that mean μ. With E (n, w) marking those, and G[t, k] = h'(t - lag_k) μ, or 0 where lag k sees no
+frame, X X' is that of the centred features less G E' + E G' - |μ|² E E'.
 """
 
 from __future__ import annotations
@@ -16,14 +21,21 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
-from heschl.linear.ridge.normal import NormalEquations, Scaling, refuse_large_means, refuse_no_rows
+from heschl.linear.ridge.condition import Conditions
+from heschl.linear.ridge.normal import (
+    FLOAT32_ROUNDED_MEAN_TO_STD,
+    NormalEquations,
+    Scaling,
+    refuse_large_means,
+    refuse_no_rows,
+)
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, device_blocks, n_workers
 from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import Weights, in_units, solve
 
-# X X' is summed with the features' means in it, and centred afterwards: float32 carries means of this many standard
-# deviations at most beside what is left.
+# Where lags reach out of segments, X X' holds steps of the features' means; float32 carries means of this many standard
+# deviations at most beside what varies, feature by feature and over all of them.
 FLOAT32_MEAN_TO_STD = 3.0
 
 
@@ -43,16 +55,34 @@ class Dual:
         self.side_by_side = self.backend.kind.host_threads and sum(self.sizes) <= self.SIDE_BY_SIDE_ROWS
         features = problem.X.expanded()  # X X' is a product of frames with frames
         self.H = H = self.backend.get(features)
+        self.conditions: Conditions = {}
         if not problem.standardize:
+            center, std = mean_and_std(H)
             if H.dtype == np.float32:
-                mean = H.mean(axis=0, dtype=np.float64)
-                sums = np.stack([mean, np.einsum("tf,tf->f", H, H, dtype=np.float64) / len(H)])
-                refuse_large_means("feature", sums, 1, np.zeros(H.shape[1]), FLOAT32_MEAN_TO_STD)
+                _refuse_large_means(center, std)
+            self.center = center.astype(H.dtype) if problem.fit_intercept else np.zeros_like(center, H.dtype)
+            self.features = self.backend.put(H - self.center) if self.center.any() else features
             whole = _in_order(np.concatenate(self.ranges))
-            self.features = features
-            self.kernel = _kernel(self.backend, self.features, whole, whole, problem.lags)
+            self.kernel = self._padded(_kernel(self.backend, self.features, whole, whole, problem.lags), whole)
             self.position = np.empty(len(H), dtype=np.int64)  # of a frame's row in it
             self.position[row_numbers(whole)] = np.arange(len(self.kernel))
+
+    def _padded(self, kernel: Array, ranges: Ranges) -> Array:
+        """Add to X X' of rows what the means are where their lags see no frame."""
+        center, H = self.center.astype(np.float64), self.H
+        unseen = _unseen(ranges, self.problem.lags)
+        unseen[:, unseen.all(axis=0)] = False  # 0 at every row, whatever the mean
+        if not (unseen.any() and center.any()):
+            return kernel
+        # H - center is rounded to H's precision, as the kernel reads it.
+        along = (H - self.center).astype(np.float64) @ center
+        at = np.clip(row_numbers(ranges)[:, None] - np.asarray(self.problem.lags), 0, len(H) - 1)
+        seen_along = np.where(unseen, 0.0, along[at])
+        left = np.concatenate([seen_along, unseen], axis=1)
+        right = np.concatenate([unseen, seen_along - float(center @ center) * unseen], axis=1)
+        b = self.backend
+        left, right = (b.put(np.ascontiguousarray(part, dtype=H.dtype)) for part in (left, right.T))
+        return b.summed(kernel, [b.product(left, right)], -1)
 
     def scratch(self) -> Array:
         """Allocate memory for `train`."""
@@ -109,6 +139,7 @@ class DualTrained:
         b.shifted(gram, np.full(n, lift, dtype=np.float64), np.zeros(n))
         self.mu = float(lift) * n
         self.equations = NormalEquations(
+            conditions=family.conditions.setdefault(tuple(parts), {}),
             gram=gram,
             diagonal=b.diagonal(gram),
             cross=b.put((y - self.means).astype(y.dtype)),
@@ -140,7 +171,16 @@ class DualTrained:
         frames = Frames.of_matrix(self.features)
         cross, _, _ = frames.targets(b.put(y), self.ranges, problem.lags, nothing, np.zeros(c + 1, y.dtype))
         means = b.get(b.columns(cross, np.array([c])))[:, 0].astype(np.float64)
-        return in_units(replace(self.equations, column_means=means), b.columns(cross, np.arange(c)), targets)
+        values = b.columns(cross, np.arange(c))
+        if not problem.standardize and self.family.center.any():
+            center, unseen = self.family.center.astype(np.float64), _unseen(self.ranges, problem.lags)
+            means += np.outer(1.0 - unseen.mean(axis=0), center).reshape(-1)
+            unseen[:, unseen.all(axis=0)] = False
+            if unseen.any():
+                steps = np.kron(np.eye(len(problem.lags)), center[:, None]).astype(y.dtype)  # (p, w)
+                sums = (unseen.T.astype(np.float64) @ loadings).astype(y.dtype)
+                values = b.summed(values, [b.product(b.put(steps), b.put(sums))], -1)
+        return in_units(replace(self.equations, column_means=means), values, targets)
 
     def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
         """Yield the weights of each target at its own λ."""
@@ -170,11 +210,37 @@ def _scaling(problem: Problem, bounds: Bounds, H: Float) -> Scaling:
     d = H.shape[1]
     if not problem.standardize:
         return Scaling(np.zeros(d), np.ones(d))
-    frames = H[row_numbers(bounds)]
-    mean = frames.mean(axis=0, dtype=np.float64)
-    std = np.sqrt(np.mean((frames - mean) ** 2, axis=0, dtype=np.float64))
-    varies = (frames.min(axis=0) < frames.max(axis=0)) & (std > 0)
-    return Scaling(mean, np.divide(1.0, std, out=np.zeros(d), where=varies))
+    mean, std = mean_and_std(H[row_numbers(bounds)])
+    if H.dtype == np.float32:
+        refuse_large_means("feature", _sums(mean, std), 1, np.zeros(d), FLOAT32_ROUNDED_MEAN_TO_STD)
+    return Scaling(mean, np.divide(1.0, std, out=np.zeros(d), where=std > 0))
+
+
+def mean_and_std(H: Float) -> tuple[Double, Double]:
+    """Average the rows of H, in double; a constant column has its value for a mean and a deviation of exactly 0."""
+    mean = H.mean(axis=0, dtype=np.float64)
+    least, greatest = H.min(axis=0), H.max(axis=0)
+    mean = np.where(least == greatest, least, mean)
+    std = np.sqrt(np.mean((H - mean) ** 2, axis=0, dtype=np.float64))
+    return mean, np.where(least == greatest, 0.0, std)
+
+
+def _refuse_large_means(mean: Double, std: Double) -> None:
+    """Raise PrecisionError where means dwarf what varies: of one feature, or, constant ones with them, of all."""
+    refuse_large_means("feature", _sums(mean, std), 1, np.zeros(len(mean)), FLOAT32_MEAN_TO_STD)
+    norms = np.linalg.norm([mean, std], axis=1, keepdims=True)
+    refuse_large_means("all features together, column", _sums(*norms), 1, np.zeros(1), FLOAT32_MEAN_TO_STD)
+
+
+def _sums(mean: Double, std: Double) -> Double:
+    return np.stack([mean, mean**2 + std**2])
+
+
+def _unseen(ranges: Ranges, lags: range) -> NDArray[np.bool_]:
+    """Return whether a lag sees no frame, (n_rows, w), for the rows of the ranges in order."""
+    low, high = (np.repeat(edge, ranges[:, 1] - ranges[:, 0])[:, None] for edge in ranges[:, 2:].T)
+    at = row_numbers(ranges)[:, None] - np.asarray(lags)
+    return np.asarray((at < low) | (at >= high))
 
 
 def _in_order(ranges: Ranges) -> Ranges:

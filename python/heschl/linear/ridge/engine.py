@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import CPU
 from heschl.linear.device.place import memory_limit, named
 from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.ridge.condition import FLOAT32_LIMIT, Conditions, warn, worst
+from heschl.linear.ridge.condition import merged as merged_conditions
 from heschl.linear.ridge.leave_out import merged
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
-from heschl.linear.ridge.solvers import Method, choose_solver, place
+from heschl.linear.ridge.solvers import SOLVERS, Method, choose_solver, place
 
 Result = TypeVar("Result")
 
@@ -65,6 +67,23 @@ class FitOptions:
         return kind.open(self.tf32, number)
 
 
+class Blocks(NamedTuple, Generic[Result]):
+    """What became of blocks of targets.
+
+    Attributes
+    ----------
+    results : list of (targets, result)
+    solver, dtype : str
+    conditions : dict
+        Estimated condition numbers of training sets (`heschl.linear.ridge.condition`).
+    """
+
+    results: list[tuple[Integers, Result]]
+    solver: str
+    dtype: str
+    conditions: Conditions
+
+
 def in_blocks(
     problem: Problem,
     parts: Sequence[Bounds],
@@ -74,15 +93,11 @@ def in_blocks(
     options: FitOptions,
     *,
     left_out: bool = False,
-) -> tuple[list[tuple[Integers, Result]], str, str]:
+) -> Blocks[Result]:
     """Call work(problem, solver, targets) on targets that lack the same rows, as many at a time as memory allows.
 
-    In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`.
-
-    Returns
-    -------
-    results : list of (targets, result)
-    solver, dtype : str
+    In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`. Penalties
+    at which float64 fails raise `InputError`; where it loses most digits there is a `scipy.linalg.LinAlgWarning`.
     """
     size = FitSize.of(problem, parts, n_sets, n_alphas)
     backend = options.backend(size, problem)
@@ -96,6 +111,8 @@ def in_blocks(
     found = None
     try:
         found = _blocks(problem, parts, method, block, work)
+        if problem.y.dtype == np.float32 and worst(found[1]) > FLOAT32_LIMIT and _is_small(size):
+            found = None  # a second fit costs no time worth naming
     except PrecisionError:
         if problem.y.dtype == np.float64:
             raise
@@ -105,7 +122,15 @@ def in_blocks(
         method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, **ways)
         found = _blocks(problem, parts, method, block, work)
     backend.settle()
-    return found, method.name, "tf32" if options.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
+    results, conditions = found
+    if problem.y.dtype == np.float64:
+        warn(conditions)
+    dtype = "tf32" if options.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
+    return Blocks(results, method.name, dtype, conditions)
+
+
+def _is_small(size: FitSize) -> bool:
+    return min(method.operations(size) for method in SOLVERS.values()) < SMALL_OPERATIONS
 
 
 def _blocks(
@@ -114,8 +139,9 @@ def _blocks(
     method: Method,
     block: int,
     work: Callable[[Problem, Any, Integers], Result],
-) -> list[tuple[Integers, Result]]:
+) -> tuple[list[tuple[Integers, Result]], Conditions]:
     out: list[tuple[Integers, Result]] = []
+    conditions = []
     for targets, group in problem.by_mask(merged(parts) if method.all_at_once else parts):
         for start in range(0, len(targets), block):
             some = slice(start, start + block)
@@ -124,6 +150,7 @@ def _blocks(
                 solver = method.build(part, parts)
                 with one_blas_thread() if solver.side_by_side else nullcontext():
                     out.append((targets[some], work(part, solver, targets[some])))
+                conditions.append(solver.conditions)
             except MemoryError as error:
                 if not problem.X.backend.kind.remote:
                     raise
@@ -131,4 +158,4 @@ def _blocks(
                     f"{error}, with {min(block, len(targets))} of {len(targets)} targets at a time by {method.name!r}; "
                     "a smaller memory_limit takes fewer, and other processes on the device may give memory back"
                 ) from error
-    return out
+    return out, merged_conditions(conditions)

@@ -8,14 +8,17 @@ less to factor for the few λ that are still waited for, that is done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from heschl.checks import InputError
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Bounds, Double, Float, Integers
 from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.ridge.condition import note
 from heschl.linear.ridge.growth import ChosenWeights, Collector, Found, Growth, PathErrors, Test, Tolerance
 from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
@@ -87,6 +90,7 @@ class KrylovTrained(Trained):
         assemble = 2.0 * (w * d) ** 2 <= lagged_product(w, d, edges)
         intercept = family.problem.fit_intercept
         equations = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling, assemble=assemble)
+        equations = replace(equations, conditions=family.noted(parts))
         super().__init__(family, equations, scratch)
         self.operator = self._lagged() if not assemble else AssembledOperator(equations.gram, equations.diagonal)
         self.sizes = np.sqrt(np.einsum("pc,pc->c", equations.cross, equations.cross, dtype=np.float64))
@@ -158,6 +162,8 @@ class KrylovTrained(Trained):
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""
+        if self.equations.lost:
+            note(self.equations.conditions, float(collector.alphas.max()), lambda: np.inf)
         everything = np.arange(len(self.sizes))
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []
@@ -215,10 +221,19 @@ class KrylovTrained(Trained):
             price.spend(growth)
             growth.step()
             self.family.note(growth.space)
+        self._note_conditions(growth.space, collector)
         if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
             return bool(factor)
         collector.known[:, targets] = False
         return True
+
+    def _note_conditions(self, space: BlockLanczos, collector: Collector) -> None:
+        """Estimate the condition number at the smallest λ that was solved, from the extreme Ritz values."""
+        solved = np.flatnonzero(collector.known.any(axis=1))
+        if solved.size and space.n_steps:
+            alpha = float(collector.alphas[solved].min())
+            least, greatest = space.extremes()
+            note(self.equations.conditions, alpha, lambda: (greatest + alpha) / (max(least, 0.0) + alpha))
 
     def _confirm(
         self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
@@ -238,8 +253,10 @@ class KrylovTrained(Trained):
     def _factor(self, targets: Integers, collector: Collector) -> None:
         """Solve by Cholesky what is still waited for, from the largest λ down."""
         if not self.family.may_factor:
-            message = "a Krylov space does not reach its tolerance, and memory_limit leaves no room to factor X'X"
-            raise PrecisionError(message) if self.dtype == "float32" else np.linalg.LinAlgError(message)
+            message = "too little to factor X'X, and a Krylov space that does not reach its tolerance"
+            if self.dtype == "float32":
+                raise PrecisionError(message)
+            raise InputError("memory_limit", message, "room for X'X", "Raise it, or the smallest penalty.")
         equations = self._assembled()
         while True:
             waiting = collector.waiting(targets)
@@ -254,4 +271,5 @@ class KrylovTrained(Trained):
         if len(self.equations.gram):
             return self.equations
         intercept = self.family.problem.fit_intercept
-        return normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling)
+        found = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling)
+        return replace(found, conditions=self.equations.conditions)

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import blas, lapack, qr
+from scipy.linalg import blas, eigvalsh, lapack, qr
 
 from heschl.linear.device.arrays import Double, Float
 
 # Directions of a block smaller than so many roundings of the norm of G (at the start, of a row) are left out.
 ROUNDINGS = 1.0
+# Dimension up to which Ritz values are a matter of milliseconds.
+SMALL = 200
 
 
 def multiply(
@@ -118,6 +120,23 @@ class BlockLanczos:
     def block(self, j: int) -> Float:
         """Return V_j (c_j, p), j from 0."""
         return self._basis[self._starts[j] : self._starts[j + 1]]
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the smallest and the largest Ritz value: eigenvalues of G in the space, between those of G.
+
+        Of a large space, where these are dear, 0 and the norm of G as far as it is known.
+        """
+        if self.dimension > SMALL:
+            return 0.0, self.norm
+        T, begin = np.zeros((self.dimension, self.dimension)), 0
+        for j, diagonal in enumerate(self.diagonal):
+            end = begin + len(diagonal)
+            T[begin:end, begin:end] = diagonal
+            if end < self.dimension:
+                T[end : end + len(self.below[j]), begin:end] = self.below[j]
+            begin = end
+        values = eigvalsh(T, check_finite=False)
+        return float(values[0]), float(values[-1])
 
     def step(self) -> None:
         """Apply G to the last block, and orthonormalise what is new against all blocks.

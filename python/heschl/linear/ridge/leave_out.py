@@ -23,6 +23,7 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.threads import map_threads, n_threads
+from heschl.linear.ridge.condition import Conditions, too_small
 from heschl.linear.ridge.dual import Dual, DualTrained, kernel_operations
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.ridge.primal import Primal, Trained
@@ -67,6 +68,11 @@ class LeaveOut(ABC):
     side_by_side: bool
     n_steps = dimension = 0
 
+    @property
+    @abstractmethod
+    def conditions(self) -> Conditions:
+        """Estimated condition numbers of the one training set."""
+
     @abstractmethod
     def scratch(self) -> Any:
         """Allocate memory for `train`."""
@@ -83,7 +89,7 @@ class LeaveOut(ABC):
         ------
         PrecisionError
             Where float32 does not carry it.
-        numpy.linalg.LinAlgError
+        InputError
             Where float64 does not.
         """
 
@@ -96,6 +102,11 @@ class LeaveOutPrimal(LeaveOut):
         self.groups = [problem.ranges(part) for part in parts]
         _refuse_a_group_of_all([int((ranges[:, 1] - ranges[:, 0]).sum()) for ranges in self.groups])
         self.side_by_side = self.family.side_by_side
+
+    @property
+    def conditions(self) -> Conditions:
+        """Estimated condition numbers of the one training set."""
+        return {tuple(range(len(self.groups))): self.family.conditions.get((0,), {})}
 
     def scratch(self) -> Any:
         """Allocate memory for `train`."""
@@ -137,7 +148,7 @@ class LeaveOutPrimal(LeaveOut):
             if problem.y.dtype == np.float32 and factor_of_rest.diagonal().min() ** 2 < FLOAT32_LEVERAGE:
                 raise PrecisionError(f"a group of rows is fitted by itself at alpha = {alpha:g}")
             if factor_of_rest.diagonal().min() == 0.0:
-                raise _too_small(alpha)
+                raise too_small(alpha, "a group of rows fixes its own fit")
             left_out = cho_solve((factor_of_rest, lower), error, check_finite=False)
             out[g] = np.einsum("tc,tc->c", left_out, left_out)
         return out
@@ -152,6 +163,11 @@ class LeaveOutDual(LeaveOut):
         self.loadings: dict[float, Float] = {}
         _refuse_a_group_of_all(self.family.sizes)
         self.starts = np.concatenate([[0], np.cumsum(self.family.sizes)]).astype(np.int64)
+
+    @property
+    def conditions(self) -> Conditions:
+        """Estimated condition numbers of the one training set."""
+        return self.family.conditions
 
     def scratch(self) -> Any:
         """Allocate memory for `train`; none where it has nothing left to solve."""
@@ -188,7 +204,7 @@ class LeaveOutDual(LeaveOut):
         except np.linalg.LinAlgError as error:
             if loadings.dtype == np.float32:
                 raise PrecisionError(str(error)) from error
-            raise _too_small(alpha) from error
+            raise too_small(alpha, "a group of rows fixes its own fit") from error
         if loadings.dtype == np.float32:
             self._refuse_residual(equations, alpha, less, loadings, errors)
         groups = (errors[begin:end].astype(np.float64) for begin, end in itertools.pairwise(self.starts))
@@ -244,10 +260,6 @@ class _Solved:
 def _refuse_a_group_of_all(sizes: Sequence[int]) -> None:
     """Raise InputError where one group has all the rows, so that nothing is left to predict it from."""
     refuse_no_rows(sum(sizes) - max(sizes))
-
-
-def _too_small(alpha: float) -> np.linalg.LinAlgError:
-    return np.linalg.LinAlgError(f"a group of rows fixes its own fit; alpha = {alpha:g} is too small")
 
 
 # The closed form with p × p matrices loses digits where a group is nearly fitted by itself; float32 is then repeated in

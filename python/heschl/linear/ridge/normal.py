@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from heschl.linear.moments.lagged import LaggedMoments
 # Zero padding makes a step of the height of a feature's mean at every edge. Where that is so much larger than the
 # feature's own variation, X'X holds numbers of a size beside which float32 loses what the fit is about.
 FLOAT32_MEAN_TO_STD = 30.0
-# Predictions are made with their intercept in the precision of the fit.
-FLOAT32_TARGET_MEAN_TO_STD = 1000.0
+# Predictions are made with their intercept in the precision of the fit, and z-scores of features about their mean.
+FLOAT32_ROUNDED_MEAN_TO_STD = 1000.0
+# A variance that is not more than this beside a squared mean may be rounding.
+ROUNDED_VARIANCE = {"float64": 1e-13, "float32": 1e-5}
 
 
 class PrecisionError(ArithmeticError):
@@ -41,6 +43,9 @@ class Scaling:
         d = moments.first_column.shape[1]
         if not standardize:
             return cls(np.zeros(d), np.ones(d))
+        if moments.first_column.dtype == np.float32:
+            limit, shift = FLOAT32_ROUNDED_MEAN_TO_STD, moments.shift.features
+            refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, limit)
         offset = moments.feature_sums[0] / moments.n_frames
         variance = np.maximum(moments.feature_sums[1] / moments.n_frames - offset**2, 0.0)
         varies = (moments.extremes[:, 0].min(axis=0) < moments.extremes[:, 1].max(axis=0)) & (variance > 0.0)
@@ -68,6 +73,10 @@ class NormalEquations:
         Means of the responses (0 without an intercept).
     target_squares : ndarray of shape (c,)
         Σ (y - mean)² with those means.
+    conditions : dict
+        Estimated condition number at each alpha that was solved for (`heschl.linear.ridge.condition`).
+    lost : bool
+        Whether a column varies by less than rounding leaves, and was taken for a constant.
     """
 
     gram: Float
@@ -78,6 +87,8 @@ class NormalEquations:
     column_means: Double
     target_means: Double
     target_squares: Double
+    conditions: dict[float, float] = field(default_factory=dict)
+    lost: bool = False
 
 
 def normal_equations(
@@ -120,7 +131,7 @@ def normal_equations(
     if single and not scaling.mean.any():  # as given
         refuse_large_means("feature", moments.feature_sums, moments.n_frames, shift, FLOAT32_MEAN_TO_STD)
     if single:
-        refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_TARGET_MEAN_TO_STD)
+        refuse_large_means("target", moments.totals, n, y_shift, FLOAT32_ROUNDED_MEAN_TO_STD)
     offset, inverse_n = scaling.mean - shift, 1.0 / n if fit_intercept else 0.0
     same = np.arange(w) * (w + 1)  # pairs of a lag with itself
     column_means = moments.pair_sums[same] - moments.pair_counts[same, None] * offset
@@ -145,7 +156,9 @@ def normal_equations(
         moments.cross, sums, counts, b.put(moments.target_sums), b.put(y_mean), offset, scale, inverse_n,
         moments.lags[0], w, cross, b.handle(),
     )  # fmt: skip
-    diagonal = b.diagonal(gram)
+    diagonal, lost = b.diagonal(gram), False
+    if assemble and fit_intercept and b.kind.host_threads:
+        lost = _empty_constants(moments, scaling, gram, diagonal, cross)
     if not (b.finite(diagonal) and b.finite(cross)):
         raise InputError(
             "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
@@ -160,7 +173,29 @@ def normal_equations(
         column_means=column_means.reshape(p),
         target_means=y_shift + y_mean,
         target_squares=moments.totals[1] - 2 * y_mean * moments.totals[0] + n * y_mean**2,
+        lost=lost,
     )
+
+
+def _empty_constants(moments: LaggedMoments, scaling: Scaling, gram: Float, diagonal: Float, cross: Float) -> bool:
+    """Write exact zeros for columns whose variance is what rounding left of a constant; whether one of them is none.
+
+    A small penalty would take that rounding for a direction of the data. A feature may be constant in one training set
+    alone, where what is subtracted from it while summing is not that constant.
+    """
+    w, n = len(moments.lags), moments.n_rows
+    sums = moments.pair_sums[np.arange(w) * (w + 1)].reshape(-1)
+    scale = np.tile(scaling.scale, w)
+    level = sums**2 / n * scale**2  # beside which the variance was found
+    empty = np.flatnonzero((level > 0) & (diagonal <= ROUNDED_VARIANCE[str(gram.dtype)] * level))
+    if not empty.size:
+        return False
+    constant = moments.extremes[:, 0].min(axis=0) == moments.extremes[:, 1].max(axis=0)
+    lost = n > 1 and not constant[empty % len(constant)].all()
+    if lost and gram.dtype == np.float32:
+        raise PrecisionError("the variance of a column is lost beside its mean")
+    gram[empty], gram[:, empty], diagonal[empty], cross[empty] = 0.0, 0.0, 0.0, 0.0
+    return lost
 
 
 def refuse_no_rows(n: int) -> None:
@@ -173,7 +208,10 @@ def refuse_no_rows(n: int) -> None:
 
 
 def refuse_large_means(what: str, sums: Double, n: int, shift: Double, limit: float) -> None:
-    """Raise PrecisionError for a column whose mean is more than `limit` of its standard deviations."""
+    """Raise PrecisionError for a column whose mean is more than `limit` of its standard deviations.
+
+    `sums` (2, k) are those of the columns less `shift`, and of its squares, over n rows.
+    """
     mean = sums[0] / n
     std = np.sqrt(np.maximum(sums[1] / n - mean**2, 0.0))
     ratio = np.divide(np.abs(mean + shift), std, out=np.zeros(len(std)), where=std > 0)

@@ -151,7 +151,9 @@ class LagTerms:
         n = round(1.0 / inverse_n) if inverse_n > 0.0 else 0
         # Counts are whole: k is exactly 0 where a constant feature calls for it.
         counts = (n_ij * n - np.outer(n_i, n_i)) / n if n else n_ij.copy()
-        return cls(offset, scale, inverse_n, sums, u - inverse_n * n_i[:, None] * sums[:, None], counts)
+        pairs = u - inverse_n * n_i[:, None] * sums[:, None]
+        pairs[:, n_i == n] = 0.0  # lags that see a frame at every row: left to rounding, a large mean would multiply it
+        return cls(offset, scale, inverse_n, sums, pairs, counts)
 
     def correction(self, V: Double) -> Double:
         """Multiply (m s sᵀ + U Qᵀ + Q Uᵀ - Q K Qᵀ) by V (p, c)."""

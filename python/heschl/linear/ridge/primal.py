@@ -14,6 +14,7 @@ from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import worth_threads
 from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.ridge.condition import Conditions, note, too_small
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, Scaling, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import (
@@ -57,11 +58,14 @@ class Primal:
         self.y, self.moments = problem.gathered(parts)
         self.side_by_side = problem.n_columns <= self.SIDE_BY_SIDE_COLUMNS and _worth_threads(problem)
         self.bands: Double | None = None
+        self.conditions: Conditions = {}
+        self._reading: tuple[int, ...] = ()  # what tells the conditions of features read otherwise apart
 
     def banded(self, bands: Double) -> Primal:
         """Scale features by `bands` (d,) in the same moments: their penalty becomes 1 / bands² times as large."""
         out = copy(self)
         out.bands = bands
+        out._reading = (*self._reading, hash(bands.tobytes()))
         return out
 
     def of_features(self, features: NDArray[np.int64]) -> Primal:
@@ -72,6 +76,7 @@ class Primal:
         out = copy(self)
         out.problem = replace(self.problem, X=self.problem.X.of_columns(features), features=None)
         out.moments = [part.select(features=features) for part in self.moments]
+        out._reading = (*self._reading, hash(features.tobytes()))
         out.side_by_side = out.problem.n_columns <= self.SIDE_BY_SIDE_COLUMNS and _worth_threads(out.problem)
         return out
 
@@ -95,7 +100,12 @@ class Primal:
         """Assemble the normal equations of the union of some parts."""
         moments = LaggedMoments.total([self.moments[part] for part in parts])
         scaling = self.scaling(moments) if scaling is None else scaling
-        return normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, gram=gram)
+        found = normal_equations(moments, fit_intercept=self.problem.fit_intercept, scaling=scaling, gram=gram)
+        return replace(found, conditions=self.noted(parts))
+
+    def noted(self, parts: Sequence[int]) -> dict[float, float]:
+        """Return where condition numbers of a training set are kept."""
+        return self.conditions.setdefault((*parts, *self._reading), {})
 
     def column_means(self, parts: Sequence[int], weights: Weights) -> Double:
         """Compute the means (p,) of the design that `weights` multiply, over some parts; 0 without an intercept."""
@@ -182,7 +192,11 @@ class _EighTrained(Trained):
         rotated = self.rotated if targets is None else b.columns(self.rotated, targets)
         damped = self.values + alpha
         if not damped.min() > 0:
+            if rotated.dtype == np.float64:
+                raise too_small(alpha)
             raise PrecisionError(f"X'X + {alpha:g} I has the eigenvalue {damped.min():.1e}")
+        lost = self.equations.lost
+        note(self.equations.conditions, alpha, lambda: np.inf if lost else float(damped.max() / damped.min()))
         values: Float = b.product(self.vectors, b.scaled_rows(rotated, 1.0 / damped), transpose=True)
         if rotated.dtype == np.float32:
             refuse_residual(self.equations, alpha, values, targets)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.linear.device.arrays import Double, Integers
+from heschl.linear.ridge.condition import Conditions
 from heschl.linear.ridge.weights import Weights
 
 
@@ -32,10 +33,12 @@ class Trained(Protocol):
 class Solver(Protocol):
     """All training sets of one problem cut into parts; see `heschl.linear.ridge.primal.Primal`.
 
-    `n_steps` and `dimension` are those of the largest Krylov space that was grown, 0 where none was.
+    `conditions` are estimates for the training sets so far (`heschl.linear.ridge.condition`); `n_steps` and
+    `dimension` are those of the largest Krylov space that was grown, 0 where none was.
     """
 
     side_by_side: bool
+    conditions: Conditions
     n_steps: int
     dimension: int
 

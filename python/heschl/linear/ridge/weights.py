@@ -13,6 +13,7 @@ from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.place import backend_of, moved
+from heschl.linear.ridge.condition import note, of_factor, too_small
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError
 
 # A float32 solve whose relative residual is above this is not returned. It bounds the error of the fit, not of
@@ -75,7 +76,7 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
     ------
     PrecisionError
         Where float32 does not carry the solve.
-    numpy.linalg.LinAlgError
+    InputError
         Where X'X + alpha I is singular in float64 too.
     """
     b = backend_of(equations.cross)
@@ -86,11 +87,15 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
     except np.linalg.LinAlgError as error:
         if single:
             raise PrecisionError(str(error)) from error
-        raise np.linalg.LinAlgError(f"{error}; alpha = {alpha:g} is too small beside X'X") from error
+        raise too_small(alpha) from error
+    if b.kind.host_threads:
+        diagonal = equations.diagonal.astype(np.float64) + alpha
+        lost = equations.lost
+        note(equations.conditions, alpha, lambda: np.inf if lost else of_factor(equations.gram, diagonal))
     if single:
         refuse_residual(equations, alpha, values, targets)
     elif not b.kind.reports_singular and not b.finite(values):  # a pivot of exactly 0 may pass there
-        raise np.linalg.LinAlgError(f"X'X + alpha I is singular; alpha = {alpha:g} is too small beside X'X")
+        raise too_small(alpha)
     return values
 
 
