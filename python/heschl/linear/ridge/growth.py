@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import _core
 from heschl.linear.device.arrays import Double, Float, Integers
-from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
 from heschl.linear.ridge.shifted import Shifted
@@ -57,7 +55,7 @@ class Growth:
     Parameters
     ----------
     space : BlockLanczos
-        Started from b / ‖b‖ of each target, (c, p).
+        Started from b / ‖b‖ of each target, (p, c).
     alphas : ndarray of shape (n_alphas,)
         Falling.
     unit : ndarray of shape (c,)
@@ -138,8 +136,20 @@ class Growth:
         return float(np.where(now <= 1.0, 1.0, steps).max(initial=0.0))
 
 
+@dataclass
+class Sight:
+    """A space, and the designs of some test sets times as much of its basis as was looked at, a piece at a time."""
+
+    space: BlockLanczos
+    designs: list[list[Float]] = field(default_factory=list)
+    seen: int = 0
+
+
 class Collector(Protocol):
-    """What a fit makes of solutions: scores of a path, or weights. Entries are (λ, target), λ falling, all targets."""
+    """What a fit makes of solutions: scores of a path, or weights. Entries are (λ, target), λ falling, all targets.
+
+    Spaces of different targets may be collected from side by side.
+    """
 
     alphas: Double
     known: NDArray[np.bool_]
@@ -153,16 +163,13 @@ class Collector(Protocol):
         Not twice in a space of as many steps.
         """
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """See what becomes of those entries; targets may wait again."""
 
     def ask_all(self, targets: Integers) -> None:
         """Wait for every λ of some targets."""
 
-    def begin(self) -> None:
-        """Start on another space."""
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Take solutions from the space of some targets."""
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
@@ -192,15 +199,14 @@ class Test:
         about = y - y.mean(axis=0, dtype=np.float64) if len(y) else y
         return cls(rows, y, np.einsum("nc,nc->c", about, about, dtype=np.float64))
 
-    def squared_errors(self, design: Float, values: Float, targets: Integers) -> Double:
-        """Sum (y - design · values)² of some targets, (m,), in float64."""
-        out = np.zeros(len(targets))
-        if len(design):
-            whole = np.array([[0, len(design), 0, len(design)]], dtype=np.int64)
-            nothing, intercept = np.zeros(design.shape[1], design.dtype), np.zeros(len(targets), design.dtype)
-            y = np.ascontiguousarray(self.y[:, targets])
-            _core.lagged_sse(design, None, y, nothing, whole, 0, 1, values, intercept, out, n_threads())
-        return out
+    def sums(self, predicted: Float, targets: Integers, whole: bool) -> Double:
+        """Sum (y - p)² over the rows, (1, m); if `whole`, (p - mean)² and (y - mean) (p - mean) as well, (3, m)."""
+        y = self.y[:, targets]
+        pairs = [(y - predicted,) * 2]
+        if whole:
+            about = predicted - predicted.mean(axis=0, dtype=np.float64).astype(predicted.dtype)
+            pairs += [(about, about), (y, about)]
+        return np.stack([np.einsum("nc,nc->c", a, b, dtype=np.float64) for a, b in pairs])
 
 
 class PathErrors:
@@ -217,24 +223,29 @@ class PathErrors:
     tests : list of Test
     wanted : ndarray of shape (n_alphas, c), optional
         Entries to be known; None leaves it to the scores.
+    whole : bool
+        Whether sums of predictions are wanted, too.
 
     Attributes
     ----------
     known : ndarray of shape (n_alphas, c)
-    sse, guessed : ndarray of shape (n_tests, n_alphas, c)
-        Of solutions that have converged, and of some that have not; else NaN.
+    sums : ndarray of shape (1 or 3, n_tests, n_alphas, c)
+        As `Test.sums`, of solutions that have converged; else NaN. The first are `sse`.
+    guessed : ndarray of shape (n_tests, n_alphas, c)
+        Squared errors of some solutions that have not converged; else NaN.
     """
 
     def __init__(
         self, alphas: Double, sizes: Double, means: Double, tests: Sequence[Test],
-        wanted: NDArray[np.bool_] | None = None,
+        wanted: NDArray[np.bool_] | None = None, whole: bool = False,
     ) -> None:  # fmt: skip
         self.alphas, self._sizes, self._means, self._tests, self._wanted = alphas, sizes, means, tests, wanted
         self.known = np.zeros((len(alphas), len(sizes)), dtype=bool)
-        self.sse, self.guessed = np.full((2, len(tests), *self.known.shape), np.nan)
+        self._whole = whole
+        self.sums = np.full((3 if whole else 1, len(tests), *self.known.shape), np.nan)
+        self.sse, self.guessed = self.sums[0], np.full_like(self.sums[0], np.nan)
         strides = np.floor(np.log(alphas[0] / alphas) / np.log(STRIDE))
         self._coarse = np.diff(strides, append=np.inf) > 0
-        self._designs: list[Float] = []
         # Index of the smallest λ that each target must be known for, and the step at which better ones were looked for.
         self._down_to = np.zeros(len(sizes), dtype=np.int64)
         self._looked = np.full(len(sizes), 0 if wanted is None else np.iinfo(np.int64).max)
@@ -270,57 +281,54 @@ class PathErrors:
         done = (self._looked[targets] < n_steps) & ~self.waiting(targets).any(axis=0)
         return np.asarray(self._coarse[:, None] & ~self.known[:, targets] & done)
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """See where R² might be better, at the largest such λ; targets wait again until it is known there."""
         _, best = self._best(targets)
-        self._extend(space)
-        self._looked[unsure] = space.n_steps
+        self._looked[unsure] = sight.space.n_steps
         for each in reversed(found):  # the largest λ has the last word
             some, columns = targets[each.columns], each.columns
-            for at, test in enumerate(self._tests):
-                sse = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+            for at, (sse, *_) in enumerate(self._scored(sight, each, some)):
                 self.guessed[at, each.index, some] = sse
-                hope = sse < self.sse[at, best[at, columns], some] - BETTER * test.variation[some]
+                hope = sse < self.sse[at, best[at, columns], some] - BETTER * self._tests[at].variation[some]
                 self._down_to[some[hope]] = each.index
 
     def ask_all(self, targets: Integers) -> None:
         """Wait for every λ of some targets, but where it is said what is wanted."""
         self._down_to[targets] = len(self.known) - 1
 
-    def begin(self) -> None:
-        """Start on another space."""
-        self._designs = [np.empty((test.rows.n_rows, 0), test.y.dtype) for test in self._tests]
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
-        self._extend(space)
         for each in found:
             some = targets[each.columns]
-            for at, test in enumerate(self._tests):
-                self.sse[at, each.index, some] = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+            for at, sums in enumerate(self._scored(sight, each, some)):
+                self.sums[:, at, each.index, some] = sums
             self.known[each.index, some] = True
 
-    def _extend(self, space: BlockLanczos) -> None:
-        """Multiply the test rows' designs with what is new of the basis."""
-        for at, test in enumerate(self._tests):
-            new = space.basis()[self._designs[at].shape[1] :]
-            if len(new):
-                self._designs[at] = np.concatenate([self._designs[at], self._design(test, new)], axis=1)
-
-    def _scaled(self, found: Found, targets: Integers) -> Float:
-        return np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._designs[0].dtype))
+    def _scored(self, sight: Sight, found: Found, targets: Integers) -> Iterator[Double]:
+        """Yield sums on each test set, once their designs were multiplied with what is new of the basis."""
+        sight.designs = sight.designs or [[] for _ in self._tests]
+        for new in sight.space.panels(sight.seen, sight.space.dimension):
+            for pieces, test in zip(sight.designs, self._tests, strict=True):
+                pieces.append(self._design(test, new))
+        sight.seen = sight.space.dimension
+        values = np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._tests[0].y.dtype))
+        for pieces, test in zip(sight.designs, self._tests, strict=True):
+            predicted, begin = np.zeros((test.rows.n_rows, len(targets)), values.dtype), 0
+            for piece in pieces:
+                end = begin + piece.shape[1]
+                multiply(piece, values[begin:end], add_to=predicted)
+                begin = end
+            yield test.sums(predicted, targets, self._whole)
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
         """Score weights (p, m) of some targets at one λ."""
         for at, test in enumerate(self._tests):
-            design = self._design(test, weights.T)
-            error = test.y[:, targets] - design
-            self.sse[at, index, targets] = np.einsum("nc,nc->c", error, error, dtype=np.float64)
+            self.sums[:, at, index, targets] = test.sums(self._design(test, weights), targets, self._whole)
         self.known[index, targets] = True
 
-    def _design(self, test: Test, rows: Float) -> Float:
-        """Multiply the centred design of the test rows by vectors (m, p), (n, m)."""
-        return np.asarray(test.rows.product(np.ascontiguousarray(rows.T)) - (rows @ self._means).astype(rows.dtype))
+    def _design(self, test: Test, V: Float) -> Float:
+        """Multiply the centred design of the test rows by vectors (p, m), (n, m)."""
+        return np.asarray(test.rows.product(V) - multiply(self._means[None].astype(V.dtype), V))
 
 
 class ChosenWeights:
@@ -351,21 +359,17 @@ class ChosenWeights:
         """None: λ is chosen."""
         return np.zeros((len(self.alphas), len(targets)), dtype=bool)
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """Nothing is unsure."""
 
     def ask_all(self, targets: Integers) -> None:
         """Nothing but the λ chosen is waited for."""
 
-    def begin(self) -> None:
-        """Start on another space."""
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Make weights of coefficients in the basis."""
         for each in found:
             some = targets[each.columns]
-            values = (each.values * self._sizes[some]).astype(self.values.dtype)
-            self.values[:, some] = multiply(space.basis(), values, transpose_a=True)
+            self.values[:, some] = sight.space.combine((each.values * self._sizes[some]).astype(self.values.dtype))
             self.known[each.index, some] = True
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
