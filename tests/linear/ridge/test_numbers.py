@@ -168,6 +168,20 @@ def test_a_column_whose_variance_is_lost_in_rounding_is_said(solver: str) -> Non
         LaggedRidgeCV(alphas=[1e-20], lags=[0], cv=[(train, test)], solver=solver).fit(H, Y, segments=[10] * 4)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_rare_feature_whose_lag_sees_nothing_is_no_alarm(dtype: str) -> None:
+    """A phone that sounds once, at the end of a sentence: later lags never see it, and their columns are constant."""
+    rng = np.random.default_rng(0)
+    H, Y = (rng.random((400, 2)) < 0.3).astype(dtype), rng.standard_normal((400, 1)).astype(dtype)
+    H[:, 1] = 0.0
+    H[[99, 205, 210, 250], 1] = 1.0
+    model = LaggedRidgeCV(alphas=[1e-2, 10.0], lags=range(3), cv=2, solver="cholesky", dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LinAlgWarning)
+        assert model.fit(H, Y, segments=[100] * 4).dtype_ == dtype
+    assert np.isfinite(model.condition_).all()
+
+
 @pytest.mark.parametrize("solver", ["cholesky", "dual"])
 def test_z_scores_about_a_mean_that_float32_rounds_are_made_in_float64(solver: str) -> None:
     rng = np.random.default_rng(0)

@@ -162,8 +162,11 @@ class KrylovTrained(Trained):
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""
-        if self.equations.lost:
-            note(self.equations.conditions, float(collector.alphas.max()), lambda: np.inf)
+        hidden = [float(alpha) for alpha in collector.alphas if self.equations.hides(float(alpha))]
+        if hidden and self.dtype == "float32":
+            raise PrecisionError(f"the variance of a column is lost beside its mean at alpha = {hidden[0]:g}")
+        for alpha in hidden:
+            note(self.equations.conditions, alpha, lambda: np.inf)
         everything = np.arange(len(self.sizes))
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []

@@ -18,6 +18,8 @@ FLOAT32_MEAN_TO_STD = 30.0
 FLOAT32_ROUNDED_MEAN_TO_STD = 1000.0
 # A variance that is not more than this beside a squared mean may be rounding.
 ROUNDED_VARIANCE = {"float64": 1e-13, "float32": 1e-5}
+# What a column that is lost so might do to a fit, beside its sum of squares: penalties above do not see it.
+LOST = {"float64": 1e-5, "float32": 1e-4}
 
 
 class PrecisionError(ArithmeticError):
@@ -75,8 +77,9 @@ class NormalEquations:
         Σ (y - mean)² with those means.
     conditions : dict
         Estimated condition number at each alpha that was solved for (`heschl.linear.ridge.condition`).
-    lost : bool
-        Whether a column varies by less than rounding leaves, and was taken for a constant.
+    lost : float
+        Sum of squares beside which the variance of a column is no more than rounding, though its feature is no constant
+        in these frames: the largest; 0 where there is none. In float64 such a column counts as constant.
     """
 
     gram: Float
@@ -88,7 +91,11 @@ class NormalEquations:
     target_means: Double
     target_squares: Double
     conditions: dict[float, float] = field(default_factory=dict)
-    lost: bool = False
+    lost: float = 0.0
+
+    def hides(self, alpha: float) -> bool:
+        """Return whether a penalty is so small that a lost column might have counted."""
+        return self.lost * LOST[str(self.cross.dtype)] > alpha
 
 
 def normal_equations(
@@ -156,7 +163,7 @@ def normal_equations(
         moments.cross, sums, counts, b.put(moments.target_sums), b.put(y_mean), offset, scale, inverse_n,
         moments.lags[0], w, cross, b.handle(),
     )  # fmt: skip
-    diagonal, lost = b.diagonal(gram), False
+    diagonal, lost = b.diagonal(gram), 0.0
     if assemble and fit_intercept and b.kind.host_threads:
         lost = _empty_constants(moments, scaling, gram, diagonal, cross)
     if not (b.finite(diagonal) and b.finite(cross)):
@@ -177,23 +184,23 @@ def normal_equations(
     )
 
 
-def _empty_constants(moments: LaggedMoments, scaling: Scaling, gram: Float, diagonal: Float, cross: Float) -> bool:
-    """Write exact zeros for columns whose variance is what rounding left of a constant; whether one of them is none.
+def _empty_constants(moments: LaggedMoments, scaling: Scaling, gram: Float, diagonal: Float, cross: Float) -> float:
+    """Write exact zeros for columns whose variance is what rounding left of a constant; return `lost`.
 
     A small penalty would take that rounding for a direction of the data. A feature may be constant in one training set
     alone, where what is subtracted from it while summing is not that constant.
     """
-    w, n = len(moments.lags), moments.n_rows
+    w, n, limit = len(moments.lags), moments.n_rows, ROUNDED_VARIANCE[str(gram.dtype)]
     sums = moments.pair_sums[np.arange(w) * (w + 1)].reshape(-1)
-    scale = np.tile(scaling.scale, w)
-    level = sums**2 / n * scale**2  # beside which the variance was found
-    empty = np.flatnonzero((level > 0) & (diagonal <= ROUNDED_VARIANCE[str(gram.dtype)] * level))
+    level = sums**2 / n * np.tile(scaling.scale, w) ** 2  # beside which the variance was found
+    empty = np.flatnonzero((level > 0) & (diagonal <= limit * max(1.0, np.sqrt(n) / 30) * level))
     if not empty.size:
-        return False
+        return 0.0
     constant = moments.extremes[:, 0].min(axis=0) == moments.extremes[:, 1].max(axis=0)
-    lost = n > 1 and not constant[empty % len(constant)].all()
-    if lost and gram.dtype == np.float32:
-        raise PrecisionError("the variance of a column is lost beside its mean")
+    known = constant[empty % len(constant)] | (n == 1)
+    lost = float(level[empty[~known]].max(initial=0.0))
+    if gram.dtype == np.float32:  # float64 may tell the others from constants
+        empty = empty[known]
     gram[empty], gram[:, empty], diagonal[empty], cross[empty] = 0.0, 0.0, 0.0, 0.0
     return lost
 

@@ -195,8 +195,10 @@ class _EighTrained(Trained):
             if rotated.dtype == np.float64:
                 raise too_small(alpha)
             raise PrecisionError(f"X'X + {alpha:g} I has the eigenvalue {damped.min():.1e}")
-        lost = self.equations.lost
-        note(self.equations.conditions, alpha, lambda: np.inf if lost else float(damped.max() / damped.min()))
+        hidden = self.equations.hides(alpha)
+        if hidden and rotated.dtype == np.float32:
+            raise PrecisionError(f"the variance of a column is lost beside its mean at alpha = {alpha:g}")
+        note(self.equations.conditions, alpha, lambda: np.inf if hidden else float(damped.max() / damped.min()))
         values: Float = b.product(self.vectors, b.scaled_rows(rotated, 1.0 / damped), transpose=True)
         if rotated.dtype == np.float32:
             refuse_residual(self.equations, alpha, values, targets)

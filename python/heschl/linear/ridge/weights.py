@@ -90,8 +90,10 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
         raise too_small(alpha) from error
     if b.kind.host_threads:
         diagonal = equations.diagonal.astype(np.float64) + alpha
-        lost = equations.lost
-        note(equations.conditions, alpha, lambda: np.inf if lost else of_factor(equations.gram, diagonal))
+        hidden = equations.hides(alpha)
+        if hidden and single:
+            raise PrecisionError(f"the variance of a column is lost beside its mean at alpha = {alpha:g}")
+        note(equations.conditions, alpha, lambda: np.inf if hidden else of_factor(equations.gram, diagonal))
     if single:
         refuse_residual(equations, alpha, values, targets)
     elif not b.kind.reports_singular and not b.finite(values):  # a pivot of exactly 0 may pass there
