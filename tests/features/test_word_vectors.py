@@ -164,3 +164,33 @@ def test_real_analogies() -> None:
         likeness = rows @ (rows[place[b]] - rows[place[a]] + rows[place[c]])
         likeness[[place[a], place[b], place[c]]] = -np.inf
         assert d in [everything[i] for i in np.argsort(likeness)[-3:]]
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("don't", ("do", "n't")), ("can\u2019t", ("ca", "n't")), ("She's", ("she", "'s")), ("they'll", ("they", "'ll")),
+        ("dogs'", ("dogs",)), ("well-known", ("well", "known")), ("mother-in-law's", ("mother", "in", "law", "'s")),
+        ("e-mail", ("email",)), ("\u201cdogs,", ("dogs",)),
+    ],
+)  # fmt: skip
+def test_contractions_possessives_and_hyphens_are_found_by_their_parts(
+    tmp_path: Path, word: str, parts: tuple[str, ...]
+) -> None:
+    table = ["do", "ca", "n't", "she", "'s", "they", "'ll", "dogs", "well", "known", "mother", "in", "law", "email"]
+    values = np.random.default_rng(0).normal(size=(len(table), 3)).astype(np.float32)
+    (tmp_path / "vectors.txt").write_text(
+        "".join(f"{name} {' '.join(map(str, row))}\n" for name, row in zip(table, values.tolist(), strict=True))
+    )
+    vectors = WordVectors.read(tmp_path / "vectors.txt", {word, "law", "x-y"})
+    expected = values[[table.index(part) for part in parts]].mean(axis=0)
+    np.testing.assert_allclose(vectors.extract([word])[0, 0], expected, rtol=1e-6)
+    assert vectors.by_parts == (word,) and vectors.missing == ("x-y",)
+    assert vectors.settings["words with a vector"] == 2 and vectors.settings["of these by their parts"] == 1
+    np.testing.assert_allclose(vectors.extract(["law"])[0, 0], values[table.index("law")])
+
+
+def test_a_word_of_the_table_is_not_cut(tmp_path: Path) -> None:
+    (tmp_path / "vectors.txt").write_text("don't 1.0 0.0\ndo 0.0 1.0\nn't 0.0 3.0\n")
+    vectors = WordVectors.read(tmp_path / "vectors.txt", {"don't"})
+    assert vectors.extract(["don't"]).tolist() == [[[1.0, 0.0]]] and vectors.by_parts == ()

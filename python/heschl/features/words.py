@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import unicodedata
 import zlib
 from collections.abc import Collection, Sequence
@@ -19,6 +20,9 @@ from heschl.files import read_npy
 LONGEST_LINE = 1 << 20
 """Letters of a line; a longer one is refused, so that a compressed file cannot fill the memory."""
 OOV = ("zero", "mean", "drop")
+_AROUND = '.,;:!?"()[]{}\u201c\u201d\u2026\u2014'
+"""Punctuation that may stand about a word; an apostrophe may be the word's."""
+_CLITIC = re.compile(r"(.+?)(n't|'(?:s|m|re|ve|ll|d))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class WordVectors:
         Whether case does not matter.
     source : str
         The file.
+    by_parts : tuple of str
+        Words without a vector of their own that have the mean of their parts': contractions and possessives ("don't":
+        do, n't; "dog's": dog, 's), words with hyphens, words with punctuation about them; sorted.
 
     Examples
     --------
@@ -59,6 +66,7 @@ class WordVectors:
     oov: str = "zero"
     fold: bool = True
     source: str = ""
+    by_parts: tuple[str, ...] = ()
 
     @classmethod
     def read(
@@ -91,7 +99,8 @@ class WordVectors:
         Returns
         -------
         WordVectors
-            With the words not found in ``missing``.
+            With the words not found in ``missing``, and those found by their parts in ``by_parts``: where a table has
+            no "don't" it is made of "do" and "n't", as GloVe's own text was cut.
 
         Raises
         ------
@@ -108,21 +117,23 @@ class WordVectors:
         check_choice("oov", oov, OOV)
         if not path.is_file():
             raise InputError(str(path), "no such file", "word vectors, 'word v1 v2 …' in each line, or a .npy table")
-        wanted = Wanted(vocabulary, fold)
+        spelt = {word: usual_parts(word) for word in set(vocabulary)}
+        wanted = Wanted({*vocabulary, *(part for cuts in spelt.values() for cut in cuts for part in cut)}, fold)
         if path.suffix.lower() == ".npy":
             width, found = _read_table(path, words, wanted)
         elif words is not None:
             raise InputError("words", str(words), "nothing, but for a .npy table", "Text has its words in it.")
         else:
             width, found = _read_text(path, wanted)
-        if vocabulary and not found:
+        vectors, by_parts = _of_vocabulary(spelt, found, fold)
+        if vocabulary and not vectors:
             raise InputError(
                 str(path),
-                f"none of the study's {len(wanted.words)} words, {min(wanted.words)!r} first",
+                f"none of the study's {len(spelt)} words, {min(spelt)!r} first",
                 "a vector for at least one of them",
             )
-        missing = tuple(sorted(word for word in set(vocabulary) if wanted.key(word) not in found))
-        return cls(width, missing, found, oov, fold, str(path))
+        missing = tuple(sorted(word for word in spelt if wanted.key(word) not in vectors))
+        return cls(width, missing, vectors, oov, fold, str(path), by_parts)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -139,6 +150,7 @@ class WordVectors:
             "file": self.source,
             "case": "does not matter" if self.fold else "matters",
             "words with a vector": len(self.vectors),
+            "of these by their parts": len(self.by_parts),
             "words without": len(self.missing),
             "these are": what,
         }
@@ -195,6 +207,57 @@ class WordVectors:
 
     def _key(self, word: str) -> str:
         return _known_by(word, self.fold)
+
+
+def usual_parts(word: str) -> list[tuple[str, ...]]:
+    r"""Return the ways in which a word is usually cut where a table does not have it, the likeliest first.
+
+    Parameters
+    ----------
+    word : str
+        As spoken.
+
+    Returns
+    -------
+    list of tuple of str
+        Without punctuation about it; contractions and possessives as in the Penn Treebank; at hyphens.
+
+    Examples
+    --------
+    >>> usual_parts("don\u2019t"), usual_parts("mother-in-law's"), usual_parts("cat")
+    ([("don't",), ('do', "n't")], [('mother-in-law', "'s"), ('mother', 'in', 'law', "'s")], [])
+    """
+    plain = word.replace("\u2019", "'").strip(_AROUND)
+    cuts: list[tuple[str, ...]] = [(plain,)]
+    clitic = _CLITIC.fullmatch(plain)
+    stem, tail = (clitic[1], (clitic[2],)) if clitic else (plain.removesuffix("'"), ())
+    cuts.append((stem, *tail))
+    cuts.append((*filter(None, stem.split("-")), *tail))
+    cuts.append((plain.replace("-", ""),))
+    known: list[tuple[str, ...]] = [(word,)]
+    for cut in cuts:
+        if cut not in known and all(cut) and cut:
+            known.append(cut)
+    return known[1:]
+
+
+def _of_vocabulary(
+    spelt: dict[str, list[tuple[str, ...]]], found: dict[str, NDArray[np.float32]], fold: bool
+) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
+    """Return the vectors of the words asked for, by key, and which of them are made of their parts'."""
+    vectors: dict[str, NDArray[np.float32]] = {}
+    by_parts = []
+    for word, cuts in spelt.items():
+        key = _known_by(word, fold)
+        if key in found:
+            vectors[key] = found[key]
+            continue
+        cut_keys = ([_known_by(part, fold) for part in cut] for cut in cuts)
+        parts = next((keys for keys in cut_keys if all(k in found for k in keys)), None)
+        if parts is not None:
+            vectors[key] = np.mean([found[part] for part in parts], axis=0, dtype=np.float64).astype(np.float32)
+            by_parts.append(word)
+    return vectors, tuple(sorted(by_parts))
 
 
 def _known_by(word: str, fold: bool) -> str:

@@ -103,13 +103,17 @@ class OpenWords:
         self.settings: Mapping[str, Any] = self.vectors.settings
         missing = self.vectors.missing
         self.left_out: Sequence[str] = missing if space.oov == "drop" else ()
-        listed = ", ".join(missing[:NAMED_WORDS]) + " …" * (len(missing) > NAMED_WORDS)
-        self.note = f"{len(missing)} of {len(spoken)} words without a vector: {listed}" if missing else ""
+        notes = (("without a vector", missing), ("by their parts' vectors", self.vectors.by_parts))
+        self.note = "; ".join(f"{len(w)} of {len(spoken)} words {what}: {_first(w)}" for what, w in notes if w)
 
     def extract(self, stimuli: Sequence[Stimulus], lengths: Mapping[str, float]) -> Iterator[Blocks]:
         """Yield the features of each stimulus."""
         for stimulus in stimuli:
             yield [self.vectors.extract(texts_of(stimulus))]
+
+
+def _first(words: Sequence[str]) -> str:
+    return ", ".join(words[:NAMED_WORDS]) + " …" * (len(words) > NAMED_WORDS)
 
 
 def _is_number(text: bytes) -> bool:
