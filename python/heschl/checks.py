@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 MAX_COLUMNS = 500_000
+# More lags than these, over more than so many seconds, are milliseconds that were taken for seconds.
+MANY_LAGS, LONG_LAG_S = 1_000, 10.0
 
 
 class InputError(ValueError):
@@ -199,7 +201,15 @@ def check_lags(
             raise InputError(
                 "tmin, tmax", f"{tmin}, {tmax} at {sfreq:g} Hz", "lags below 2**31 frames", "They are in seconds."
             )
-        return range(round(tmin * sfreq), round(tmax * sfreq) + 1)
+        found = range(round(tmin * sfreq), round(tmax * sfreq) + 1)
+        if len(found) > MANY_LAGS and max(abs(tmin), abs(tmax)) > LONG_LAG_S:
+            raise InputError(
+                "tmin, tmax", f"{tmin:g} to {tmax:g} s, {len(found):,} lags at {sfreq:g} Hz",
+                f"seconds; lags of at most {LONG_LAG_S:g} s, or {MANY_LAGS:,} of them",
+                f"If these are milliseconds: tmin={tmin / 1e3:g}, tmax={tmax / 1e3:g}. So many lags on purpose: "
+                f"lags=range({found[0]}, {found[-1] + 1}).",
+            )  # fmt: skip
+        return found
     if isinstance(lags, (int, np.integer)):
         raise InputError("lags", _describe(lags), "a sequence of lags in frames", f"For w lags use range(0, {lags}).")
     if isinstance(lags, range) and lags.step == 1 and lags and max(abs(lags[0]), abs(lags[-1])) < 2**31:

@@ -23,6 +23,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.responses import Responses
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_numbers, segment_bounds, segment_groups
+from heschl.linear.design.trials import trials_and_segments
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.exchange import on_host
 from heschl.linear.device.place import AUTO, TF32, check_device
@@ -102,7 +103,8 @@ def check_fit(
     lags, tmin, tmax, sfreq
         Lags in frames, or seconds; see `heschl.LaggedRidge`.
     X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces, optional
-        None where features are made, or read, later.
+        Or trials, each a segment: a list of arrays (time, features), or one array (trial, time, features). None where
+        features are made, or read, later.
     y : array-like of shape (n_frames,) or (n_frames, n_targets), optional
         None where there are no responses.
     n_frames : int, optional
@@ -146,6 +148,7 @@ def check_fit(
     ((6, 1), True, [[[0, 3]], [[3, 6]]])
     """
     window = check_lags(lags, tmin, tmax, sfreq)
+    X, y, segments = trials_and_segments(X, y, segments)
     check_choice("boundary", boundary, BOUNDARIES)
     check_device(device, dtype)
     penalties = np.empty(0) if alphas is None else check_alphas(alphas)

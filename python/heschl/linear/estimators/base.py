@@ -23,6 +23,7 @@ from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers, row_ranges
 from heschl.linear.design.segments import segment_bounds
+from heschl.linear.design.trials import joined_trials, trials_and_segments
 from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
@@ -152,6 +153,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
 
     def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
         _check_feature_names(self, X, reset=False)
+        X, _, segments = trials_and_segments(X, None, segments)
         weights: Weights = self._weights
         dtype = self.feature_mean_.dtype
         features = Frames.of(X, dtype).astype(weights.values.dtype)
@@ -192,6 +194,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         check_is_fitted(self)
         prediction, bounds = self._predict(X, segments)
         prediction = backend_of(prediction).get(prediction)
+        y, _ = joined_trials("y", y)
         responses, _ = check_responses(on_host("y", y), len(prediction), np.float64, self.missing)
         if responses.shape != prediction.shape:
             raise InputError("y", f"{responses.shape[1]} targets", f"{prediction.shape[1]}, as predicted")

@@ -73,7 +73,7 @@ def unique_variance(
     Raises
     ------
     InputError
-        For one space only, and as `BandedRidgeCV.fit`.
+        For another estimator, for one space only, and as `BandedRidgeCV.fit`.
 
     Notes
     -----
@@ -91,6 +91,11 @@ def unique_variance(
     >>> bool(found.unique[0, 0] > 0.9), bool(abs(found.unique[1, 0]) < 0.01)
     (True, True)
     """
+    if not isinstance(model, BandedRidgeCV):
+        raise InputError(
+            "model", f"a {type(model).__name__}", "a BandedRidgeCV, which has a penalty for each space",
+            "Of other models compare scores with and without a space, by sklearn.model_selection.cross_val_score.",
+        )  # fmt: skip
     model = clone(model)
     task = model._task(X, y, segments, groups)
     splits, spaces, c = task.splits, task.spaces, task.data.problem.y.shape[1]
