@@ -151,15 +151,22 @@ def plan(
         from heschl.study.work.progress import Reporter
 
         found = plan_study(study, out, Reporter(console))
-        table = Table()
-        for head in ("stage", "fits", "time", "memory", "disk", "how"):
-            table.add_column(head, justify="left" if head in ("stage", "how") else "right")
-        for stage in found.stages:
-            table.add_row(
-                stage.name, str(stage.fits), f"{stage.seconds:,.0f} s", f"{stage.memory / 1e6:,.0f} MB",
-                f"{stage.disk / 1e6:,.0f} MB", stage.how,
-            )  # fmt: skip
-        console.print(table)
+        heads = ("stage", "fits", "time", "memory", "disk", "how")
+        rows = [
+            (stage.name, str(stage.fits), f"{stage.seconds:,.0f} s", f"{stage.memory / 1e6:,.0f} MB",
+             f"{stage.disk / 1e6:,.0f} MB", stage.how)
+            for stage in found.stages
+        ]  # fmt: skip
+        if console.is_terminal:
+            table = Table()
+            for head in heads:
+                table.add_column(head, justify="left" if head in ("stage", "how") else "right")
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
+        else:  # for a program or a log: a line for each stage, tabs between
+            for row in (heads, *rows):
+                console.print(escape("\t".join(row)), highlight=False, soft_wrap=True)
         text = (
             f"in all {found.seconds / 60:,.1f} minutes; at most {found.memory / 1e9:.1f} GB of memory "
             f"({found.free_memory / 1e9:.1f} free), {found.disk / 1e9:.2f} GB on disk "

@@ -26,6 +26,8 @@ from heschl.study.work.layout import RESULTS_TITLE, Layout
 from heschl.study.work.machine import free_disk, free_memory
 from heschl.study.work.progress import Reporter
 
+LONG_TRIAL_S = 3.0
+"""An extraction that takes longer is not timed again."""
 TRIAL_BYTES = 64e6
 """Written to the disk to see how fast it is."""
 OVERHEAD_BYTES = 600e6
@@ -190,9 +192,12 @@ def _extraction(session: Session, name: str) -> StageCost:
         return StageCost(source.title, len(lengths), 0.0, 0.0, 0.0, "in the store, all or in part")
     space = session.spaces.take(name)
     middle = sorted(lengths, key=lambda stimulus: lengths[stimulus])[len(lengths) // 2]
-    begin = time.perf_counter()
-    blocks = list(next(iter(space.extract([inputs.stimuli[middle]], lengths))))
-    seconds = time.perf_counter() - begin
+    for _ in range(2):  # the first one loads libraries
+        begin = time.perf_counter()
+        blocks = list(next(iter(space.extract([inputs.stimuli[middle]], lengths))))
+        seconds = time.perf_counter() - begin
+        if seconds > LONG_TRIAL_S:
+            break
     n_copies = int(min(len(lengths), 1 + TRIAL_BYTES // max(1, sum(block.nbytes for block in blocks))))
     folder = store.folder
     while not folder.exists():

@@ -51,7 +51,8 @@ class Checked:
         counts = [(self.count(kind), kind) for kind in ("error", "warning", "note")]
         said = ", ".join(f"{n} {kind}{'s' * (n > 1)}" for n, kind in counts if n)
         read = (
-            f"{self.stimuli} stimuli, {self.words} words, {self.subjects} subjects, {self.electrodes} electrodes read"
+            f"{self.stimuli} stimuli, {self.words} words, {self.subjects} subject{'s' * (self.subjects != 1)}, "
+            f"{self.electrodes} electrodes read"
         )
         if not self.count("error"):
             return f"{read}: nothing stands in the way of a run" + (f" ({said})" if said else "")
