@@ -61,7 +61,8 @@ def example_sentence(results: xr.Dataset) -> Figure:
         _write_words(axes[-1], words, float(np.ptp(time[known])))
     axes[-1].set_xlabel("time from sound onset (s)", labelpad=3 + 7.5 * _n_rows(words, float(np.ptp(time[known]))))
     figure.supylabel("response (units of the file)", fontsize=TEXT, color=INK)
-    explain(figure, "grey: response; colour: prediction, which never saw this stimulus", f"{stimulus} at {shown['electrode'].values}, the electrode of {rule}",
+    explain(figure, "grey: response; colour: prediction, which never saw this stimulus",
+            f"{stimulus} at {shown['electrode'].values}, the electrode of {rule}",
             "stimulus: of at least median length, the one to which responses vary most")  # fmt: skip
     return figure
 
