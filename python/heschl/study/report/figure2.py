@@ -17,6 +17,7 @@ from heschl.study.report.plates import (
     explain,
     interval,
     mark,
+    of_whom,
     over_subjects,
     plate,
     regions_of,
@@ -118,7 +119,7 @@ def models_over_regions(results: xr.Dataset) -> Figure:
     of_models = "" if base is None else f"above {spaces[base]} (top, Bonferroni over models and regions), "
     explain(
         figure, f"{shown.text}; {shown.rule}",
-        "point: electrode; diamond and line: mean over subjects and 95 % interval for new subjects and stimuli",
+        "point: electrode", of_whom(errors.subjects, stimuli=True),
         f"stars (* .05, ** .01, *** .001): that mean is {of_models}not 0 (below, Bonferroni over pairs)",
     )  # fmt: skip
     return figure
@@ -140,8 +141,7 @@ def over_time_course(results: xr.Dataset) -> Figure:
     zero_line(axis, vertical=True)
     axis.set_xlabel("R² about the training mean")
     explain(figure, f"{shown.text}; {shown.rule}", "colour: beyond the time course since onset; grey: all that a model "
-            "explains", "diamond and line: mean over subjects, 95 % interval for new subjects who hear these "
-            "stimuli")  # fmt: skip
+            "explains", of_whom(subjects, stimuli=False))  # fmt: skip
     return figure
 
 

@@ -18,6 +18,7 @@ from heschl.study.report.plates import (
     explain,
     interval,
     mark,
+    of_whom,
     over_subjects,
     plate,
     responding,
@@ -46,7 +47,7 @@ def example_sentence(results: xr.Dataset) -> Figure:
     stimulus = str(shown["example_stimulus"].values)
     words = json.loads(results.attrs["example_words"]).get(stimulus, [])
     words = [word for word in words if word[1] < time[known].max()]
-    figure, axes = plate(results, f"{stimulus} at {shown['electrode'].values}", len(spaces), 21.0 * len(spaces) + 6,
+    figure, axes = plate(results, "A stimulus and its predictions", len(spaces), 21.0 * len(spaces) + 6,
                          sharex=True, sharey=True)  # fmt: skip
     for s, axis in enumerate(axes):
         for _, start, _ in words:
@@ -60,7 +61,8 @@ def example_sentence(results: xr.Dataset) -> Figure:
         _write_words(axes[-1], words, float(np.ptp(time[known])))
     axes[-1].set_xlabel("time from sound onset (s)", labelpad=3 + 7.5 * _n_rows(words, float(np.ptp(time[known]))))
     figure.supylabel("response (units of the file)", fontsize=TEXT, color=INK)
-    explain(figure, "grey: response; colour: prediction, which never saw this stimulus", f"electrode: {rule}",
+    explain(figure, "grey: response; colour: prediction, which never saw this stimulus",
+            f"{stimulus} at {shown['electrode'].values}, the electrode of {rule}",
             "stimulus: of at least median length, the one to which responses vary most")  # fmt: skip
     return figure
 
@@ -146,8 +148,7 @@ def prediction_similarity(results: xr.Dataset) -> Figure:
         axes[1].set_xlabel("paired difference")
     mean = "without the mean prediction at each time since onset, which all stimuli share (grey: with it)"
     explain(figure, f"{shown.text}; {shown.rule}", mean if beyond else "",
-            "out-of-fold predictions; point: electrode; diamond and line: mean "
-            "over subjects, 95 % interval for new subjects who hear these stimuli",
+            "out-of-fold predictions; point: electrode", of_whom(subjects, stimuli=False),
             "stars: that mean is not 0, Bonferroni over pairs")  # fmt: skip
     return figure
 

@@ -15,6 +15,7 @@ from heschl.study.report.plates import (
     explain,
     interval,
     mark,
+    of_whom,
     over_subjects,
     plate,
     responding,
@@ -73,8 +74,7 @@ def shared_parts(results: xr.Dataset) -> Figure:
     zero_line(lower, vertical=True)
     lower.set_xlabel("paired difference")
     only = f"{int(inside.sum())} of them with a ceiling reliably above 0" if over else "no noise ceilings"
-    explain(figure, f"{shown.text}; {shown.rule}; {only}", "point: electrode; diamond and line: mean over subjects, "
-            "95 % interval for new subjects who hear these stimuli",
+    explain(figure, f"{shown.text}; {shown.rule}; {only}", "point: electrode", of_whom(subjects, stimuli=False),
             "stars: that mean is not 0, Bonferroni")  # fmt: skip
     return figure
 
@@ -114,8 +114,7 @@ def shared_probes(results: xr.Dataset) -> Figure:
         _columns(axis, values, subjects, title)
     axes[0].set_ylabel("R²")
     explain(figure, f"{shown.text}; {shown.rule}",
-            "point: electrode; diamond and line: mean over subjects, 95 % interval for new subjects who hear these "
-            "stimuli; stars: that mean is not 0, Bonferroni over probes",
+            "point: electrode", of_whom(subjects, stimuli=False), "stars: that mean is not 0, Bonferroni over probes",
             "grey: controls" if len(names) > len(PROBES) - 1 else "")  # fmt: skip
     return figure
 

@@ -14,6 +14,7 @@ from heschl.study.report.plates import (
     explain,
     interval,
     mark,
+    of_whom,
     plate,
     responding,
     share_of,
@@ -59,8 +60,7 @@ def spaces_together(results: xr.Dataset) -> Figure:
         figure, f"{shown.text}; {shown.rule}",
         "only: lost without it; common: what each of these could explain, and no other space; beyond: what the first "
         "adds to the second",
-        "diamond and line: mean over subjects, 95 % interval for new subjects and stimuli; stars: that mean is not 0, "
-        "Bonferroni over the rows of a model",
+        of_whom(subjects, stimuli=True), "stars: that mean is not 0, Bonferroni over the rows of a model",
     )  # fmt: skip
     return figure
 

@@ -96,7 +96,8 @@ def _left_out(results: xr.Dataset) -> Sentence:
     shown = responding(results)
     silent = int((~shown.inside).sum())
     if silent:
-        parts.append(f"{silent} electrodes that follow nothing are in the tables but not in the figures")
+        plural = "s that follow nothing are" if silent > 1 else " that follows nothing is"
+        parts.append(f"{silent} electrode{plural} in the tables but not in the figures")
     broken = json.loads(results.attrs.get("broken", "{}"))
     if broken:
         parts.append(f"{len(broken)} stimuli could not be used ({', '.join(list(broken)[:3])})")

@@ -231,6 +231,14 @@ def over_subjects(values: Double, subjects: NDArray[Any]) -> CrossedMean:
     return subject_mean(values[known], subjects[known])
 
 
+def of_whom(subjects: NDArray[Any], *, stimuli: bool) -> str:
+    """Return what a diamond and its line are, in the words of a key."""
+    mean = "diamond and line: mean over subjects, 95 % interval for new subjects"
+    if len(np.unique(subjects)) == 1:
+        return "diamond: mean over electrodes of one subject" + ("; line: 95 % interval for new stimuli" * stimuli)
+    return f"{mean} and stimuli" if stimuli else f"{mean} who hear these stimuli"
+
+
 def regions_of(results: xr.Dataset, inside: Chosen, most: int = 6) -> dict[str, Chosen]:
     """Return the regions with most of some electrodes, else the named groups; nothing where there are neither."""
     names = np.array([str(region) for region in results["region"].values])
