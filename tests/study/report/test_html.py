@@ -99,10 +99,15 @@ def test_ceilings_regions_and_positions(own_cohort: Path) -> None:
     np.testing.assert_allclose(results["x"].values[:3], [-0.066, -0.06, 0.066])
     ceiling = results["ceiling_r2"].values
     assert ((ceiling > 0.5) & (ceiling <= 1)).all() and results["ceiling_reliable"].values.all()
-    np.testing.assert_allclose(results["normalised_r2"].values, results["best_r2"].mean("fold").values / ceiling)
+    given = results["ceiling_determined"].values
+    assert given.any() and (np.isfinite(results["normalised_r2"].values).all(axis=0) == given).all()
+    about_training = results["best_r2_training"].values / results["ceiling_divisor"].values
+    np.testing.assert_allclose(results["normalised_r2_training"].values, about_training)
+    errors = results["sse"].sum("stimulus") / results["mean_sse"].sum("stimulus")
+    np.testing.assert_allclose(results["best_r2_training"].values, 1 - errors)
     figures = own_cohort.parent / "results" / "figures"
     assert {"2a_brain.png", "2a_brain.pdf", "ceilings.png"} <= {path.name for path in figures.iterdir()}
-    assert "Noise ceilings of R²" in " ".join(methods_text(results))
+    assert "Noise ceilings come from repeats" in " ".join(methods_text(results))
     text = (own_cohort.parent / "results" / "report.html").read_text()
     assert 'id="regions"' in text and "MTG" in text
 
