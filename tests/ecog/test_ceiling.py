@@ -149,7 +149,7 @@ def test_a_perfect_model_reaches_its_ceiling_where_one_is_given() -> None:
             own[k] = np.square(part - part.mean(axis=(0, 1))).sum(axis=(0, 1))
             train[k] = np.square(part - rest.mean(axis=(0, 1))).sum(axis=(0, 1))
         about_training = normalised(1 - errors.sum(axis=0) / train.sum(axis=0), found)
-        ceiling = ceiling_of_folds(found["snr"].to_numpy(), np.full(5, 1 / repeats), train, own)
+        ceiling = ceiling_of_folds(found["snr"].to_numpy(), np.full(5, 1 / repeats), np.full(5, 80), train, own)
         about_own = (1 - errors / own).mean(axis=0) / ceiling
         assert found["determined"].mean() > 0.1
         for ratio in (about_training, about_own):

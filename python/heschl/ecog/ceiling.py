@@ -36,6 +36,8 @@ LEAST_STIMULI = 3
 """Repeated stimuli below which an interval over stimuli says nothing."""
 DETERMINED = 0.1
 """Standard error, relative to the ceiling, up to which a score is divided by it."""
+CORRECTION = 0.2
+"""Of the ceiling, up to which it may be corrected for having been chosen."""
 STEP = 1e-4
 """Of the index, for the slope of the ceiling in it."""
 
@@ -78,7 +80,7 @@ def noise_ceiling(
     pandas.DataFrame
         Indexed by electrode: ``r2`` (the ceiling of R² about the training mean, and of r²), ``r``, ``low`` and ``high``
         (interval of r2), ``reliable`` (low is above 0), ``determined`` (its standard error is at most a tenth of it,
-        and so is the correction that follows), ``divisor`` (what R² is divided by where it is determined, NaN
+        the correction that follows at most a fifth), ``divisor`` (what R² is divided by where it is determined, NaN
         elsewhere: r2 corrected for having passed that bar, which estimates that are too high pass more easily),
         ``snr`` (S / N of one presentation that belongs to the divisor), ``n_stimuli`` (with repeats), ``method``,
         ``of``.
@@ -129,7 +131,7 @@ def noise_ceiling(
     relative = _relative_error(ceiling, error, _noise_error(blocks, counts, of))
     determined = np.isfinite(error) & (relative(index) <= DETERMINED)
     snr = found.snr(np.where(determined, _corrected(index, error, _least(relative, index)), -np.inf))
-    determined &= _over(snr, share) >= (1 - DETERMINED) * r2
+    determined &= _over(snr, share) >= (1 - CORRECTION) * r2
     snr = np.where(determined, snr, np.nan)
     return pd.DataFrame(
         {
@@ -191,13 +193,15 @@ def normalised(score: NDArray[np.floating[Any]], ceiling: pd.DataFrame, *, kind:
 def ceiling_of_folds(
     snr: NDArray[np.floating[Any]],
     shares: NDArray[np.floating[Any]],
+    frames: NDArray[np.floating[Any]],
     about_training: NDArray[np.floating[Any]],
     about_own: NDArray[np.floating[Any]],
 ) -> Double:
     """Return what a perfect model reaches of R² about each fold's own mean, averaged over folds.
 
-    About its own mean a test fold varies less than about the training mean, which is what a model knows; the part that
-    is missing, D_train − D_own, is in the responses themselves: R²_own = 1 − (1 − R²_train) · D_train / D_own.
+    About its own mean a test fold of few stimuli varies less than about the training mean, which is what a model knows,
+    and by another amount in each fold; a perfect model's errors are the noise, the same in all: 1 − n_k N / R_k over
+    the fold's own squares. N follows from S / N and from how much the responses vary about the training means.
 
     Parameters
     ----------
@@ -205,6 +209,8 @@ def ceiling_of_folds(
         S / N of one presentation, as `noise_ceiling` returns it; NaN where the ceiling is not well determined.
     shares : (n_folds,) array
         Mean over the fold's frames of 1 / R, R the presentations that are averaged.
+    frames : (n_folds,) or (n_folds, n_electrodes) array
+        Frames of the fold (with a known response).
     about_training, about_own : (n_folds, n_electrodes) array
         Squares of the fold's responses about the mean of the training folds, and about their own.
 
@@ -217,13 +223,17 @@ def ceiling_of_folds(
     --------
     >>> import numpy as np
     >>> from heschl.ecog import ceiling_of_folds
-    >>> ceiling_of_folds(np.array([1.0]), np.array([1.0, 1.0]), np.full((2, 1), 10.0), np.full((2, 1), 8.0)).tolist()
+    >>> squares = np.full((2, 1), 10.0), np.full((2, 1), 8.0)
+    >>> ceiling_of_folds(np.array([1.0]), np.array([1.0, 1.0]), np.array([5, 5]), *squares).tolist()
     [0.375]
     """
-    best = _over(np.asarray(snr, dtype=np.float64)[None], np.asarray(shares, dtype=np.float64)[:, None])
+    n = np.broadcast_to(np.asarray(frames, dtype=np.float64).reshape(len(shares), -1), np.shape(about_own))
+    share = np.asarray(shares, dtype=np.float64)[:, None]
+    known = n.sum(axis=0) > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        folds = np.where(np.asarray(about_own) > 0, 1 - (1 - best) * about_training / about_own, np.nan)
-    known = np.isfinite(folds).any(axis=0)
+        noise = np.asarray(about_training).sum(axis=0) / (np.asarray(snr) * n.sum(axis=0) + (n * share).sum(axis=0))
+        folds = np.where(np.asarray(about_own) > 0, 1 - n * share * noise / about_own, np.nan)
+    known &= np.isfinite(folds).any(axis=0)
     mean = np.nanmean(np.where(known, folds, 0.0), axis=0)
     return np.where(known & (mean > 0), mean, np.nan)
 

@@ -142,7 +142,7 @@ def _by_electrode(ceilings: Mapping[str, Mapping[str, NDArray[Any]]], session: S
     average = session.study.responses.repeats == "average"
     found: dict[str, list[Any]] = {column: [] for column in (*COLUMNS, "of folds")}
     for group in session.groups:
-        about_training, about_own = fold_squares(group)
+        sizes = fold_squares(group)
         shares: dict[str, NDArray[np.float64]] = {}
         for at, (subject, electrode) in enumerate(zip(group.subjects, group.electrodes, strict=True)):
             arrays = ceilings.get(subject)
@@ -154,8 +154,8 @@ def _by_electrode(ceilings: Mapping[str, Mapping[str, NDArray[Any]]], session: S
                 repeats = dict(zip(arrays["stimuli"].tolist(), counts.tolist(), strict=True))
                 shares[subject] = fold_shares(group, repeats)
             snr = np.array([found["snr"][-1]], dtype=np.float64)
-            squares = about_training[:, [at]], about_own[:, [at]]
-            found["of folds"].append(np.nan if arrays is None else ceiling_of_folds(snr, shares[subject], *squares)[0])
+            own = [size[:, [at]] for size in sizes]
+            found["of folds"].append(np.nan if arrays is None else ceiling_of_folds(snr, shares[subject], *own)[0])
     return {name: np.array(values, dtype=bool if name in FLAGS else np.float64) for name, values in found.items()}
 
 

@@ -34,8 +34,7 @@ class Finding:
 def audit(inputs: Inputs, groups: Sequence[FitGroup]) -> list[Finding]:
     """Look for stimuli, sounds and sentences on both sides of a fold.
 
-    What holds by construction (lags end at a segment's edge, λ and layer are chosen on inner folds, means and
-    deviations come from training rows) is method, not finding, and stands in the report's methods.
+    What is learned without test rows is measured apart, by `heschl.study.analyses.audit`.
 
     Parameters
     ----------

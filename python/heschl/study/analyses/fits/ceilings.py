@@ -63,20 +63,21 @@ def write_ceiling(
     save_arrays(path, arrays)
 
 
-def fold_squares(group: FitGroup) -> tuple[Floats, Floats]:
-    """Return the squares of each fold's responses about the training folds' mean, and about its own: (n_folds, c)."""
+def fold_squares(group: FitGroup) -> tuple[Floats, Floats, Floats]:
+    """Return each fold's known frames, and the squares of its responses about the training folds' mean and its own.
+
+    Each is (n_folds, n_electrodes).
+    """
     y, rows = group.y.astype(np.float64), np.repeat(group.folds, group.lengths)
-    about_training, about_own = [], []
+    frames, about_training, about_own = [], [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an electrode may be unknown in a whole fold
         for k in np.unique(rows):
-            part = y[rows == k]
-            for out, mean in (
-                (about_training, np.nanmean(y[rows != k], axis=0)),
-                (about_own, np.nanmean(part, axis=0)),
-            ):
-                out.append(np.nansum(np.square(part - mean), axis=0))
-    return np.array(about_training), np.array(about_own)
+            part, rest = y[rows == k], y[rows != k]
+            frames.append(np.isfinite(part).sum(axis=0))
+            about_training.append(np.nansum(np.square(part - np.nanmean(rest, axis=0)), axis=0))
+            about_own.append(np.nansum(np.square(part - np.nanmean(part, axis=0)), axis=0))
+    return np.array(frames, dtype=np.float64), np.array(about_training), np.array(about_own)
 
 
 def fold_shares(group: FitGroup, repeats: Mapping[str, int]) -> Floats:
