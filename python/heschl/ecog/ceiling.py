@@ -224,14 +224,17 @@ def ceiling_of_folds(
     >>> import numpy as np
     >>> from heschl.ecog import ceiling_of_folds
     >>> squares = np.full((2, 1), 10.0), np.full((2, 1), 8.0)
-    >>> ceiling_of_folds(np.array([1.0]), np.array([1.0, 1.0]), np.array([5, 5]), *squares).tolist()
-    [0.375]
+    >>> ceiling_of_folds(np.array([1.0]), np.array([1.0, 1.0]), np.array([5, 5]), *squares).round(4).tolist()
+    [0.4375]
     """
     n = np.broadcast_to(np.asarray(frames, dtype=np.float64).reshape(len(shares), -1), np.shape(about_own))
     share = np.asarray(shares, dtype=np.float64)[:, None]
     known = n.sum(axis=0) > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        noise = np.asarray(about_training).sum(axis=0) / (np.asarray(snr) * n.sum(axis=0) + (n * share).sum(axis=0))
+        # Squares about the training mean are too many, for its own error, about the fold's too few: without bias
+        # in this proportion for K folds of one size.
+        total = np.asarray(about_training).sum(axis=0) * (len(n) - 1) + np.asarray(about_own).sum(axis=0)
+        noise = total / len(n) / (np.asarray(snr) * n.sum(axis=0) + (n * share).sum(axis=0))
         folds = np.where(np.asarray(about_own) > 0, 1 - n * share * noise / about_own, np.nan)
     known &= np.isfinite(folds).any(axis=0)
     mean = np.nanmean(np.where(known, folds, 0.0), axis=0)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from heschl.study.simulate.questions import ask, beyond_type
+from heschl.study.simulate.questions import Answer, ask, beyond_type
 from heschl.study.simulate.worlds import WORLDS, since_onset
+
+
+@cache
+def answers_of(name: str) -> list[Answer]:
+    """Ask once for all tests."""
+    return ask(WORLDS[name]())
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_what_is_found_is_what_is_true(name: str) -> None:
-    answers = ask(WORLDS[name]())
+    answers = answers_of(name)
     assert answers and all(answer.passed for answer in answers), [a for a in answers if not a.passed]
 
 
@@ -29,9 +36,9 @@ def test_a_world_is_what_it_says(name: str) -> None:
 def test_the_usual_analysis_is_misled_where_it_says_so() -> None:
     """The worlds are worth something only if what is asked wrongly is answered wrongly."""
     for name in ("word_types", "time_alone", "acoustic_alone"):
-        answer = ask(WORLDS[name]())[0]
+        answer = answers_of(name)[0]
         assert float(answer.misleading.split()[-1]) > 0.05, (name, answer)
-    (twins,) = ask(WORLDS["twins"]())
+    (twins,) = answers_of("twins")
     assert float(twins.misleading.split()[-1]) > 0.05 > twins.found
 
 

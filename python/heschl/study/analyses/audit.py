@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TITLE = "audit"
 DONE = "audited"
 MOVED = 1e-2
-"""What may move by rounding where nothing leaks: relative errors, inner scores, variates in standard deviations."""
+"""What may move by rounding where nothing leaks: relative errors, inner scores, shares of the size of variates."""
 FITS = 4
 """Of a space: as it is, test rows spoilt, words moved either way."""
 

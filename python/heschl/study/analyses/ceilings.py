@@ -21,6 +21,7 @@ from heschl.study.session import Session
 from heschl.study.work.cache import Piece, load_arrays
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 TITLE = "noise ceilings"
@@ -104,6 +105,28 @@ class Ceilings(Analysis):
             "normalised_r2_training": out["best_r2_training"].values / columns["divisor"],
         }
         return out.assign({name: (("space", "electrode"), values) for name, values in score.items()})
+
+    def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
+        """Return ceilings.csv: a row per electrode and space, R² about either mean, and over a perfect model's."""
+        import pandas as pd
+
+        shape = results["best_r2_training"].shape
+        columns = {
+            "r2": results["best_r2"].mean("fold", skipna=True).values, "r2_training": results["best_r2_training"].values
+        }  # fmt: skip
+        for column in ("r2", "low", "high", "determined"):
+            if f"ceiling_{column}" in results:
+                name = "ceiling" if column == "r2" else f"ceiling_{column}"
+                columns[name] = np.broadcast_to(results[f"ceiling_{column}"].values, shape)
+        for column in ("r2", "r2_training"):
+            if f"normalised_{column}" in results:
+                columns[f"{column}_over_ceiling"] = results[f"normalised_{column}"].values
+        labels = {
+            "subject": np.repeat(results["subject"].values, shape[0]),
+            "electrode": np.repeat(results["name"].values, shape[0]),
+            "space": np.tile(results["space"].values, shape[1]),
+        }
+        return {"ceilings": pd.DataFrame(labels | {name: values.T.ravel() for name, values in columns.items()})}
 
     def lines(self, results: xr.Dataset) -> Sequence[str]:
         """Return what is to be warned of."""

@@ -151,15 +151,16 @@ def write_shared(split: Split, other: Split, path: Path, _: Progress) -> None:
     split, other : Split
         The same twice: the second is spoilt here.
     path : Path
-        The file: ``moved``, relative to their standard deviation.
+        The file: ``moved``, the share of their size that lies outside of what they spanned before.
     """
     rows, load = split.row_fold == OUTER, other.load
     other.load = lambda space, layer: spoil_rows(load(space, layer), rows)  # type: ignore[assignment]
     moved = 0.0
     for side, X in zip("ab", split.pair(OUTER), strict=True):
         found, again = (each.parts(OUTER).features(side, X, "top", split.settings.coords) for each in (split, other))
-        scale = max(float(np.std(found[~rows])), np.finfo(np.float32).tiny)
-        moved = max(moved, float(np.abs(again - found)[~rows].max() / scale))
+        found, again = (np.asarray(values[~rows], dtype=np.float64) for values in (found, again))
+        left = again - found @ np.linalg.lstsq(found, again, rcond=None)[0]  # components of one size may turn
+        moved = max(moved, float(np.linalg.norm(left) / max(np.linalg.norm(again), np.finfo(np.float32).tiny)))
     save_arrays(path, {"moved": np.array(moved)})
 
 
