@@ -62,7 +62,7 @@ def test_every_module_that_a_stage_uses_is_in_its_key(study: Path) -> None:
         for function in [getattr(piece.make, "func", piece.make)]
     } | {"heschl.study.analyses.fits.shared", "heschl.study.analyses.fits.word_lags"}
     assert {maker.rpartition(".")[2] for maker in makers} == {
-        "audit", "encoding", "ceilings", "joint", "shared", "layer_map", "published", "word_lags"
+        "audit", "encoding", "ceilings", "shared", "layer_map", "published", "word_lags"
     }  # fmt: skip
     for maker in makers:
         todo, seen = [maker], {maker}
