@@ -142,7 +142,7 @@ def test_a_part_has_all_folds_and_whole_stimuli() -> None:
     )
     part = part_of(group)
     assert len(part.segments) == STIMULI and len(part.electrodes) == ELECTRODES and "0" not in part.electrodes
-    assert np.bincount(part.folds).tolist() == [12] * 5 and len(set(part.segments)) == STIMULI
+    assert np.bincount(part.folds).tolist() == [STIMULI // 5] * 5 and len(set(part.segments)) == STIMULI
     first = np.concatenate(
         [y[s : s + n] for s, (_, n) in zip(np.cumsum([0, *(n for _, n in names)]), names, strict=False)]
     )

@@ -172,7 +172,7 @@ def _one_sided(world: World, n_permutations: int, seed: int) -> list[Answer]:
     wide = top(2 * planted)
     return [
         Answer("components that are shared", count, 0.8 * planted, 1.2 * planted),
-        Answer("R² of the shared part", top(max(1, count)), -2 * NEAR, NEAR, f"of twice as many components: {wide:.2f}"),
+        Answer("R² of the shared part", top(max(1, count)), -2 * NEAR, NEAR, f"of twice as many: {wide:.2f}"),
     ]
 
 

@@ -23,7 +23,7 @@ from heschl.study.extraction.features import Features
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.work.cache import Progress, save_arrays
 
-STIMULI, ELECTRODES = 60, 48
+STIMULI, ELECTRODES = 40, 32
 """At most, of the part that is measured on."""
 SPOILT = 10.0
 """Standard deviation of what replaces features and responses, in units of theirs."""
