@@ -29,8 +29,8 @@ def study(own_cohort: Path) -> Path:
 
 def test_rows(cohort: Path, own_cohort: Path) -> None:
     names = [analysis.name for analysis in ANALYSES]
-    assert names == ["encoding", "ceilings", "joint", "shared", "layer_map", "published", "words"]
-    assert [analysis.name for analysis in wanted(read_study(cohort))] == ["encoding", "ceilings"]
+    assert names == ["encoding", "ceilings", "joint", "shared", "layer_map", "published", "words", "audit"]
+    assert [analysis.name for analysis in wanted(read_study(cohort))] == ["encoding", "ceilings", "audit"]
     assert [a.name for a in with_needs(list(ANALYSES), ("words",))] == ["encoding", "words"]
     assert [a.name for a in with_needs(list(ANALYSES), ("published",))] == ["published"]
     with pytest.raises(TypeError, match="abstract"):
@@ -62,7 +62,7 @@ def test_every_module_that_a_stage_uses_is_in_its_key(study: Path) -> None:
         for function in [getattr(piece.make, "func", piece.make)]
     } | {"heschl.study.analyses.fits.shared", "heschl.study.analyses.fits.word_lags"}
     assert {maker.rpartition(".")[2] for maker in makers} == {
-        "encoding", "ceilings", "shared", "layer_map", "published", "word_lags"
+        "audit", "encoding", "ceilings", "shared", "layer_map", "published", "word_lags"
     }  # fmt: skip
     for maker in makers:
         todo, seen = [maker], {maker}

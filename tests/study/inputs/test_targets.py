@@ -24,7 +24,8 @@ NAMES = ("a", "b", "c", "d")
 def study(**responses: str) -> Study:
     return Study.model_validate({
         "name": "t", "stimuli": {"sounds": "*.wav"}, "responses": {"subjects": {"S": "S.npz"}, **responses},
-        "grid": {"rate": 50.0}, "features": {"mel": {"kind": "mel"}}, "encoding": {"folds": 3, "tmax": 0.1},
+        "grid": {"rate": 50.0}, "features": {"mel": {"kind": "mel"}},
+        "encoding": {"folds": 3, "tmax": 0.1, "folds_by": "stimulus"},
     })  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import ttest_1samp
 
 from heschl.study.statistics.tests import false_discovery_rate, prediction_p_values, quartiles
 
@@ -38,3 +39,11 @@ def test_false_discovery_rate_leaves_nan_out() -> None:
 def test_quartiles_of_what_is_finite() -> None:
     assert quartiles(np.array([1.0, 2, 3, 4, 5, np.nan])) == (3, 2, 4)
     assert np.isnan(quartiles(np.array([np.nan]))).all()
+
+
+def test_p_values_are_those_of_a_t_test_over_stimuli() -> None:
+    rng = np.random.default_rng(2)
+    sse, mean_sse = rng.chisquare(50, (30, 200)), rng.chisquare(50, (30, 200))
+    p = prediction_p_values(sse, mean_sse)
+    np.testing.assert_allclose(p, ttest_1samp(mean_sse - sse, 0.0, alternative="greater").pvalue)
+    assert 0.4 < p.mean() < 0.6  # uniform where neither errs more: halved, they would not be

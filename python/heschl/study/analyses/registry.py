@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heschl.study.analyses.analysis import Analysis
+from heschl.study.analyses.audit import Audit
 from heschl.study.analyses.ceilings import Ceilings
 from heschl.study.analyses.encoding import EncodingAnalysis
 from heschl.study.analyses.joint import JointAnalysis
@@ -25,6 +26,7 @@ ANALYSES: tuple[Analysis, ...] = (
     LayerMap(),
     Published(),
     WordLagAnalysis(),
+    Audit(),
 )
 """In the order in which they are done."""
 

@@ -47,7 +47,6 @@ from heschl.study.analyses.fits.shared import (
 )
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
-from heschl.study.inputs.audit import Finding
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.session import Session
 from heschl.study.statistics.tests import quartiles
@@ -171,12 +170,6 @@ class SharedAnalysis(Analysis):
             variables["probe_unique_r2"] = (("probe", "electrode"), unique)
             coords["probe"] = [*probes(settings), "all"]
         return results.assign(variables).assign_coords(coords)
-
-    def audit(self, session: Session) -> list[Finding]:
-        """Look at which stimuli the weights are learned on."""
-        everywhere = _settings(session).scope == "all"
-        found = "all stimuli, those of the test folds too, as published" if everywhere else "the training folds"
-        return [Finding("weights of [shared] learned on", found, not everywhere)]
 
     def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
         """Return shared.csv."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ def _table_or_list(value: Any) -> str:
 class Encoding(Section):
     """[encoding]: lags from ``tmin`` to ``tmax`` (s, both included), the λ grid, the folds, and what they choose by.
 
+    ``folds_by`` says which stimuli share a fold: those of the same words by any speaker, and copies of a sound under
+    other names ("text", where there are words); copies of a sound alone ("sound"); or presentations of one name alone
+    ("stimulus").
     ``scoring`` is the score that inner folds choose λ and layer by: "r2" (mean of R²), "pooled_r2", "r" or "r_squared".
     """
 
@@ -47,14 +50,15 @@ class Encoding(Section):
         Discriminator(_table_or_list),
     ] = AlphaRange(low=1.0, high=1e7, n=10)
     folds: Annotated[int, Field(ge=3)] = 5  # one to score, one to choose λ and layer by, one to train on
+    folds_by: Literal["text", "sound", "stimulus"] = "text"
     standardize: bool = True
     alpha_per_target: bool = True
     scoring: Annotated[str, AfterValidator(_known_score)] = "r2"
     device: Device = "auto"
 
     def decides(self) -> dict[str, Any]:
-        """Return the settings that decide what comes out; the device does not, but for rounding."""
-        return self.model_dump(exclude={"device"})
+        """Return the settings that decide what comes out of given folds; the device does not, but for rounding."""
+        return self.model_dump(exclude={"device", "folds_by"})
 
     @model_validator(mode="after")
     def _ordered(self) -> Encoding:

@@ -55,6 +55,8 @@ alphas = { low = 1e1, high = 1e7, n = 13 }   # ridge penalties, scikit-learn's s
 folds = 5                       # of whole stimuli: outer folds score, inner folds choose penalty and layer
 standardize = true              # z-score features on the training rows
 alpha_per_target = true
+folds_by = "text"               # the same words by any speaker, and copies of a sound, share a fold;
+                                # "sound": copies of a sound alone; "stimulus": presentations of one name alone
 scoring = "r2"                  # what inner folds choose λ and layer by; or "pooled_r2", "r", "r_squared"
 device = "auto"                 # "cpu", "cuda"; "auto": a GPU where there is one and the fits are large enough
 

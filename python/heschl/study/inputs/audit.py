@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from heschl.study.inputs.groups import FitGroup
+from heschl.study.inputs.identity import alike_in_sound, alike_in_words
 from heschl.study.inputs.load import Inputs
-from heschl.timing.fingerprint import same_sounds
-from heschl.timing.words import plain_word
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,7 @@ class Finding:
 def audit(inputs: Inputs, groups: Sequence[FitGroup]) -> list[Finding]:
     """Look for stimuli, sounds and sentences on both sides of a fold.
 
-    What holds by construction (lags end at a segment's edge, λ and layer are chosen on inner folds, means and
-    deviations come from training rows) is method, not finding, and stands in the report's methods.
+    What is learned without test rows is measured apart, by `heschl.study.analyses.audit`.
 
     Parameters
     ----------
@@ -67,8 +63,8 @@ def audit_folds(inputs: Inputs, groups: Sequence[Mapping[str, set[int]]]) -> lis
     """
     return [
         _repeats(groups),
-        _twins("sounds that are the same, or nearly, under two names", _same_sounds(inputs), groups),
-        _twins("sentences of the same words", _same_words(inputs), groups, sound=False),
+        _twins("sounds that are the same, or nearly, under two names", alike_in_sound(inputs.stimuli), groups),
+        _twins("sentences of the same words", alike_in_words(inputs.stimuli), groups, sound=False),
     ]
 
 
@@ -82,27 +78,6 @@ def _folds_of(group: FitGroup) -> dict[str, set[int]]:
 def _repeats(groups: Sequence[Mapping[str, set[int]]]) -> Finding:
     split = sum(len(of_stimulus) > 1 for group in groups for of_stimulus in group.values())
     return Finding("frames of one stimulus in different folds", f"{split} stimuli" if split else "none", split == 0)
-
-
-def _same_sounds(inputs: Inputs) -> list[tuple[str, ...]]:
-    paths = ((name, stimulus.path) for name, stimulus in inputs.stimuli.items())
-    return _sounds_alike(tuple((name, path, path.stat().st_mtime_ns) for name, path in paths))
-
-
-@lru_cache(maxsize=1)
-def _sounds_alike(files: tuple[tuple[str, Path, int], ...]) -> list[tuple[str, ...]]:
-    """Decode all sounds, once for all analyses of a run."""
-    return same_sounds({name: path for name, path, _ in files})
-
-
-def _same_words(inputs: Inputs) -> list[tuple[str, ...]]:
-    """Return the stimuli that say the same; case and punctuation do not count."""
-    alike: dict[str, list[str]] = defaultdict(list)
-    for name, stimulus in inputs.stimuli.items():
-        words = " ".join(filter(None, (plain_word(word.text) for word in stimulus.words)))
-        if words:
-            alike[words].append(name)
-    return [tuple(names) for names in alike.values() if len(names) > 1]
 
 
 def _twins(

@@ -12,6 +12,7 @@ from heschl.ecog import Responses, read_responses
 from heschl.names import name_hint
 from heschl.study.config.study import TIERS, Study, read_study
 from heschl.study.inputs.choose import chosen_stimuli, with_electrodes, with_stimuli
+from heschl.study.inputs.identity import identities
 from heschl.study.inputs.transcripts import named_files, read_texts, read_transcripts
 from heschl.study.kinds.base import Tier
 from heschl.timing.audio import duration
@@ -54,6 +55,11 @@ class Inputs:
     def durations(self) -> dict[str, float]:
         """How long each sound is, in s."""
         return {name: stimulus.duration for name, stimulus in self.stimuli.items()}
+
+    @cached_property
+    def identities(self) -> dict[str, str]:
+        """For each stimulus the one that stands for all that must share its fold."""
+        return identities(self.stimuli, self.study.encoding.folds_by)
 
     @cached_property
     def lengths(self) -> dict[str, float]:

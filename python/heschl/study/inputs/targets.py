@@ -44,7 +44,8 @@ def fit_groups(
     Raises
     ------
     InputError
-        For a trial that covers no frame, lags longer than every trial, and an electrode of which a fold knows nothing.
+        For a trial that covers no frame, lags longer than every trial, fewer different stimuli than folds, and an
+        electrode of which a fold knows nothing.
     """
     study = inputs.study
     by_segments: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
@@ -72,12 +73,28 @@ def fit_groups(
                 segments=segments,
                 y=y,
                 y_shuffled=_shuffled(y, segments, study.seed) if study.controls.shuffle else y[:, :0],
-                folds=np.asarray(group_folds(names, lengths, study.encoding.folds), dtype=np.intp),
+                folds=_folds(names, lengths, members[0][0].subject, inputs),
             )
         )
     for group in groups:
         _check_known(group)
     return groups
+
+
+def _folds(names: list[str], lengths: NDArray[np.int64], subject: str, inputs: Inputs) -> NDArray[np.intp]:
+    """Return the fold of each segment; stimuli that are alike share theirs."""
+    encoding = inputs.study.encoding
+    alike = [inputs.identities[name] for name in names]
+    different = len(set(alike))
+    if different < encoding.folds:
+        raise InputError(
+            f"subject {subject}: stimuli",
+            f"{different} that differ in what encoding.folds_by = {encoding.folds_by!r} keeps together",
+            f"at least as many as encoding.folds = {encoding.folds}",
+            "Folds are made of whole sets of stimuli that are alike: lower encoding.folds, or let the same sentence by "
+            "other speakers stand on both sides of a fold (encoding.folds_by = 'sound').",
+        )
+    return np.asarray(group_folds(alike, lengths, encoding.folds), dtype=np.intp)
 
 
 def _segments(

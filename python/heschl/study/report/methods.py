@@ -70,8 +70,22 @@ def _model(results: xr.Dataset, study: Study) -> str:
         f"{len(alphas)} values between {alphas[0]:g} and {alphas[-1]:g} (scikit-learn's scale) by nested "
         f"cross-validation: "
         f"{results.sizes['fold']} outer folds of whole stimuli scored, inner folds of the same partition chose λ and "
-        f"the layer by {SCORES[study.encoding.scoring].symbol}."
+        f"the layer by {SCORES[study.encoding.scoring].symbol}. {_folds(results, study)}"
     )
+
+
+KEPT_TOGETHER = {
+    "text": "Stimuli of the same words, and copies of a sound under other names, shared a fold",
+    "sound": "Copies of a sound under other names shared a fold; the same words by other speakers did not have to",
+    "stimulus": "Folds kept presentations of one name together, whatever their sound and words",
+}
+
+
+def _folds(results: xr.Dataset, study: Study) -> str:
+    """Return what kept stimuli in one fold, and how many there were."""
+    alike = results.attrs.get("alike_stimuli", 0)
+    of = f"{alike or 'none'} of {results.sizes['stimulus']} stimuli"
+    return f"{KEPT_TOGETHER[study.encoding.folds_by]}" + (f" ({of})." if study.encoding.folds_by != "stimulus" else ".")
 
 
 def _scores(results: xr.Dataset, study: Study) -> str:
@@ -87,15 +101,6 @@ def _scores(results: xr.Dataset, study: Study) -> str:
         "as published, by paired t tests over electrodes with Bonferroni's correction, which take electrodes of a "
         "subject to be independent."
     )
-    if "ceiling_r2" in results:
-        n = int(results["ceiling_reliable"].sum())
-        text += (
-            f" Noise ceilings of R² come from repeats of stimuli (signal power, 95 % bootstrap intervals over "
-            f"stimuli); "
-            f"{n} of {results.sizes['electrode']} electrodes have one that is reliably above 0."
-        )
-    elif results.attrs.get("ceilings"):
-        text += f" No noise ceiling: {results.attrs['ceilings']}."
     return text + f" Random numbers began at seed {study.seed}."
 
 

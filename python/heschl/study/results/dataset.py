@@ -22,7 +22,10 @@ max_r2, max_mean_squared_r        (space, electrode): the published maximum over
 published_r2, published_max       (model, electrode), (space, electrode): as published, with a preset
 p_familywise                      (space, electrode): sign flips of stimuli, maximum over electrodes
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
-ceiling_reliable, normalised_r2   (electrode), (space, electrode): whether it is above 0; best_r2 over it
+ceiling_reliable, _determined     (electrode): whether it is above 0; whether it is known to a tenth
+ceiling_divisor                   (electrode): what R² about the training mean is divided by
+best_r2_training                  (space, electrode): 1 − Σ sse / Σ mean_sse, R² about the training mean
+normalised_r2, _r2_training       (space, electrode): best_r2, best_r2_training over a perfect model's
 word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
 layer_correlation                 (layer_a, layer_b, kept), if asked for: speech by language layers, all stimuli
 shared_..., canonical_...         if asked for: see `heschl.study.analyses.shared`
@@ -37,6 +40,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -153,6 +157,7 @@ def _attributes(session: Session) -> dict[str, Any]:
         "wordless_stimuli": sum(not stimulus.words for stimulus in inputs.stimuli.values()),
         "frames_per_group": [int(group.lengths.sum()) for group in groups],
         "broken": json.dumps(inputs.broken),
+        "alike_stimuli": sum(count for count in Counter(inputs.identities.values()).values() if count > 1),
     }
 
 
