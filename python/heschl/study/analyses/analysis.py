@@ -175,15 +175,15 @@ class Analysis(ABC):
         """
         stages = [stage for stage in self.stages(session) if spaces is None or stage.space in (None, *spaces)]
         for stage in stages:
-            with _named(stage), session.report.stage(stage.title, len(stage.pieces)) as advance:
+            with named(stage), session.report.stage(stage.title, len(stage.pieces)) as advance:
                 session.cache.share(stage.pieces, advance)
         for stage in stages:
-            with _named(stage):
+            with named(stage):
                 session.cache.paths(stage.pieces, session.report)
 
 
 @contextmanager
-def _named(stage: Stage) -> Iterator[None]:
+def named(stage: Stage) -> Iterator[None]:
     """Put the stage's title before what an error says, so that a reader knows which of many fits it was."""
     try:
         yield
