@@ -4,6 +4,7 @@
 #include "errors.hpp"
 #include "moments.hpp"
 #include "predict.hpp"
+#include "products.hpp"
 #include "ridge.hpp"
 #include "scipy_blas.hpp"
 #include "scores.hpp"
@@ -19,6 +20,7 @@ void bind(py::module_& m) {
     bind_predict<OnCpu, T>(m);
     bind_dual<OnCpu, T>(m);
     bind_leave_out<T>(m);
+    bind_products<T>(m);
     bind_scores<OnCpu, T>(m);
     bind_cca<OnCpu, T>(m);
 }

@@ -167,3 +167,24 @@ def largest_singular(
 def score_sums(
     Y: _Float, P: _Float, bounds: _Int, fold: _Int, shift: _Double, sums: _Double, n_threads: int
 ) -> None: ...
+def multiply(
+    a: _Float,
+    b: _Float,
+    transpose_a: bool,
+    transpose_b: bool,
+    scale: float,
+    keep: float,
+    out: _Float,
+    n_threads: int,
+) -> None: ...
+def complex_products(
+    middle: _Float,
+    plus: _Float,
+    minus: _Float | None,
+    transposed: bool,
+    frequencies: int,
+    V: _Float,
+    keep: float,
+    out: _Float,
+    n_threads: int,
+) -> None: ...

@@ -216,6 +216,26 @@ void whiten_rows(const Cpu& cpu,
                  Matrix<T> Q,                  // (n, d)  written, or none
                  Matrix<double> gram);         // (d, d)  written
 
+// out = scale * op(A) op(B) + keep * out, by parts of the result: each thread calls BLAS, which is held at one thread.
+template <class T>
+void multiply(const Cpu& cpu, bool transpose_a, bool transpose_b, T scale,
+              Matrix<const T> a,  // (m, k), transposed (k, m)
+              Matrix<const T> b,  // (k, n), transposed (n, k)
+              T keep,
+              Matrix<T> out);  // (m, n)
+
+// (A + iB)(x + iy) for each of f frequencies, by three real products each.
+template <class T>
+void complex_products(const Cpu& cpu,
+                      Matrix<const T> middle,  // (f * r, d)  A; (f * d, r) where `transposed`
+                      Matrix<const T> plus,    // A + B
+                      Matrix<const T> minus,   // A - B, or none: the transpose of A + B of Hermitian blocks, r = d
+                      bool transposed,         // of all three
+                      int64_t frequencies,
+                      Matrix<const T> V,  // (2 f * d, c)  x of all frequencies above y
+                      T keep,             // what of the result's old values is kept
+                      Matrix<T> out);     // (2 f * r, c)  real parts above imaginary ones
+
 // The k largest singular values, falling, of each matrix M[edges(b) : edges(b + 1)], as roots of the eigenvalues of its
 // smaller square; 0 beyond its smaller side. Those below 1e-8 of the largest are lost in rounding. Vectors are the left
 // ones of a matrix with no more rows than columns, else the right ones.

@@ -11,7 +11,7 @@ from heschl.linear import reference
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.ridge.held_out import HeldOut
-from heschl.linear.ridge.lanczos import BlockLanczos, orthonormal_rows
+from heschl.linear.ridge.lanczos import BlockLanczos, multiply, orthonormal_columns
 from heschl.linear.ridge.normal import Scaling
 from heschl.linear.ridge.shifted import Shifted
 from linear.problems import Ragged, ragged
@@ -21,15 +21,34 @@ from tolerances import KERNEL, worst
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(st.integers(1, 12), st.integers(1, 40), st.integers(0, 12), st.integers(0, 99))
 @settings(max_examples=40)
-def test_rows_are_orthonormalised_to_their_rank(dtype: str, rows: int, p: int, rank: int, seed: int) -> None:
+def test_columns_are_orthonormalised_to_their_rank(dtype: str, c: int, p: int, rank: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rank = min(rank, rows, p)
-    Z = (rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, p))).astype(dtype)
-    least = 1e3 * float(np.finfo(dtype).eps) * rows
-    V, R = orthonormal_rows(Z, least)
-    assert len(V) <= rank and V.dtype == Z.dtype
-    assert worst(V @ V.T, np.eye(len(V)), 1.0) < KERNEL[dtype]
-    assert worst(R.T @ V, Z, 1.0 + float(np.abs(Z).max(initial=0.0))) < max(KERNEL[dtype], rows * least)
+    rank = min(rank, c, p)
+    Z = (rng.standard_normal((p, rank)) @ rng.standard_normal((rank, c))).astype(dtype)
+    least = 1e3 * float(np.finfo(dtype).eps) * c
+    V, R = orthonormal_columns(Z, least)
+    assert V.shape[1] <= rank and V.dtype == Z.dtype
+    assert worst(V.T @ V, np.eye(V.shape[1]), 1.0) < KERNEL[dtype]
+    assert worst(V @ R, Z, 1.0 + float(np.abs(Z).max(initial=0.0))) < max(KERNEL[dtype], c * least)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(*(st.integers(0, 70),) * 3, *(st.booleans(),) * 4, st.integers(0, 99))
+@settings(max_examples=60)
+def test_products(
+    dtype: str, m: int, k: int, n: int, a_turned: bool, b_turned: bool, strided: bool, added: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(dtype)
+    b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(dtype)
+    if strided:
+        a = np.concatenate([a, np.full((len(a), 3), np.nan, dtype)], axis=1)[:, : a.shape[1]]
+    expected = (a.T if a_turned else a).astype(float) @ (b.T if b_turned else b).astype(float)
+    to = rng.standard_normal((m, n)).astype(dtype) if added else None
+    expected = -0.5 * expected + (0.0 if to is None else to)
+    found = multiply(a, b, transpose_a=a_turned, transpose_b=b_turned, scale=-0.5, add_to=to)
+    assert found.shape == expected.shape and (to is None or found is to)
+    assert worst(found, expected, 10.0) < KERNEL[dtype]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -37,27 +56,29 @@ def test_the_space_is_orthonormal_and_g_is_tridiagonal_in_it(dtype: str) -> None
     rng = np.random.default_rng(0)
     p, c = 60, 7
     A = rng.standard_normal((p, p)) * np.logspace(0, -3, p)
-    G, B = (A @ A.T).astype(dtype), rng.standard_normal((c, p)).astype(dtype)
-    B /= np.linalg.norm(B, axis=1, keepdims=True)
-    space = BlockLanczos(lambda V: np.ascontiguousarray(V @ G), B)
+    G, B = (A @ A.T).astype(dtype), rng.standard_normal((p, c)).astype(dtype)
+    B /= np.linalg.norm(B, axis=0)
+    space = BlockLanczos(lambda V: G @ V, B)
     systems = [Shifted(alpha, space.first) for alpha in (10.0, 1e-1)]
-    expected = reference.block_lanczos(G.astype(float), B.T.astype(float), 4)
+    expected = reference.block_lanczos(G.astype(float), B.astype(float), 4)
     for step in range(4):
         space.step()
-        Q = space.basis().astype(float)
-        assert worst(Q @ Q.T, np.eye(len(Q)), 1.0) < KERNEL[dtype]
+        Q = np.concatenate(list(space.panels(0, space.dimension)), axis=1).astype(float)
+        assert worst(Q.T @ Q, np.eye(Q.shape[1]), 1.0) < KERNEL[dtype]
         blocks = [len(each) for each in space.diagonal]
-        T = Q @ G.astype(float) @ Q.T
+        T = Q.T @ G.astype(float) @ Q
         outside = np.abs(np.subtract.outer(*(np.repeat(np.arange(step + 1), blocks),) * 2)) > 1
         assert np.abs(T[outside]).max(initial=0.0) < KERNEL[dtype] * np.abs(T).max()
-        span = expected[:, : len(Q)]
-        assert worst(span @ (span.T @ Q.T), Q.T, 1.0) < 100 * KERNEL[dtype]  # the same space
+        span = expected[:, : Q.shape[1]]
+        assert worst(span @ (span.T @ Q), Q, 1.0) < 100 * KERNEL[dtype]  # the same space
         for system in systems:
             system.advance(space.diagonal[-1], space.below[-1])
-        exact = reference.krylov_ridge(G.astype(float), B.T.astype(float), np.array([10.0, 1e-1]), step + 1)
+        exact = reference.krylov_ridge(G.astype(float), B.astype(float), np.array([10.0, 1e-1]), step + 1)
         for system, twin in zip(systems, exact, strict=True):
-            W = Q.T @ system.solution(space.below, np.arange(c))
-            R = B.T.astype(float) - G.astype(float) @ W - system.alpha * W
+            values = system.solution(space.below, np.arange(c))
+            W = Q @ values
+            assert worst(space.combine(values.astype(dtype)), W, 1.0 + float(np.abs(W).max())) < KERNEL[dtype]
+            R = B.astype(float) - G.astype(float) @ W - system.alpha * W
             assert worst(system.residual(), np.linalg.norm(R, axis=0), 1.0) < 10 * KERNEL[dtype]
             left = np.sqrt(np.einsum("pc,pc->c", R, np.linalg.solve(G + system.alpha * np.eye(p), R)))
             assert (system.error(systems[-1]) > left * (1.0 - 1e-3) - KERNEL[dtype]).all()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl import _core
 from heschl.linear.device.arrays import Double, Float, Integers
-from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
 from heschl.linear.ridge.shifted import Shifted
@@ -57,7 +55,7 @@ class Growth:
     Parameters
     ----------
     space : BlockLanczos
-        Started from b / ‖b‖ of each target, (c, p).
+        Started from b / ‖b‖ of each target, (p, c).
     alphas : ndarray of shape (n_alphas,)
         Falling.
     unit : ndarray of shape (c,)
@@ -138,8 +136,20 @@ class Growth:
         return float(np.where(now <= 1.0, 1.0, steps).max(initial=0.0))
 
 
+@dataclass
+class Sight:
+    """A space, and the designs of some test sets times as much of its basis as was looked at, a piece at a time."""
+
+    space: BlockLanczos
+    designs: list[list[Float]] = field(default_factory=list)
+    seen: int = 0
+
+
 class Collector(Protocol):
-    """What a fit makes of solutions: scores of a path, or weights. Entries are (λ, target), λ falling, all targets."""
+    """What a fit makes of solutions: scores of a path, or weights. Entries are (λ, target), λ falling, all targets.
+
+    Spaces of different targets may be collected from side by side.
+    """
 
     alphas: Double
     known: NDArray[np.bool_]
@@ -153,16 +163,13 @@ class Collector(Protocol):
         Not twice in a space of as many steps.
         """
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """See what becomes of those entries; targets may wait again."""
 
     def ask_all(self, targets: Integers) -> None:
         """Wait for every λ of some targets."""
 
-    def begin(self) -> None:
-        """Start on another space."""
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Take solutions from the space of some targets."""
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
@@ -192,15 +199,19 @@ class Test:
         about = y - y.mean(axis=0, dtype=np.float64) if len(y) else y
         return cls(rows, y, np.einsum("nc,nc->c", about, about, dtype=np.float64))
 
-    def squared_errors(self, design: Float, values: Float, targets: Integers) -> Double:
-        """Sum (y - design · values)² of some targets, (m,), in float64."""
-        out = np.zeros(len(targets))
-        if len(design):
-            whole = np.array([[0, len(design), 0, len(design)]], dtype=np.int64)
-            nothing, intercept = np.zeros(design.shape[1], design.dtype), np.zeros(len(targets), design.dtype)
-            y = np.ascontiguousarray(self.y[:, targets])
-            _core.lagged_sse(design, None, y, nothing, whole, 0, 1, values, intercept, out, n_threads())
-        return out
+    def squared_errors(self, pieces: Sequence[Float], values: Float, targets: Integers) -> Double:
+        """Sum (y - design · values)² of some targets, (m,), in float64; the design in pieces of columns."""
+        error, begin = np.ascontiguousarray(self.y[:, targets]), 0
+        for piece in pieces:
+            end = begin + piece.shape[1]
+            multiply(piece, values[begin:end], scale=-1.0, add_to=error)
+            begin = end
+        return sum_of_squares(error)
+
+
+def sum_of_squares(error: Float) -> Double:
+    """Sum the squares of each column, (c,), in float64."""
+    return np.asarray(np.einsum("nc,nc->c", error, error, dtype=np.float64))
 
 
 class PathErrors:
@@ -234,7 +245,6 @@ class PathErrors:
         self.sse, self.guessed = np.full((2, len(tests), *self.known.shape), np.nan)
         strides = np.floor(np.log(alphas[0] / alphas) / np.log(STRIDE))
         self._coarse = np.diff(strides, append=np.inf) > 0
-        self._designs: list[Float] = []
         # Index of the smallest λ that each target must be known for, and the step at which better ones were looked for.
         self._down_to = np.zeros(len(sizes), dtype=np.int64)
         self._looked = np.full(len(sizes), 0 if wanted is None else np.iinfo(np.int64).max)
@@ -270,57 +280,48 @@ class PathErrors:
         done = (self._looked[targets] < n_steps) & ~self.waiting(targets).any(axis=0)
         return np.asarray(self._coarse[:, None] & ~self.known[:, targets] & done)
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """See where R² might be better, at the largest such λ; targets wait again until it is known there."""
         _, best = self._best(targets)
-        self._extend(space)
-        self._looked[unsure] = space.n_steps
+        self._looked[unsure] = sight.space.n_steps
         for each in reversed(found):  # the largest λ has the last word
             some, columns = targets[each.columns], each.columns
-            for at, test in enumerate(self._tests):
-                sse = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+            for at, sse in enumerate(self._errors(sight, each, some)):
                 self.guessed[at, each.index, some] = sse
-                hope = sse < self.sse[at, best[at, columns], some] - BETTER * test.variation[some]
+                hope = sse < self.sse[at, best[at, columns], some] - BETTER * self._tests[at].variation[some]
                 self._down_to[some[hope]] = each.index
 
     def ask_all(self, targets: Integers) -> None:
         """Wait for every λ of some targets, but where it is said what is wanted."""
         self._down_to[targets] = len(self.known) - 1
 
-    def begin(self) -> None:
-        """Start on another space."""
-        self._designs = [np.empty((test.rows.n_rows, 0), test.y.dtype) for test in self._tests]
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
-        self._extend(space)
         for each in found:
             some = targets[each.columns]
-            for at, test in enumerate(self._tests):
-                self.sse[at, each.index, some] = test.squared_errors(self._designs[at], self._scaled(each, some), some)
+            for at, sse in enumerate(self._errors(sight, each, some)):
+                self.sse[at, each.index, some] = sse
             self.known[each.index, some] = True
 
-    def _extend(self, space: BlockLanczos) -> None:
-        """Multiply the test rows' designs with what is new of the basis."""
-        for at, test in enumerate(self._tests):
-            new = space.basis()[self._designs[at].shape[1] :]
-            if len(new):
-                self._designs[at] = np.concatenate([self._designs[at], self._design(test, new)], axis=1)
-
-    def _scaled(self, found: Found, targets: Integers) -> Float:
-        return np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._designs[0].dtype))
+    def _errors(self, sight: Sight, found: Found, targets: Integers) -> list[Double]:
+        """Squared errors (m,) on each test set, once their designs were multiplied with what is new of the basis."""
+        sight.designs = sight.designs or [[] for _ in self._tests]
+        for new in sight.space.panels(sight.seen, sight.space.dimension):
+            for pieces, test in zip(sight.designs, self._tests, strict=True):
+                pieces.append(self._design(test, new))
+        sight.seen = sight.space.dimension
+        values = np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._tests[0].y.dtype))
+        return [test.squared_errors(of, values, targets) for test, of in zip(self._tests, sight.designs, strict=True)]
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
         """Score weights (p, m) of some targets at one λ."""
         for at, test in enumerate(self._tests):
-            design = self._design(test, weights.T)
-            error = test.y[:, targets] - design
-            self.sse[at, index, targets] = np.einsum("nc,nc->c", error, error, dtype=np.float64)
+            self.sse[at, index, targets] = sum_of_squares(test.y[:, targets] - self._design(test, weights))
         self.known[index, targets] = True
 
-    def _design(self, test: Test, rows: Float) -> Float:
-        """Multiply the centred design of the test rows by vectors (m, p), (n, m)."""
-        return np.asarray(test.rows.product(np.ascontiguousarray(rows.T)) - (rows @ self._means).astype(rows.dtype))
+    def _design(self, test: Test, V: Float) -> Float:
+        """Multiply the centred design of the test rows by vectors (p, m), (n, m)."""
+        return np.asarray(test.rows.product(V) - multiply(self._means[None].astype(V.dtype), V))
 
 
 class ChosenWeights:
@@ -351,21 +352,17 @@ class ChosenWeights:
         """None: λ is chosen."""
         return np.zeros((len(self.alphas), len(targets)), dtype=bool)
 
-    def look(self, space: BlockLanczos, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
+    def look(self, sight: Sight, unsure: Integers, targets: Integers, found: Sequence[Found]) -> None:
         """Nothing is unsure."""
 
     def ask_all(self, targets: Integers) -> None:
         """Nothing but the λ chosen is waited for."""
 
-    def begin(self) -> None:
-        """Start on another space."""
-
-    def take(self, space: BlockLanczos, targets: Integers, found: Sequence[Found]) -> None:
+    def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Make weights of coefficients in the basis."""
         for each in found:
             some = targets[each.columns]
-            values = (each.values * self._sizes[some]).astype(self.values.dtype)
-            self.values[:, some] = multiply(space.basis(), values, transpose_a=True)
+            self.values[:, some] = sight.space.combine((each.values * self._sizes[some]).astype(self.values.dtype))
             self.known[each.index, some] = True
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:

@@ -13,10 +13,12 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Float, Ranges
 from heschl.linear.ridge.normal import Scaling
-from heschl.linear.ridge.operators import LagFourier, complex_product
+from heschl.linear.ridge.operators import Blocks, LagFourier
 
 # Rows of a block, to choose from; the longest range of rows is tried, too.
 BLOCK_ROWS = (24, 32, 48, 64, 96, 128, 192, 256)
+# Features that are taken to frequency together: their transforms should stay in the caches.
+TILE = 64
 # Time of an operation by frequency, in many smaller products, over that of one in a product of the design.
 FREQUENCY_SLOWNESS = 1.5
 
@@ -44,7 +46,7 @@ class HeldOut:
     def __init__(self, X: Frames, ranges: Ranges, lags: range, scaling: Scaling) -> None:
         self._X, self._ranges, self._lags = X, ranges, lags
         self._shift = scaling.mean.astype(X.dtype)
-        self._scale = np.tile(scaling.scale, len(lags)).astype(X.dtype)
+        self._scale = scaling.scale.astype(X.dtype)
         self.n_rows = len(row_numbers(ranges))
         lengths = ranges[:, 1] - ranges[:, 0]
         d, w = X.shape[1], len(lags)
@@ -70,17 +72,19 @@ class HeldOut:
             inside[: end - begin, at] = True
         self._fourier = LagFourier(n, n)
         self._inside = inside.T
-        real, imaginary = self._fourier.forward(frames)
-        self._middle, self._plus, self._minus = real, real + imaginary, real - imaginary
+        self._blocks = Blocks(*np.split(self._fourier.forward(frames), 2))
 
     def product(self, V: Float) -> Float:
         """Return the design times V (p, c), (n_rows, c): rows in the order of the ranges."""
-        V = V * self._scale[:, None]
-        c = V.shape[1]
+        w, d, c = len(self._lags), len(self._shift), V.shape[1]
         if self._fourier is None:
+            V = V * np.tile(self._scale, w)[:, None]
             return np.asarray(self._X.predict(V, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags))
-        w = len(self._lags)
-        real, imaginary = self._fourier.forward(V.reshape(w, -1, c))
-        both = complex_product(self._middle, self._plus, self._minus, real, imaginary)
+        V, both = V.reshape(w, d, c), None
+        for begin in range(0, d, TILE):
+            some = slice(begin, min(begin + TILE, d))
+            transformed = self._fourier.forward(V[:, some] * self._scale[some, None])
+            both = self._blocks.multiply(transformed, columns=some, add_to=both)
+        assert both is not None
         rows = self._fourier.backward(both, first=w - 1)  # the others have wrapped around
         return rows.transpose(1, 0, 2)[self._inside]

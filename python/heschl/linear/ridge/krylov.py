@@ -12,18 +12,27 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from heschl.checks import InputError
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Bounds, Double, Float, Integers
+from heschl.linear.device.threads import map_threads, one_blas_thread
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.ridge.condition import note
-from heschl.linear.ridge.growth import ChosenWeights, Collector, Found, Growth, PathErrors, Test, Tolerance
+from heschl.linear.ridge.growth import (
+    ChosenWeights,
+    Collector,
+    Found,
+    Growth,
+    PathErrors,
+    Sight,
+    Test,
+    Tolerance,
+)
 from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.ridge.operators import AssembledOperator, LaggedOperator, LagTerms, Operator
+from heschl.linear.ridge.operators import GRAM_ROWS, AssembledOperator, LaggedOperator, LagTerms, Operator
 from heschl.linear.ridge.price import TARGETS, Price, column_operations, lagged_product, vectors_within
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, cholesky_bytes
 from heschl.linear.ridge.problem import Problem
@@ -65,7 +74,7 @@ class Krylov(Primal):
 
     def note(self, space: BlockLanczos) -> None:
         """Remember how large a space became."""
-        self._grown[0] = (max(self.n_steps, space.n_steps), max(self.dimension, space.dimension))
+        self._grown.append((space.n_steps, space.dimension))
 
     def scratch(self) -> Scratch:
         """Return nothing: a training set makes its operator, and X'X only where it has to be factored."""
@@ -93,6 +102,8 @@ class KrylovTrained(Trained):
         equations = replace(equations, conditions=family.noted(parts))
         super().__init__(family, equations, scratch)
         self.operator = self._lagged() if not assemble else AssembledOperator(equations.gram, equations.diagonal)
+        if assemble:
+            mirror(equations.gram)
         self.sizes = np.sqrt(np.einsum("pc,pc->c", equations.cross, equations.cross, dtype=np.float64))
         self.dtype = str(equations.cross.dtype)
 
@@ -104,12 +115,9 @@ class KrylovTrained(Trained):
         return LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
 
     def product(self, V: Float) -> Float:
-        """Multiply X'X by rows V (m, p), as rows."""
+        """Multiply X'X by V (p, c)."""
         gram = self.equations.gram
-        if len(gram):
-            symm = blas.get_blas_funcs("symm", dtype=gram.dtype)
-            return np.asarray(symm(1.0, gram.T, V.T).T)
-        return np.ascontiguousarray(self.operator.product(np.ascontiguousarray(V.T)).T)
+        return multiply(gram, V) if len(gram) else self.operator.product(V)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c).
@@ -170,10 +178,16 @@ class KrylovTrained(Trained):
         together = TARGETS
         while pool.size:
             left: list[Integers] = []
-            for some in np.array_split(pool, -(-len(pool) // together)):
-                factor = self._grow(some, collector, tolerance, len(some) / len(pool))
-                waiting = some[collector.waiting(some).any(axis=0)]
-                (dear if factor else left).append(waiting)
+            share = 1.0 / len(pool)
+
+            def grow(some: Integers, _: None, share: float = share) -> tuple[bool, Integers]:
+                factor = self._grow(some, collector, tolerance, len(some) * share)
+                return factor, some[collector.waiting(some).any(axis=0)]
+
+            spaces = np.array_split(pool, -(-len(pool) // together))
+            with one_blas_thread():
+                for factor, waiting in map_threads(grow, spaces, lambda: None, small=True):
+                    (dear if factor else left).append(waiting)
             rest = np.concatenate(left) if left else pool[:0]
             if 2 * len(rest) > len(pool):  # memory was too small: fewer targets need fewer vectors
                 together = max(1, together // 2)
@@ -186,18 +200,18 @@ class KrylovTrained(Trained):
     def _grow(self, targets: Integers, collector: Collector, tolerance: Tolerance, share: float) -> bool:
         """Grow a space of some targets while it is worth its price; whether to factor for those that still wait."""
         sizes, cross = self.sizes[targets], self.equations.cross
-        start = np.ascontiguousarray((cross[:, targets] / sizes.astype(cross.dtype)).T)
+        start = np.ascontiguousarray(cross[:, targets] / sizes.astype(cross.dtype))
         unit = sizes / np.sqrt(np.maximum(self.equations.target_squares[targets], np.finfo(np.float64).tiny))
         growth = Growth(BlockLanczos(self.product, start), collector.alphas, unit, tolerance)
         price = Price(self.column, len(cross), len(targets), len(collector.alphas), share)
         most = max(self.family.most_vectors, 2) if len(targets) > 1 else len(cross)
-        collector.begin()
+        sight = Sight(growth.space)
         sample: tuple[Found, ...] = ()
         while True:
             waiting = collector.waiting(targets)
             todo = waiting.any(axis=0)
             if growth.space.n_steps and (found := growth.converged(waiting)):
-                collector.take(growth.space, targets, found)
+                collector.take(sight, targets, found)
                 sample = (found[-1],)
                 continue
             steps = growth.steps_left(waiting & (waiting.cumsum(axis=0) == 1))
@@ -212,15 +226,15 @@ class KrylovTrained(Trained):
                 if not unsure.any():
                     break
                 if growth.space.n_steps and (found := growth.converged(unsure)):
-                    collector.take(growth.space, targets, found)
+                    collector.take(sight, targets, found)
                     continue
                 space = growth.space
                 if complete or (space.n_steps >= LEAST_STEPS and space.dimension >= LEAST_VECTORS):
-                    collector.look(growth.space, targets[unsure.any(axis=0)], targets, growth.so_far(unsure))
+                    collector.look(sight, targets[unsure.any(axis=0)], targets, growth.so_far(unsure))
                     continue
             price.spend(growth)
             growth.step()
-            self.family.note(growth.space)
+        self.family.note(growth.space)
         self._note_conditions(growth.space, collector)
         if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
             return bool(factor)
@@ -240,8 +254,7 @@ class KrylovTrained(Trained):
     ) -> bool:
         """Return whether a solution, the last of a space, meets its equation in float64."""
         alpha, target = collector.alphas[found.index], targets[found.columns[0]]
-        basis = space.basis()[: len(found.values)]  # there may have been steps since
-        w = multiply(basis, found.values[:, :1].astype(self.dtype), transpose_a=True).astype(np.float64)
+        w = space.combine(found.values[:, :1].astype(self.dtype)).astype(np.float64)
         b = self.equations.cross[:, [target]] / self.sizes[target]
         residual = float(np.linalg.norm(b - self.operator.product(w) - alpha * w))
         if residual <= 2.0 * tolerance.residual + ROUNDING[self.dtype]:
@@ -261,11 +274,13 @@ class KrylovTrained(Trained):
         while True:
             waiting = collector.waiting(targets)
             if not waiting.any():
-                return
+                break
             index = int(np.flatnonzero(waiting.any(axis=1))[0])
             some = targets[waiting[index]]
             collector.take_weights(index, some, solve(equations, float(collector.alphas[index]), some))
             np.fill_diagonal(equations.gram, equations.diagonal)  # the factor's was there
+        if len(self.equations.gram):
+            mirror(self.equations.gram)  # the factor was there
 
     def _assembled(self) -> NormalEquations:
         if len(self.equations.gram):
@@ -273,3 +288,12 @@ class KrylovTrained(Trained):
         intercept = self.family.problem.fit_intercept
         found = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling)
         return replace(found, conditions=self.equations.conditions)
+
+
+def mirror(gram: Float) -> None:
+    """Write the lower triangle into the upper one, too."""
+    for begin in range(0, len(gram), GRAM_ROWS):
+        end = begin + GRAM_ROWS
+        gram[begin:end, end:] = gram[end:, begin:end].T
+        corner = gram[begin:end, begin:end]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T

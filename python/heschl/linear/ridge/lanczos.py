@@ -1,22 +1,25 @@
 """Block Lanczos: an orthonormal basis of span(B, G B, G² B, …), in which a symmetric G is block tridiagonal.
 
-With blocks V_j (rows) of the basis Q, G V_jᵀ = V_{j-1}ᵀ β_{j-1}ᵀ + V_jᵀ α_j + V_{j+1}ᵀ β_j. The space knows nothing of
-penalties: T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). Vectors are rows, so that the first
-m of a basis are contiguous in memory; products go through SciPy's BLAS, as those of the compiled core do, because two
-pools of BLAS threads get in each other's way.
+With blocks V_j of the basis Q, G V_j = V_{j-1} β_{j-1}ᵀ + V_j α_j + V_{j+1} β_j. The space knows nothing of penalties:
+T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). Products go through the core, which calls
+SciPy's BLAS without Python's lock, so that spaces can grow side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.linalg import blas, eigvalsh, lapack, qr
+from scipy.linalg import eigvalsh, lapack, qr
 
+from heschl import _core
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.threads import n_threads
 
-# Directions of a block smaller than so many roundings of the norm of G (at the start, of a row) are left out.
+# Directions of a block smaller than so many roundings of the norm of G (at the start, of a column) are left out.
 ROUNDINGS = 1.0
+# Columns of the basis that lie together at least: products with narrow blocks are no products for BLAS.
+PANEL = 64
 # Dimension up to which Ritz values are a matter of milliseconds.
 SMALL = 200
 
@@ -25,46 +28,53 @@ def multiply(
     a: Float, b: Float, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
     add_to: Float | None = None,
 ) -> Float:  # fmt: skip
-    """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given; contiguous matrices."""
-    gemm = blas.get_blas_funcs("gemm", dtype=a.dtype)
-    # A transposed view is read as what it is a view of: a copy would cost as much as a small product.
-    if a.flags.f_contiguous and not a.flags.c_contiguous:
-        a, transpose_a = a.T, not transpose_a
-    if b.flags.f_contiguous and not b.flags.c_contiguous:
-        b, transpose_b = b.T, not transpose_b
+    """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given."""
+    a, transpose_a = _by_rows(a, transpose_a)
+    b, transpose_b = _by_rows(b, transpose_b)
+    keep = 0.0 if add_to is None else 1.0
     if add_to is None:
-        found: Float = gemm(scale, b.T, a.T, trans_a=transpose_b, trans_b=transpose_a).T
-        return found
-    if add_to.size and a.size and b.size:
-        gemm(scale, b.T, a.T, beta=1.0, c=add_to.T, trans_a=transpose_b, trans_b=transpose_a, overwrite_c=True)
+        shape = a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]
+        add_to = np.empty(shape, a.dtype) if len(b) and b.shape[1] else np.zeros(shape, a.dtype)
+    _core.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, n_threads())
     return add_to
 
 
-def orthonormal_rows(Z: Float, least: float) -> tuple[Float, Double]:
-    """Return an orthonormal basis V (r, p) of the rows of Z (c, p), and R (r, c) with Zᵀ = Vᵀ R.
+def _by_rows(a: Float, transposed: bool) -> tuple[Float, bool]:
+    """Return a matrix whose rows are contiguous: a transposed view is read as what it is a view of."""
+    size = a.dtype.itemsize
+    if a.shape[1] <= 1 or a.strides[1] == size:
+        return a, transposed
+    return (a.T, not transposed) if len(a) <= 1 or a.strides[0] == size else (np.ascontiguousarray(a), transposed)
 
-    Directions smaller than `least` are left out, so that r may be below c. Rows of float32 are orthonormalised by a
-    pivoted Cholesky factorisation of their products in float64, which resolves all that float32 rows hold; those of
+
+def orthonormal_columns(Z: Float, least: float) -> tuple[Float, Double]:
+    """Return an orthonormal basis V (p, r) of the columns of Z (p, c), and R (r, c) with Z = V R.
+
+    Directions smaller than `least` are left out, so that r may be below c. Columns of float32 are orthonormalised by a
+    pivoted Cholesky factorisation of their products in float64, which resolves all that float32 columns hold; those of
     float64 by Householder reflections.
     """
+    c = Z.shape[1]
     if Z.dtype == np.float64:
-        q, r, pivots = qr(Z.T, mode="economic", pivoting=True, check_finite=False)
+        q, r, pivots = qr(Z, mode="economic", pivoting=True, check_finite=False)
         rank = int(np.count_nonzero(np.abs(r.diagonal()) > least))
-        R = np.empty((rank, len(Z)))
+        R = np.empty((rank, c))
         R[:, pivots] = r[:rank]
-        return np.ascontiguousarray(q[:, :rank].T), R
-    exact = Z.astype(np.float64)
-    gram = blas.dsyrk(1.0, exact.T, trans=1)
-    rounding = len(Z) * np.finfo(np.float64).eps * float(gram.diagonal().max(initial=0.0))
+        return np.ascontiguousarray(q[:, :rank]), R
+    gram = np.empty((c, c))
+    _core.whiten_rows(Z, np.zeros(c), np.ones(c), None, None, gram, n_threads())
+    rounding = c * np.finfo(np.float64).eps * float(gram.diagonal().max(initial=0.0))
     factor, order, rank, _ = lapack.dpstrf(gram, tol=max(least**2, rounding))
     rank, order = int(rank) if factor[0, 0] ** 2 > max(least**2, rounding) else 0, order - 1
     if rank == 0:
-        return Z[:0], np.empty((0, len(Z)))
-    R = np.empty((rank, len(Z)))
+        return Z[:, :0], np.empty((0, c))
+    R = np.empty((rank, c))
     R[:, order] = np.triu(factor[:rank])
-    rows = np.ascontiguousarray(exact[order[:rank]])
-    blas.dtrsm(1.0, np.asfortranarray(factor[:rank, :rank]), rows.T, side=1, overwrite_b=1)
-    return rows.astype(Z.dtype), R
+    V = np.empty((len(Z), rank), Z.dtype)
+    upper = np.ascontiguousarray(np.triu(factor[:rank, :rank]))
+    some = np.ascontiguousarray(Z[:, order[:rank]])
+    _core.whiten_rows(some, np.zeros(rank), np.ones(rank), upper, V, np.empty((rank, rank)), n_threads())
+    return V, R
 
 
 class BlockLanczos:
@@ -73,14 +83,14 @@ class BlockLanczos:
     Parameters
     ----------
     product : callable
-        V (c, p) to V G.
-    start : ndarray of shape (c, p)
-        Rows of unit length, or of length 0, that the space starts from.
+        V (p, c) to G V.
+    start : ndarray of shape (p, c)
+        Columns of unit length, or of length 0, that the space starts from.
 
     Attributes
     ----------
     first : ndarray of shape (r, c)
-        The starting rows in the first block: startᵀ = V_1ᵀ first, to rounding.
+        The starting columns in the first block: start = V_1 first, to rounding.
     diagonal, below : list of ndarray
         α_j (c_j, c_j) of the blocks that G has been applied to, and β_j (c_{j+1}, c_j).
     lost : list of float
@@ -90,9 +100,11 @@ class BlockLanczos:
     def __init__(self, product: Callable[[Float], Float], start: Float) -> None:
         self._product = product
         self._eps = float(np.finfo(start.dtype).eps)
-        block, self.first = orthonormal_rows(start, ROUNDINGS * self._eps)
-        self._basis = block
-        self._starts = [0, len(block)]
+        self._panels: list[Float] = []
+        self._edges = [0]  # first column of each panel, and one past the last
+        self._starts = [0]  # the same of the blocks
+        block, self.first = orthonormal_columns(start, ROUNDINGS * self._eps)
+        self._append(block)
         self.diagonal: list[Double] = []
         self.below: list[Double] = []
         self.lost: list[float] = []
@@ -113,13 +125,25 @@ class BlockLanczos:
         """Vectors of the block that waits for G; 0 where the space is complete."""
         return self._starts[-1] - self._starts[-2] if len(self._starts) > self.n_steps + 1 else 0
 
-    def basis(self) -> Float:
-        """Return Q (dimension, p)."""
-        return self._basis[: self.dimension]
+    def panels(self, begin: int, end: int) -> Iterator[Float]:
+        """Yield the basis from one column to another, (p, some) at a time."""
+        for first, last, panel in zip(self._edges[:-1], self._edges[1:], self._panels, strict=True):
+            low, high = max(begin, first), min(end, last)
+            if low < high:
+                yield panel[:, low - first : high - first]
 
     def block(self, j: int) -> Float:
-        """Return V_j (c_j, p), j from 0."""
-        return self._basis[self._starts[j] : self._starts[j + 1]]
+        """Return V_j (p, c_j), j from 0."""
+        return next(self.panels(self._starts[j], self._starts[j + 1]))
+
+    def combine(self, values: Float) -> Float:
+        """Return the first columns of the basis times values (k, m), (p, m)."""
+        out, begin = np.zeros((len(self._panels[0]), values.shape[1]), values.dtype), 0
+        for panel in self.panels(0, len(values)):
+            end = begin + panel.shape[1]
+            multiply(panel, values[begin:end], add_to=out)
+            begin = end
+        return out
 
     def extremes(self) -> tuple[float, float]:
         """Return the smallest and the largest Ritz value: eigenvalues of G in the space, between those of G.
@@ -149,28 +173,32 @@ class BlockLanczos:
         V = self.block(j)
         Z = self._product(V)
         if j > 0:
-            multiply(self.below[j - 1].astype(Z.dtype), self.block(j - 1), scale=-1.0, add_to=Z)
-        alpha = multiply(Z, V, transpose_b=True)
-        multiply(alpha, V, scale=-1.0, add_to=Z)
-        everything = self._basis[: self._starts[j + 1]]
-        left = multiply(Z, everything, transpose_b=True)
-        multiply(left, everything, scale=-1.0, add_to=Z)
-        alpha = alpha.astype(np.float64) + left[:, self._starts[j] :]
-        self.diagonal.append(0.5 * (alpha + alpha.T))
+            multiply(self.block(j - 1), self.below[j - 1].astype(Z.dtype), transpose_b=True, scale=-1.0, add_to=Z)
+        alpha = multiply(V, Z, transpose_a=True)
+        multiply(V, alpha, scale=-1.0, add_to=Z)
+        left = alpha
+        for panel in self.panels(0, self._starts[j + 1]):
+            left = multiply(panel, Z, transpose_a=True)
+            multiply(panel, left, scale=-1.0, add_to=Z)
+        exact = alpha.astype(np.float64) + left[len(left) - len(alpha) :]
+        self.diagonal.append(0.5 * (exact + exact.T))
         self.norm = max(self.norm, float(np.linalg.norm(self.diagonal[-1], 2)))
         least = ROUNDINGS * self._eps * self.norm
-        block, beta = orthonormal_rows(Z, least)
-        room = Z.shape[1] - self._starts[j + 1]
-        block, beta = block[:room], beta[:room]
-        self.lost.append(least if len(block) < len(Z) else 0.0)
+        block, beta = orthonormal_columns(Z, least)
+        room = len(Z) - self._starts[j + 1]
+        block, beta = block[:, :room], beta[:room]
+        self.lost.append(least if block.shape[1] < Z.shape[1] else 0.0)
         self.below.append(beta)
         self._append(block)
 
     def _append(self, block: Float) -> None:
-        begin, end = self._starts[-1], self._starts[-1] + len(block)
-        if end > len(self._basis):
-            grown = np.empty((end + 2 * len(block), block.shape[1]), block.dtype)
-            grown[:begin] = self._basis[:begin]
-            self._basis = grown
-        self._basis[begin:end] = block
-        self._starts.append(end)
+        p, r = block.shape
+        filled = self._edges[-1] - self._edges[-2] if self._panels else 0
+        if not self._panels or filled + r > self._panels[-1].shape[1]:
+            self._panels.append(block if r >= PANEL else np.empty((p, PANEL), block.dtype))
+            self._edges.append(self._edges[-1])
+            filled = 0
+        if self._panels[-1] is not block:
+            self._panels[-1][:, filled : filled + r] = block
+        self._edges[-1] += r
+        self._starts.append(self._starts[-1] + r)

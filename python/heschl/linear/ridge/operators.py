@@ -17,8 +17,10 @@ from typing import Protocol
 
 import numpy as np
 
+from heschl import _core
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.lanczos import multiply
 
 GRAM_ROWS = 512  # rows of an assembled X'X that are read at a time
@@ -57,12 +59,11 @@ class LagFourier:
         self._back = np.concatenate([times[:, None] * self.cos, -times[:, None] * self.sin]).T
         self._forth = np.concatenate([self.cos, -self.sin])
 
-    def forward(self, sequence: Float) -> tuple[Float, Float]:
-        """Transform (lags, …) to real and imaginary parts (frequencies, …)."""
+    def forward(self, sequence: Float) -> Float:
+        """Transform (lags, …) to real parts above imaginary ones (2 · frequencies, …)."""
         n, shape = len(sequence), sequence.shape[1:]
         forth = np.ascontiguousarray(self._forth[:, :n], sequence.dtype)
-        both = multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1)).reshape(-1, *shape)
-        return both[: self.n_frequencies], both[self.n_frequencies :]
+        return multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1)).reshape(-1, *shape)
 
     def backward(self, both: Float, first: int = 0) -> Float:
         """Transform real parts above imaginary ones (2 · frequencies, …) back to the first lags (lags, …)."""
@@ -93,28 +94,71 @@ def spectrum(first_column: Float, weights: Double, fourier: LagFourier) -> tuple
     return real, imaginary
 
 
-def complex_product(middle: Float, plus: Float, minus: Float, real: Float, imaginary: Float) -> Float:
-    """Multiply (A + iB)(x + iy) for each frequency by three real products, of x + y, y and x.
+class Blocks:
+    """A + iB of each frequency, as three real products need them: A, A + B and A - B.
 
     Parameters
     ----------
-    middle, plus, minus : ndarray of shape (frequencies, rows, d)
-        A, A + B and A - B.
-    real, imaginary : ndarray of shape (frequencies, d, c)
-
-    Returns
-    -------
-    ndarray of shape (2 · frequencies, rows, c)
-        Real parts above imaginary ones.
+    real, imaginary : ndarray of shape (frequencies, rows, d)
+        A and B; `imaginary` is written over.
+    hermitian : bool
+        Each block is its own conjugate transpose: A - B need not be kept.
     """
-    f, dtype = len(real), real.dtype
-    out = np.empty((2 * f, middle.shape[1], real.shape[2]), dtype)
-    for k in range(f):
-        a, a_plus_b, a_minus_b = (part[k].astype(dtype, copy=False) for part in (middle, plus, minus))
-        shared = multiply(a, real[k] + imaginary[k])
-        np.subtract(shared, multiply(a_plus_b, imaginary[k]), out=out[k])
-        np.subtract(shared, multiply(a_minus_b, real[k]), out=out[f + k])
-    return out
+
+    def __init__(self, real: Float, imaginary: Float, *, hermitian: bool = False) -> None:
+        self._count, d = len(real), real.shape[2]
+        self._middle = real.reshape(-1, d)
+        self._minus = None if hermitian else (real - imaginary).reshape(-1, d)
+        imaginary += real
+        self._plus = imaginary.reshape(-1, d)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Floating-point type of the blocks."""
+        return self._middle.dtype
+
+    def multiply(
+        self, V: Float, *, conjugate: bool = False, transposed: bool = False, columns: slice = slice(None),
+        add_to: Float | None = None,
+    ) -> Float:  # fmt: skip
+        """Multiply blocks, or some of their columns, by V.
+
+        Parameters
+        ----------
+        V : ndarray of shape (2 · frequencies, d, c)
+            Real parts above imaginary ones, in any precision: the blocks are read in it.
+        conjugate, transposed : bool
+        columns : slice
+            Of the blocks, where V has only those.
+        add_to : ndarray of shape (2 · frequencies, rows, c), optional
+            What the products are added to, in place.
+
+        Returns
+        -------
+        ndarray of shape (2 · frequencies, rows, c)
+        """
+        f, c = self._count, V.shape[2]
+        middle, plus, minus = self._middle[:, columns], self._plus[:, columns], self._minus
+        minus = None if minus is None else minus[:, columns]
+        if conjugate and minus is not None:
+            plus, minus = minus, plus
+        rows = len(middle) // f
+        keep = 0.0 if add_to is None else 1.0
+        out = np.empty((2 * f, middle.shape[1] if transposed else rows, c), V.dtype) if add_to is None else add_to
+        together = f if V.dtype == middle.dtype else 1
+        for k in range(0, f, together):
+            if together == f:
+                x, y = V.reshape(-1, c), out.reshape(-1, c)
+            else:
+                x, y = V[[k, f + k]].reshape(-1, c), out[[k, f + k]].reshape(-1, c)
+            blocks = (
+                None if part is None else part[k * rows : (k + together) * rows].astype(V.dtype, copy=False)
+                for part in (middle, plus, minus)
+            )
+            _core.complex_products(*blocks, transposed, together, x, keep, y, n_threads())
+            if together < f:
+                out[[k, f + k]] = y.reshape(2, -1, c)
+        return out
 
 
 @dataclass(frozen=True)
@@ -155,17 +199,21 @@ class LagTerms:
         pairs[:, n_i == n] = 0.0  # lags that see a frame at every row: left to rounding, a large mean would multiply it
         return cls(offset, scale, inverse_n, sums, pairs, counts)
 
-    def correction(self, V: Double) -> Double:
-        """Multiply (m s sᵀ + U Qᵀ + Q Uᵀ - Q K Qᵀ) by V (p, c)."""
+    def take_out(self, V: Float, product: Float) -> None:
+        """Subtract (m s sᵀ + U Qᵀ + Q Uᵀ - Q K Qᵀ) V, V (p, c), from a product of the same shape; lag by lag."""
         w, d, c = *self.sums.shape, V.shape[1]
-        U = self.pairs.transpose(0, 2, 1).reshape(w * d, w)
-        s = self.sums.reshape(w * d, 1)
-        on_offset = np.einsum("f,ifc->ic", self.offset, V.reshape(w, d, c))
-        out = multiply(s, multiply(s, V, transpose_a=True), scale=self.inverse_n)
-        multiply(U, on_offset, add_to=out)
-        along = multiply(U, V, transpose_a=True) - self.counts @ on_offset
-        out.reshape(w, d, c)[:] += self.offset[:, None] * along[:, None]
-        return np.asarray(out)
+        factors = np.concatenate([self.sums[:, None], self.pairs], axis=1)  # sᵀ and Uᵀ of each lag
+        on_offset, along = np.empty((w, c)), np.zeros((1 + w, c))
+        for i in range(w):
+            rows = V[i * d : (i + 1) * d].astype(np.float64, order="C")
+            on_offset[i] = multiply(self.offset[None], rows)[0]
+            multiply(factors[i], rows, add_to=along)
+        ahead = np.concatenate([self.inverse_n * along[:1], on_offset])
+        along = along[1:] - self.counts @ on_offset
+        for i in range(w):
+            rows = multiply(factors[i], ahead, transpose_a=True)
+            multiply(self.offset[:, None], along[i : i + 1], add_to=rows)
+            product[i * d : (i + 1) * d] -= rows
 
 
 class LaggedOperator:
@@ -217,14 +265,12 @@ class LaggedOperator:
         self._terms = terms
         # 2w - 1 lags are as many as differ: nothing wraps around onto a lag that is read.
         self._fourier = LagFourier(2 * w - 1, w)
-        self._real, self._plus = spectrum(first_column, np.ones(w), self._fourier)
-        self._plus += self._real  # its transpose is real - imaginary, for the blocks are Hermitian
-        self._edges: list[tuple[float, Float, Float, Float]] = []
+        self._blocks = Blocks(*spectrum(first_column, np.ones(w), self._fourier), hermitian=True)
+        self._edges: list[tuple[float, Blocks]] = []
         for sign, rows in ((-1.0, leaving), (1.0, entering)):
             if len(rows):
-                lag_major = np.ascontiguousarray(rows.reshape(-1, w, d).transpose(1, 0, 2))
-                re, im = self._fourier.forward(lag_major)
-                self._edges.append((sign, re, re + im, re - im))
+                both = self._fourier.forward(rows.reshape(-1, w, d).transpose(1, 0, 2))
+                self._edges.append((sign, Blocks(*np.split(both, 2))))
 
     @property
     def n_columns(self) -> int:
@@ -234,25 +280,26 @@ class LaggedOperator:
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """Floating-point type of the moments."""
-        return self._real.dtype
+        return self._blocks.dtype
 
     def product(self, V: Float) -> Float:
         """Multiply X'X by V (p, c), in V's dtype."""
         w, d, c = self._w, self._d, V.shape[1]
-        scale = np.tile(self._terms.scale, w)[:, None]
-        scaled = V * scale.astype(V.dtype)
-        real, imaginary = self._fourier.forward(scaled.reshape(w, d, c))
-        out = complex_product(self._real, self._plus, self._plus.transpose(0, 2, 1), real, imaginary)
-        for sign, re, plus, minus in self._edges:
+        scale = np.tile(self._terms.scale, w)[:, None].astype(V.dtype)
+        given = bool((scale == 1.0).all())
+        scaled = np.ascontiguousarray(V) if given else V * scale
+        both = self._fourier.forward(scaled.reshape(w, d, c))
+        out = self._blocks.multiply(both)
+        for sign, rows in self._edges:
             # z_m = Σ_j L_j V_{j+m}, a correlation: conj(L) in frequency.
-            z = self._fourier.backward(complex_product(re, minus, plus, real, imaginary))
+            z = self._fourier.backward(rows.multiply(both, conjugate=True))
             z[0] = 0.0
             z *= z.dtype.type(sign)
-            re, plus, minus = (block.transpose(0, 2, 1) for block in (re, plus, minus))
-            out += complex_product(re, plus, minus, *self._fourier.forward(z))
+            rows.multiply(self._fourier.forward(z), transposed=True, add_to=out)
         product = self._fourier.backward(out).reshape(w * d, c)
-        product -= self._terms.correction(scaled.astype(np.float64, copy=False))
-        product *= scale
+        self._terms.take_out(scaled, product)
+        if not given:
+            product *= scale
         return product
 
 

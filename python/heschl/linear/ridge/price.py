@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.growth import Growth
 from heschl.linear.ridge.held_out import frequency_operations
 from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations
@@ -20,8 +21,8 @@ STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
 # Of what factoring for every λ costs, so much is spent before it is judged which of the two to go on with: then all
 # together stays below 1.3 times the cheaper of them, if what is foreseen from then on is right.
 TRIAL = 0.2
-# Targets that a space is no longer worth growing for get one of their own: it begins anew, and needs more steps.
-ANEW = 1.5
+# A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
+NARROW = 24
 
 
 def lagged_product(n_lags: int, n_features: int, n_edges: int) -> float:
@@ -37,8 +38,13 @@ def column_operations(n_lags: int, n_features: int, n_edges: int) -> float:
 
 def step_operations(column: float, p: float, block: float, dimension: float, n_alphas: float) -> float:
     """Count the operations of a step: products, orthogonalisation against a basis, one block of each λ's system."""
-    new = column + 4.0 * p * dimension + 12.0 * p * block
-    return STEP_LEAST + STEP_SLOWNESS * block * new + n_alphas * (SYSTEM_LEAST + 14.0 * block**3)
+    grown = (block + NARROW) * column + block * (4.0 * p * dimension + 12.0 * p * block)
+    return STEP_LEAST + STEP_SLOWNESS * grown + n_alphas * (SYSTEM_LEAST + 14.0 * block**3)
+
+
+def usual_steps(block: float, n_columns: float) -> float:
+    """Return how many steps a space of so many targets usually takes."""
+    return min(STEPS / block**0.5, n_columns / block)
 
 
 class Price:
@@ -76,15 +82,19 @@ class Price:
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
         """Return whether the targets that wait should have a space of their own."""
-        done = growth.space.n_steps
-        return bool(np.isfinite(steps) and ANEW * n_waiting * (done + steps) < steps * self._n_targets)
+        if not np.isfinite(steps) or n_waiting in (0, self._n_targets):
+            return False
+        space = growth.space
+        anew = (space.n_steps + steps) * (self._n_targets / n_waiting) ** 0.5  # narrower spaces need more steps
+        narrow = step_operations(self._column, self._p, n_waiting, anew * n_waiting / 2, self._n_alphas)
+        return bool(anew * narrow < steps * self._next(growth))
 
 
 def _space(size: FitSize) -> tuple[float, float, float]:
     """Return the spaces of a training set, the targets in each, and the steps that a space usually takes."""
     spaces = -(-size.n_targets // TARGETS)
     block = min(size.n_targets / spaces, size.n_columns)
-    return float(spaces), block, min(STEPS / block**0.5, size.n_columns / block)
+    return float(spaces), block, usual_steps(block, size.n_columns)
 
 
 def _test_column(size: FitSize) -> float:
@@ -111,18 +121,20 @@ def krylov_bytes(size: FitSize) -> float:
     """Count the bytes that Krylov spaces hold."""
     p, w, d = float(size.n_columns), size.n_lags, size.n_features
     rows = size.n_rows / size.n_parts
-    _, block, steps = _space(size)
+    spaces, block, steps = _space(size)
+    at_once = min(n_threads(), spaces)
     dimension = min(1.5 * steps, p / block) * block
     edges = int(size.n_segments)
     operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
-    return moment_bytes(size) + (operator + vectors) * size.itemsize + systems
+    return moment_bytes(size) + operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
 
 
 def vectors_within(size: FitSize, limit: float) -> int:
     """Count the vectors that a space may have within a limit of bytes; no more than there are columns."""
     each = (1.5 * size.n_columns + 2.0 * size.n_rows / size.n_parts) * size.itemsize
-    _, block, _ = _space(size)
-    fixed = krylov_bytes(size) - min(1.5 * _space(size)[2], size.n_columns / block) * block * each
-    return int(min(size.n_columns, max(0.0, limit - fixed) / each))
+    spaces, block, steps = _space(size)
+    at_once = min(n_threads(), spaces)
+    fixed = krylov_bytes(size) - at_once * min(1.5 * steps, size.n_columns / block) * block * each
+    return int(min(size.n_columns, max(0.0, limit - fixed) / (at_once * each)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -88,11 +89,18 @@ def moment_operations(size: FitSize) -> float:
     d, c = size.n_features, size.n_targets
     if not DEVICES[size.device].by_frequency or size.n_products < size.n_rows:
         return 2.0 * size.n_products * size.n_columns * (d + c)
-    edges = np.linspace(0, size.n_rows / size.n_parts, max(1, size.n_segments // size.n_parts) + 1).astype(np.int64)
+    part = size.n_rows / size.n_parts, max(1, size.n_segments // size.n_parts)
+    return size.n_parts * _sums_of_a_part(*part, size.n_lags, d, c)
+
+
+@lru_cache(maxsize=256)
+def _sums_of_a_part(n_rows: float, n_segments: int, n_lags: int, d: int, c: int) -> float:
+    """Count the operations of one part's sums: the same for every solver whose price is asked."""
+    edges = np.linspace(0, n_rows, n_segments + 1).astype(np.int64)
     ranges = whole(np.stack([edges[:-1], edges[1:]], axis=1)[np.diff(edges) > 0])
     product, count = HOST.kernels.Product, HOST.kernels.sum_operations
-    of_features = min(count(ranges, 0, size.n_lags, d, d, product.itself))
-    return float(size.n_parts * (of_features + min(count(ranges, 0, size.n_lags, d, c, product.responses))))
+    of_features = min(count(ranges, 0, n_lags, d, d, product.itself))
+    return float(of_features + min(count(ranges, 0, n_lags, d, c, product.responses)))
 
 
 def moment_bytes(size: FitSize) -> float:
