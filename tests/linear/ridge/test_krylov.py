@@ -177,6 +177,7 @@ def test_any_shape(problem: Ragged, boundary: str, standardize: bool, fit_interc
 @pytest.mark.usefixtures("never_factor")
 def test_targets_that_need_more_steps_have_spaces_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(krylov, "TARGETS", 5)
+    monkeypatch.setattr(Price, "apart", lambda self, growth, _, n: growth.space.n_steps > 2 and n < self._n_targets)
     spaces: list[int] = []
     grow = KrylovTrained._grow
     monkeypatch.setattr(
@@ -233,6 +234,18 @@ def test_one_penalty_for_all(per_target: bool) -> None:
     chosen, targets = np.searchsorted(alphas, found.alpha_ * 0.999), np.arange(12)
     scores = exact.cv_pooled_scores_ if per_target else exact.cv_pooled_scores_.mean(axis=1, keepdims=True)
     assert (scores.max(axis=0) - scores[chosen, targets if per_target else 0] < KRYLOV_R2["float32"]).all()
+
+
+@pytest.mark.usefixtures("never_factor")
+@pytest.mark.parametrize("scoring", ["r", "r_squared"])
+def test_correlations_come_from_the_same_spaces(scoring: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    H, Y, lengths = world("smooth")
+    alphas = penalties(H, 12)
+    exact = fitted(H, Y, lengths, alphas, "cholesky", "float64", scoring=scoring)
+    monkeypatch.setattr(KrylovTrained, "weights", lambda *_: pytest.fail("a λ was solved by itself"))
+    found = fitted(H, Y, lengths, alphas, "krylov", "float64", scoring=scoring)
+    assert_as_exact(found, exact, alphas, "float64")
+    np.testing.assert_array_equal(found.alpha_, exact.alpha_)
 
 
 @pytest.mark.usefixtures("never_factor")

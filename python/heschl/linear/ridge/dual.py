@@ -186,6 +186,12 @@ class DualTrained:
         """Yield the weights of each target at its own λ."""
         return one_by_one(self.weights, alphas, chosen)
 
+    def sums(
+        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
+    ) -> Double | None:
+        """Return None: predictions of one λ after the other cost no less."""
+        return None
+
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         family, problem, b = self.family, self.family.problem, self.family.backend

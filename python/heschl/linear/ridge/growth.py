@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -199,19 +199,14 @@ class Test:
         about = y - y.mean(axis=0, dtype=np.float64) if len(y) else y
         return cls(rows, y, np.einsum("nc,nc->c", about, about, dtype=np.float64))
 
-    def squared_errors(self, pieces: Sequence[Float], values: Float, targets: Integers) -> Double:
-        """Sum (y - design · values)² of some targets, (m,), in float64; the design in pieces of columns."""
-        error, begin = np.ascontiguousarray(self.y[:, targets]), 0
-        for piece in pieces:
-            end = begin + piece.shape[1]
-            multiply(piece, values[begin:end], scale=-1.0, add_to=error)
-            begin = end
-        return sum_of_squares(error)
-
-
-def sum_of_squares(error: Float) -> Double:
-    """Sum the squares of each column, (c,), in float64."""
-    return np.asarray(np.einsum("nc,nc->c", error, error, dtype=np.float64))
+    def sums(self, predicted: Float, targets: Integers, whole: bool) -> Double:
+        """Sum (y - p)² over the rows, (1, m); if `whole`, (p - mean)² and (y - mean) (p - mean) as well, (3, m)."""
+        y = self.y[:, targets]
+        pairs = [(y - predicted,) * 2]
+        if whole:
+            about = predicted - predicted.mean(axis=0, dtype=np.float64).astype(predicted.dtype)
+            pairs += [(about, about), (y, about)]
+        return np.stack([np.einsum("nc,nc->c", a, b, dtype=np.float64) for a, b in pairs])
 
 
 class PathErrors:
@@ -228,21 +223,27 @@ class PathErrors:
     tests : list of Test
     wanted : ndarray of shape (n_alphas, c), optional
         Entries to be known; None leaves it to the scores.
+    whole : bool
+        Whether sums of predictions are wanted, too.
 
     Attributes
     ----------
     known : ndarray of shape (n_alphas, c)
-    sse, guessed : ndarray of shape (n_tests, n_alphas, c)
-        Of solutions that have converged, and of some that have not; else NaN.
+    sums : ndarray of shape (1 or 3, n_tests, n_alphas, c)
+        As `Test.sums`, of solutions that have converged; else NaN. The first are `sse`.
+    guessed : ndarray of shape (n_tests, n_alphas, c)
+        Squared errors of some solutions that have not converged; else NaN.
     """
 
     def __init__(
         self, alphas: Double, sizes: Double, means: Double, tests: Sequence[Test],
-        wanted: NDArray[np.bool_] | None = None,
+        wanted: NDArray[np.bool_] | None = None, whole: bool = False,
     ) -> None:  # fmt: skip
         self.alphas, self._sizes, self._means, self._tests, self._wanted = alphas, sizes, means, tests, wanted
         self.known = np.zeros((len(alphas), len(sizes)), dtype=bool)
-        self.sse, self.guessed = np.full((2, len(tests), *self.known.shape), np.nan)
+        self._whole = whole
+        self.sums = np.full((3 if whole else 1, len(tests), *self.known.shape), np.nan)
+        self.sse, self.guessed = self.sums[0], np.full_like(self.sums[0], np.nan)
         strides = np.floor(np.log(alphas[0] / alphas) / np.log(STRIDE))
         self._coarse = np.diff(strides, append=np.inf) > 0
         # Index of the smallest λ that each target must be known for, and the step at which better ones were looked for.
@@ -286,7 +287,7 @@ class PathErrors:
         self._looked[unsure] = sight.space.n_steps
         for each in reversed(found):  # the largest λ has the last word
             some, columns = targets[each.columns], each.columns
-            for at, sse in enumerate(self._errors(sight, each, some)):
+            for at, (sse, *_) in enumerate(self._scored(sight, each, some)):
                 self.guessed[at, each.index, some] = sse
                 hope = sse < self.sse[at, best[at, columns], some] - BETTER * self._tests[at].variation[some]
                 self._down_to[some[hope]] = each.index
@@ -299,24 +300,30 @@ class PathErrors:
         """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
         for each in found:
             some = targets[each.columns]
-            for at, sse in enumerate(self._errors(sight, each, some)):
-                self.sse[at, each.index, some] = sse
+            for at, sums in enumerate(self._scored(sight, each, some)):
+                self.sums[:, at, each.index, some] = sums
             self.known[each.index, some] = True
 
-    def _errors(self, sight: Sight, found: Found, targets: Integers) -> list[Double]:
-        """Squared errors (m,) on each test set, once their designs were multiplied with what is new of the basis."""
+    def _scored(self, sight: Sight, found: Found, targets: Integers) -> Iterator[Double]:
+        """Yield sums on each test set, once their designs were multiplied with what is new of the basis."""
         sight.designs = sight.designs or [[] for _ in self._tests]
         for new in sight.space.panels(sight.seen, sight.space.dimension):
             for pieces, test in zip(sight.designs, self._tests, strict=True):
                 pieces.append(self._design(test, new))
         sight.seen = sight.space.dimension
         values = np.ascontiguousarray((found.values * self._sizes[targets]).astype(self._tests[0].y.dtype))
-        return [test.squared_errors(of, values, targets) for test, of in zip(self._tests, sight.designs, strict=True)]
+        for pieces, test in zip(sight.designs, self._tests, strict=True):
+            predicted, begin = np.zeros((test.rows.n_rows, len(targets)), values.dtype), 0
+            for piece in pieces:
+                end = begin + piece.shape[1]
+                multiply(piece, values[begin:end], add_to=predicted)
+                begin = end
+            yield test.sums(predicted, targets, self._whole)
 
     def take_weights(self, index: int, targets: Integers, weights: Float) -> None:
         """Score weights (p, m) of some targets at one λ."""
         for at, test in enumerate(self._tests):
-            self.sse[at, index, targets] = sum_of_squares(test.y[:, targets] - self._design(test, weights))
+            self.sums[:, at, index, targets] = test.sums(self._design(test, weights), targets, self._whole)
         self.known[index, targets] = True
 
     def _design(self, test: Test, V: Float) -> Float:

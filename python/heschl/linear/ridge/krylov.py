@@ -125,16 +125,26 @@ class KrylovTrained(Trained):
         Where the solution has not converged, NaN or minus what the space gives so far. `wanted` (n_alphas, c) are the
         entries to be known; by default those that it takes to find each target's best.
         """
+        return self._path(alphas, tests, wanted, whole=False)[0]
+
+    def sums(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
+        """Sum (y - p)², (p - mean)² and (y - mean) (p - mean) of predictions p, (3, n_tests, n_alphas, c)."""
+        return self._path(alphas, tests, wanted, whole=True)
+
+    def _path(
+        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None, whole: bool
+    ) -> Double:
         order = np.argsort(-alphas, kind="stable")
         scored = [self._test(test) for test in tests]
         need = None if wanted is None else wanted[order]
-        paths = PathErrors(alphas[order], self.sizes, self.equations.column_means, scored, need)
+        paths = PathErrors(alphas[order], self.sizes, self.equations.column_means, scored, need, whole)
         silent = np.flatnonzero(self.sizes == 0)
         for a in range(len(alphas) if silent.size else 0):
             paths.take_weights(a, silent, np.zeros((len(self.equations.cross), len(silent)), self.dtype))
         self._follow(paths, self._tolerance(SCORES))
-        out = np.empty_like(paths.sse)
-        out[:, order] = np.where(np.isnan(paths.sse), -paths.guessed, paths.sse)
+        paths.sse[:] = np.where(np.isnan(paths.sse), -paths.guessed, paths.sse)
+        out = np.empty_like(paths.sums)
+        out[:, :, order] = paths.sums
         return out
 
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:

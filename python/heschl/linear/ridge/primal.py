@@ -144,6 +144,12 @@ class Trained:
         """Yield weights (p, c) at each λ in turn."""
         return (self.solve(float(alpha)) for alpha in alphas)
 
+    def sums(
+        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
+    ) -> Double | None:
+        """Return None: predictions of one λ after the other cost no less."""
+        return None
+
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
         problem = self.family.problem

@@ -26,6 +26,14 @@ class Trained(Protocol):
         must find out.
         """
 
+    def sums(
+        self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
+    ) -> Double | None:
+        """Sum (y - p)² likewise, (p - mean)² and (y - mean) (p - mean) of predictions p, (3, n_tests, n_alphas, c).
+
+        None where a solver has no better way to them than to predict at one λ after the other.
+        """
+
     def chosen(self, alphas: Double, chosen: Integers) -> Iterator[tuple[Integers, Weights]]:
         """Yield the weights of each target at its own λ, alphas[chosen], some targets after the other."""
 

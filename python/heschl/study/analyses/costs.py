@@ -75,8 +75,8 @@ def layer_cost(session: Session, space: str, group: FitGroup, *, seconds: float 
     fit = method.n_bytes(replace(size, n_targets=block)) if size.device == "cpu" else 0.0
     memory = fit + 4.0 * n * (about.width + width + 4 * size.n_targets)
     if seconds is None:
-        share = min(1.0, TRIAL_OPERATIONS / operations)
-        seconds = _trial(group, width, n_lags, encoding, repeated, share, size.device)
+        took, timed = _trial(group, size, encoding, repeated, min(1.0, TRIAL_OPERATIONS / operations))
+        seconds = took * operations / choose_solver(timed, "auto", None)[0].operations(timed)
     return FitCost(seconds, memory, method.name, operations)
 
 
@@ -91,11 +91,17 @@ def fit_size(
     return replace(size, device=place(encoding.device, size, "auto"))
 
 
-def _trial(
-    group: FitGroup, width: int, n_lags: int, encoding: Encoding, repeated: bool, share: float, device: str
-) -> float:
-    """Time one fit of noise: of the study's shape, with fewer targets and λ where a whole one would take long."""
-    alphas, targets = encoding.alpha_grid(), group.targets.shape[1]
+def _trial(group: FitGroup, size: FitSize, encoding: Encoding, repeated: bool, share: float) -> tuple[float, FitSize]:
+    """Time one fit of noise: of the study's shape, with fewer targets, λ and features where a whole one takes long.
+
+    Returns
+    -------
+    took : float
+        Seconds.
+    timed : FitSize
+        What took so long.
+    """
+    alphas, targets, width = encoding.alpha_grid(), size.n_targets, size.n_features
     n_targets = max(1, round(targets * min(1.0, 2 * share)))
     n_alphas = max(1, round(len(alphas) * min(1.0, 2 * share)))
     # What is cut from targets and λ need not be cut from features, down to the share asked for.
@@ -104,19 +110,22 @@ def _trial(
     rng = np.random.default_rng(0)
     n = int(group.lengths.sum())
     X: NDArray[np.float32] | Repeated = rng.standard_normal((n, columns), dtype=np.float32)
+    n_products = float(n)
     if repeated:
         counts = np.full(max(1, n // 10), 10, dtype=np.int64)
         counts[-1] += n - counts.sum()
         X = Repeated(rng.standard_normal((len(counts), columns), dtype=np.float32), counts)
+        n_products = float(len(counts))
     begin = time.perf_counter()
     nested_cv(
         X, rng.standard_normal((n, n_targets), dtype=np.float32), segments=group.lengths, folds=group.folds,
-        lags=range(n_lags), alphas=alphas[:n_alphas], standardize=encoding.standardize, device=device,
+        lags=range(size.n_lags), alphas=alphas[:n_alphas], standardize=encoding.standardize, device=size.device,
     )  # fmt: skip
     took = time.perf_counter() - begin
-    # What was timed against what was asked for, by the leading terms: columns squared, λ, targets.
-    shrunk = (columns / width) ** 2 * (n_alphas / len(alphas) + n_targets / targets) / 2
-    return took / float(max(shrunk, 1e-12))
+    timed = replace(
+        size, n_features=columns, n_targets=n_targets, n_alphas=n_alphas, n_products=min(size.n_products, n_products)
+    )
+    return took, timed
 
 
 def per_fit(known: Mapping[str, StageCost], title: str) -> tuple[float, float]:
