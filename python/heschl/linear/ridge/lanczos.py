@@ -18,6 +18,8 @@ from heschl.linear.device.threads import n_threads
 
 # Directions of a block smaller than so many roundings of the norm of G (at the start, of a column) are left out.
 ROUNDINGS = 1.0
+# Columns of the basis that lie together at least: products with narrow blocks are no products for BLAS.
+PANEL = 64
 # Dimension up to which Ritz values are a matter of milliseconds.
 SMALL = 200
 # Columns of the basis that lie together at least: products with narrow blocks are no products for BLAS.
