@@ -17,14 +17,14 @@ from scipy.linalg import lapack
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Array, Double
-from heschl.linear.ridge.condition import note
+from heschl.linear.ridge.condition import note, of_factor
 from heschl.linear.ridge.normal import NormalEquations
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, grams, primal_workers
 from heschl.linear.ridge.size import FitSize, moment_bytes
 from heschl.linear.ridge.weights import Weights, in_units
 
-# A reciprocal condition number below which float64 keeps no digit of a solution.
-LEAST_RECIPROCAL_CONDITION = 1e-15
+# A condition number above which float64 keeps no digit of a solution.
+LARGEST_CONDITION = 1e15
 
 
 class Penalised(Primal):
@@ -87,13 +87,13 @@ class _Trained(Trained):
         silent = np.flatnonzero(~self.equations.diagonal.reshape(-1, d).any(axis=0))  # a constant feature has weight 0
         for feature in silent:
             system[feature::d, feature::d] += alpha * np.eye(len(system) // d)
-        norm = float(np.abs(system).sum(axis=0).max())
+        diagonal = system.diagonal().copy()
         factor, info = lapack.dpotrf(system, lower=1, clean=0, overwrite_a=1)
-        known = lapack.dpocon(factor, norm, uplo="L")[0] if info == 0 else 0.0
-        note(self.equations.conditions, alpha, lambda: 1.0 / known if known > 0.0 else np.inf)
-        if not known > LEAST_RECIPROCAL_CONDITION:
+        condition = of_factor(factor.T, diagonal) if info == 0 else np.inf
+        note(self.equations.conditions, alpha, lambda: condition)
+        if not condition < LARGEST_CONDITION:
             raise InputError(
-                "alpha", f"{alpha:g}, with which X'X + the penalty is singular (reciprocal condition {known:.1e})",
+                "alpha", f"{alpha:g}, with which X'X + the penalty is singular (condition {condition:.1e})",
                 "a penalty that decides every weight, or data that do",
                 "Differences along lags leave the sum over lags free: leave out features that hardly vary or repeat "
                 "each other, or use penalty='ridge'." if penalty.differences else "Use a larger one.",
