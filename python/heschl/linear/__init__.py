@@ -17,6 +17,7 @@ from heschl.linear.device.cuda import CudaStatus, cuda_status
 from heschl.linear.estimators.banded import BandedRidgeCV
 from heschl.linear.estimators.common import CommonVariance, common_variance
 from heschl.linear.estimators.joint import JointVariance, joint_variance
+from heschl.linear.estimators.mtrf import average_models, mtrf_lags
 from heschl.linear.estimators.ridge import LaggedRidge, LaggedRidgeCV
 from heschl.linear.estimators.variance import UniqueVariance, unique_variance
 from heschl.linear.moments.lagged import LaggedMoments
@@ -30,11 +31,11 @@ from heschl.linear.pickles import publish
 __all__ = [
     "CCA", "AlphaEdgeWarning", "BandedRidgeCV", "CommonVariance", "CrossedMean", "CudaStatus", "FeatureSpaces",
     "JoinedScores", "JointVariance", "LaggedMoments", "LaggedRidge", "LaggedRidgeCV", "NestedScores",
-    "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts", "UniqueVariance", "cca_grid",
-    "common_variance", "crossed_mean", "cuda_status", "exchange_test", "group_folds", "held_out_correlations",
-    "joined_cv", "joint_variance", "lagged_design", "mean_time_course", "nested_cv", "nested_cv_learned",
-    "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe", "residual", "subject_mean",
-    "time_course", "unique_variance",
+    "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts", "UniqueVariance", "average_models",
+    "cca_grid", "common_variance", "crossed_mean", "cuda_status", "exchange_test", "group_folds",
+    "held_out_correlations", "joined_cv", "joint_variance", "lagged_design", "mean_time_course", "mtrf_lags",
+    "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe",
+    "residual", "subject_mean", "time_course", "unique_variance",
 ]  # fmt: skip
 
 publish(__name__, [globals()[name] for name in __all__])

@@ -125,6 +125,30 @@ def lagged_sse(
     return np.asarray((error.astype(np.float64) ** 2).sum(0))
 
 
+def penalised_ridge(
+    X: Array, Y: Array, alpha: float, n_features: int, *, differences: bool = False, intercept: float = 0.0
+) -> tuple[Array, Array]:
+    """Fit weights (p, c) and constants (c,) of a materialised design under other penalties than plain ridge.
+
+    `differences` penalises what weights change by from lag to lag; `intercept` is the constant's share of alpha.
+    """
+    p = X.shape[1]
+    D = np.eye(p - n_features, p, n_features) - np.eye(p - n_features, p) if differences else np.eye(p)
+    Z = np.column_stack([X, np.ones(len(X))])
+    M = np.zeros((p + 1, p + 1))
+    M[:p, :p], M[p, p] = D.T @ D, intercept
+    solution = np.linalg.solve(Z.T @ Z + alpha * M, Z.T @ Y)
+    return solution[:p], solution[p]
+
+
+def haufe_patterns(X: Array, W: Array) -> Array:
+    """Return the covariance of a materialised design times W times the inverse covariance of its predictions."""
+    prediction = X @ W
+    joint = np.atleast_2d(np.cov(np.column_stack([X, prediction]).T))
+    p = X.shape[1]
+    return np.asarray(joint[:p, p:] @ np.linalg.inv(joint[p:, p:]))
+
+
 def ridge_cv_scores(
     H: Array,
     Y: Array,

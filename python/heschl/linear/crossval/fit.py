@@ -61,6 +61,7 @@ def fit_cv(
     c = problem.y.shape[1]
     parts, n_sets = splits.parts, len(splits.test) + 1
     left_out = score.errors_suffice and leaves_one_out(splits) and not problem.standardize
+    left_out &= problem.penalty.plain
 
     def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.chosen_by, alphas, per_target)

@@ -28,11 +28,13 @@ from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
+from heschl.linear.estimators.patterns import haufe_patterns
 from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.moments.shift import SHIFT_FRAMES
 from heschl.linear.pickles import with_defaults
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.normal import FLOAT32_ROUNDED_MEAN_TO_STD
+from heschl.linear.ridge.penalty import Penalty
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
 
@@ -80,9 +82,14 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             _warn_of_rounding(X=X, y=y)
         self.n_features_in_ = given.features.shape[1]
         problem = Problem(
-            given.features, given.responses, given.lags, self.boundary, self.fit_intercept, self.standardize
-        )
+            given.features, given.responses, given.lags, self.boundary, self.fit_intercept, self.standardize,
+            penalty=self._penalty(len(given.lags)),
+        )  # fmt: skip
         return Data(problem, given.bounds, given.groups, given.single, X)
+
+    def _penalty(self, n_lags: int) -> Penalty:
+        """Return what is penalised: the sizes of weights, where an estimator leaves no choice."""
+        return Penalty()
 
     @property
     def _options(self) -> FitOptions:
@@ -175,6 +182,50 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     @property
     def _lags(self) -> range:
         return range(int(self.lags_[0]), int(self.lags_[-1]) + 1)
+
+    def patterns(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
+        """Transform weights into patterns: how X, at each lag, goes with what the model extracts from it.
+
+        The weights of a decoder (a backward model) say how to filter its channels, not where its targets are seen: a
+        channel that only cancels noise has large ones. Its patterns are the forward model that belongs to it, A = Σ_X W
+        Σ_ŷ⁻¹ with the covariances of the lagged X and of the predictions ŷ [1]_.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+            As a rule the training data.
+        segments : array-like, optional
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_targets, n_features, n_lags)
+            In units of X for a unit of each prediction, as `coef_` is arranged; the first axis is dropped where y was
+            1-D. Of predictions that are combinations of each other, the least-squares solution.
+
+        References
+        ----------
+        .. [1] Haufe et al. (2014), On the interpretation of weight vectors of linear models in multivariate
+           neuroimaging, NeuroImage 87, 96-110.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heschl import LaggedRidge
+        >>> rng = np.random.default_rng(0)
+        >>> sound, noise = rng.standard_normal((2, 2000))
+        >>> channels = np.stack([sound + noise, noise], axis=1)  # the second channel hears nothing
+        >>> decoder = LaggedRidge(alpha=1.0, lags=[0]).fit(channels, sound)
+        >>> decoder.coef_[:, 0].round(1), decoder.patterns(channels)[:, 0].round(1)
+        (array([ 1., -1.]), array([1., 0.]))
+        """
+        check_is_fitted(self)
+        prediction, bounds = self._predict(X, segments)
+        on_this_side = backend_of(prediction).get(prediction)
+        found = haufe_patterns(X, on_this_side, bounds, self._lags, self.boundary, self.feature_mean_)
+        by_target = found.reshape(len(self.lags_), self.n_features_in_, -1).transpose(2, 1, 0)
+        out = np.ascontiguousarray(by_target, self.feature_mean_.dtype)
+        return out[0] if self._single else out
 
     def score(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:
         """Compute R² of the prediction, averaged over the targets whose response varies.

@@ -18,11 +18,22 @@ from heschl.linear.crossval.scores import check_score
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.estimators.base import DEFAULT_LAGS, LaggedModel, named_targets
+from heschl.linear.ridge.penalty import Penalty
 
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
 
-class LaggedRidge(LaggedModel):
+class _Ridge(LaggedModel):
+    """What both have: a choice of what is penalised."""
+
+    penalty: str
+    penalize_intercept: bool | float
+
+    def _penalty(self, n_lags: int) -> Penalty:
+        return Penalty.of(self.penalty, self.penalize_intercept, self.fit_intercept, n_lags)
+
+
+class LaggedRidge(_Ridge):
     """Ridge regression on time-lagged features, at a given penalty.
 
     Minimises ‖Y - X W - 1 bᵀ‖² + α ‖W‖² with X the lagged design ``X[t, (k, f)] = H[t - lags[k], f]`` of the features
@@ -44,6 +55,12 @@ class LaggedRidge(LaggedModel):
         to reproduce results obtained so.
     fit_intercept : bool, default=True
         Whether to centre the columns of the design and the responses.
+    penalty : {"ridge", "tikhonov"}, default="ridge"
+        What α multiplies: the squares of the weights, or of their first differences along lags, Σ_k ‖W_{k+1} - W_k‖²,
+        which makes responses smooth in time. (mTRFpy's "tikhonov" of one feature is this at twice its α.)
+    penalize_intercept : bool or float, default=False
+        Whether the constant b is penalised too, by α b², or by α times this number: 1 / n_features is what the
+        mTRF-Toolbox up to version 1.5 does. See `heschl.linear.mtrf_lags` for its other habits.
     standardize : bool, default=False
         z-score the features with the mean and standard deviation of the training frames.
     missing : {"raise", "mask"}, default="raise"
@@ -113,6 +130,8 @@ class LaggedRidge(LaggedModel):
         sfreq: float | None = None,
         boundary: str = "zero",
         fit_intercept: bool = True,
+        penalty: str = "ridge",
+        penalize_intercept: bool | float = False,
         standardize: bool = False,
         missing: str = "raise",
         solver: str = "auto",
@@ -128,6 +147,8 @@ class LaggedRidge(LaggedModel):
         self.sfreq = sfreq
         self.boundary = boundary
         self.fit_intercept = fit_intercept
+        self.penalty = penalty
+        self.penalize_intercept = penalize_intercept
         self.standardize = standardize
         self.missing = missing
         self.solver = solver
@@ -162,7 +183,7 @@ class LaggedRidge(LaggedModel):
         return self
 
 
-class LaggedRidgeCV(LaggedModel):
+class LaggedRidgeCV(_Ridge):
     """Ridge regression on time-lagged features, the penalty chosen for each target by cross-validation.
 
     Minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² with X the lagged design ``X[t, (k, f)] = H[t - lags[k], f]`` of the features
@@ -178,7 +199,7 @@ class LaggedRidgeCV(LaggedModel):
     cv : int, scikit-learn splitter or iterable of (train, test) rows, default=5
         A number splits groups (segments where no groups are given) whole, balanced by frames. One single segment is
         cut into as many contiguous blocks; lags reach over their borders, to features alone.
-    boundary, fit_intercept, standardize, missing
+    boundary, fit_intercept, penalty, penalize_intercept, standardize, missing
         See `LaggedRidge`; statistics are those of each training set.
     scoring : {"r2", "pooled_r2", "r", "r_squared"}, default="r2"
         The score that the penalty maximises: the mean over folds of each fold's R²; 1 - Σ SSE / Σ SST over all folds;
@@ -247,6 +268,8 @@ class LaggedRidgeCV(LaggedModel):
         cv: Any = 5,
         boundary: str = "zero",
         fit_intercept: bool = True,
+        penalty: str = "ridge",
+        penalize_intercept: bool | float = False,
         standardize: bool = False,
         missing: str = "raise",
         scoring: str = "r2",
@@ -266,6 +289,8 @@ class LaggedRidgeCV(LaggedModel):
         self.cv = cv
         self.boundary = boundary
         self.fit_intercept = fit_intercept
+        self.penalty = penalty
+        self.penalize_intercept = penalize_intercept
         self.standardize = standardize
         self.missing = missing
         self.scoring = scoring

@@ -12,7 +12,7 @@ import numpy as np
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import CPU
-from heschl.linear.device.place import memory_limit, named
+from heschl.linear.device.place import AUTO, memory_limit, named
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.ridge.condition import FLOAT32_LIMIT, Conditions, warn, worst
 from heschl.linear.ridge.condition import merged as merged_conditions
@@ -99,12 +99,15 @@ def in_blocks(
     In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`. Penalties
     at which float64 fails raise `InputError`; where it loses most digits there is a `scipy.linalg.LinAlgWarning`.
     """
+    if not problem.penalty.plain:
+        problem, options = problem.in_float64(), replace(options, device=_on_host(options.device))
     size = FitSize.of(problem, parts, n_sets, n_alphas)
     backend = options.backend(size, problem)
     problem = replace(problem, X=problem.X.to(backend), tol=options.tol)
     size = replace(size, device=backend.kind.name, n_products=size.n_products if backend.kind.by_word else size.n_rows)
     limit = memory_limit(backend, options.memory_limit)
     problem, ways = replace(problem, limit=limit), {"left_out": left_out, "banded": options.banded}
+    ways["penalised"] = not problem.penalty.plain
     method, block = choose_solver(size, options.solver, limit, **ways)
     if options.small_in_float64 and method.operations(size) < SMALL_OPERATIONS:
         problem = problem.in_float64()
@@ -131,6 +134,11 @@ def in_blocks(
 
 def _is_small(size: FitSize) -> bool:
     return min(method.operations(size) for method in SOLVERS.values()) < SMALL_OPERATIONS
+
+
+def _on_host(device: str) -> str:
+    """Return where to compute what only the host does, where that is left open."""
+    return CPU.name if device == AUTO else device
 
 
 def _blocks(

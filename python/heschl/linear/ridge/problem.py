@@ -17,6 +17,7 @@ from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.masks import mask_groups, masked_moments
 from heschl.linear.moments.shift import Shift
+from heschl.linear.ridge.penalty import PLAIN, Penalty
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Problem:
         The tolerance of solvers that have one, where users name it.
     limit : float, optional
         Bytes that a fit may take, for solvers that can do with more or less.
+    penalty : Penalty
+        What is penalised.
     """
 
     X: Frames
@@ -55,6 +58,7 @@ class Problem:
     features: Sequence[LaggedMoments] | None = None
     tol: float | None = None
     limit: float | None = None
+    penalty: Penalty = PLAIN
 
     def __post_init__(self) -> None:
         """Take an array on the host for responses."""

@@ -24,6 +24,7 @@ from heschl.linear.ridge.leave_out import (
     left_out_primal_bytes,
     left_out_primal_operations,
 )
+from heschl.linear.ridge.penalised import Penalised, penalised_bytes
 from heschl.linear.ridge.price import krylov_bytes, krylov_operations
 from heschl.linear.ridge.primal import (
     EighPrimal,
@@ -73,6 +74,9 @@ LEFT_OUT: Mapping[str, Method] = {
     )
 }
 
+# And where something else than the sizes of weights is penalised.
+PENALISED: Mapping[str, Method] = {"cholesky": Method("cholesky", Penalised, cholesky_operations, penalised_bytes)}
+
 
 def place(device: str, size: FitSize, solver: str) -> str:
     """Return the name of the device for a fit: as asked for, or for "auto" the one where it is done first."""
@@ -91,12 +95,18 @@ def _methods(solver: str, device: str, *, left_out: bool = False, banded: bool =
 
 
 def choose_solver(
-    size: FitSize, solver: str, memory_limit: float | None, *, left_out: bool = False, banded: bool = False
+    size: FitSize,
+    solver: str,
+    memory_limit: float | None,
+    *,
+    left_out: bool = False,
+    banded: bool = False,
+    penalised: bool = False,
 ) -> tuple[Method, int]:
     """Choose the method asked for, or ("auto") the cheapest, and how many targets at a time fit the memory limit.
 
     `left_out` says that the closed form of leaving parts out is a way, too; `banded` that features are to be read at
-    several scales.
+    several scales; `penalised` that something else than the sizes of weights is penalised.
 
     Raises
     ------
@@ -105,6 +115,13 @@ def choose_solver(
     """
     check_choice("solver", solver, ("auto", *(m.name for m in SOLVERS.values() if m.banded or not banded)))
     methods = _methods(solver, size.device, left_out=left_out, banded=banded)
+    if penalised:
+        methods = [m for m in PENALISED.values() if solver in ("auto", m.name) and not DEVICES[size.device].remote]
+        if not methods:
+            raise InputError(
+                "solver", f"{solver!r} on {size.device!r}, with penalty='tikhonov' or penalize_intercept",
+                '"auto" or "cholesky", on the CPU',
+            )  # fmt: skip
     if not methods:
         others = [m.name for m in SOLVERS.values() if m.on_device]
         raise InputError("solver", f"{solver!r} with device={size.device!r}", f'"auto" or one of {others}')
