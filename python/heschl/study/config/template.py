@@ -56,6 +56,7 @@ folds = 5                       # of whole stimuli: outer folds score, inner fol
 standardize = true              # z-score features on the training rows
 alpha_per_target = true
 scoring = "r2"                  # what inner folds choose λ and layer by; or "pooled_r2", "r", "r_squared"
+n_permutations = 200            # of the exchange test (which electrodes follow which features); 0: without
 device = "auto"                 # "cpu", "cuda"; "auto": a GPU where there is one and the fits are large enough
 
 [controls]
@@ -72,6 +73,7 @@ scope = "train"                 # learn on training folds; "all" as published. p
 semantic = "glove"              # probes of the shared part
 acoustic = "mel"
 context = true
+# probe_dimensions = 50         # principal components of each probe, so that none predicts more for being wider
 sweep = [10, 25, 100]
 
 # [joint.sound_and_words]       # spaces in one model: what each explains alone, and in common; any number of them
