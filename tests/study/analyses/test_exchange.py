@@ -19,6 +19,7 @@ from heschl.study.analyses.fits.leading import leading_components
 from heschl.study.config.encoding import Encoding
 from heschl.study.config.study import read_study
 from heschl.study.inputs.groups import FitGroup
+from heschl.study.report.limits import limits_of
 from heschl.study.session import Session
 from tolerances import ALL_FRAMES, worst
 
@@ -112,6 +113,19 @@ def test_a_study_has_it(whole_run: Path) -> None:
     assert "exchange test" in (whole_run / "summary.md").read_text()
     report = (whole_run / "report.html").read_text()
     assert "20 permutations" in report and "maximum over 6 electrodes and 4 spaces" in report
+    assert "What this study can and cannot say" in report and "no p lies below 0.048" in report
+
+
+def test_what_it_cannot_say(whole_run: Path) -> None:
+    results = open_results(whole_run).load()
+    said = dict(limits_of(results))
+    assert said["stimuli"].startswith("8 different stimuli, 3 folds") and "Fewer than 30" in said["stimuli"]
+    assert said["subjects"].startswith("2 subjects") and "no positions" in said["positions"]
+    one = results.isel(electrode=np.flatnonzero(results["subject"].values == "S1"))
+    assert "Nothing is said of other people" in dict(limits_of(one))["subjects"]
+    untested = results.drop_vars(["p_max", "beyond_r2", "time_course_common", "time_course_r2"])
+    said = dict(limits_of(untested))
+    assert said["electrodes that follow"].startswith("Not tested") and "common time course" not in said
 
 
 def test_interrupted_it_continues_and_more_permutations_add_to_it(

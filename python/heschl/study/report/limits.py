@@ -89,7 +89,7 @@ def _following(results: xr.Dataset, study: Study) -> str:
 
 
 def _time_course(results: xr.Dataset) -> str:
-    if "time_course_common" not in results:
+    if "beyond_r2" not in results:
         return ""
     if float(np.nanmedian(results["time_course_r2"].values)) < -FEW_SAY:
         return (
