@@ -47,7 +47,9 @@ def write_common(split: Split, name: str, path: Path, progress: Progress) -> Non
     def designs(k: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         shared = leading_components(split.shared(k), lengths, lags, standardize=True, most=DESIGN)
         if name == TIME:
-            return shared, time_course(lengths, rate=split.rate)
+            return shared, leading_components(
+                time_course(lengths, rate=split.rate), lengths, range(1), standardize=True, most=DESIGN
+            )
         X = probe_features(split, name, k)
         return shared, leading_components(X, lengths, lags, standardize=True, most=DESIGN, features=matched)
 
@@ -61,7 +63,7 @@ def write_common(split: Split, name: str, path: Path, progress: Progress) -> Non
         found = common_variance(
             learn, group.y, segments=lengths, folds=group.folds, lags=range(1), alphas=encoding.alpha_grid()[::2],
             groups=np.array([segment for segment, _ in group.segments], dtype=object), missing="mask",
-            standardize=name == TIME, device=encoding.device, over_time_course=over,
+            standardize=False, device=encoding.device, over_time_course=over,
         )  # fmt: skip
         arrays[kept] = found.sse
         progress(done + 1, 2)
