@@ -125,7 +125,8 @@ def shared_probes(results: xr.Dataset) -> Figure:
     axes[0].set_ylabel("R²")
     explain(figure, f"{shown.text}; {shown.rule}",
             "point: electrode; diamond and line: mean over subjects, 95 % interval for new subjects "
-            + ("and stimuli" if means else "who hear these stimuli") + "; stars: that mean is not 0, Bonferroni over probes",
+            + ("and stimuli" if means else "who hear these stimuli"),
+            "stars: that mean is not 0, Bonferroni over probes",
             "grey: controls" if len(names) > len(PROBES) - 1 else "")  # fmt: skip
     return figure
 
