@@ -60,9 +60,9 @@ def _subjects(results: xr.Dataset) -> str:
         )
     text = f"{n} subjects: intervals and p of contrasts (crossed) are for new subjects and new stimuli."
     if n == 2:
-        return text + " Of two, next to nothing is known of how people differ: only very large differences are found."
+        return text + " Two say next to nothing about how people differ: only very large differences can be found."
     if n < FEW_SUBJECTS:
-        return text + " So few are enough for differences that are large against those between people, no others."
+        return text + " So few can show only differences that are large compared with those between people."
     return text
 
 
@@ -75,9 +75,9 @@ def _following(results: xr.Dataset, study: Study) -> str:
         )
     m, tested = study.encoding.n_permutations, results.sizes["electrode"] * results.sizes["space"]
     text = (
-        f"Tested by {m} permutations of whole stimuli: p < 0.05 says that which stimulus evoked a response has to do "
-        "with its features, not that the features are what the electrode follows: anything that goes with them will "
-        f"do. p max holds for all {tested} pairs of electrode and space together."
+        f"Tested by {m} permutations of whole stimuli. p < 0.05 says that which stimulus was heard, and not only how long "
+        "ago it began, mattered to the electrode in a way that the features predict. Anything correlated with the "
+        f"features would give the same result. p max holds for all {tested} pairs of electrode and space together."
     )
     if m < 160:
         text += f" With {m} permutations no p lies below {1 / (m + 1):.3f}: for results, ask for 200 or more."
