@@ -42,6 +42,7 @@ file = "vectors.txt"
 tmax = 0.08
 alphas = [1.0, 1e2, 1e4]
 folds = 3
+n_permutations = 20
 """
 
 

@@ -32,6 +32,14 @@ THREADS = {"float64": 1e-9, "float32": 2e-4}
 SHIFTED = {"float64": 1e-12, "float32": 3e-6}
 
 
+# Scores with features z-scored over all frames against those of each training set, in some hundred frames.
+ALL_FRAMES = 0.05
+
+
+# Shares of variance found against those planted, in a thousand frames.
+PLANTED = 0.03
+
+
 def worst(found: NDArray[Any], expected: NDArray[Any], scale: float | None = None) -> float:
     """Largest difference over the largest expected entry (or over `scale`)."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)

@@ -31,10 +31,11 @@ window = 0.1
 SPACES = ("mel", "wav", "gpt", "static")
 TITLES = [
     "features mel (1 layer × 6)", "features wav (3 layers × 8)", "features gpt (3 layers × 8)",
-    "features static (1 layer × 5)", *(f"encoding {space}" for space in SPACES), "noise ceilings",
-    "shared by wav and gpt", "layers with layers", "as published", "words at lags",
+    "features static (1 layer × 5)", *(f"encoding {space}" for space in SPACES), "exchange test",
+    "over the common time course", "noise ceilings", "shared by wav and gpt", "number of shared components",
+    "what the shared part is made of", "layers with layers", "as published", "words at lags",
 ]  # fmt: skip
-PIECES = [8, 8, 8, 8, 1, 3, 3, 1, 2, 14, 1, 8, 2]
+PIECES = [8, 8, 8, 8, 1, 3, 3, 1, 8, 4, 2, 16, 1, 7, 1, 8, 2]
 
 
 def done(study: Path) -> list[int]:
@@ -49,7 +50,7 @@ def test_before_half_way_and_after(own_cohort: Path, monkeypatch: pytest.MonkeyP
     assert done(own_cohort) == [0] * len(PIECES)
     assert not (own_cohort.parent / "results").exists()
     extract_study(own_cohort, Reporter(None))
-    assert done(own_cohort) == PIECES[:4] + [0] * 9
+    assert done(own_cohort) == PIECES[:4] + [0] * 13
     fit, fitted = encoding.fit_layer, []
 
     def stops(*args: object, **rest: object) -> object:
@@ -66,11 +67,11 @@ def test_before_half_way_and_after(own_cohort: Path, monkeypatch: pytest.MonkeyP
     run_study(own_cohort)
     assert done(own_cohort) == PIECES
     lines = CliRunner().invoke(app, ["run", str(own_cohort), "--dry-run"]).output.splitlines()
-    assert "encoding wav: 3 of 3 done" in lines and "shared by wav and gpt: 14 of 14 done" in lines
+    assert "encoding wav: 3 of 3 done" in lines and "shared by wav and gpt: 16 of 16 done" in lines
     listed = next(line for line in lines if "shared/speech-top.npz" in line)
     assert listed.startswith("    done: ") and not any(line.startswith("    left: ") for line in lines)
     own_cohort.write_text(own_cohort.read_text().replace("tmax = 0.08", "tmax = 0.06"))
     changed = done(own_cohort)
-    assert changed[4:8] == [0] * 4 and changed[8] == 2  # ceilings know no lags
+    assert changed[4:10] == [0] * 6 and changed[10] == 2  # ceilings know no lags
     left = CliRunner().invoke(app, ["run", str(own_cohort), "--dry-run"]).output
     assert "    left: shared/correlations.npz, " in left and "words/static.npz" in left

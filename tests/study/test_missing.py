@@ -39,7 +39,7 @@ def test_only_their_electrode_changes(own_cohort: Path, whole_run: Path) -> None
     changed = found.sel(electrode="S1/noise1")
     assert np.isfinite(changed["r2"].values).all() and np.isfinite(changed["best_pooled_r2"].values).all()
     n = found["n_frames"]
-    assert (n.sel(electrode="S1/noise1") < n.sel(electrode="S1/noise2")).any() and np.isfinite(changed["p_value"]).all()
+    assert (n.sel(electrode="S1/noise1") < n.sel(electrode="S1/noise2")).any() and np.isfinite(changed["p_gain"]).all()
 
 
 def test_an_electrode_without_responses_is_named(own_cohort: Path) -> None:

@@ -45,7 +45,8 @@ def test_the_driven_electrodes_are_found_and_the_shuffled_are_not(whole_run: Pat
     assert driven.sum() == 2
     r2 = results["best_r2"].mean("fold").sel(space="wav").values
     assert (r2[driven] > 0.1).all() and (r2[~driven] < 0.05).all()
-    assert (results["p_value"].sel(space="wav").values[driven] < 0.05).all()
+    assert (results["p"].sel(space="wav").values[driven] < 0.05).all()
+    assert (results["p_gain"].sel(space="wav").values[driven] < 0.05).all()
     assert (results["best_r2_shuffled"].mean("fold").values < 0.05).all()
 
 
@@ -85,7 +86,7 @@ def test_tables(whole_run: Path) -> None:
     assert (chosen == 3).all()
     best = pd.read_csv(whole_run / "best_layers.csv")
     assert len(best) == 6 * 4
-    assert list(best.columns[:8]) == ["subject", "electrode", "space", "r2", "r", "pooled_r2", "p_value", "q_value"]
+    assert list(best.columns[:8]) == ["subject", "electrode", "space", "r2", "r", "pooled_r2", "p", "p_max"]
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, stop_at: int | None = None) -> list[int]:

@@ -57,8 +57,9 @@ def run_study(
     out : str or Path, optional
         Where to write; the folder ``results`` beside the study.toml by default.
     only : sequence of str
-        Do only these stages ("features", and the names of analyses: "encoding", "ceilings", "shared", "layer_map",
-        "published", "words", "audit") or spaces, and write no results.
+        Do only these stages ("features", and the names of analyses: "encoding", "exchange", "time_course", "ceilings",
+        "joint", "shared", "components", "commonality", "layer_map", "published", "words", "audit") or spaces, and write
+        no results.
     jobs : int
         Processes on this machine to share the work among; it pays where fits are many and small.
     console : rich.console.Console, optional

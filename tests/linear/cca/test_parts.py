@@ -118,8 +118,10 @@ def test_probes_predict_by_what_they_share_and_the_degenerate_one_is_refused() -
     shared, spoken, train = z @ rng.standard_normal((4, 4)), np.ones(N, dtype=bool), np.arange(N) < 400
     meaning = np.hstack([z[:, :1], rng.standard_normal((N, 3))]) @ rng.standard_normal((4, 4))
     sound = np.hstack([z[:, 1:2], rng.standard_normal((N, 5))]) @ rng.standard_normal((6, 6))
-    own = {n: probe(shared, X, train, spoken=spoken) for n, X in (("meaning", meaning), ("sound", sound))}
-    assert own["meaning"].shape == own["sound"].shape == (N, 4)
+    own = {
+        n: probe(shared, X, train, spoken=spoken, n_components=3) for n, X in (("meaning", meaning), ("sound", sound))
+    }
+    assert own["meaning"].shape == own["sound"].shape == (N, 3)
     assert np.corrcoef(own["meaning"][:, 0], z[:, 0])[0, 1] ** 2 > 0.9
     for X in (meaning, sound):  # all variates of the shared side: the same space, whatever the probe
         theirs = CCA(4).fit(shared[train], X[train]).transform(shared)
@@ -127,10 +129,15 @@ def test_probes_predict_by_what_they_share_and_the_degenerate_one_is_refused() -
         assert np.linalg.matrix_rank(both - both.mean(axis=0), tol=1e-8) == 4
     with pytest.raises(InputError, match='side: found "shared" with 4 of 4'):
         probe(shared, meaning, train, spoken=spoken, n_components=4, side="shared")
+    with pytest.raises(InputError, match="n_components: found 4 variates of a probe of 4 directions"):
+        probe(shared, meaning, train, spoken=spoken)
+    whole = probe(shared, meaning, train, spoken=spoken, whole=True)
+    both = np.hstack([whole, meaning])
+    assert np.linalg.matrix_rank(both - both.mean(axis=0), tol=1e-8) == 4  # a rotation of the probe
     one = probe(shared, meaning, train, spoken=spoken, n_components=1, side="shared")
     assert one.shape == (N, 1) and np.corrcoef(one[:, 0], z[:, 0])[0, 1] ** 2 > 0.9
     silent = spoken & (np.arange(N) % 3 > 0)
-    assert not probe(shared, meaning, train, spoken=silent)[~silent].any()
+    assert not probe(shared, meaning, train, spoken=silent, n_components=2)[~silent].any()
 
 
 def test_planted_electrodes_are_found_where_they_belong() -> None:

@@ -19,6 +19,9 @@ from heschl.study.config.study import read_study
 from heschl.study.session import Session
 from study.test_manifest import EXTRAS
 
+LATER = ("time_course", "shared", "components", "commonality", "word_lags")
+"""Whose pieces are known only once the encoding is done."""
+
 
 @pytest.fixture
 def study(own_cohort: Path) -> Path:
@@ -29,8 +32,11 @@ def study(own_cohort: Path) -> Path:
 
 def test_rows(cohort: Path, own_cohort: Path) -> None:
     names = [analysis.name for analysis in ANALYSES]
-    assert names == ["encoding", "ceilings", "joint", "shared", "layer_map", "published", "words", "audit"]
-    assert [analysis.name for analysis in wanted(read_study(cohort))] == ["encoding", "ceilings", "audit"]
+    assert names == [
+        "encoding", "exchange", "time_course", "ceilings", "joint", "shared", "components", "commonality", "layer_map",
+        "published", "words", "audit",
+    ]  # fmt: skip
+    assert [analysis.name for analysis in wanted(read_study(cohort))] == [*names[:4], "audit"]
     assert [a.name for a in with_needs(list(ANALYSES), ("words",))] == ["encoding", "words"]
     assert [a.name for a in with_needs(list(ANALYSES), ("published",))] == ["published"]
     with pytest.raises(TypeError, match="abstract"):
@@ -60,9 +66,9 @@ def test_every_module_that_a_stage_uses_is_in_its_key(study: Path) -> None:
         for piece in stage.pieces
         if piece.key is not None
         for function in [getattr(piece.make, "func", piece.make)]
-    } | {"heschl.study.analyses.fits.shared", "heschl.study.analyses.fits.word_lags"}
+    } | {f"heschl.study.analyses.fits.{later}" for later in LATER}
     assert {maker.rpartition(".")[2] for maker in makers} == {
-        "audit", "encoding", "ceilings", "shared", "layer_map", "published", "word_lags"
+        "audit", "encoding", "exchange", "ceilings", "layer_map", "published", *LATER
     }  # fmt: skip
     for maker in makers:
         todo, seen = [maker], {maker}

@@ -46,26 +46,56 @@ def shared_run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_there(shared_run: Path) -> None:
     results = open_results(shared_run)
     parts = ["speech layer", "speech all", "speech top", "speech rest", "language layer", "language all",
-             "language top", "language rest", "acoustic layer", "probe semantic", "probe acoustic", "probe context",
-             "speech top 1", "language top 1"]  # fmt: skip
+             "language top", "language rest", "acoustic layer", "speech top 1", "language top 1"]  # fmt: skip
     assert list(results["part"].values) == parts
-    assert results["shared_r2"].shape == (14, 6, 3) and np.isfinite(results["shared_r2"].values).all()
+    assert results["shared_r2"].shape == (11, 6, 3) and np.isfinite(results["shared_r2"].values).all()
     assert results["canonical_correlation"].shape == (1, 3, 2)
     assert (results["canonical_correlation"].values > 0).all()
     assert results["layer_correlation"].shape == (3, 3, 2)
-    assert list(results["probe"].values) == ["semantic", "acoustic", "context", "all"]
-    similarity = results["prediction_similarity"].values
-    assert similarity.shape == (3, 6) and (similarity >= 0).all() and (similarity <= 1).all()
+    assert list(results["probe"].values) == [
+        "semantic", "acoustic", "context", "word type", "beyond type", "time", "noise"
+    ]  # fmt: skip
+    for name in ("prediction_similarity", "prediction_similarity_beyond"):
+        similarity = results[name].values
+        assert similarity.shape == (3, 6) and (similarity >= 0).all() and (similarity <= 1).all()
     table = pd.read_csv(shared_run / "shared.csv")
-    assert len(table) == 6 * 14
+    assert len(table) == 6 * 11
     row = table.query("subject == 'S2' and electrode == 'loud1' and part == 'speech top'").iloc[0]
     cell = results["shared_r2"].sel(electrode="S2/loud1", part="speech top").mean("fold")
     assert row["r2"] == pytest.approx(float(cell), rel=1e-5)
     for name in ("3b_prediction_similarity", "4a_shared_parts", "4b_shared_probes", "shared_components", "layer_map"):
         assert (shared_run / "figures" / f"{name}.png").stat().st_size > 5000
     summary = (shared_run / "summary.md").read_text()
-    for words in ("What wav and gpt share", "frames with a word", "training folds", "| speech rest |", "| context |"):
+    for words in (
+        "What wav and gpt share",
+        "frames with a word",
+        "training folds",
+        "| speech rest |",
+        "| context |",
+        "components are shared",
+    ):
         assert words in summary
+
+
+def test_parts_of_the_shared_part_add_up(shared_run: Path) -> None:
+    results = open_results(shared_run)
+    known = results["common_sse"]
+    assert known.dims == ("probe", "fit", "electrode", "stimulus") and np.isfinite(known.values).all()
+    total = results["mean_sse"].sum("stimulus")
+    r2 = 1 - known.sum("stimulus") / total
+    common = r2.sel(fit="shared") + r2.sel(fit="probe") - r2.sel(fit="both")
+    np.testing.assert_allclose(common, results["common_r2"], atol=1e-6)
+    np.testing.assert_allclose(r2.sel(fit="both") - r2.sel(fit="shared"), results["unique_r2"], atol=1e-6)
+    beyond = results["common_beyond_r2"]
+    assert np.isnan(beyond.sel(probe="time")).all() and np.isfinite(beyond.drop_sel(probe="time")).all()
+    table = pd.read_csv(shared_run / "commonality.csv")
+    assert set(table["part"]) == {"common", "probe alone", "shared alone"} and len(table) == 3 * (7 + 6)
+    assert (table["low"] <= table["r2"]).all() and (table["r2"] <= table["high"]).all()
+    assert (table["note"] == "two subjects: little is known of others").all()
+    components = pd.read_csv(shared_run / "components.csv")
+    assert len(components) == 8 and (components["q"] >= components["p"] - 1e-9).all()
+    contrasts = pd.read_csv(shared_run / "shared_contrasts.csv")
+    assert list(contrasts["first"]) == ["speech top", "language top"] and np.isfinite(contrasts["p_crossed"]).all()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("heschl._cuda_emulated") is None, reason="built without its emulation")
@@ -121,13 +151,18 @@ def test_weights_know_the_training_folds_alone(own_cohort: Path, monkeypatch: py
     study = with_shared(own_cohort, "layer_map = false\ncontext = false\n", SHARED.replace("sweep = [1]\n", ""))
     run_study(study)
     n = int(open_results(study.parent / "results").attrs["frames_per_group"][0])
-    assert len(fitted) == 3 and sum(fitted) == 2 * n
+    assert sum(fitted[:3]) == 2 * n and max(fitted) < n
     fitted.clear()
     study.write_text(study.read_text() + 'scope = "all"\nlevel = "words"\n')
     results = open_results(run_study(study))
-    assert fitted == [n] * 3
+    assert fitted[:3] == [n] * 3 and max(fitted[3:]) < n  # components are counted on test folds all the same
     assert "as optimistic" in (study.parent / "results" / "summary.md").read_text()
-    assert "layer_correlation" not in results and list(results["probe"].values) == ["semantic", "acoustic", "all"]
+    assert "layer_correlation" not in results and list(results["probe"].values) == [
+        "semantic",
+        "acoustic",
+        "time",
+        "noise",
+    ]
 
 
 def test_interrupted_it_continues(own_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,8 @@ def test_other_electrodes_have_no_such_truth(cohort: Path, results: xr.Dataset) 
         ("prediction_similarity", "pair", "speech ~ language", "language ~ acoustic", {"3b"}),
         ("shared_r2", "part", "speech top", "speech rest", {"4a"}),
         ("shared_r2", "part", "language top", "language rest", {"4a"}),
-        ("shared_r2", "part", "probe context", "probe semantic", {"4b"}),
-        ("shared_r2", "part", "probe context", "probe acoustic", {"4b"}),
+        ("common_r2", "probe", "context", "semantic", {"4b"}),
+        ("common_r2", "probe", "context", "acoustic", {"4b"}),
     ],
 )
 def test_the_judge_sees_what_is_exchanged(

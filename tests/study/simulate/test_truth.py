@@ -13,7 +13,13 @@ from heschl.study.simulate.truth import Agreement, Findings, judge
 OWN = {"envelope": "mel", "word": "glove", "context": "gpt2", "accent": "gpt2", "timbre": "mel"}
 # What each part should find: accent in the shared top of both models, timbre and context in their own model's rest.
 PARTS = {
-    "accent": {"speech top": 0.3, "speech all": 0.31, "language top": 0.3, "language all": 0.31, "probe acoustic": 0.3},
+    "accent": {
+        "speech top": 0.3,
+        "speech all": 0.31,
+        "language top": 0.3,
+        "language all": 0.31,
+        "common acoustic": 0.3,
+    },
     "context": {"language rest": 0.2, "language all": 0.2},
     "timbre": {"speech rest": 0.2, "speech all": 0.2},
 }
@@ -32,13 +38,14 @@ def found() -> Findings:
                     {
                         "subject": "S1", "electrode": f"{kind}-{e}", "kind": kind, "space": space, "ceiling": 0.5,
                         "r2": r2, "r2_layer0": 0.5 * r2, "r2_shuffled": rng.normal(0, 0.003),
-                        "p_value": 1e-9 if own else rng.uniform(0.1, 1.0),
+                        "p": 1e-9 if own else rng.uniform(0.1, 1.0),
+                        "p_max": 1e-9 if own else 1.0,
                     }
                 )  # fmt: skip
     planted = np.linspace(0.06, 0.2, 12)
     latencies = pd.DataFrame({"planted": planted, "found": np.round(planted / 0.02) * 0.02})
     names = [f"{side} {part}" for side in ("speech", "language") for part in ("all", "top", "rest")]
-    names += [f"probe {name}" for name in ("semantic", "acoustic", "context")]
+    names += [f"common {name}" for name in ("semantic", "acoustic", "context")]
     parts = {(kind, name): PARTS.get(kind, {}).get(name, 0.001) for kind in OWN for name in names}
     return Findings(pd.DataFrame(rows), parts, 0.4, latencies, 0.02, Agreement("S1/envelope-0", 1e-12, True, 0.1, 1.0))
 
@@ -97,7 +104,7 @@ def test_scores_that_survive_shuffling(found: Findings) -> None:
         (("accent", "language rest"), 0.3, "accent electrodes: language, rest over all"),
         (("context", "language top"), 0.19, "context electrodes: language, top over all"),
         (("timbre", "speech top"), 0.19, "timbre electrodes: speech, top over all"),
-        (("accent", "probe semantic"), 0.4, "accent electrodes: best probe"),
+        (("accent", "common semantic"), 0.4, "accent electrodes: the shared part has most in common with"),
     ],
 )
 def test_a_latent_in_the_wrong_part(found: Findings, cell: tuple[str, str], value: float, what: str) -> None:
@@ -111,7 +118,7 @@ def test_models_that_share_nothing_on_new_stimuli(found: Findings) -> None:
 def test_too_many_false_positives(found: Findings) -> None:
     scores = found.scores.copy()
     silent = scores.index[scores["kind"] == "silent"]
-    scores.loc[silent[:12], "p_value"] = 0.01
+    scores.loc[silent[:12], "p"] = 0.01
     assert failures(replace(found, scores=scores)) == ["silent electrodes: p < 0.05"]
 
 

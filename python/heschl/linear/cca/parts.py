@@ -215,6 +215,7 @@ def probe(
     words: Words | None = None,
     n_components: int = 50,
     side: str = "probe",
+    whole: bool = False,
 ) -> NDArray[Any]:
     """Compute what a set of features says of the shared part: its canonical variates with that part, as features.
 
@@ -232,6 +233,9 @@ def probe(
         Whose variates. Those of the shared side, all k of them, span the same space whatever the probe is, so that
         every probe would predict equally well: "shared" is allowed with fewer components than k only, those that
         held-out rows confirm (`held_out_correlations`).
+    whole : bool
+        Allow as many variates as the probe has directions, as published. They are a rotation of the probe and say
+        nothing of the shared part: such an acoustic probe scored 0.27 where the shared part predicted nothing.
 
     Returns
     -------
@@ -241,7 +245,8 @@ def probe(
     Raises
     ------
     InputError
-        For side "shared" with all of its components, and as `CCA.fit`.
+        For side "shared" with all of its components, for as many variates as the probe is wide (unless `whole`), and as
+        `CCA.fit`. `heschl.linear.common_variance` asks what both say in any case.
 
     Examples
     --------
@@ -262,7 +267,13 @@ def probe(
         )  # fmt: skip
     given = words if words is None else words[train[words[:, 0]]]
     a, b = level(shared, train & spoken, given), level(X, train & spoken, given)
-    width = min(n_components, int(np.linalg.matrix_rank(a - a.mean(axis=0))), _rank(b))
+    rank = _rank(b)
+    width = min(n_components, int(np.linalg.matrix_rank(a - a.mean(axis=0))), rank)
+    if side == "probe" and width >= rank and not whole:
+        raise InputError(
+            "n_components", f"{width} variates of a probe of {rank} directions", f"fewer than {rank}",
+            "All its variates are the probe itself, whatever the shared part. common_variance asks what both say.",
+        )  # fmt: skip
     found = SharedParts(CCA(width).fit(a, b), spoken)
     return found.features("a", shared, "top") if side == "shared" else found.features("b", X, "top")
 

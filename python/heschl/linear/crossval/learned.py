@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from heschl.linear.crossval.nested import NestedScores, nested_fit
 from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import FoldSums, check_score, pooled_of_folds
 from heschl.linear.design.entrance import check_fit
+from heschl.linear.design.frames import Frames
+from heschl.linear.design.time_course import without_time_course
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 
@@ -35,6 +38,7 @@ def nested_cv_learned(
     tol: float | None = None,
     memory_limit: float | None = None,
     device: str = "auto",
+    over_time_course: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, NestedScores]:
     """Score lagged ridge models of features that a function learns from each outer fold's training rows.
@@ -53,6 +57,10 @@ def nested_cv_learned(
     memory_limit,
     device
         As in `nested_cv`.
+    over_time_course : bool
+        Take what all stimuli evoke alike out first: in each outer fold the mean over its training segments at each time
+        since onset (`mean_time_course`), from responses and from features. Scores are then of what is left of the
+        responses; `predictions` are of the responses, the time course among them.
     progress : callable, optional
         Called with (models done, models in all) after each fold of each name, once their number is known.
 
@@ -80,10 +88,11 @@ def nested_cv_learned(
     True
     """
     score = check_score("scoring", scoring)
-    given = check_fit(
-        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
-        alphas=alphas, memory_limit=memory_limit, device=device, tol=tol,
-    )  # fmt: skip
+    checks: dict[str, Any] = {
+        "lags": lags, "segments": segments, "folds": folds, "least_folds": 3, "boundary": boundary, "missing": missing,
+        "alphas": alphas, "memory_limit": memory_limit, "device": device, "tol": tol,
+    }  # fmt: skip
+    given = check_fit(y=y, **checks)
     n, parts = len(given.responses.host), given.parts
     options = FitOptions(solver, memory_limit, False, device, tol=tol)
     scores: dict[str, list[NestedScores]] = {}
@@ -92,9 +101,18 @@ def nested_cv_learned(
         for start, stop in part:
             train[start:stop] = False
         spaces = learn(k, train)
+        of_fold, course = given, None
+        if over_time_course:
+            y_left, course = without_time_course(given.responses.host, given.bounds, given.folds != k)
+            of_fold = check_fit(y=y_left, **checks)
         for done, (name, make) in enumerate(spaces.items()):
-            problem = Problem(*given.with_features(make()), given.lags, boundary, True, standardize)
+            X = make()
+            if over_time_course:
+                X, _ = without_time_course(Frames.of(X).expanded(), given.bounds, given.folds != k)
+            problem = Problem(*of_fold.with_features(X), given.lags, boundary, True, standardize)
             found = nested_fit(problem, parts, given.alphas, score, alpha_per_target, None, options, outer=[k])
+            if course is not None:
+                found = replace(found, predictions=(found.predictions + course).astype(found.predictions.dtype))
             scores.setdefault(name, []).append(found)
             if progress is not None:
                 progress(k * len(spaces) + done + 1, len(parts) * len(spaces))

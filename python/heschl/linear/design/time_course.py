@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +13,8 @@ from heschl.linear.device.arrays import Bounds, Double
 
 # Distance of the last knot before a stimulus' end, in seconds: responses to its end are over by then.
 END_SECONDS = 1.0
+# Whose course is taken out at a time.
+COLUMNS = 64
 
 
 def time_course(
@@ -126,6 +130,29 @@ def mean_time_course(y: ArrayLike, *, segments: ArrayLike, train: ArrayLike | No
     overall = np.divide(sums.sum(axis=0), counts.sum(axis=0), out=np.zeros(sums.shape[1]), where=counts.sum(axis=0) > 0)
     course = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
     return np.asarray(course[np.minimum(time, last - 1)])
+
+
+def without_time_course(values: NDArray[Any], bounds: Bounds, train: NDArray[np.bool_]) -> tuple[Any, Any]:
+    """Take the mean time course of training segments out of all, some columns at a time.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, d)
+        Responses or features.
+    bounds : ndarray of shape (n_segments, 2)
+    train : ndarray of bool, shape (n_segments,)
+
+    Returns
+    -------
+    (n, d) arrays
+        What is left, and what was taken, in the precision of the values.
+    """
+    course = np.empty(values.shape, dtype=values.dtype)
+    lengths = bounds[:, 1] - bounds[:, 0]
+    for first in range(0, values.shape[1], COLUMNS):
+        some = slice(first, first + COLUMNS)
+        course[:, some] = mean_time_course(values[:, some], segments=lengths, train=train)
+    return values - course, course
 
 
 def _since(bounds: Bounds) -> NDArray[np.int64]:

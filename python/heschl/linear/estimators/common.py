@@ -14,10 +14,12 @@ from heschl.linear.crossval.crossed import CrossedMean, crossed_mean
 from heschl.linear.crossval.learned import Learn
 from heschl.linear.crossval.path import Progress, choose_alpha
 from heschl.linear.crossval.scores import SCORES
-from heschl.linear.design.entrance import check_fit
+from heschl.linear.design.entrance import FitInput, check_fit
+from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.design.spaces import FeatureSpaces
+from heschl.linear.design.time_course import without_time_course
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search
@@ -41,7 +43,8 @@ class CommonVariance:
     """R² of two spaces, of both together, and what follows: common and unique parts; T stimuli, c targets.
 
     R² is about the mean of the training folds, pooled over stimuli: out of fold, so that parts of nothing are 0 but for
-    what fitting costs, and add up.
+    what fitting costs, and add up. Over the common time course it is the share of the same variance that is explained
+    beyond that course.
 
     Attributes
     ----------
@@ -51,6 +54,8 @@ class CommonVariance:
         Squared errors of the first, the second and both, summed over each stimulus; NaN where it was not heard.
     total : ndarray of shape (T, c)
         Squared errors of the training folds' mean.
+    baseline : ndarray of shape (T, c)
+        Squared errors of what the spaces are compared with: that mean, or the mean time course of the training folds.
     stimuli : ndarray of shape (T,)
         Labels.
     alphas : ndarray of shape (K, 2, c)
@@ -71,6 +76,7 @@ class CommonVariance:
     names: tuple[str, str]
     sse: Double
     total: Double
+    baseline: Double
     stimuli: np.ndarray[Any, Any]
     alphas: Double
 
@@ -89,7 +95,7 @@ class CommonVariance:
     def gain(self, name: str) -> Double:
         """Return what each stimulus adds to a part, (T, c): `part` is its sum over that of `total`."""
         check_choice("name", name, tuple(PARTS))
-        return np.asarray(sum(sign * (self.total - sse) for sign, sse in zip(PARTS[name], self.sse, strict=True)))
+        return np.asarray(sum(sign * (self.baseline - sse) for sign, sse in zip(PARTS[name], self.sse, strict=True)))
 
     def over_subjects(self, name: str, subjects: ArrayLike) -> CrossedMean:
         """Mean of a part over subjects and their electrodes, with its interval for new subjects and new stimuli.
@@ -118,6 +124,7 @@ def common_variance(
     missing: str = "raise",
     memory_limit: float | None = None,
     device: str = "auto",
+    over_time_course: bool = False,
     progress: Progress | None = None,
 ) -> CommonVariance:
     """Split what two feature spaces explain into what either could explain and what only one can.
@@ -144,6 +151,8 @@ def common_variance(
         Stimulus of each segment: errors are summed over its repeats. None: each segment by itself.
     memory_limit : float, optional
         Bytes above the data.
+    over_time_course : bool
+        Take what all stimuli evoke alike out first, as in `nested_cv_learned`: parts are of what lies beyond it.
     progress : callable, optional
         Called with (models done, models in all).
 
@@ -168,29 +177,31 @@ def common_variance(
     >>> [bool(abs(found.part(name)[0] - 0.25) < 0.05) for name in ("common", "unique_first", "unique_second")]
     [True, True, True]
     """
-    given = check_fit(
-        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
-        alphas=alphas, memory_limit=memory_limit, device=device,
-    )  # fmt: skip
+    checks: dict[str, Any] = {
+        "lags": lags, "segments": segments, "folds": folds, "least_folds": 3, "boundary": boundary, "missing": missing,
+        "alphas": alphas, "memory_limit": memory_limit, "device": device,
+    }  # fmt: skip
+    given = check_fit(y=y, **checks)
     responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
     labels = np.arange(len(bounds)) if groups is None else np.asarray(groups)
     if labels.shape != (len(bounds),):
         raise InputError("groups", f"an array of shape {labels.shape}", f"{len(bounds)} labels, one per segment")
     options = FitOptions("cholesky", memory_limit, True, device)
 
-    def problem_of(pair: Mapping[str, Any]) -> tuple[tuple[str, str], Problem, Spaces]:
+    def problem_of(pair: Mapping[str, Any], own: FitInput) -> tuple[tuple[str, str], Problem, Spaces]:
         if not isinstance(pair, Mapping) or len(pair) != 2:
             raise InputError("spaces", repr(pair)[:60], "a mapping of two names to features")
         X = FeatureSpaces(pair)
         first, second = X.columns
         member = np.repeat([0, 1], [X.columns[name].stop - X.columns[name].start for name in X.columns])
-        problem = Problem(*given.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
+        problem = Problem(*own.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
         return (first, second), problem, Spaces((first, second), member.astype(np.int64))
 
     n_folds, c = len(parts), responses.shape[1]
     predictions, chosen = np.full((3, *responses.shape), np.nan), np.full((n_folds, 2, c), np.nan)
     learned = callable(spaces)
-    rounds = [[k] for k in range(n_folds)] if learned else [list(range(n_folds))]
+    rounds = [[k] for k in range(n_folds)] if learned or over_time_course else [list(range(n_folds))]
+    taken = np.zeros(responses.shape)
     done = 0
 
     def advance() -> None:
@@ -205,7 +216,16 @@ def common_variance(
             if callable(spaces)
             else spaces
         )
-        names, problem, both = problem_of(pair)
+        own = given
+        if over_time_course:
+            train, rows = fold != scored[0], row_numbers(parts[scored[0]])
+            pair = {
+                name: without_time_course(Frames.of(X, name=name).expanded(), bounds, train)[0]
+                for name, X in pair.items()
+            }
+            left, course = without_time_course(responses, bounds, train)
+            own, taken[rows] = check_fit(y=left, **checks), course[rows]
+        names, problem, both = problem_of(pair, own)
         work = _work(scored, parts, both, given.alphas, advance)
         n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
         for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(given.alphas), work, options).results:
@@ -217,8 +237,10 @@ def common_variance(
     stimuli, of_segment = np.unique(labels, return_inverse=True)
     of_row = np.repeat(of_segment.reshape(-1), bounds[:, 1] - bounds[:, 0])
     mean = training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
-    sse = np.stack([by_stimulus(responses - each, of_row, len(stimuli)) for each in predictions])
-    return CommonVariance(names, sse, by_stimulus(responses - mean, of_row, len(stimuli)), stimuli, chosen)
+    sse = np.stack([by_stimulus(responses - taken - each, of_row, len(stimuli)) for each in predictions])
+    total = by_stimulus(responses - mean, of_row, len(stimuli))
+    baseline = by_stimulus(responses - taken, of_row, len(stimuli)) if over_time_course else total
+    return CommonVariance(names, sse, total, baseline, stimuli, chosen)
 
 
 def learned_features(learn: Learn, k: int, held_out: Bounds, n: int) -> dict[str, Any]:

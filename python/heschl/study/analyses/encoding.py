@@ -82,9 +82,9 @@ class EncodingAnalysis(Analysis):
         parts = [_group_variables(fit, layers, stimuli) for fit in group_fits(session)]
         n_frames = results.sizes["example_frame"]
         out = results.assign({name: _join([part[name] for part in parts], n_frames) for name in parts[0]})
-        for variable in [v for v in out.data_vars if str(v).startswith("p_value")]:
+        for variable in [v for v in out.data_vars if str(v).startswith("p_gain")]:
             q = np.array([false_discovery_rate(p) for p in out[variable].values])
-            out[str(variable).replace("p_value", "q_value")] = (("space", "electrode"), q)
+            out[str(variable).replace("p_gain", "q_gain")] = (("space", "electrode"), q)
         return with_statistics(maximum_over_layers(out), session.study.seed)
 
 
@@ -171,7 +171,7 @@ def _group_variables(fits: GroupFits, layers: Mapping[str, Sequence[str]], stimu
         pooled = np.stack([best.pooled_r2[part] for best in fits.best.values()])
         out["best_pooled_r2" + suffix] = (("space", "electrode"), pooled)
         p = [prediction_p_values(best.sse[:, part], fits.mean_sse[:, part]) for best in fits.best.values()]
-        out["p_value" + suffix] = (("space", "electrode"), np.stack(p))
+        out["p_gain" + suffix] = (("space", "electrode"), np.stack(p))
     sse = np.stack([everywhere(best.sse[:, real]) for best in fits.best.values()])
     out["sse"] = (("space", "electrode", "stimulus"), sse)
     out["mean_sse"] = (("electrode", "stimulus"), everywhere(fits.mean_sse[:, real]))

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.analyses.audit import Audit
 from heschl.study.analyses.ceilings import Ceilings
+from heschl.study.analyses.commonality import Commonality
+from heschl.study.analyses.components import Components
 from heschl.study.analyses.encoding import EncodingAnalysis
+from heschl.study.analyses.exchange import Exchange
 from heschl.study.analyses.joint import JointAnalysis
 from heschl.study.analyses.layer_map import LayerMap
 from heschl.study.analyses.published import Published
 from heschl.study.analyses.shared import SharedAnalysis
+from heschl.study.analyses.time_course import TimeCourse
 from heschl.study.analyses.word_lags import WordLagAnalysis
 from heschl.study.config.study import Study
 
@@ -20,9 +24,13 @@ if TYPE_CHECKING:
 
 ANALYSES: tuple[Analysis, ...] = (
     EncodingAnalysis(),
+    Exchange(),
+    TimeCourse(),
     Ceilings(),
     JointAnalysis(),
     SharedAnalysis(),
+    Components(),
+    Commonality(),
     LayerMap(),
     Published(),
     WordLagAnalysis(),

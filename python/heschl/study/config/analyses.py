@@ -24,7 +24,9 @@ class Shared(Section):
     canonical variates, or in each model's own features. ``scope``: weights learned on the training folds, or on all
     stimuli as published. ``semantic`` and ``acoustic`` are the spaces that the shared part is probed with; ``context``
     probes it with what the layer has beyond its model's input layer, taken out by a regression with ``context_reg``.
+    ``probe_dimensions``: cut every probe to as many principal components, so that none predicts more for being wider.
     ``sweep``: other numbers of components to score. ``layer_map``: correlate every layer with every layer.
+    What the shared part is made of is answered by commonality; with the preset by the published probes, too.
     ``preset = "chen2024"``: words, standardised, principal components to 95 % of variance, 50 components, all stimuli.
     """
 
@@ -43,6 +45,7 @@ class Shared(Section):
     acoustic: Name | None = None
     context: bool = True
     context_reg: Annotated[float, Field(ge=0)] = 0.0
+    probe_dimensions: Annotated[int, Field(ge=1)] | None = None
     sweep: Annotated[list[Annotated[int, Field(ge=1)]], Field(default_factory=list)]
     layer_map: bool = True
 

@@ -14,6 +14,7 @@ from heschl.study.section import Device, Positive, Seconds, Section
 
 WHOLE = 0.05
 """Frames by which lags may differ from a whole number of them before it is said."""
+LEAST_PERMUTATIONS = 20
 
 
 class AlphaRange(Section):
@@ -41,6 +42,8 @@ class Encoding(Section):
     other names ("text", where there are words); copies of a sound alone ("sound"); or presentations of one name alone
     ("stimulus").
     ``scoring`` is the score that inner folds choose λ and layer by: "r2" (mean of R²), "pooled_r2", "r" or "r_squared".
+    ``n_permutations``: of the test of which electrodes follow which features; 0 does without. Tails of p values are
+    fitted from 160 on, so that a few hundred serve hundreds of electrodes.
     """
 
     tmin: Seconds = 0.0
@@ -54,11 +57,19 @@ class Encoding(Section):
     standardize: bool = True
     alpha_per_target: bool = True
     scoring: Annotated[str, AfterValidator(_known_score)] = "r2"
+    n_permutations: Annotated[int, Field(ge=0)] = 200
     device: Device = "auto"
 
+    @model_validator(mode="after")
+    def _enough(self) -> Encoding:
+        if 0 < self.n_permutations < LEAST_PERMUTATIONS:
+            raise ValueError(f"n_permutations: {LEAST_PERMUTATIONS} or more, or 0, not {self.n_permutations}: fewer "
+                             "never reach p < 0.05")  # fmt: skip
+        return self
+
     def decides(self) -> dict[str, Any]:
-        """Return the settings that decide what comes out of given folds; the device does not, but for rounding."""
-        return self.model_dump(exclude={"device", "folds_by"})
+        """Return the settings that decide the fits of given folds: not the device, but for rounding; not permutations."""
+        return self.model_dump(exclude={"device", "folds_by", "n_permutations"})
 
     @model_validator(mode="after")
     def _ordered(self) -> Encoding:

@@ -58,6 +58,7 @@ alpha_per_target = true
 folds_by = "text"               # the same words by any speaker, and copies of a sound, share a fold;
                                 # "sound": copies of a sound alone; "stimulus": presentations of one name alone
 scoring = "r2"                  # what inner folds choose λ and layer by; or "pooled_r2", "r", "r_squared"
+n_permutations = 200            # of the exchange test (which electrodes follow which features); 0: without
 device = "auto"                 # "cpu", "cuda"; "auto": a GPU where there is one and the fits are large enough
 
 [controls]
@@ -74,6 +75,7 @@ scope = "train"                 # learn on training folds; "all" as published. p
 semantic = "glove"              # probes of the shared part
 acoustic = "mel"
 context = true
+# probe_dimensions = 50         # principal components of each probe, so that none predicts more for being wider
 sweep = [10, 25, 100]
 
 # [joint.sound_and_words]       # spaces in one model: what each explains alone, and in common; any number of them

@@ -19,7 +19,7 @@ from heschl.timing.align import runs, word_of_frames, words_to_onsets
 from heschl.timing.grid import FrameGrid
 from heschl.timing.resample import resample
 from heschl.timing.stimulus import Stimulus
-from heschl.timing.words import Word
+from heschl.timing.words import Word, plain_word
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,21 @@ class Features:
 def expanded(values: Floats | Repeated) -> Floats:
     """Return features frame by frame (n_frames, width), words repeated through their frames."""
     return np.repeat(values.values, values.counts, axis=0) if isinstance(values, Repeated) else values
+
+
+def tokens_of(language: Features, group: FitGroup) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the word type and the token of each word that `spoken_rows` lists; repeats of a stimulus are one token."""
+    types: list[str] = []
+    tokens: list[tuple[str, int]] = []
+    for name, n_frames in group.segments:
+        words = language.stimuli[name].words
+        which, _ = runs(word_of_frames(words, language.grid.times(n_frames)))
+        said = which[which >= 0].tolist()
+        types += [plain_word(words[i].text) for i in said]
+        tokens += [(name, i) for i in said]
+    numbers: dict[tuple[str, int], int] = {}
+    numbered = [numbers.setdefault(token, len(numbers)) for token in tokens]
+    return np.unique(types, return_inverse=True)[1].reshape(-1), np.array(numbered, dtype=np.int64)
 
 
 def spoken_rows(language: Features, group: FitGroup) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

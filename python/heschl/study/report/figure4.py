@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.linear import CrossedMean, crossed_mean
+from heschl.study.analyses.commonality import gain_of
 from heschl.study.analyses.shared import part_scores
 from heschl.study.report.drawing import GREY, INK, PALETTE, Drawing
 from heschl.study.report.figures_shared import COLOURS, n_components, probed, space_names
@@ -96,6 +98,8 @@ def shared_probes(results: xr.Dataset) -> Figure:
     subjects = results["subject"].values[shown.inside]
     names = [str(name) for name in results["probe"].values] if "probe" in results else probes
     panels: list[tuple[str, dict[str, Double]]] = []
+    means: list[dict[str, CrossedMean]] = []
+    total = results["mean_sse"].values[shown.inside].T
     if "common_r2" in results:  # commonality, over the mean and over the common time course
         for title, variable in (
             ("in common with\nthe shared part", "common_r2"), ("of that, beyond\nthe time course", "common_beyond_r2"),
@@ -103,6 +107,12 @@ def shared_probes(results: xr.Dataset) -> Figure:
         ):  # fmt: skip
             own = results[variable].values[:, shown.inside]
             panels.append((title, dict(zip(names, own, strict=True))))
+        for part, beyond in (("common", False), ("common", True), ("probe alone", False)):
+            if beyond and "course_sse" not in results:
+                means.append({})
+                continue
+            gain = gain_of(results, part, beyond=beyond)[:, shown.inside]
+            means.append({name: crossed_mean(own.T, total, subjects) for name, own in zip(names, gain, strict=True)})
     else:
         alone = {probe: scores[parts.index(f"probe {probe}")][shown.inside] for probe in probes}
         panels.append(("each by itself", alone))
@@ -110,18 +120,19 @@ def shared_probes(results: xr.Dataset) -> Figure:
             own = results["probe_unique_r2"].values[:, shown.inside]
             panels.append(("lost without it", dict(zip(names, own, strict=True))))
     figure, axes = plate(results, "What the shared part is made of", 1, 56.0, n_columns=len(panels), sharey=True)
-    for axis, (title, values) in zip(axes, panels, strict=True):
-        _columns(axis, values, subjects, title)
+    for axis, (title, values), crossed in zip(axes, panels, means or [{}] * len(panels), strict=True):
+        _columns(axis, values, crossed or {name: over_subjects(own, subjects) for name, own in values.items()}, title)
     axes[0].set_ylabel("R²")
     explain(figure, f"{shown.text}; {shown.rule}",
-            "point: electrode", of_whom(subjects, stimuli=False), "stars: that mean is not 0, Bonferroni over probes",
+            "point: electrode", of_whom(subjects, stimuli=bool(means)),
+            "stars: that mean is not 0, Bonferroni over probes",
             "grey: controls" if len(names) > len(PROBES) - 1 else "")  # fmt: skip
     return figure
 
 
-def _columns(axis: Axes, values: dict[str, Double], subjects: NDArray[Any], title: str) -> None:
+def _columns(axis: Axes, values: dict[str, Double], means: dict[str, CrossedMean], title: str) -> None:
     for x, (name, own) in enumerate(values.items()):
-        found = over_subjects(own, subjects)
+        found = means[name]
         swarm(axis, own, x, PROBES.get(name, GREY))
         interval(axis, found, x)
         mark(axis, found.p * len(values), x, vertical=True)

@@ -15,6 +15,7 @@ from heschl.study.analyses.analysis import Section
 from heschl.study.analyses.registry import present
 from heschl.study.report.figures import captions
 from heschl.study.report.findings import findings, row_anchor
+from heschl.study.report.limits import limits_of
 from heschl.study.report.methods import methods_text, notes_of
 from heschl.study.results.tables import best_table, layer_table
 from heschl.study.statistics.contrasts import contrast_table
@@ -84,7 +85,14 @@ def write_report(results: xr.Dataset, layout: Layout) -> Path:
 
 
 def _sections(results: xr.Dataset) -> list[Section]:
+    import pandas as pd
+
     found = [
+        Section(
+            "limits", "What this study can and cannot say",
+            pd.DataFrame(limits_of(results), columns=["of", "what follows from the design"]),
+            "Built from the design of the study and from what was found.",
+        ),
         Section(
             "spaces", "Scores by space", _by_space(results),
             "Median over electrodes. 'max over layers' is the published choice of a layer by the scores themselves: "
@@ -101,9 +109,18 @@ def _sections(results: xr.Dataset) -> list[Section]:
         Section("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
         Section("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
     ]  # fmt: skip
+    if "beyond_r2" in results:
+        found.insert(
+            3,
+            Section(
+                "contrasts_beyond", "Spaces against each other, over the common time course",
+                contrast_table(results, variable="beyond_r2"),
+                "The same of what each space explains over and above what all stimuli evoke alike.",
+            ),
+        )  # fmt: skip
     if any(str(region) for region in results["region"].values):
         table = _by_region(results)
-        found.insert(1, Section("regions", "Regions", table, "Medians over the electrodes of each region."))
+        found.insert(2, Section("regions", "Regions", table, "Medians over the electrodes of each region."))
     return found + [section for analysis in present(results) for section in analysis.sections(results)]
 
 
@@ -116,9 +133,9 @@ def _by_space(results: xr.Dataset) -> pd.DataFrame:
         "r": np.nanmedian(results["best_r"].mean("fold", skipna=True).values, axis=1),
         "max over layers": np.nanmedian(results["max_r2"].values, axis=1),
         "max of mean squared r": np.nanmedian(results["max_mean_squared_r"].values, axis=1),
-        "q < 0.05": (results["q_value"].values < 0.05).sum(axis=1),
-        "p familywise < 0.05": (results["p_familywise"].values < 0.05).sum(axis=1),
     }
+    for name in ("p_max", "q") if "p_max" in results else ("q_gain", "p_gain_max"):
+        columns[f"{name.replace('_', ' ')} < 0.05"] = (results[name].values < 0.05).sum(axis=1)
     if "normalised_r2" in results:
         known = results["normalised_r2"].values
         columns["r2 over ceiling"] = [np.nan if np.isnan(row).all() else np.nanmedian(row) for row in known]
@@ -149,7 +166,7 @@ def _electrodes(results: xr.Dataset) -> pd.DataFrame:
     table = best_table(results)
     n = len(results["space"])
     table.insert(2, "region", np.repeat([str(region) for region in results["region"].values], n))
-    table["p_familywise"] = results["p_familywise"].values.T.ravel()
+    table["p_gain_max"] = results["p_gain_max"].values.T.ravel()
     if "normalised_r2" in results:
         table["r2_over_ceiling"] = results["normalised_r2"].values.T.ravel()
     return table

@@ -89,17 +89,21 @@ def _folds(results: xr.Dataset, study: Study) -> str:
 
 
 def _scores(results: xr.Dataset, study: Study) -> str:
+    n_subjects, n_spaces = len({str(name) for name in results["subject"].values}), results.sizes["space"]
+    n_pairs = n_spaces * (n_spaces - 1) // 2
     text = (
-        "R² is 1 − SSE/SST about the test fold's own mean, averaged over outer folds. Electrodes were tested by the "
-        "gain in "
-        "squared error over the training mean, stimulus by stimulus: one-sided t tests with the false discovery rate "
-        "over "
-        "electrodes, and sign flips of stimuli with the maximum statistic. Spaces were compared over "
-        "subjects and stimuli, both taken as drawn at random and crossed (variance components in closed form, subjects "
-        "counting alike, Student's t), by a linear mixed model with a random intercept for each subject (restricted "
-        "maximum likelihood, Student's t with one degree of freedom less than subjects, stimuli taken as given), and, "
-        "as published, by paired t tests over electrodes with Bonferroni's correction, which take electrodes of a "
-        "subject to be independent."
+        "R² is 1 − SSE/SST about the test fold's own mean, averaged over outer folds; R² by the squared errors of "
+        "stimuli (contrasts, parts, what lies beyond the time course) is about the training folds' mean, pooled over "
+        f"stimuli. Spaces were compared over {n_subjects} subject{'s' * (n_subjects > 1)} and "
+        f"{results.sizes['stimulus']} stimuli, both taken as drawn at random and crossed (variance components in "
+        f"closed form, subjects counting alike, Student's t; 95 % intervals, p with Bonferroni's correction over "
+        f"{n_pairs} pairs of spaces: the stars of figures)"
+        + (", here for new stimuli heard by this one subject" if n_subjects == 1 else "")
+        + "; by a linear mixed model with a random intercept for each subject (restricted maximum likelihood, "
+        "Student's t with one degree of freedom less than subjects, stimuli taken as given); and, as published, by "
+        "paired t tests over electrodes with Bonferroni's correction, which take electrodes of a subject to be "
+        "independent. The gain in squared error over the training mean, stimulus by stimulus (t test, sign flips), is "
+        "given as a description: it does not test whether an electrode follows the features."
     )
     return text + f" Random numbers began at seed {study.seed}."
 

@@ -12,6 +12,7 @@ from heschl.files import replacing
 from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
 from heschl.study.report.findings import findings
+from heschl.study.report.limits import limits_of
 from heschl.study.report.plates import responding
 from heschl.study.results.tables import mean_over_folds
 from heschl.study.statistics.tests import quartiles
@@ -53,6 +54,7 @@ def summary(results: xr.Dataset) -> str:
         _scores(results),
         _layers(results),
         *_further(results),
+        _limits(results),
         _warnings(results),
         _versions(results),
     ]
@@ -104,6 +106,7 @@ def _what_was_run(results: xr.Dataset) -> str:
 
 def _scores(results: xr.Dataset) -> str:
     """Tabulate the best-layer scores by space, and by named group of electrodes."""
+    study = Study.model_validate_json(results.attrs["config"])
     shuffled = "best_r2_shuffled" in results
     scores = {
         name: mean_over_folds(results, f"best_{name}")
@@ -111,8 +114,9 @@ def _scores(results: xr.Dataset) -> str:
     }
     groups = {"all": np.ones(results.sizes["electrode"], dtype=bool)}
     groups |= {str(g): inside for g, inside in zip(results["group"].values, results["in_group"].values, strict=True)}
-    significant = results["q_value"].values < 0.05
-    head = ["electrodes", "space", "n", "R²", "r", "q < 0.05"]
+    tested = "p_max" in results
+    significant = {name: results[name].values < 0.05 for name in (("p_max", "q") if tested else ("q_gain",))}
+    head = ["electrodes", "space", "n", "R²", "r", *(f"{name.replace('_', ' ')} < 0.05" for name in significant)]
     head += ["R² shuffled", "r shuffled"] if shuffled else []
     rows = []
     for group, inside in groups.items():
@@ -123,14 +127,22 @@ def _scores(results: xr.Dataset) -> str:
                 str(int(np.isfinite(scores["r2"][s, inside]).sum())),
                 _spread(scores["r2"][s, inside]),
                 _spread(scores["r"][s, inside]),
-                str(significant[s, inside].sum()),
+                *(str(found[s, inside].sum()) for found in significant.values()),
             ]
             row += [_spread(scores[f"{name}_shuffled"][s, inside]) for name in ("r2", "r")] if shuffled else []
             rows.append(row)
     text = (
         "Each outer fold with the layer that its inner folds chose; mean over folds; then median over "
-        "electrodes (lower to upper quartile). q: false discovery rate over electrodes, within a space, of a "
-        "one-sided t test over stimuli that the squared error is below that of the training mean."
+        "electrodes (lower to upper quartile). "
+    )
+    text += (
+        f"Electrodes that follow the features, by the exchange test ({study.encoding.n_permutations} permutations): "
+        f"p max against the maximum over {results.sizes['electrode']} electrodes and {results.sizes['space']} spaces; "
+        "q: false discovery rate over both."
+        if tested
+        else "No test of which electrodes follow was asked for (`encoding.n_permutations = 0`). q gain: false "
+        "discovery rate over electrodes, within a space, of a one-sided t test over stimuli that the squared error is "
+        "below that of the training mean; a time course that all stimuli share passes it, most small effects do not."
     )
     if shuffled:
         text += " Shuffled: each stimulus with the response to another one, through the same fit."
@@ -153,6 +165,11 @@ def _further(results: xr.Dataset) -> list[str]:
     """Return what the analyses beside the encoding say."""
     study = Study.model_validate_json(results.attrs["config"])
     return [text for analysis in present(results) if (text := analysis.summary(results, study))]
+
+
+def _limits(results: xr.Dataset) -> str:
+    lines = [f"- **{side}**: {text}" for side, text in limits_of(results)]
+    return "## What this study can and cannot say\n\n" + "\n".join(lines)
 
 
 def _warnings(results: xr.Dataset) -> str:

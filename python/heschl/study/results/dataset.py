@@ -1,6 +1,6 @@
 """Results: one labelled dataset that figures, tables and later analyses read, and nothing else.
 
-Schema, version 1 (``attrs["schema"]``). Dimensions: ``model`` (a layer of a space), ``space``, ``electrode``,
+Schema, version 2 (``attrs["schema"]``). Dimensions: ``model`` (a layer of a space), ``space``, ``electrode``,
 ``fold``, ``stimulus``, ``example_frame``, ``group``.
 
 ================================  ======================================================================
@@ -10,7 +10,9 @@ r2, r, alpha, inner_r2, edge      (model, electrode, fold): scores on test folds
 pooled_r2                         (model, electrode)
 best_layer, best_r2, best_r       (space, electrode, fold): layer chosen on inner folds, and its scores
 best_alpha                        (space, electrode, fold): the λ of that layer
-best_pooled_r2, p_value, q_value  (space, electrode): test against the mean; q over a space's electrodes
+best_pooled_r2                    (space, electrode)
+p_gain, q_gain                    (space, electrode): t test over stimuli of the gain in squared error over the
+                                  training mean, no test of whether an electrode follows; q over a space's electrodes
 sse                               (space, electrode, stimulus): squared error; NaN where not heard
 mean_sse                          (electrode, stimulus): the same of the training folds' mean
 n_frames                          (electrode, stimulus): frames with a response, all repeats
@@ -20,7 +22,9 @@ example_time                      (example_frame): s from the sound's onset
 in_group                          (group, electrode): the named groups of the study.toml
 max_r2, max_mean_squared_r        (space, electrode): the published maximum over layers, of R² and of mean r²
 published_r2, published_max       (model, electrode), (space, electrode): as published, with a preset
-p_familywise                      (space, electrode): sign flips of stimuli, maximum over electrodes
+p_gain_max                        (space, electrode): of that gain, stimuli flipped in sign, maximum over electrodes
+p, p_max, q, layer_p, …           which electrodes follow: see `heschl.study.analyses.exchange`
+beyond_r2, time_course_r2, …      over the common time course: see `heschl.study.analyses.time_course`
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
 ceiling_reliable, _determined     (electrode): whether it is above 0; whether it is known to a tenth
 ceiling_divisor                   (electrode): what R² about the training mean is divided by
@@ -57,12 +61,14 @@ from heschl.study.inputs.groups import FitGroup
 from heschl.study.inputs.load import Inputs
 from heschl.study.session import Session
 from heschl.study.work.layout import Layout
+from heschl.timing.stimulus import Stimulus
+from heschl.timing.words import plain_word
 
 if TYPE_CHECKING:
     import xarray as xr
 
 ANATOMY = ("region", "x", "y", "z")
-SCHEMA = 1
+SCHEMA = 2
 """Version of the dataset's form; raised whenever a reader of the old form would misread the new one."""
 
 
@@ -154,11 +160,17 @@ def _attributes(session: Session) -> dict[str, Any]:
         "lags": list(inputs.study.encoding.lags(grid.rate)),
         "alphas": inputs.study.encoding.alpha_grid().tolist(),
         "unheard_stimuli": inputs.unheard,
+        "same_text": sum(n > 1 for text, n in Counter(map(_said, inputs.stimuli.values())).items() if text),
         "wordless_stimuli": sum(not stimulus.words for stimulus in inputs.stimuli.values()),
         "frames_per_group": [int(group.lengths.sum()) for group in groups],
         "broken": json.dumps(inputs.broken),
         "alike_stimuli": sum(count for count in Counter(inputs.identities.values()).values() if count > 1),
     }
+
+
+def _said(stimulus: Stimulus) -> str:
+    """Return the words of a stimulus, without case and punctuation."""
+    return " ".join(filter(None, (plain_word(word.text) for word in stimulus.words)))
 
 
 def _example_words(inputs: Inputs, groups: Sequence[FitGroup]) -> str:

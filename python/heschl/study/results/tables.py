@@ -23,7 +23,8 @@ def layer_table(results: xr.Dataset) -> pd.DataFrame:
     """Return a row per subject, electrode, space and layer.
 
     Columns: mean R² and mean r over outer folds (``r2``, ``r``), ``pooled_r2``, median λ (``alpha``), the
-    number of outer folds for which inner folds chose this layer (``folds_chosen``), and with the shuffled
+    number of outer folds for which inner folds chose this layer (``folds_chosen``), ``p`` and ``p_max`` of the exchange
+    test (of this layer by itself; against the maximum over all electrodes, layers and spaces), and with the shuffled
     control its scores.
     """
     import pandas as pd
@@ -34,6 +35,8 @@ def layer_table(results: xr.Dataset) -> pd.DataFrame:
     columns["pooled_r2"] = results["pooled_r2"].values
     columns["alpha"] = results["alpha"].median("fold", skipna=True).values
     columns["folds_chosen"] = chosen.sum("fold").transpose("model", "electrode").values
+    if "layer_p_max" in results:
+        columns |= {"p": results["layer_p"].values, "p_max": results["layer_p_max"].values}
     columns |= {name: mean_over_folds(results, name) for name in shuffled}
     names = {"subject": "subject", "name": "electrode"}
     n_models, n_electrodes = results.sizes["model"], results.sizes["electrode"]
@@ -48,8 +51,11 @@ def layer_table(results: xr.Dataset) -> pd.DataFrame:
 def best_table(results: xr.Dataset) -> pd.DataFrame:
     """Return a row per subject, electrode and space, each fold with the layer that its inner folds chose.
 
-    Columns: ``r2``, ``r`` (means over outer folds), ``pooled_r2``, ``p_value`` and ``q_value``, ``layers``
-    (layer:folds that chose it), and with the shuffled control its scores.
+    Columns: ``r2``, ``r`` (means over outer folds), ``pooled_r2``; of the exchange test, whether the electrode follows
+    the space's features, the layer chosen anew in each permutation: ``p``, ``p_max`` (against the maximum over all
+    electrodes and spaces) and ``q`` (false discovery rate over both); ``beyond_r2``, over and above the common time
+    course; ``p_gain`` and ``q_gain``, a t test over stimuli of the gain in squared error over the training mean, which
+    is no test of whether it follows; ``layers`` (layer:folds that chose it), and with the shuffled control its scores.
     """
     import pandas as pd
 
@@ -59,6 +65,7 @@ def best_table(results: xr.Dataset) -> pd.DataFrame:
         name: mean_over_folds(results, f"best_{name}")
         for name in ("r2", "r", *(("r2_shuffled", "r_shuffled") if shuffled else ()))
     }
+    tests = [name for name in ("p", "p_max", "q", "beyond_r2", "p_gain", "q_gain") if name in results]
     for e in range(results.sizes["electrode"]):
         for s, space in enumerate(results["space"].values):
             count = Counter(str(layer) for layer in results["best_layer"].values[s, e] if layer)
@@ -70,8 +77,7 @@ def best_table(results: xr.Dataset) -> pd.DataFrame:
                     "r2": scores["r2"][s, e],
                     "r": scores["r"][s, e],
                     "pooled_r2": results["best_pooled_r2"].values[s, e],
-                    "p_value": results["p_value"].values[s, e],
-                    "q_value": results["q_value"].values[s, e],
+                    **{name: results[name].values[s, e] for name in tests},
                     "layers": " ".join(f"{layer}:{n}" for layer, n in count.most_common()),
                     **{name: scores[name][s, e] for name in scores if name.endswith("shuffled")},
                 }
@@ -92,6 +98,8 @@ def all_tables(results: xr.Dataset) -> dict[str, pd.DataFrame]:
         "best_layers": best_table(results),
         "contrasts": contrast_table(results),
     }
+    if "beyond_r2" in results:
+        tables["contrasts_beyond"] = contrast_table(results, variable="beyond_r2")
     for analysis in present(results):
         tables |= analysis.tables(results)
     return tables

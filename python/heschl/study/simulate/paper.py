@@ -106,6 +106,7 @@ tmin = 0.0
 tmax = 0.38
 alphas = {{ low = 1e1, high = 1e6, n = 10 }}
 folds = 5
+n_permutations = 39
 
 [controls]
 shuffle = false                # as in the paper; true asks for twice the targets

@@ -160,10 +160,11 @@ def _parts(results: xr.Dataset) -> list[Check]:
 
 
 def _probes(results: xr.Dataset) -> list[Check]:
-    """Check Fig. 4b: within the shared part, context says more than static meaning and than sound."""
-    part = _part_scores(results)
+    """Check Fig. 4b: the shared part has more in common with context than with static meaning, and than with sound."""
+    common = results["common_r2"]
+    context = common.sel(probe="context").values
     return [
-        _compared(f"4b: R² of context − {other}", part["probe context"], part[f"probe {other}"], results)
+        _compared(f"4b: common R² of context − {other}", context, common.sel(probe=other).values, results)
         for other in ("semantic", "acoustic")
     ]
 

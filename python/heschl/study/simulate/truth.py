@@ -21,6 +21,7 @@ from heschl.study.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 # Where each kind of electrode should be found, and how much of its ceiling at least. Context is carried by a network
 # with random weights, so less of it is linear in the features; and it is context only if the network's input embedding
@@ -45,6 +46,7 @@ WITHOUT_CONTEXT = 0.6  # R² of layer 0 over that of the best layer, at most
 NOTHING = ("unmodelled", "silent")
 NEAR_ZERO = 0.01  # R²
 SIGNIFICANCE = 0.05
+FOLLOWS = 0.75  # of the electrodes that follow something, by the exchange test
 # More significant tests than this among those on silent electrodes would come by chance once in a thousand cohorts.
 CHANCE = 1e-3
 MARGIN = 3  # lags beyond each end of the window
@@ -79,9 +81,10 @@ class Findings:
     ----------
     scores : DataFrame
         A row per electrode and space: subject, electrode, kind, ceiling (of the response as analysed), space, r2,
-        r2_layer0 (of the space's first layer), r2_shuffled, p_value.
+        r2_layer0 (of the space's first layer), r2_shuffled, p and p_max of the exchange test.
     parts : dict of (kind, part) to float
-        Median R² of each kind of electrode by each part of what the models share.
+        Median R² of each kind of electrode by each part of what the models share, and what the shared part and a probe
+        have in common ("common acoustic").
     held_out : float
         First canonical correlation on test folds, mean over folds.
     latencies : DataFrame
@@ -149,12 +152,22 @@ def compare_with_truth(cohort: Path, results: Path) -> Findings:
     parts = shared_table(found).merge(truth[["subject", "electrode", "kind"]])
     table = parts.groupby(["kind", "part"], as_index=False)["r2"].median()
     medians = dict(zip(zip(table["kind"], table["part"], strict=True), table["r2"], strict=True))
+    kinds = names_of_kinds(found, truth)
+    for probe, values in zip(found["probe"].values, found["common_r2"].values, strict=True):
+        medians |= {(kind, f"common {probe}"): float(np.median(values[kinds == kind])) for kind in set(kinds)}
     held_out = float(found["held_out_correlation"].isel(component=0).mean())
     lags, alphas = inputs.study.encoding.lags(grid.rate), inputs.study.encoding.alpha_grid()
     agreement = _refit(mel, group, scores, lags, alphas)
     return Findings(
         scores, medians, held_out, _latencies(mel, group, truth, lags, grid.rate), 1.0 / grid.rate, agreement
     )
+
+
+def names_of_kinds(results: xr.Dataset, truth: pd.DataFrame) -> NDArray[Any]:
+    """Return the kind of each electrode of the results."""
+    kind = {(s, e): k for s, e, k in truth[["subject", "electrode", "kind"]].itertuples(index=False)}
+    electrodes = zip(results["subject"].values, results["name"].values, strict=True)
+    return np.array([kind[str(s), str(e)] for s, e in electrodes])
 
 
 def _latencies(
@@ -242,9 +255,11 @@ def _split_checks(findings: Findings) -> list[Check]:
             passed = share >= bound if above else share <= bound
             wanted = f"{'≥' if above else '≤'} {bound}"
             checks.append(Check(f"{kind} electrodes: {model}, {part} over all", f"{share:.2f}", wanted, passed))
-    probes = {part for _, part in parts if part.startswith("probe ")}
-    probed = max(probes, key=lambda name: parts["accent", name])
-    checks.append(Check("accent electrodes: best probe", probed, "probe acoustic", probed == "probe acoustic"))
+    probes = ("semantic", "acoustic", "context")
+    probed = max(probes, key=lambda name: parts["accent", f"common {name}"])
+    checks.append(
+        Check("accent electrodes: the shared part has most in common with", probed, "acoustic", probed == "acoustic")
+    )
     r = findings.held_out
     checks.append(Check("first canonical correlation on test folds", f"{r:.2f}", "≥ 0.3", r >= 0.3))
     return checks
@@ -281,9 +296,16 @@ def judge(findings: Findings) -> list[Check]:
     for kind in NOTHING:
         most = max(median[kind].abs().max(), shuffled[kind].abs().max())
         checks.append(Check(f"{kind} electrodes: |R²|, any space", f"{most:.4f}", f"< {NEAR_ZERO}", most < NEAR_ZERO))
-    p = scores.loc[scores["kind"] == "silent", "p_value"].to_numpy()
+    p = scores.loc[scores["kind"] == "silent", "p"].to_numpy()
     false, bound = int((p < SIGNIFICANCE).sum()), int(binom.isf(CHANCE, len(p), SIGNIFICANCE))
     checks.append(Check("silent electrodes: p < 0.05", f"{false} of {len(p)}", f"≤ {bound}", false <= bound))
+    for kind, (spaces, _) in EXPECTED.items():
+        own = scores[(scores["kind"] == kind) & scores["space"].isin(spaces)]
+        follow = float((own.groupby(["subject", "electrode"])["p_max"].min() < SIGNIFICANCE).mean())
+        checks.append(
+            Check(f"{kind} electrodes: share that follows, p max < 0.05", f"{follow:.2f}", f"≥ {FOLLOWS}",
+                  follow >= FOLLOWS)
+        )  # fmt: skip
     error = (findings.latencies["found"] - findings.latencies["planted"]).abs().median()
     correlation = findings.latencies["found"].corr(findings.latencies["planted"])
     checks += [

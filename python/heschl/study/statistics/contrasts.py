@@ -28,7 +28,7 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2") -> pd.Data
     results : xarray.Dataset
         From `heschl.open_results`.
     variable : str
-        (space, electrode, fold).
+        (space, electrode, fold), or "beyond_r2", over and above the common time course.
 
     Returns
     -------
@@ -38,8 +38,8 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2") -> pd.Data
 
         For new subjects and new stimuli: ``crossed`` (mean over subjects of the mean over their electrodes), its 95 %
         interval ``low``, ``high`` and ``p_crossed``; ``crossed_note`` says what it says nothing of. Of ``best_r2``
-        from the squared errors of each stimulus, pooled over stimuli (`heschl.linear.crossed_mean`); of another
-        variable for new subjects who hear these stimuli (`heschl.linear.subject_mean`).
+        and ``beyond_r2`` from the squared errors of each stimulus, pooled over stimuli (`heschl.linear.crossed_mean`);
+        of another variable for new subjects who hear these stimuli (`heschl.linear.subject_mean`).
 
         Of a linear mixed model with an offset for each subject: ``mixed``, ``mixed_low``, ``mixed_high``, ``p_mixed``,
         and ``mixed_note``. It takes stimuli as given: what all electrodes share from stimulus to stimulus passes for a
@@ -53,17 +53,19 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2") -> pd.Data
     """
     import pandas as pd
 
-    scores = results[variable].mean("fold", skipna=True).values
+    values = results[variable]
+    scores = (values.mean("fold", skipna=True) if "fold" in values.dims else values).values
     spaces = [str(space) for space in results["space"].values]
     subjects = np.array([str(name) for name in results["subject"].values])
     pairs = list(itertools.combinations(range(len(spaces)), 2))
-    by_stimulus = variable == "best_r2" and "sse" in results and "mean_sse" in results
+    errors = ERRORS.get(variable)
+    by_stimulus = errors is not None and errors in results and "mean_sse" in results
     rows = []
     for i, j in pairs:
         both = np.isfinite(scores[i]) & np.isfinite(scores[j])
         found = paired(scores[i][both], scores[j][both], subjects[both])
         if by_stimulus:
-            sse, total = results["sse"].values, results["mean_sse"].values
+            sse, total = results[str(errors)].values, results["mean_sse"].values
             found |= _crossed(crossed_mean((sse[j] - sse[i])[both].T, total[both].T, subjects[both]))
         rows.append({"first": spaces[i], "second": spaces[j]} | found)
     table = pd.DataFrame(rows, columns=["first", "second", *PAIRED])
@@ -74,6 +76,8 @@ def contrast_table(results: xr.Dataset, *, variable: str = "best_r2") -> pd.Data
     return table
 
 
+ERRORS = {"best_r2": "sse", "beyond_r2": "beyond_sse"}
+"""Squared errors of each stimulus behind a score."""
 MIXED = ("mixed", "mixed_low", "mixed_high", "p_mixed")
 CROSSED = ("crossed", "low", "high", "p_crossed")
 PAIRED = (
@@ -111,8 +115,8 @@ def _crossed(found: CrossedMean) -> dict[str, Any]:
 
 
 def with_statistics(results: xr.Dataset, seed: int = 0) -> xr.Dataset:
-    """Return the results with ``p_familywise`` (space, electrode)."""
-    return results.assign(p_familywise=(("space", "electrode"), familywise_p_values(results, seed=seed)))
+    """Return the results with ``p_gain_max`` (space, electrode)."""
+    return results.assign(p_gain_max=(("space", "electrode"), familywise_p_values(results, seed=seed)))
 
 
 def familywise_p_values(results: xr.Dataset, *, n_permutations: int = 2000, seed: int = 0) -> Floats:

@@ -7,7 +7,7 @@ stimulus' worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -237,6 +237,18 @@ def most_chosen(fits: GroupFits, n_layers: Mapping[str, int]) -> dict[str, int]:
         space: int(np.bincount(best.layer[:, :n][best.layer[:, :n] >= 0], minlength=n_layers[space]).argmax())
         for space, best in fits.best.items()
     }
+
+
+def layers_of_folds(fits: GroupFits, space: str, layers: Sequence[str]) -> list[int]:
+    """Return for each outer fold the layer of a space with the best mean inner score over electrodes."""
+    return [int(layer) for layer in inner_scores(fits, space, layers).argmax(axis=0)]
+
+
+def inner_scores(fits: GroupFits, space: str, layers: Sequence[str]) -> Floats:
+    """Return the mean inner score over electrodes of the layers of a space, (layers, folds)."""
+    n = len(fits.group.electrodes)
+    inner = [LayerFit.load(fits.layers[space, layer]).inner_score[:, :n] for layer in layers]
+    return np.asarray(np.nanmean(np.stack(inner), axis=2))
 
 
 def _row_folds(group: FitGroup) -> NDArray[np.intp]:

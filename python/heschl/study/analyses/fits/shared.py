@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.linear import (
     CCA,
-    AlphaEdgeWarning,
-    BandedRidgeCV,
-    FeatureSpaces,
+    NestedScores,
     Repeated,
     SharedParts,
     nested_cv_learned,
@@ -24,8 +21,9 @@ from heschl.linear import (
     residual,
 )
 from heschl.linear.cca.costs import device_of_pairs
-from heschl.linear.moments.formulas import quotient, r_squared
-from heschl.study.analyses.fits.encoding import GroupFits, LayerFit
+from heschl.linear.moments.formulas import quotient
+from heschl.study.analyses.fits.encoding import GroupFits, inner_scores
+from heschl.study.analyses.fits.time_course import errors
 from heschl.study.config.analyses import Shared
 from heschl.study.config.encoding import Encoding
 from heschl.study.extraction.features import Features, expanded, spoken_rows
@@ -33,8 +31,9 @@ from heschl.study.work.cache import Progress, save_arrays
 
 KEPT = ("r2", "r", "alpha", "edge", "pooled_r2")
 SIDES = {"speech": "a", "language": "b"}
-WEIGHTINGS = 10
-"""Of the probes' spaces against each other, tried for their unique variance."""
+BEYOND = tuple(f"{side} {part}" for side in SIDES for part in ("top", "rest"))
+"""Parts that are scored over the common time course, too."""
+OF_NOISE = "of noise"
 
 
 def probes(settings: Shared) -> list[str]:
@@ -42,11 +41,16 @@ def probes(settings: Shared) -> list[str]:
     return [name for name in ("semantic", "acoustic", "context") if getattr(settings, name)]
 
 
+def literal_parts(settings: Shared) -> list[str]:
+    """Name the probes as published, canonical variates with the shared part; and with noise in place of that part."""
+    return [f"probe {name}{of}" for name in probes(settings) for of in ("", f" {OF_NOISE}") if settings.preset]
+
+
 def part_names(settings: Shared) -> list[str]:
     """Name all parts, in the order of figures."""
     names = [f"{side} {part}" for side in SIDES for part in ("layer", "all", "top", "rest")]
     names += ["acoustic layer"] if settings.acoustic else []
-    names += [f"probe {name}" for name in probes(settings)]
+    names += literal_parts(settings)
     return names + [f"{side} top {k}" for side in SIDES for k in settings.sweep]
 
 
@@ -58,11 +62,6 @@ def write_part(split: Split, name: str, path: Path, progress: Progress) -> None:
 def write_correlations(split: Split, path: Path, progress: Progress) -> None:
     """Write the canonical correlations of each fold."""
     split.write_correlations(path)
-
-
-def write_unique(split: Split, path: Path, progress: Progress) -> None:
-    """Write what each probe alone explains."""
-    split.write_unique(path)
 
 
 class Split:
@@ -104,7 +103,17 @@ class Split:
 
     def write_part(self, name: str, path: Path) -> None:
         """Score one part by nested cross-validation."""
-        scores = nested_cv_learned(
+        scores = self.scores(name)
+        arrays = {field: getattr(scores, field) for field in KEPT} | {"sse": errors(self.group, scores.predictions)}
+        if name in BEYOND:
+            arrays["beyond"] = errors(self.group, self.scores(name, over_time_course=True).predictions)
+        if name.endswith("layer"):
+            arrays["predictions"] = scores.predictions
+        save_arrays(path, arrays)
+
+    def scores(self, name: str, *, over_time_course: bool = False) -> NestedScores:
+        """Score one part by nested cross-validation, or the common time course and it together."""
+        return nested_cv_learned(
             lambda k, _: {name: lambda: self.features(name, k)},
             self.group.y,
             segments=self.group.lengths,
@@ -116,53 +125,25 @@ class Split:
             scoring=self.encoding.scoring,
             missing="mask",
             device=self.encoding.device,
+            over_time_course=over_time_course,
         )[name]
-        arrays = {field: getattr(scores, field) for field in KEPT}
-        if name.endswith("layer"):
-            arrays["predictions"] = scores.predictions
-        save_arrays(path, arrays)
 
     def write_correlations(self, path: Path) -> None:
         """Write the canonical correlations of each fold's training rows, and of its test rows."""
         found = np.full((2, self.encoding.folds, self.cca.n_components), np.nan)
         for k in range(self.encoding.folds):
             parts, (a, b) = self.parts(k), self.pair(k)
-            both = parts.cca.correlations_, parts.held_out(a, b, self.row_fold == k, self._words())
+            both = parts.cca.correlations_, parts.held_out(a, b, self.row_fold == k, self.counted_words())
             for out, values in zip(found, both, strict=True):
                 out[k, : len(values)] = values
         save_arrays(path, {"correlations": found[0], "held_out": found[1]})
-
-    def write_unique(self, path: Path) -> None:
-        """Write the held-out R² of all probes together, each with its own penalty, and what is lost without each."""
-        names, y = probes(self.settings), self.group.y.astype(np.float64)
-        folds, lengths = range(self.encoding.folds), self.group.lengths
-        r2 = np.full((len(names) + 1, len(folds), y.shape[1]), np.nan)
-        for k in folds:
-            spaces = {name: self._probe(name, k) for name in names}
-            test, tested = self.row_fold == k, self.group.folds == k
-            stimuli = np.repeat([name for name, _ in self.group.segments], lengths)[~test]
-            for i, left_out in enumerate([*names, None]):
-                X = {name: values for name, values in spaces.items() if name != left_out}
-                model = BandedRidgeCV(
-                    alphas=self.encoding.alpha_grid()[::2], n_iter=WEIGHTINGS, lags=self.encoding.lags(self.rate),
-                    cv=self.encoding.folds - 1, standardize=True, missing="mask", random_state=0,
-                    alpha_per_target=self.encoding.alpha_per_target, device=self.encoding.device,
-                )  # fmt: skip
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table of parts says it
-                    model.fit(FeatureSpaces({n: v[~test] for n, v in X.items()}), y[~test],
-                              segments=lengths[~tested], groups=stimuli)  # fmt: skip
-                predicted = model.predict(FeatureSpaces({n: v[test] for n, v in X.items()}), segments=lengths[tested])
-                r2[i, k] = _r2(y[test], np.asarray(predicted).reshape(y[test].shape))
-        mean = np.nanmean(r2, axis=1)
-        save_arrays(path, {"unique": np.concatenate([mean[-1] - mean[:-1], mean[-1:]])})
 
     def features(self, name: str, k: int) -> NDArray[Any] | Repeated:
         """Return the features of one part, as outer fold k has learned them."""
         kind, what, *rest = name.split()
         i, j = self.layers[k]
         if kind == "probe":
-            return self._probe(what, k)
+            return self._probe(what, k, of_noise=bool(rest))
         if what == "layer":
             space = getattr(self.settings, kind)
             return self.spaces[space].layer({"speech": i, "language": j}.get(kind, 0), self.group.segments)
@@ -186,30 +167,45 @@ class Split:
 
     def _parts(self, k: int) -> SharedParts:
         a, b = self.pair(k)
-        return SharedParts.learn(self.cca, a, b, self.train(k), spoken=self.spoken, words=self._words())
+        return SharedParts.learn(self.cca, a, b, self.train(k), spoken=self.spoken, words=self.counted_words())
 
     def _cut(self, k: int, n_components: int) -> CCA:
         """Return the same analysis with fewer components, whose rest is larger."""
         a, b = self.pair(k)
         smaller = CCA(**{**self.cca.get_params(), "n_components": n_components})
-        return SharedParts.learn(smaller, a, b, self.train(k), spoken=self.spoken, words=self._words()).cca
+        return SharedParts.learn(smaller, a, b, self.train(k), spoken=self.spoken, words=self.counted_words()).cca
 
-    def _probe(self, what: str, k: int) -> NDArray[Any]:
-        train, words = self.train(k), self._words()
-        shared = self.parts(k).features("b", self.pair(k)[1], "top", k=self.settings.n_components)
+    def shared(self, k: int) -> NDArray[Any]:
+        """Return the shared part of fold k: the language model's first variates, (n, components)."""
+        return self.parts(k).features("b", self.pair(k)[1], "top", k=self.settings.n_components)
+
+    def width(self, side: str) -> int:
+        """Return the number of features of the speech or the language model."""
+        return _width(self.spaces[getattr(self.settings, side)])
+
+    def counted_words(self) -> NDArray[np.int64] | None:
+        """Return first row and one past the last of each word, where canonical correlations are of words."""
+        return self.words if self.settings.level == "words" else None
+
+    def _probe(self, what: str, k: int, *, of_noise: bool = False) -> NDArray[Any]:
+        """Return the published probe: its canonical variates with the shared part, or with noise as wide."""
+        train, shared = self.train(k), self.shared(k)
+        if of_noise:
+            shared = np.random.default_rng(k).standard_normal(shared.shape)
+            shared[~self.spoken] = 0.0
         if what == "context":
-            base = self._input_layer()
+            base = self.input_layer()
             X = residual(self.pair(k)[1], base, train & self.spoken, reg=self.settings.context_reg)
         else:
             X = self.load(getattr(self.settings, what), 0)
-        return probe(shared, X, train, spoken=self.spoken, words=words, n_components=self.settings.n_components)
+        return probe(
+            shared, X, train, spoken=self.spoken, words=self.counted_words(),
+            n_components=self.settings.n_components, whole=True,
+        )  # fmt: skip
 
-    def _input_layer(self) -> NDArray[Any]:
+    def input_layer(self) -> NDArray[Any]:
         """Return the input layer of the language model, whether it is analysed or not."""
         return expanded(self.spaces[self.settings.language].stored_layer(0, self.group.segments))
-
-    def _words(self) -> NDArray[np.int64] | None:
-        return self.words if self.settings.level == "words" else None
 
     def _load(self, space: str, layer: int) -> NDArray[Any]:
         return expanded(self.spaces[space].layer(layer, self.group.segments))
@@ -220,16 +216,14 @@ class Split:
         if self.settings.layers != "best":
             i, j = (layer_index(self.spaces[s].layers, n, s) for s, n in zip(spaces, self.settings.layers, strict=True))
             return [(i, j)] * self.encoding.folds
-        n = len(fits.group.electrodes)
-        best = []
+        chosen = []
         for space in spaces:
-            inner = [LayerFit.load(fits.layers[space, layer]).inner_score[:, :n] for layer in self.spaces[space].layers]
-            mean = np.nanmean(np.stack(inner), axis=2)
+            mean = inner_scores(fits, space, self.spaces[space].layers)
             if space == self.settings.language and self.settings.context and len(mean) > 1:
                 # Of the input layer nothing is left when that layer is taken out.
                 mean[np.array(self.spaces[space].chosen) == 0] = -np.inf
-            best.append(mean.argmax(axis=0))
-        return [(int(i), int(j)) for i, j in zip(*best, strict=True)]
+            chosen.append(mean.argmax(axis=0))
+        return [(int(i), int(j)) for i, j in zip(*chosen, strict=True)]
 
 
 def _width(space: Features) -> int:
@@ -253,8 +247,3 @@ def shared_variance(a: NDArray[Any], b: NDArray[Any], fold: NDArray[Any]) -> NDA
         sums += np.nansum(np.stack([x * y, x * x, y * y]), axis=1)
     size = sums[1] * sums[2]
     return quotient(sums[0] ** 2, size)
-
-
-def _r2(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
-    sse, sst = np.nansum((y - predicted) ** 2, axis=0), np.nansum((y - np.nanmean(y, axis=0)) ** 2, axis=0)
-    return r_squared(sse, sst)

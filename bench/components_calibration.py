@@ -1,0 +1,77 @@
+"""How many components are counted as shared where the number is planted: [shared] of a study, without its models.
+
+The simulator shares no code with heschl: two sides of 40 features, mixtures of latents that hold for a word, of which
+some are shared at a correlation and all others are one side's own; with and without a time course that both sides
+follow.
+
+    python bench/components_calibration.py [--repetitions 4] [--stimuli 60 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+
+WIDTH, SHARED, FRAMES_OF_A_WORD, FOLDS = 40, 10, 6, 5
+
+
+def world(seed, n_stimuli, correlation, time_course):
+    """What the count of components asks of a study's split of layers."""
+    from heschl.linear import CCA
+    from heschl.study.inputs.groups import FitGroup
+
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(60, 90, n_stimuli)
+    sides = [[], []]
+    for length in lengths:
+        m = int(length) // FRAMES_OF_A_WORD
+        shared, frame = rng.standard_normal((m, SHARED)), np.minimum(np.arange(length) // FRAMES_OF_A_WORD, m - 1)
+        course = time_course * np.exp(-np.arange(length) / 10.0)[:, None]
+        for side in sides:
+            own = rng.standard_normal((m, WIDTH))
+            own[:, :SHARED] = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own[:, :SHARED]
+            side.append(own[frame] + course)
+    a, b = (np.concatenate(side) @ rng.standard_normal((WIDTH, WIDTH)) for side in sides)
+    names = tuple((f"s{i}", int(length)) for i, length in enumerate(lengths))
+    y = np.zeros((int(lengths.sum()), 1), np.float32)
+    group = FitGroup(("S",), ("e",), names, y, y[:, :0], rng.permutation(n_stimuli) % FOLDS)
+    return SimpleNamespace(
+        group=group, spoken=np.ones(len(y), bool), row_fold=np.repeat(group.folds, lengths), layers=[(0, 0)] * FOLDS,
+        settings=SimpleNamespace(n_components=SHARED), encoding=SimpleNamespace(folds=FOLDS), cca=CCA(SHARED),
+        width=lambda _: WIDTH, pair=lambda _: (a, b), counted_words=lambda: None,
+    )  # fmt: skip
+
+
+def counted(split, seed):
+    """Components counted as shared."""
+    import tempfile
+    from pathlib import Path
+
+    from heschl.study.analyses.fits.components import LEVEL, component_p_values, write_components
+    from heschl.study.statistics.tests import false_discovery_rate
+    from heschl.study.work.cache import load_arrays
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_components(split, (seed, 0), Path(folder) / "found.npz", lambda done, total: None)
+        found = load_arrays(Path(folder) / "found.npz")["correlations"]
+    return int((false_discovery_rate(component_p_values(found)) <= LEVEL).sum())
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repetitions", type=int, default=4)
+    parser.add_argument("--stimuli", type=int, nargs="+", default=[60, 200])
+    given = parser.parse_args()
+    print("| stimuli | correlation | time course | counted, of 10 | s |\n|---|---|---|---|---|")
+    for n_stimuli in given.stimuli:
+        for correlation in (0.0, 0.3, 0.5, 0.8):
+            for time_course in (0.0, 2.0):
+                start = time.perf_counter()
+                found = [counted(world(s, n_stimuli, correlation, time_course), s) for s in range(given.repetitions)]
+                took = time.perf_counter() - start
+                print(f"| {n_stimuli} | {correlation} | {time_course} | {found} | {took:.0f} |", flush=True)
