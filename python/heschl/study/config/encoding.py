@@ -68,7 +68,7 @@ class Encoding(Section):
         return self
 
     def decides(self) -> dict[str, Any]:
-        """Return the settings that decide the fits of given folds: not the device, but for rounding; not permutations."""
+        """Return the settings that decide the fits of given folds; the device does not, but for rounding."""
         return self.model_dump(exclude={"device", "folds_by", "n_permutations"})
 
     @model_validator(mode="after")
