@@ -61,11 +61,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __dir__() -> list[str]:
-    """Return the public names alone."""
-    return sorted([*__all__, "open_results"])
-
-
 def __getattr__(name: str) -> Any:
     """Import what is asked for the first time."""
     if name in _LATER:
