@@ -25,12 +25,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "heschl_math",
 ]
+html_math_renderer = "mathml"
 root_doc = "index"
 exclude_patterns = ["_build", "gallery", "figures/README*"]
 default_role = "py:obj"
@@ -68,7 +69,6 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_sidebars = {"start": [], "choose": [], "help": []}
-mathjax_path = os.environ.get("HESCHL_DOCS_MATHJAX", "https://cdn.jsdelivr.net/npm/mathjax@4/tex-mml-chtml.js")
 
 # Warnings of examples belong to their readers, but for those of a machine without a display.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

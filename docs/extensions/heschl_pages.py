@@ -34,6 +34,10 @@ def write_pages(folder: Path) -> None:
         _write(out / name, text)
     for package, about in API.items():
         _write(folder / "api" / f"{package}.rst", api_page(package, about))
+    toctree = "".join(f"   {package}\n" for package in API)
+    _write(
+        folder / "api" / "index.rst", f"API\n===\n\nEvery public name.\n\n.. toctree::\n   :maxdepth: 2\n\n{toctree}"
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -70,7 +74,7 @@ def study_keys() -> str:
         title = f"`[{'.'.join(where)}]`" if where else "The file itself"
         parts.append(_section(title, section, ".".join(where)))
     for kind, section in KINDS.items():
-        parts.append(_section(f'`[features.NAME]` with `kind = "{kind}"`', section, "features.NAME"))
+        parts.append(_section(f'`[features.NAME]` with `kind = "{kind}"`', section))
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,12 +86,18 @@ def recording_keys() -> str:
         value for value in vars(recording).values()
         if inspect.isclass(value) and issubclass(value, BaseModel) and value.__module__ == recording.__name__
     ]  # fmt: skip
-    return "\n\n".join(_section(model.__name__, model, "") for model in models) + "\n"
+    return "\n\n".join(_section(f"`{_table_of(model)}`", model, "###") for model in reversed(models)) + "\n"
 
 
-def _section(title: str, section: type[BaseModel], where: str) -> str:
+def _table_of(model: type[BaseModel]) -> str:
+    """Return how the file names a table: as its docstring begins."""
+    found = re.match(r"\[[\w.]+\]", inspect.getdoc(model) or "")
+    return found.group(0) if found else "recording.toml"
+
+
+def _section(title: str, section: type[BaseModel], level: str = "##") -> str:
     example = _example(section)
-    lines = [f"## {title}", "", _plain(inspect.getdoc(section) or ""), ""]
+    lines = [f"{level} {title}", "", _plain(inspect.getdoc(section) or ""), ""]
     if example:
         lines += ["```toml", example.rstrip(), "```", ""]
     lines += ["| key | values | default |", "| --- | --- | --- |"]
@@ -107,16 +117,17 @@ def _example(section: type[BaseModel]) -> str:
 
 def _plain(text: str) -> str:
     """Return a docstring as Markdown."""
-    text = re.sub(r"``([^`]+)``", r"`\1`", text)
-    return re.sub(r"^\[(\w+)\]: ", "", text)
+    text = re.sub(r"^\[(\w+)\]: ", "", re.sub(r"``([^`]+)``", r"`\1`", text))
+    return text[:1].upper() + text[1:] if not text.startswith("`") else text
 
 
 def _value(value: Any) -> str:
     if value is PydanticUndefined or value is None:
         return "none"
     if isinstance(value, BaseModel):
-        pairs = ", ".join(f"{k} = {_toml(v)}" for k, v in value.model_dump().items())
-        return "as below" if len(value.model_dump()) > 3 else f"`{{ {pairs} }}`"
+        given = {k: v for k, v in value.model_dump().items() if v is not None}
+        pairs = ", ".join(f"{k} = {_toml(v)}" for k, v in given.items())
+        return "as below" if len(given) > 3 or not given else f"`{{ {pairs} }}`"
     return f"`{_toml(value)}`"
 
 

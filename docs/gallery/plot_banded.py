@@ -37,9 +37,13 @@ print("                              electrodes that follow words:", np.median(m
 # %%
 found = unique_variance(model, X, Y, segments=lengths)
 both = common_variance(
-    sound, words, Y, segments=lengths, folds=np.arange(40) % 5, lags=range(8), alphas=np.logspace(0, 5, 6)
+    {"sound": sound, "words": words},
+    Y,
+    segments=lengths,
+    folds=np.arange(40) % 5,
+    lags=range(8),
+    alphas=np.logspace(0, 5, 6),
 )
-print([name for name in dir(both) if not name.startswith("_")])
 figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
 axis.plot(found.r2, "k_", ms=10, label="joint")
 for name, values in zip(found.space_names, found.unique, strict=True):
@@ -47,4 +51,5 @@ for name, values in zip(found.space_names, found.unique, strict=True):
 for start in (7.5, 15.5):
     axis.axvline(start, color="0.85", zorder=0)
 axis.set(xlabel="electrode: " + " | ".join(drive), ylabel="R²")
+axis.plot(both.part("common"), "x", color="0.4", label="common to both")
 axis.legend(frameon=False, fontsize=8)

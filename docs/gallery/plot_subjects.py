@@ -24,11 +24,14 @@ gain = (
 )
 
 # %%
-found = crossed_mean(gain, subjects)
+found = crossed_mean(
+    gain.T, np.ones_like(gain.T), subjects
+)  # (stimuli, electrodes): gains, and what they are shares of
 t, p = stats.ttest_1samp(gain.mean(axis=1), 0)
-print("for new subjects and sentences:", found)
-print("for new subjects:              ", subject_mean(gain.mean(axis=1), subjects))
-print(f"t test over electrodes:         p = {p:.1e}")
+alone = subject_mean(gain.mean(axis=1), subjects)
+for name, m in (("new subjects and new sentences", found), ("new subjects, these sentences", alone)):
+    print(f"{name}: {m.estimate:.4f}, {m.low:.4f} to {m.high:.4f}, p = {m.p:.2g}")
+print(f"t test over electrodes: p = {p:.1e}")
 
 # %%
 import matplotlib.pyplot as plt
