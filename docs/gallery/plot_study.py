@@ -97,7 +97,7 @@ print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glo
 
 # %%
 # One of its figures:
-picture = plt.imread(next((folder / "results" / "figures").glob("2a_models.png")))
+picture = plt.imread(next((folder / "results" / "figures").glob("*_models.png")))
 figure, axis = plt.subplots(figsize=(7, 7 * picture.shape[0] / picture.shape[1]), layout="constrained")
 axis.imshow(picture)
 axis.set_axis_off()
