@@ -33,7 +33,7 @@ extensions = [
 ]
 html_math_renderer = "mathml"
 root_doc = "index"
-exclude_patterns = ["_build", "gallery", "figures/README*"]
+exclude_patterns = ["_build", "gallery", "generated"]  # what is generated is included by pages
 default_role = "py:obj"
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
@@ -42,7 +42,11 @@ suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say it in words
 autodoc_member_order = "bysource"
-autodoc_default_options = {"exclude-members": "set_fit_request, set_predict_request, set_score_request"}
+NOT_OURS = (  # scikit-learn's, with references into its own pages
+    "get_metadata_routing", "set_fit_request", "set_output", "set_params", "get_params", "set_partial_fit_request",
+    "set_predict_request", "set_score_request", "set_transform_request", "set_inverse_transform_request",
+)  # fmt: skip
+autodoc_default_options = {"exclude-members": ", ".join(NOT_OURS)}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 templates_path = ["_templates"]

@@ -40,7 +40,7 @@ X, y, sfreq, info = heschl.from_mne(raw, "envelope", picks="ecog")
 print(X.index.get_level_values("segment").value_counts(sort=False))
 
 # %%
-model = heschl.LaggedRidgeCV(tmin=-0.05, tmax=0.25, sfreq=sfreq, alphas=np.logspace(0, 6, 7)).fit(X, y)
+model = heschl.LaggedRidgeCV(tmin=-0.05, tmax=0.25, sfreq=sfreq, alphas=np.logspace(0, 6, 7), cv=3).fit(X, y)
 trf = heschl.to_mne(model, info)["envelope"]
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
 axis.plot(trf.times, trf.data.T, lw=1)

@@ -30,7 +30,7 @@ else:
 
     rng = np.random.default_rng(1)
     lexicon = make_lexicon(rng)
-    texts = [[lexicon.words[i] for i in s.words] for s in make_sentences(lexicon, 10, rng)]
+    texts = [[lexicon.words[i] for i in s.words] for s in make_sentences(lexicon, 6, rng)]
     sounds = [speak(words, accents(len(words)), rng)[0] for words in texts]
     print("pocketsphinx-testdata is not installed: simulated, speech-like sounds stand in")
 

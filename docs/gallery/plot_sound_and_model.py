@@ -21,7 +21,7 @@ from heschl.study.simulate.text import accents, make_lexicon, make_sentences
 
 rng = np.random.default_rng(0)
 lexicon = make_lexicon(rng)
-sentences = make_sentences(lexicon, 24, rng)
+sentences = make_sentences(lexicon, 15, rng)
 sounds = [speak([lexicon.words[i] for i in s.words], accents(len(s.words)), rng)[0] for s in sentences]
 with tempfile.TemporaryDirectory() as folder:
     write_speech_model(folder, seed=0)

@@ -21,7 +21,7 @@ from heschl.study.simulate.text import accents, make_lexicon, make_sentences
 
 rng = np.random.default_rng(0)
 lexicon = make_lexicon(rng)
-texts = [[lexicon.words[i] for i in s.words] for s in make_sentences(lexicon, 30, rng)]
+texts = [[lexicon.words[i] for i in s.words] for s in make_sentences(lexicon, 16, rng)]
 spoken = [speak(words, accents(len(words)), rng) for words in texts]
 with tempfile.TemporaryDirectory() as folder:
     write_language_model(folder, lexicon, seed=0)

@@ -59,14 +59,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    correlations_ : (n_components_,) array
+    correlations_ : ndarray of shape (``n_components_``,)
         Of the variates of the rows fitted, falling.
-    x_weights_, y_weights_ : (d, n_components_) arrays
-        (X − x_mean_) @ x_weights_ are the variates, with mean 0 and variance 1 (over n) on the rows fitted. In each
-        column of x_weights_ the largest number is positive; corresponding variates correlate positively.
-    x_loadings_, y_loadings_ : (n_components_, d) arrays
+    x_weights_, y_weights_ : ndarray of shape (d, ``n_components_``)
+        ``(X - x_mean_) @ x_weights_`` are the variates, with mean 0 and variance 1 (over n) on the rows fitted. In each
+        column of `x_weights_` the largest number is positive; corresponding variates correlate positively.
+    x_loadings_, y_loadings_ : ndarray of shape (``n_components_``, d)
         Variates @ loadings + mean is the part of the features that they carry.
-    x_rest_weights_, y_rest_weights_ : (d, rank − n_components_) arrays
+    x_rest_weights_, y_rest_weights_ : ndarray of shape (d, rank − ``n_components_``)
         The same for what has no part in the variates: an orthonormal basis (times √n) of the complement.
     x_mean_, y_mean_ : (d,) arrays
     cv_correlations_ : (cv, n_components) array
