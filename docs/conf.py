@@ -72,7 +72,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"start": [], "choose": [], "help": []}
+html_sidebars = {name: [] for name in ("start", "choose", "data", "method", "study", "help", "index")}
 
 # Warnings of examples belong to their readers, but for those of a machine without a display.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

@@ -54,10 +54,8 @@ print(recording.electrodes.loc[recording.electrodes["bad"], "reason"])
 # %%
 # When was each sound really heard? The recorded sound knows; the stimulus computer's clock drifts.
 audio = recording.read(0, recording.n_samples, ["mic"])[:, 0]
-low = {
-    name: resample(s, np.arange(len(s)) / rate, np.arange(int(len(s) / rate * 1000)) / 1000)
-    for name, s in sounds.items()
-}
+at = np.arange(1600 * 8) / rate
+low = {name: resample(s[:, None], at, np.arange(0, at[-1], 1 / 1000))[:, 0] for name, s in sounds.items()}
 onsets = find_onsets(audio, recording.sfreq, low, recording.events)
 error = np.abs(np.sort(onsets["onset"]) - truth.onsets)
 print(f"clock off by up to {np.abs(np.sort(recording.events['onset']) - truth.onsets).max() * 1e3:.0f} ms,",

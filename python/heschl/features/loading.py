@@ -119,6 +119,8 @@ def load_config(source: str) -> Any:
         "a config.json of an architecture that transformers knows",
         lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source), **_hub(source)),
     )
+    if getattr(config, "_commit_hash", None) is None:
+        config._commit_hash = _cached_commit(source)
     for name, most in LARGEST.items():
         size = getattr(config, name, None)
         if isinstance(size, int) and not 0 <= size <= most:
@@ -126,6 +128,17 @@ def load_config(source: str) -> Any:
                 f"model {source!r}: {name}", str(size), f"at most {most}", "Its config.json may be damaged."
             )
     return config
+
+
+def _cached_commit(source: str) -> str | None:
+    """Return the commit of the copy of a model of the Hub that was just read; None for a folder."""
+    if Path(source).is_dir():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    how = source.hub if isinstance(source, Source) else {}
+    found = try_to_load_from_cache(str(source), "config.json", **how)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def commit_of(source: str) -> str | None:
