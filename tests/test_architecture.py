@@ -15,13 +15,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "heschl"
 
 # Each room and what it may import of heschl, besides itself and what is open to all.
-OPEN_TO_ALL = {"checks", "files", "names", "seals", "sources"}
+OPEN_TO_ALL = {"checks", "extras", "files", "names", "notices", "seals", "sources"}
 MAY_IMPORT = {
     "linear": {"_core"},
     "timing": set(),
     "features": {"timing", "linear"},
     "ecog": {"timing", "linear"},
-    "study": {"features", "timing", "ecog", "linear"},
+    "mne_objects": {"linear"},
+    "plot": {"linear"},
+    "versions": {"linear"},
+    "study": {"features", "timing", "ecog", "linear", "plot"},
     "cli": {"study"},
     "__main__": {"cli"},
 }

@@ -16,6 +16,9 @@ TF32 = 2e-3
 # R² against the reference, absolute.
 R2 = {"float64": 1e-9, "float32": 1e-3}
 
+# Numbers of float32 that went through another unit on their way: one rounding or two, relative.
+FLOAT32 = 2.5e-7
+
 # R² by Krylov spaces at their own tolerance against float64 Cholesky, absolute.
 KRYLOV_R2 = {"float64": 1e-8, "float32": 1e-4}
 

@@ -18,9 +18,9 @@ import pytest
 from heschl.checks import InputError
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
-from heschl.features import loading  # noqa: E402
+from heschl.features import LanguageModel, loading  # noqa: E402
 
 LOAD: dict[str, Callable[[Path], Any]] = {
     "config": lambda folder: loading.load_config(str(folder)),
@@ -103,3 +103,55 @@ def test_damaged_files_are_named(folder: Path, file: str, damage: str) -> None:
     (folder / file).write_bytes(damaged)
     with pytest.raises(InputError, match="model"):
         LOAD["tokenizer" if file.startswith("token") else "weights"](folder)
+
+
+def test_pickled_weights_are_refused_also_where_they_are_harmless(folder: Path) -> None:
+    whole = transformers.AutoModel.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"found pickled weights alone.*save_pretrained"):
+        LOAD["weights"](folder)
+
+
+def in_cache(folder: Path, cache: Path, name: str, revisions: dict[str, str]) -> None:
+    """Lay a model out as Hugging Face's cache does, one commit for each revision."""
+    place = cache / f"models--{name.replace('/', '--')}"
+    for revision, commit in revisions.items():
+        shutil.copytree(folder, place / "snapshots" / commit)
+        change(place / "snapshots" / commit / "config.json", layer_norm_epsilon=1e-5 if revision == "main" else 1e-2)
+        (place / "refs").mkdir(exist_ok=True)
+        (place / "refs" / revision).write_text(commit)
+
+
+def test_revision_and_cache_dir_say_which_copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("transformers.utils.hub.is_offline_mode", lambda: True)
+    commits = {"main": "a" * 40, "old": "b" * 40}
+    in_cache(folder, tmp_path / "cache", "own/model", commits)
+    found = {
+        revision: LanguageModel("own/model", revision=revision, cache_dir=tmp_path / "cache")
+        for revision in (None, "old", "b" * 40)
+    }
+    assert [model.settings["revision"] for model in found.values()] == ["a" * 40, "b" * 40, "b" * 40]
+    states = [model.extract(["a", "bc"]) for model in found.values()]
+    assert not (states[0] == states[1]).all() and (states[1] == states[2]).all()
+    with pytest.raises(InputError, match="model 'own/model'"):
+        LanguageModel("own/model", revision="no such", cache_dir=tmp_path / "cache")
+    with pytest.raises(InputError, match="revision: found 'old'; expected None for a folder"):
+        LanguageModel(folder, revision="old")
+
+
+def test_a_model_with_its_head_is_loaded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = []
+    original = loading.load_weights
+
+    def counted(*args: Any, **how: Any) -> Any:
+        loads.append(args[0])
+        return original(*args, **how)
+
+    monkeypatch.setattr("heschl.features.language.load_weights", counted)
+    bits = LanguageModel(folder, head=True).surprisal(["a", "bc"])
+    assert len(loads) == 1
+    twice = LanguageModel(folder)
+    assert (twice.surprisal(["a", "bc"])[1:] == bits[1:]).all() and len(loads) == 3
+    assert (twice.extract(["a"]) == LanguageModel(folder, head=True).extract(["a"])).all()

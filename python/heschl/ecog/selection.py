@@ -43,7 +43,7 @@ def speech_responsive(
         - "t_test": paired t-test over stimuli, two-sided, at ``alpha`` / number of electrodes (Bonferroni), as the
           paper's lab publishes it (−200 … 100 ms against 150 … 1000 ms, p < 0.01).
         - "permutation": the signs of the stimuli's differences are flipped at random; an electrode's t is compared with
-          the largest |t| over all electrodes in each flip (Nichols & Holmes 2002, Hum. Brain Mapp. 15:1), which
+          the largest ``|t|`` over all electrodes in each flip (Nichols & Holmes 2002, Hum. Brain Mapp. 15:1), which
           accounts for the dependence between electrodes and assumes no normal distribution.
     before, after : (float, float)
         Windows [from, to), s from the sound's onset.

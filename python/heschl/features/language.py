@@ -47,6 +47,12 @@ class LanguageModel:
         With context="fixed" nothing follows a word, and such a model needs no leave.
     device : {"cpu", "cuda", "auto"}
         Where it runs.
+    head : bool
+        Load the model with the head that foretells tokens at once, for `surprisal`, which else loads it a second time.
+    revision : str, optional
+        Of a model on the Hub: a branch, a tag, a commit.
+    cache_dir : str or Path, optional
+        Where models of the Hub are kept; by default where Hugging Face's libraries keep them (HF_HOME).
 
     Attributes
     ----------
@@ -80,11 +86,12 @@ class LanguageModel:
 
     def __init__(
         self, model: str | Path, *, context: str = "sentence", window: int | None = None, stride: int | None = None,
-        pooling: str = "last", bidirectional: bool = False, device: str = "cpu",
+        pooling: str = "last", bidirectional: bool = False, device: str = "cpu", head: bool = False,
+        revision: str | None = None, cache_dir: str | Path | None = None,
     ) -> None:  # fmt: skip
         if pooling not in POOLINGS:
             raise InputError("pooling", repr(pooling), "'last', 'mean' or 'first'")
-        self._source = source_of(model)
+        self._source = source_of(model, revision, cache_dir)
         self._config = load_config(self._source)
         if self._config.is_encoder_decoder:
             raise InputError(
@@ -96,8 +103,9 @@ class LanguageModel:
         self._pooling = pooling
         self._config.use_cache = False  # but where a pass is read on
         self._tokenizer = load_tokenizer(self._source)
-        self._model = place(load_weights(self._source, self._config), device)
-        self._head: Any = None
+        loaded = place(load_weights(self._source, self._config, head=head), device)
+        self._head: Any = loaded if head else None
+        self._model = loaded.base_model if head else loaded
         text_config = self._config.get_text_config()
         self._vocabulary = int(text_config.vocab_size)
         self._context = Context(context, window, stride, _longest(self._model, text_config))

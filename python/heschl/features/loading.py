@@ -1,7 +1,8 @@
 """Pretrained models and their companions, loaded whole or refused; all ``from_pretrained`` is here.
 
-Code that comes with a model never runs, whatever its configuration asks for, and nothing is asked on the terminal; of
-pickled weights (``pytorch_model.bin``) tensors alone are read.
+Code that comes with a model never runs, whatever its configuration asks for, and nothing is asked on the terminal.
+Weights are safetensors, or one GGUF file: pickled ones (``pytorch_model.bin``), which may run code when they are read,
+are never opened.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,39 @@ _NO_CODE: dict[str, Any] = {"trust_remote_code": False}
 """Passed to every ``from_pretrained``: left open, transformers asks on the terminal whether to run a model's code."""
 LARGEST = {"num_hidden_layers": 1_000, "hidden_size": 1_000_000, "vocab_size": 100_000_000}
 """Of a configuration; what says more is damaged, and would ask for memory before any weight is looked at."""
+_CONVERT = (
+    "Pickled weights (pytorch_model.bin) may run code when they are read, and are not. Where you trust them, load them "
+    "with transformers and write them again: `model.save_pretrained(folder)` makes model.safetensors."
+)
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken")
 
 
-def source_of(model: str | Path) -> str:
+class Source(str):
+    """What names a model to transformers, and of the Hub's copies which one, kept where.
+
+    Attributes
+    ----------
+    hub : dict
+        ``revision`` and ``cache_dir``, as far as they were given.
+    """
+
+    hub: dict[str, Any]
+
+    @classmethod
+    def of(cls, name: str, revision: str | None, cache_dir: str | Path | None) -> Source:
+        """Return a name with what was said about it."""
+        out = cls(name)
+        given = {"revision": revision, "cache_dir": None if cache_dir is None else str(cache_dir)}
+        out.hub = {key: value for key, value in given.items() if value is not None}
+        return out
+
+
+def _hub(source: str) -> dict[str, Any]:
+    """Return what every ``from_pretrained`` is told beside the name."""
+    return (source.hub if isinstance(source, Source) else {}) | _NO_CODE
+
+
+def source_of(model: str | Path, revision: str | None = None, cache_dir: str | Path | None = None) -> Source:
     """Return what names a model to transformers: a folder, or a name on the Hub.
 
     Parameters
@@ -41,24 +70,30 @@ def source_of(model: str | Path) -> str:
     model : str or Path
         A folder (a `Path`, or a text that names one or is written as a path), or a Hub name such as
         "facebook/wav2vec2-base".
+    revision : str, optional
+        Of a model on the Hub: a branch, a tag, a commit.
+    cache_dir : str or Path, optional
+        Where models of the Hub are kept; by default where Hugging Face's libraries keep them (HF_HOME).
 
     Returns
     -------
-    str
+    Source
         What ``from_pretrained`` takes.
 
     Raises
     ------
     InputError
-        For a path that is no folder.
+        For a path that is no folder, and a revision of a folder.
     """
     folder = Path(model).expanduser()
     written_as_path = isinstance(model, Path) or model.startswith((".", "/", "~")) or model.count("/") > 1
     if folder.is_dir():
-        return str(folder)
+        if revision is not None:
+            raise InputError("revision", repr(revision), "None for a folder", f"{folder} has one state alone.")
+        return Source.of(str(folder), None, None)
     if written_as_path or not model:
         raise InputError(f"model {str(model)!r}", "no such folder", "a model's folder, or its name on the Hub")
-    return str(model)
+    return Source.of(str(model), revision, cache_dir)
 
 
 def load_config(source: str) -> Any:
@@ -82,8 +117,10 @@ def load_config(source: str) -> Any:
     config = _load(
         source,
         "a config.json of an architecture that transformers knows",
-        lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source), **_NO_CODE),
+        lambda: transformers.AutoConfig.from_pretrained(source, **_gguf(source), **_hub(source)),
     )
+    if getattr(config, "_commit_hash", None) is None:
+        config._commit_hash = _cached_commit(source)
     for name, most in LARGEST.items():
         size = getattr(config, name, None)
         if isinstance(size, int) and not 0 <= size <= most:
@@ -93,7 +130,18 @@ def load_config(source: str) -> Any:
     return config
 
 
-def revision(source: str) -> str | None:
+def _cached_commit(source: str) -> str | None:
+    """Return the commit of the copy of a model of the Hub that was just read; None for a folder."""
+    if Path(source).is_dir():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    how = source.hub if isinstance(source, Source) else {}
+    found = try_to_load_from_cache(str(source), "config.json", **how)
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
+def commit_of(source: str) -> str | None:
     """Return the commit of a model on the Hub; None for a folder.
 
     Raises
@@ -134,9 +182,9 @@ def load_weights(source: str, config: Any, *, head: bool = False) -> Any:
         config.tie_last_hidden_states = False  # OPT-350m: the last block's output, not its projection to fewer features
     model, info = _load(
         source,
-        "weights (model.safetensors or pytorch_model.bin) that fit config.json",
+        "weights (model.safetensors) that fit config.json",
         lambda: kind.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True, **_gguf(source), **_NO_CODE
+            source, config=config, dtype=torch.float32, output_loading_info=True, **_safe(source), **_hub(source)
         ),
     )
     missing = sorted(key for key in info["missing_keys"] if not key.endswith(_UNUSED_WEIGHTS))
@@ -175,7 +223,7 @@ def load_tokenizer(source: str) -> Any:
     tokenizer = _load(
         source,
         "a tokenizer (tokenizer.json)",
-        lambda: transformers.AutoTokenizer.from_pretrained(source, **gguf, **_NO_CODE),
+        lambda: transformers.AutoTokenizer.from_pretrained(source, **gguf, **_hub(source)),
     )
     if not tokenizer.is_fast:
         raise InputError(
@@ -211,7 +259,7 @@ def load_feature_extractor(source: str) -> Any | None:
         return _load(
             source,
             "a preprocessor_config.json of a feature extractor that transformers knows",
-            lambda: transformers.AutoFeatureExtractor.from_pretrained(source, **_NO_CODE),
+            lambda: transformers.AutoFeatureExtractor.from_pretrained(source, **_hub(source)),
         )
     except InputError:
         if has_one:
@@ -303,10 +351,23 @@ def _gguf(source: str) -> dict[str, str]:
     return {"gguf_file": files[0]}
 
 
+def _safe(source: str) -> dict[str, Any]:
+    """Return what keeps ``from_pretrained`` from pickled weights."""
+    gguf = _gguf(source)
+    if gguf:
+        return dict(gguf)
+    folder = Path(source)
+    if folder.is_dir() and not any(folder.glob("*.safetensors")) and any(folder.glob("*.bin")):
+        raise InputError(f"model {source!r} (folder)", "pickled weights alone", "model.safetensors", _CONVERT)
+    return {"use_safetensors": True}
+
+
 def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
     try:
         with quiet():
             return load()
+    except InputError:
+        raise
     except Exception as error:  # transformers, safetensors and the Hub raise many types; each means: not loadable
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0] if lines else ''}"
@@ -316,9 +377,8 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
                 "an architecture whose code comes with the model",
                 "heschl runs no code of a model's folder.",
             )
-        elif isinstance(error, pickle.UnpicklingError):
-            reason = "pickled weights that hold more than tensors, or are damaged"
-            advice = "Write them as model.safetensors: `model.save_pretrained(folder)` of transformers does."
+        elif "safetensors" in str(error):
+            advice = _CONVERT
         where = "folder" if os.path.isdir(source) else "no such folder here, and not loaded from the Hub"
         raise InputError(f"model {source!r} ({where})", reason, expected, advice) from error
 

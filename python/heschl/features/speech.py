@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, source_of, stack_layers
 from heschl.features.windows import windows
+from heschl.notices import warn
 from heschl.timing.grid import FrameGrid
 
 OVERLAP_S = 10.0
@@ -47,6 +48,10 @@ class SpeechModel:
         Whisper's is 30 s, whatever is said here.
     device : {"cpu", "cuda", "auto"}
         Where it runs.
+    revision : str, optional
+        Of a model on the Hub: a branch, a tag, a commit.
+    cache_dir : str or Path, optional
+        Where models of the Hub are kept; by default where Hugging Face's libraries keep them (HF_HOME).
 
     Attributes
     ----------
@@ -94,8 +99,11 @@ class SpeechModel:
     (['0', '1', '2'], 50.0, (3, 49, 16))
     """
 
-    def __init__(self, model: str | Path, *, window: float = 60.0, device: str = "cpu") -> None:
-        self._source = source_of(model)
+    def __init__(
+        self, model: str | Path, *, window: float = 60.0, device: str = "cpu", revision: str | None = None,
+        cache_dir: str | Path | None = None,
+    ) -> None:  # fmt: skip
+        self._source = source_of(model, revision, cache_dir)
         config = load_config(self._source)
         self._whisper = config.model_type == "whisper"
         if not (self._whisper or (hasattr(config, "conv_kernel") and hasattr(config, "conv_stride"))):
@@ -286,11 +294,10 @@ class SpeechModel:
             if config.model_type == "whisper"
             else transformers.Wav2Vec2FeatureExtractor()
         )
-        warnings.warn(
+        warn(
             f"model {self._source!r} has no preprocessor_config.json: its input is prepared by the usual "
             f"{type(usual).__name__} ({usual.sampling_rate} Hz)",
             UserWarning,
-            stacklevel=3,
         )
         return usual
 

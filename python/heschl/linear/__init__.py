@@ -10,6 +10,7 @@ from heschl.linear.crossval.learned import nested_cv_learned
 from heschl.linear.crossval.nested import NestedScores, nested_cv
 from heschl.linear.crossval.path import AlphaEdgeWarning
 from heschl.linear.design.explicit import lagged_design
+from heschl.linear.design.labels import segment_labels
 from heschl.linear.design.segments import group_folds
 from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.design.time_course import mean_time_course, time_course
@@ -34,8 +35,8 @@ __all__ = [
     "NullDistribution", "PermutedCorrelations", "Repeated", "SharedParts", "UniqueVariance", "average_models",
     "cca_grid", "common_variance", "crossed_mean", "cuda_status", "exchange_test", "group_folds",
     "held_out_correlations", "joined_cv", "joint_variance", "lagged_design", "mean_time_course", "mtrf_lags",
-    "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test", "permuted_correlations", "probe",
-    "residual", "subject_mean", "time_course", "unique_variance",
+    "nested_cv", "nested_cv_learned", "null_refit", "null_scores", "permutation_test", "permuted_correlations",
+    "probe", "residual", "segment_labels", "subject_mean", "time_course", "unique_variance",
 ]  # fmt: skip
 
 publish(__name__, [globals()[name] for name in __all__])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.notices import warn
 from heschl.timing.decoding import RATES_HZ, opened
 
 
@@ -107,7 +107,7 @@ def read_audio(path: str | Path, sfreq: float) -> NDArray[np.float32]:
     sound, rate, channels = read_mono(path)
     if channels > 1:
         # One text for all files, so that Python's default filter shows it once.
-        warnings.warn("a sound with several channels was mixed to one", UserWarning, stacklevel=2)
+        warn("a sound with several channels was mixed to one")
     return to_rate(sound, rate, sfreq)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from heschl.study.report.brain import _cortex, _near_cortex, draw_electrodes
+from heschl.plot.brain import _cortex, _near_cortex, draw_electrodes
 
 pytest.importorskip("nilearn")
 

@@ -52,6 +52,11 @@ def read_mne(path: Path) -> Contents:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not conform to MNE naming conventions.*")
         raw = mne.io.read_raw(path, preload=False, verbose="warning")
+    return raw_contents(raw)
+
+
+def raw_contents(raw: Any) -> Contents:
+    """Return the contents of a `Raw` object of MNE's; onsets count from its first sample."""
     kinds = raw.get_channel_types()
     neural = [plain_name(n) for n, kind in zip(raw.ch_names, kinds, strict=True) if kind in NEURAL]
     events: list[Event] = []
@@ -77,4 +82,5 @@ def _table(raw: Any) -> pd.DataFrame:
     positions = montage.get_positions()["ch_pos"] if montage is not None else {}
     for i, axis in enumerate(POSITIONS):
         table[axis] = [float(positions[n][i]) if n in positions else np.nan for n in names]
+    table.attrs["coord_frame"] = montage.get_positions()["coord_frame"] if montage is not None else "unknown"
     return table

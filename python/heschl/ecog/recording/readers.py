@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from heschl.ecog.recording.bids import is_bids, read_bids
 from heschl.ecog.recording.contents import BAD, CheckedSource, Contents, Event, readable
 from heschl.ecog.recording.edf import read_edf
 from heschl.ecog.recording.matlab import read_matlab
-from heschl.ecog.recording.mne_formats import read_mne
+from heschl.ecog.recording.mne_formats import raw_contents, read_mne
 from heschl.ecog.recording.nwb import read_nwb
 from heschl.ecog.recording.recording import Recording
 from heschl.ecog.recording.tables import POSITIONS, check_names, electrode_table, event_rows, read_table
@@ -53,7 +53,7 @@ OPEN_BAD = ("raise", "to_end")
 
 
 def read_recording(
-    path: str | Path,
+    path: str | Path | Any,
     *,
     subject: str = "",
     electrodes: str | Path | None = None,
@@ -68,10 +68,10 @@ def read_recording(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or mne.io.Raw
         ``.edf``, ``.bdf``, ``.fif``, ``.vhdr``, ``.nwb``, ``.mat``, ``.npz``, ``.npy`` (n_samples, n_channels), or an
         xarray dataset (``.zarr``, ``.nc``) with ``data`` (time, channel) and the times of its samples. A file that is
-        named as iEEG-BIDS does ("sub-…_ieeg…") is read with its sidecars.
+        named as iEEG-BIDS does ("sub-…_ieeg…") is read with its sidecars. Also a `Raw` object that MNE has open.
     subject : str
         The subject's name.
     electrodes : str or Path, optional
@@ -121,8 +121,11 @@ def read_recording(
     import pandas as pd
 
     check_choice("open_bad", open_bad, OPEN_BAD)
-    path = Path(path)
-    contents = _contents(path, sfreq, series)
+    if hasattr(path, "ch_names") and hasattr(path, "first_samp"):
+        contents, path = raw_contents(path), Path((path.filenames or [None])[0] or "Raw")
+    else:
+        path = Path(path)
+        contents = _contents(path, sfreq, series)
     names = check_names(contents.names, str(path))
     roles = [None if name is None else plain_name(name) for name in (audio, trigger)]
     for role, name in zip(("audio", "trigger"), roles, strict=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 
 import numpy as np
 
 from heschl.ecog.responses.trials import Array, Responses
+from heschl.notices import warn
 
 LEAST = 0.9
 """Of the median length of a stimulus' presentations: a shorter one was broken off."""
@@ -63,9 +63,8 @@ def repeats_of(responses: Responses) -> dict[str, Array]:
         stacked[name] = values
     if broken:
         more = f" and {len(broken) - 8} more" if len(broken) > 8 else ""
-        warnings.warn(
+        warn(
             f"subject {responses.subject}: {len(broken)} of {len(responses.trials)} presentations were broken off and "
-            f"have no part in means over repeats: {'; '.join(broken[:8])}{more}",
-            stacklevel=2,
+            f"have no part in means over repeats: {'; '.join(broken[:8])}{more}"
         )
     return stacked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from heschl.linear.device.place import backend_of, check_device, open_device
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.moments.formulas import column_correlations
 from heschl.linear.pickles import with_defaults
+from heschl.notices import warn
 
 if TYPE_CHECKING:
     from heschl.linear.moments.lagged import LaggedMoments
@@ -59,14 +59,14 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    correlations_ : (n_components_,) array
+    correlations_ : ndarray of shape (``n_components_``,)
         Of the variates of the rows fitted, falling.
-    x_weights_, y_weights_ : (d, n_components_) arrays
-        (X − x_mean_) @ x_weights_ are the variates, with mean 0 and variance 1 (over n) on the rows fitted. In each
-        column of x_weights_ the largest number is positive; corresponding variates correlate positively.
-    x_loadings_, y_loadings_ : (n_components_, d) arrays
+    x_weights_, y_weights_ : ndarray of shape (d, ``n_components_``)
+        ``(X - x_mean_) @ x_weights_`` are the variates, with mean 0 and variance 1 (over n) on the rows fitted. In each
+        column of `x_weights_` the largest number is positive; corresponding variates correlate positively.
+    x_loadings_, y_loadings_ : ndarray of shape (``n_components_``, d)
         Variates @ loadings + mean is the part of the features that they carry.
-    x_rest_weights_, y_rest_weights_ : (d, rank − n_components_) arrays
+    x_rest_weights_, y_rest_weights_ : ndarray of shape (d, rank − ``n_components_``)
         The same for what has no part in the variates: an orthonormal basis (times √n) of the complement.
     x_mean_, y_mean_ : (d,) arrays
     cv_correlations_ : (cv, n_components) array
@@ -295,13 +295,11 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         forced = a.rank + b.rank - (n - 1)
         if forced > 0 and not any(self.penalties()):
             found = f"{forced} correlations are 1 whatever the data: {a.rank} + {b.rank} directions in {n} rows"
-            warnings.warn(
-                found + "; give a penalty (reg) or fewer principal components (pca)", UserWarning, stacklevel=4
-            )
+            warn(found + "; give a penalty (reg) or fewer principal components (pca)", UserWarning)
         count = min(self.n_components, a.rank, b.rank)
         if count < self.n_components:
             found = f"{count} components, not {self.n_components}: X has rank {a.rank} and Y {b.rank}"
-            warnings.warn(found, UserWarning, stacklevel=4)
+            warn(found)
         return count
 
 

@@ -32,6 +32,7 @@ from heschl.linear.device.threads import map_threads
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
+from heschl.notices import followed
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ def _nested(
     # inner[j].values[:, k]: fold k predicted without folds j and k; row j of inner[j] stays empty
     inner = [PathSums(score, sst, len(alphas)) for _ in range(n_folds)]
     paths = map_threads(pair_path, pairs, solver.scratch, small=solver.side_by_side)
-    for (j, k), values in zip(pairs, paths, strict=True):
+    for (j, k), values in zip(pairs, followed(paths, len(pairs), "pairs of folds left out"), strict=True):
         inner[k].values[:, j], inner[j].values[:, k] = values[:, 0], values[:, 1]
         report()
 

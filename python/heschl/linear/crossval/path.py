@@ -18,6 +18,7 @@ from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver, Trained
 from heschl.linear.ridge.weights import Weights
+from heschl.notices import followed
 
 Progress = Callable[[int, int], None]
 
@@ -195,7 +196,7 @@ def cross_validate(
         return path_sums(score, problem, splits.parts, trained, alphas[piece], [test[split]])[:, 0]
 
     paths = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
-    for (split, piece), values in zip(tasks, paths, strict=True):
+    for (split, piece), values in zip(tasks, followed(paths, len(tasks), "training sets"), strict=True):
         sums.values[:, split, piece] = values
 
     def again(split: int, missing: NDArray[np.bool_]) -> Double:

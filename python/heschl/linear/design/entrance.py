@@ -20,6 +20,7 @@ from heschl.checks import (
     check_tolerance,
 )
 from heschl.linear.design.frames import Frames
+from heschl.linear.design.labels import is_row_labels, row_labels
 from heschl.linear.design.responses import Responses
 from heschl.linear.design.rows import BOUNDARIES
 from heschl.linear.design.segments import fold_numbers, segment_bounds, segment_groups
@@ -110,7 +111,8 @@ def check_fit(
     n_frames : int, optional
         Frames, where X is not given; default: those of y.
     segments : array-like, optional
-        Lengths of the segments in frames, or one label per frame. Default: the runs of equal `groups`, or one segment.
+        Lengths of the segments in frames, or one label per frame. Default: what X itself says where it is a table
+        (`row_labels`), the runs of equal `groups`, or one segment.
     groups : array-like of shape (n_frames,), optional
         Stimulus of each frame.
     folds : array-like of shape (n_segments,), optional
@@ -167,6 +169,10 @@ def check_fit(
         responses, single = Responses(np.empty((n, 0), precision)), False
     else:
         responses, single = Responses.of(y, n, precision, missing)
+    if segments is None and X is not None:
+        segments = row_labels(X)
+    if groups is None and is_row_labels(segments) and len(np.asarray(segments)) == n:
+        groups = np.asarray(segments)["segment"]  # what a split has cut in two stays one stimulus
     labels = None if groups is None else check_labels("groups", groups)
     if labels is not None:
         check_same_length("groups", labels.size, n, "X")

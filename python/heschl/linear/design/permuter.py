@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Bounds, Integers
+from heschl.notices import warn
 
 Move = tuple[Integers, Integers]  # of each segment: whose responses it gets, and their circular shift in frames
 
@@ -139,7 +139,7 @@ class Permuter:
         if self.arrangements < n_permutations:
             notes.append(f"there are only {self.arrangements:.0f} different permutations")
         if notes:
-            warnings.warn("; ".join(notes) + ".", ExchangeWarning, stacklevel=3)
+            warn("; ".join(notes) + ".", ExchangeWarning)
 
     def identity(self) -> Move:
         """Return the true alignment."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError, check_labels, check_same_length
+from heschl.linear.design.labels import is_row_labels, runs_of
 
 
 def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | None = None) -> NDArray[np.int64]:
@@ -20,7 +21,8 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
     segments : array-like or None
         Lengths of the segments in rows (their sum is `n`), or one label per row, constant within a segment and
         not used again later. (As many ones as rows are lengths; any other array with an entry for each row holds
-        labels.) None: the runs of equal `groups`, or one single segment.
+        labels.) Labels by `segment_labels` say where rows are missing, too. None: the runs of equal `groups`, or one
+        single segment.
     n : int
         Number of rows.
     groups : ndarray of shape (n,), optional
@@ -34,6 +36,8 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
         if groups is None:
             return np.array([[0, n]], dtype=np.int64)
         return _runs(groups)
+    if is_row_labels(segments):
+        segments = runs_of(np.asarray(segments))
     values = check_labels("segments", segments)
     if values.ndim != 1 or values.size == 0:
         raise InputError("segments", f"an array of shape {values.shape}", "a list of lengths or one label per row")
@@ -58,7 +62,11 @@ def segment_bounds(segments: ArrayLike | None, n: int, groups: NDArray[Any] | No
         raise InputError("segments", f"length {values[at]} at position {at}", "at least one frame in every segment")
     total = sum(int(value) for value in values)
     if total != n:
-        raise InputError("segments", f"lengths that sum to {total}", f"a sum of {n}, the number of rows of X")
+        raise InputError(
+            "segments", f"lengths that sum to {total}", f"a sum of {n}, the number of rows of X",
+            "In scikit-learn's cross-validation, which hands on some of the rows, give a label for every row: "
+            "heschl.linear.segment_labels(lengths).",
+        )  # fmt: skip
     ends = np.cumsum(values.astype(np.int64))
     return np.stack([ends - values.astype(np.int64), ends], axis=1)
 

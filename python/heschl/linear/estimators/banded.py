@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from heschl.linear.ridge.engine import Blocks, in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
+from heschl.notices import reporting, warn
 
 Result = TypeVar("Result")
 
@@ -75,7 +75,7 @@ class BandedRidgeCV(LaggedModel):
         Penalties for each target, or the same for all.
     solver : {"auto", "cholesky", "krylov"}, default="auto"
         How to solve; "auto" takes what costs least.
-    tol, memory_limit, dtype, device
+    tol, memory_limit, dtype, device, verbose
         See `LaggedRidge`.
 
     Attributes
@@ -93,6 +93,7 @@ class BandedRidgeCV(LaggedModel):
     condition_ : ndarray of shape (1,)
         The largest estimated condition number, as in `LaggedRidge`, of all candidates and training sets.
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
+    target_names_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
 
     Raises
@@ -117,6 +118,8 @@ class BandedRidgeCV(LaggedModel):
     (True, True)
     """
 
+    __metadata_request__fit = {"segments": True, "groups": True}  # noqa: RUF012
+
     def __init__(
         self,
         spaces: Mapping[str, Any] | None = None,
@@ -140,6 +143,7 @@ class BandedRidgeCV(LaggedModel):
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
+        verbose: bool = False,
     ) -> None:
         self.spaces = spaces
         self.alphas = alphas
@@ -162,6 +166,7 @@ class BandedRidgeCV(LaggedModel):
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
+        self.verbose = verbose
 
     def fit(
         self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -179,7 +184,8 @@ class BandedRidgeCV(LaggedModel):
             Itself, fitted.
         """
         task = self._task(X, y, segments, groups)
-        found = self._best(task)
+        with reporting(self.verbose):
+            found = self._best(task)
         candidates = task.candidates
         self.space_names_ = task.spaces.names
         self.candidates_ = candidates.penalties
@@ -257,18 +263,18 @@ class BandedRidgeCV(LaggedModel):
         """Warn of undefined scores, and of penalties at an end of the grid."""
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
-            warnings.warn(
+            warn(
                 "The response, or its prediction, is constant in every test fold for targets "
                 f"{named_targets(undefined)}: their scores are NaN and they get the largest penalties.",
-                UserWarning, stacklevel=3,
+                UserWarning,
             )  # fmt: skip
         ends = [alphas.min(), alphas.max()] if len(alphas) > 1 else []
         edge = np.setdiff1d(np.flatnonzero(np.isin(chosen, ends)), undefined)
         if edge.size:
-            warnings.warn(
+            warn(
                 f"A smallest penalty, or all of them, at an end of the grid [{alphas.min():g}, {alphas.max():g}] for "
                 f"targets {named_targets(edge)}. Widen `alphas`, unless these targets hold nothing to predict.",
-                AlphaEdgeWarning, stacklevel=3,
+                AlphaEdgeWarning,
             )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from heschl.linear.moments.formulas import mean_of_defined, quotient
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.size import STACKED_BYTES
 from heschl.linear.ridge.weights import Weights
+from heschl.notices import followed
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def search(
         return path_sums(score, problem, splits.parts, trained, alphas, [splits.test[split]])[:, 0]
 
     tasks = list(itertools.product(range(len(candidates.gammas)), range(len(splits.test))))
-    paths = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
+    scored = map_threads(path, tasks, solver.scratch, small=solver.side_by_side)
+    paths = followed(scored, len(tasks), "training sets")
     out = PathScores(*np.empty((4, len(candidates.alphas), problem.y.shape[1])))
     for gamma in range(len(candidates.gammas)):
         chosen = candidates.which == gamma

@@ -6,11 +6,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from heschl.checks import (
@@ -21,6 +22,7 @@ from heschl.linear.crossval.fit import Fit
 from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
+from heschl.linear.design.labels import column_names, named, row_labels
 from heschl.linear.design.rows import row_numbers, row_ranges
 from heschl.linear.design.segments import segment_bounds
 from heschl.linear.design.trials import joined_trials, trials_and_segments
@@ -29,6 +31,7 @@ from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.estimators.patterns import haufe_patterns
+from heschl.linear.estimators.shown import chosen_table
 from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.moments.shift import SHIFT_FRAMES
 from heschl.linear.pickles import with_defaults
@@ -37,8 +40,16 @@ from heschl.linear.ridge.normal import FLOAT32_ROUNDED_MEAN_TO_STD
 from heschl.linear.ridge.penalty import Penalty
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.weights import Weights
+from heschl.notices import warn
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DEFAULT_LAGS = tuple(range(20))
+ROUTE = (
+    "In scikit-learn's cross-validation give every fold its own: X as a DataFrame whose index tells segments, or "
+    "segments=heschl.segment_labels(lengths) by metadata routing (which reaches no prediction of cross_val_predict)."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Data:
     groups: NDArray[Any]  # (s,) stimulus of each
     single: bool  # y came without an axis for targets
     X: Any  # as given
+    y: Any
 
 
 class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -68,10 +80,21 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     memory_limit: float | None
     dtype: DTypeLike | None
     device: str
+    verbose: bool
+
+    # Where scikit-learn's routing of metadata is on, labels of segments go along without a request.
+    __metadata_request__predict = {"segments": True}  # noqa: RUF012
+    __metadata_request__score = {"segments": True}  # noqa: RUF012
+
+    def __sklearn_clone__(self) -> Any:
+        """Clone, and remember it: scikit-learn's cross-validations fit clones, on some of the rows."""
+        clone = super().__sklearn_clone__()
+        clone._cloned = True
+        return clone
 
     def _checked(self, X: Any, y: Any, segments: Any, groups: Any) -> Data:
         """Refuse all that can be wrong with parameters and data, before any work."""
-        _check_feature_names(self, X, reset=True)
+        _check_feature_names(self, named(X), reset=True)
         given = check_fit(
             X=X, y=y, lags=self.lags, tmin=self.tmin, tmax=self.tmax, sfreq=self.sfreq, segments=segments,
             groups=groups, boundary=self.boundary, missing=self.missing, memory_limit=self.memory_limit,
@@ -80,12 +103,33 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         assert given.features is not None
         if given.features.dtype == np.float32:
             _warn_of_rounding(X=X, y=y)
+        if len(given.bounds) == 1 and segments is None and groups is None:
+            self._warn_of_lost_rows(int(given.bounds[0, 1]), given.lags)
         self.n_features_in_ = given.features.shape[1]
         problem = Problem(
             given.features, given.responses, given.lags, self.boundary, self.fit_intercept, self.standardize,
             penalty=self._penalty(len(given.lags)),
         )  # fmt: skip
-        return Data(problem, given.bounds, given.groups, given.single, X)
+        return Data(problem, given.bounds, given.groups, given.single, X, y)
+
+    def _warn_of_lost_rows(self, n_rows: int, lags: range) -> None:
+        """Warn where a fit without segments is probably one on some of the rows, joined."""
+        if getattr(self, "_cloned", False) and self.boundary != "cross" and lags != range(1):
+            warn(
+                f"A clone of {type(self).__name__} is fitted on {n_rows} rows without segments. Where they are some of "
+                f"the rows of a cross-validation, lags reach over what was left out. {ROUTE} For one whole recording: "
+                "segments=[len(X)]."
+            )
+
+    def _warn_of_joined_segments(self, n_rows: int) -> None:
+        """Warn where rows of several segments are probably predicted as if they were one."""
+        n_segments, longest = self._segments
+        cloned = getattr(self, "_cloned", False)
+        if n_segments > 1 and (n_rows > longest or cloned) and self.boundary != "cross" and self._lags != range(1):
+            warn(
+                f"The fit knew {n_segments} segments of at most {longest} rows; {n_rows} rows are predicted without "
+                f"segments, as if they were one: lags cross from each into the next. Pass segments=. {ROUTE}"
+            )
 
     def _penalty(self, n_lags: int) -> Penalty:
         """Return what is penalised: the sizes of weights, where an estimator leaves no choice."""
@@ -100,6 +144,12 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         """Set the fitted attributes; keep the weights as fitted, where X lies: predictions lose nothing to units."""
         problem = data.problem
         self._single = data.single
+        self._segments = len(data.bounds), int((data.bounds[:, 1] - data.bounds[:, 0]).max())
+        names = column_names(data.y)
+        if names is not None:
+            self.target_names_ = names
+        elif hasattr(self, "target_names_"):
+            del self.target_names_
         self.lags_ = np.asarray(problem.lags)
         self.dtype_, self.solver_ = fit.dtype, fit.solver
         self.condition_ = fit.condition
@@ -135,6 +185,37 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             state["_weights"] = Weights(**state["_weights"])
         super().__setstate__(state)
 
+    def to_xarray(self) -> xr.Dataset:
+        """Return all that was fitted as one labelled dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``coef`` (target, feature, lag) and ``intercept`` (target); where they were chosen ``alpha`` and
+            ``cv_scores``, and what else the estimator keeps of each target. ``lag`` is in s where `sfreq` is known,
+            else in frames; features and targets go by their names (`feature_names_in_`, `target_names_`), or by number.
+            Targets have their dimension also where y was 1-D.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without xarray: it comes with the extra "xarray".
+        """
+        from heschl.linear.estimators.labelled import labelled_fit
+
+        check_is_fitted(self)
+        return labelled_fit(self)
+
+    def _repr_html_inner(self) -> str:
+        """Return scikit-learn's diagram and, of a fitted model, what was chosen."""
+        diagram = estimator_html_repr(self)
+        return diagram + chosen_table(self) if hasattr(self, "_weights") else diagram
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return what a notebook shows."""
+        bundle: dict[str, str] = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | ({"text/html": self._repr_html_inner()} if "text/html" in bundle else {})
+
     def predict(self, X: Any, *, segments: ArrayLike | None = None) -> Any:
         """Predict responses; the design is never built.
 
@@ -159,7 +240,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         return _like(backend_of(prediction).get(prediction), X)
 
     def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
-        _check_feature_names(self, X, reset=False)
+        _check_feature_names(self, named(X), reset=False)
         X, _, segments = trials_and_segments(X, None, segments)
         weights: Weights = self._weights
         dtype = self.feature_mean_.dtype
@@ -170,7 +251,10 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
                 "X", f"{d} features", f"{expected}, as in fit",
                 f"X has {d} features, but {type(self).__name__} is expecting {expected} features as input.",
             )  # fmt: skip
+        segments = row_labels(X) if segments is None else segments
         bounds = segment_bounds(segments, len(features))
+        if segments is None:
+            self._warn_of_joined_segments(len(features))
         boundary = "cross" if self.boundary == "cross" else "zero"
         ranges, _ = row_ranges(bounds, self._lags, boundary, len(features))
         if self.device != AUTO:  # which is where X lies
@@ -227,7 +311,9 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         out = np.ascontiguousarray(by_target, self.feature_mean_.dtype)
         return out[0] if self._single else out
 
-    def score(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> float:
+    def score(
+        self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute R² of the prediction, averaged over the targets whose response varies.
 
         Parameters
@@ -236,6 +322,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         y : array-like of shape (n_frames,) or (n_frames, n_targets)
         segments : array-like, optional
             As in `predict`.
+        sample_weight : array-like of shape (n_frames,), optional
+            How much the error of each frame counts, at least 0.
 
         Returns
         -------
@@ -250,13 +338,23 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         if responses.shape != prediction.shape:
             raise InputError("y", f"{responses.shape[1]} targets", f"{prediction.shape[1]}, as predicted")
         ranges, _ = row_ranges(bounds, self._lags, self.boundary, len(responses))
+        from sklearn.metrics import r2_score
+
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if weights is not None and (weights.shape != responses.shape[:1] or not (weights >= 0).all()):
+            raise InputError(
+                "sample_weight", f"an array of shape {weights.shape}", f"{len(responses)} numbers from 0 on"
+            )
         scores = np.full(responses.shape[1], np.nan)
         rows = row_numbers(ranges)
         for j in range(responses.shape[1]):
             known = rows[~np.isnan(responses[rows, j])]
             whole = np.array([[0, len(known)]], dtype=np.int64)
             y, predicted = responses[known, j : j + 1], prediction[known, j : j + 1]
-            scores[j] = score_predictions(SCORES["r2"], y, predicted, whole)[0]
+            if weights is None:
+                scores[j] = score_predictions(SCORES["r2"], y, predicted, whole)[0]
+            elif weights[known].sum() > 0 and np.ptp(y) > 0:
+                scores[j] = r2_score(y, predicted, sample_weight=weights[known])
         return float(mean_of_defined(scores, axis=0))
 
 
@@ -270,11 +368,10 @@ def _warn_of_rounding(**arrays: Any) -> None:
             warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are NaN throughout
             mean, std = np.abs(np.nanmean(some, axis=0)), np.nanstd(some, axis=0)
         if ((std > 0) & (mean > FLOAT32_ROUNDED_MEAN_TO_STD * std)).any():
-            warnings.warn(
+            warn(
                 f"dtype='float32' rounds {name}, whose mean is over {FLOAT32_ROUNDED_MEAN_TO_STD:.0f} standard "
-                "deviations, before it is centred. Subtract the mean, or leave dtype at None.",
-                UserWarning, stacklevel=4,
-            )  # fmt: skip
+                "deviations, before it is centred. Subtract the mean, or leave dtype at None."
+            )
 
 
 def _like(prediction: Float, X: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
 from heschl.linear.estimators.base import DEFAULT_LAGS, LaggedModel, named_targets
 from heschl.linear.ridge.penalty import Penalty
+from heschl.notices import reporting, warn
 
 DEFAULT_ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 8, 10))
 
@@ -80,6 +80,8 @@ class LaggedRidge(_Ridge):
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where to compute: "cuda" on a GPU, or an error that says why not (`heschl.cuda_status`); "auto" where X lies,
         or on a GPU where the fit is large enough to gain by it.
+    verbose : bool, default=False
+        Say on stderr how far a fit is that takes longer than two seconds, and how long it will take.
 
     Attributes
     ----------
@@ -101,8 +103,8 @@ class LaggedRidge(_Ridge):
     n_steps_, dimension_ : int
         Steps and vectors of the largest Krylov space that the fit grew; 0 where there was none.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Where X is a DataFrame with names.
+    feature_names_in_, target_names_ : ndarray of shape (n_features,), (n_targets,)
+        Names of the columns of X, and of y, where these are DataFrames or DataArrays with names.
 
     Raises
     ------
@@ -120,6 +122,8 @@ class LaggedRidge(_Ridge):
     >>> np.unravel_index(np.abs(model.coef_).argmax(), model.coef_.shape)
     (np.int64(0), np.int64(2))
     """
+
+    __metadata_request__fit = {"segments": True}  # noqa: RUF012
 
     def __init__(
         self,
@@ -139,6 +143,7 @@ class LaggedRidge(_Ridge):
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
+        verbose: bool = False,
     ) -> None:
         self.alpha = alpha
         self.lags = lags
@@ -156,6 +161,7 @@ class LaggedRidge(_Ridge):
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
+        self.verbose = verbose
 
     def fit(self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None) -> LaggedRidge:
         """Fit on all frames.
@@ -163,10 +169,12 @@ class LaggedRidge(_Ridge):
         Parameters
         ----------
         X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+            Also a DataFrame, whose index may tell segments (its level "segment", else the first of several), or a
+            DataArray, by its coordinate "segment".
         y : array-like of shape (n_frames,) or (n_frames, n_targets)
         segments : array-like, optional
-            Lengths of the segments (sentences, runs) in frames, or one label per frame; no lag crosses into another
-            one. Default: one segment.
+            Lengths of the segments (sentences, runs) in frames, or one label per frame (`heschl.segment_labels`); no
+            lag crosses into another one. Default: what X tells, else one segment.
 
         Returns
         -------
@@ -179,7 +187,8 @@ class LaggedRidge(_Ridge):
         if chosen.size not in (1, c):
             raise InputError("alpha", f"{chosen.size} penalties", f"one, or {c}: one for each target")
         chosen = np.broadcast_to(chosen, c).astype(np.int64)
-        self._keep(fit_fixed(data.problem, [data.bounds], alphas, chosen, self._options), data)
+        with reporting(self.verbose):
+            self._keep(fit_fixed(data.problem, [data.bounds], alphas, chosen, self._options), data)
         return self
 
 
@@ -209,12 +218,13 @@ class LaggedRidgeCV(_Ridge):
     nested : bool, default=False
         Whether to score the choice too: penalties chosen on inner folds of each training set, at half the price of
         plain nesting (`heschl.linear.nested_cv`). `cv` must be K >= 3 folds.
-    solver, tol, memory_limit, dtype, device
+    solver, tol, memory_limit, dtype, device, verbose
         See `LaggedRidge`.
 
     Attributes
     ----------
     coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
+    target_names_
         See `LaggedRidge`.
     condition_ : ndarray of shape (n_splits + 1,)
         Estimated condition number, as in `LaggedRidge`, of the training set of each split, and of all frames last, at
@@ -258,6 +268,8 @@ class LaggedRidgeCV(_Ridge):
     2
     """
 
+    __metadata_request__fit = {"segments": True, "groups": True}  # noqa: RUF012
+
     def __init__(
         self,
         lags: Sequence[int] | NDArray[np.int64] = DEFAULT_LAGS,
@@ -280,6 +292,7 @@ class LaggedRidgeCV(_Ridge):
         memory_limit: float | None = None,
         dtype: DTypeLike | None = None,
         device: str = "auto",
+        verbose: bool = False,
     ) -> None:
         self.lags = lags
         self.tmin = tmin
@@ -301,6 +314,7 @@ class LaggedRidgeCV(_Ridge):
         self.memory_limit = memory_limit
         self.dtype = dtype
         self.device = device
+        self.verbose = verbose
 
     def fit(
         self, X: Any, y: ArrayLike, *, segments: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -310,6 +324,7 @@ class LaggedRidgeCV(_Ridge):
         Parameters
         ----------
         X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+            Tables may tell segments, as in `LaggedRidge.fit`.
         y : array-like of shape (n_frames,) or (n_frames, n_targets)
         segments : array-like, optional
             Lengths of the segments (sentences, runs) in frames, or one label per frame. Lags stay inside a segment
@@ -328,13 +343,17 @@ class LaggedRidgeCV(_Ridge):
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
         folds = _folds(splits) if self.nested else None
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
-        fit = fit_cv(data.problem, splits, alphas, score=score, per_target=self.alpha_per_target, options=self._options)
+        with reporting(self.verbose):
+            fit = fit_cv(
+                data.problem, splits, alphas, score=score, per_target=self.alpha_per_target, options=self._options
+            )
         assert fit.scores is not None
         self.alpha_ = alphas[fit.chosen]
         self.cv_scores_, self.cv_pooled_scores_ = fit.scores.mean, fit.scores.pooled_r2
         self._keep(fit, data)
         if folds is not None:
-            nested = nested_fit(data.problem, folds, alphas, score, self.alpha_per_target, None, self._options)
+            with reporting(self.verbose):
+                nested = nested_fit(data.problem, folds, alphas, score, self.alpha_per_target, None, self._options)
             self.test_scores_, self.test_alphas_ = nested.of_folds(score.name), nested.alpha
         self._warn(fit.chosen, alphas)
         return self
@@ -342,17 +361,17 @@ class LaggedRidgeCV(_Ridge):
     def _warn(self, chosen: NDArray[np.int64], alphas: NDArray[np.float64]) -> None:
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))
         if undefined.size:
-            warnings.warn(
+            warn(
                 "The response, or its prediction, is constant in every test fold for targets "
                 f"{named_targets(undefined)}: their scores are NaN and they get the largest alpha.",
-                UserWarning, stacklevel=3,
+                UserWarning,
             )  # fmt: skip
         edge = np.setdiff1d(np.flatnonzero(at_edge(chosen, alphas)), undefined)
         if edge.size:
-            warnings.warn(
+            warn(
                 f"The chosen alpha lies at an end of the grid [{alphas.min():g}, {alphas.max():g}] for targets "
                 f"{named_targets(edge)}. Widen `alphas`, unless these targets hold nothing to predict.",
-                AlphaEdgeWarning, stacklevel=3,
+                AlphaEdgeWarning,
             )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ says every score of every permutation. `heschl.linear.exchange_test` tests model
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,6 +29,7 @@ from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.place import backend_of, check_device, memory_limit, moved, open_device
 from heschl.linear.device.threads import n_threads
 from heschl.linear.nulls.distribution import NullDistribution
+from heschl.notices import warn
 
 # Working memory of one block of targets (on a device, what is free there), and of one gather of permutations in it.
 BLOCK_BYTES = 128 << 20
@@ -144,11 +144,11 @@ def null_scores(
     bounds = segment_bounds(segments, len(responses))
     fold = fold_numbers(folds, len(bounds), 1)
     if fold.max() > 0:
-        warnings.warn(
+        warn(
             "null_scores holds for predictions of a model that was fitted to none of these responses. If these are "
             f"cross-validated predictions of {int(fold.max()) + 1} folds, they were fitted to each other's responses, "
             "and p values come out too small: use exchange_test.",
-            CrossValidatedWarning, stacklevel=2,
+            CrossValidatedWarning
         )  # fmt: skip
     units, fold = _join(bounds, fold, runs)
     check_count("min_shift", min_shift, 0)

@@ -8,12 +8,12 @@ over S Z for random Z: the largest eigenvalue from below, and close where it cou
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.linalg import LinAlgWarning, blas, lapack
 
+from heschl import notices
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
 
@@ -101,11 +101,11 @@ def warn(conditions: Conditions) -> None:
     if found:
         largest, value = max(alpha for alpha, _ in found), worst(conditions)
         digits = max(0, round(15 - np.log10(value))) if np.isfinite(value) else 0
-        warnings.warn(
+        notices.warn(
             f"X'X + alpha I is nearly singular at penalties up to {largest:.2g} (condition number about {value:.0e}): "
             f"of weights and scores there float64 leaves {digits} digits or so. "
             "Use larger penalties, or features of one scale (standardize=True).",
-            LinAlgWarning, stacklevel=5,
+            LinAlgWarning,
         )  # fmt: skip
 
 

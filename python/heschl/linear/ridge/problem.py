@@ -18,6 +18,7 @@ from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.masks import mask_groups, masked_moments
 from heschl.linear.moments.shift import Shift
 from heschl.linear.ridge.penalty import PLAIN, Penalty
+from heschl.notices import followed
 
 
 @dataclass(frozen=True)
@@ -123,4 +124,5 @@ class Problem:
 
     def _of_rows(self, parts: Sequence[Bounds], y: Array, shift: Shift) -> list[LaggedMoments]:
         how: dict[str, Any] = {"keep": self.keep, "segments": self.segments}
-        return [LaggedMoments.of_rows(self.X, y, part, self.lags, self.boundary, shift, **how) for part in parts]
+        found = (LaggedMoments.of_rows(self.X, y, part, self.lags, self.boundary, shift, **how) for part in parts)
+        return list(followed(found, len(parts), "parts of the data summed"))

@@ -15,7 +15,7 @@ from heschl.study.kinds.problems import Problem
 
 MASKED = ("bert", "roberta", "albert", "distilbert", "electra", "camembert", "xlm-roberta", "deberta", "deberta-v2",
           "mpnet", "modernbert")  # fmt: skip
-WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+WEIGHTS = ("*.safetensors", "*.gguf")
 SOUND_HZ, WHISPER_HZ = 16_000.0, 50.0
 """Of the sound that speech models take, and of the frames of Whisper."""
 

@@ -22,7 +22,7 @@ from heschl.timing.stimulus import Stimulus
 class LanguageModelSpace(Spoken):
     """How a language model reads the words of a stimulus, and whether in its running text (stimuli.texts)."""
 
-    aside: ClassVar[frozenset[str]] = Spoken.aside | {"model", "device"}
+    aside: ClassVar[frozenset[str]] = Spoken.aside | {"model", "device", "revision", "cache_dir"}
     for_masked: ClassVar[str] = "Take a causal model, such as GPT-2."
 
     model: str
@@ -31,6 +31,8 @@ class LanguageModelSpace(Spoken):
     stride: Annotated[int, Field(ge=1)] | None = None
     punctuation: bool = False
     device: Device = "cpu"
+    revision: str | None = None
+    cache_dir: str | None = None
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of `LanguageModel`."""
@@ -38,7 +40,7 @@ class LanguageModelSpace(Spoken):
 
     def sources(self, files: StudyFiles) -> Sequence[object]:
         """Return a hash of the model."""
-        return model_sources(files.folder, self.model)
+        return model_sources(files.folder, self.model, self.revision, self.cache_dir)
 
     def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
         """Return a hash of the words and the running text."""
@@ -179,7 +181,7 @@ class OpenSurprisal:
     def __init__(self, source: Path | str, space: SurprisalSpace) -> None:
         from heschl.features.language import LanguageModel
 
-        self.model = LanguageModel(source, **space.options())
+        self.model = LanguageModel(source, head=True, **space.options())
         self.punctuation = space.punctuation
         self.settings: Mapping[str, Any] = self.model.settings | {"punctuation": space.punctuation}
         starts = self.settings["surprisal_starts_from"]

@@ -15,13 +15,13 @@ def model_source(folder: Path, model: str) -> Path | str:
     return path if path.is_dir() else model
 
 
-def model_sources(folder: Path, model: str) -> list[object]:
-    """Return what identifies a model: a hash of its files, or its name and revision on the Hub."""
+def model_sources(folder: Path, model: str, revision: str | None, cache_dir: str | None) -> list[object]:
+    """Return what identifies a model: a hash of its files, or its name and commit on the Hub."""
     source = model_source(folder, model)
     if isinstance(source, str):
-        from heschl.features.loading import revision
+        from heschl.features.loading import commit_of, source_of
 
-        return [source, revision(source)]
+        return [source, commit_of(source_of(source, revision, cache_dir))]
     return [digest_files(file for file in source.iterdir() if file.is_file())]
 
 

@@ -33,12 +33,14 @@ model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
 """
     roles: ClassVar[tuple[Role, ...]] = ("speech", "acoustic")
     gives_grid: ClassVar[bool] = True
-    aside: ClassVar[frozenset[str]] = frozenset({"model", "device"})
+    aside: ClassVar[frozenset[str]] = frozenset({"model", "device", "revision", "cache_dir"})
 
     kind: Literal["speech"]
     model: str
     window: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60.0
     device: Device = "cpu"
+    revision: str | None = None
+    cache_dir: str | None = None
 
     def open(self, files: StudyFiles) -> OpenSpeech:
         """Load the model."""
@@ -46,7 +48,7 @@ model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
 
     def sources(self, files: StudyFiles) -> Sequence[object]:
         """Return a hash of the model."""
-        return model_sources(files.folder, self.model)
+        return model_sources(files.folder, self.model, self.revision, self.cache_dir)
 
     def stimulus_key(self, stimulus: Stimulus, files: StudyFiles) -> str:
         """Return a hash of the sound."""
@@ -93,7 +95,7 @@ class OpenSpeech:
     def __init__(self, source: Path | str, space: SpeechSpace) -> None:
         from heschl.features.speech import SpeechModel
 
-        self.model = SpeechModel(source, window=space.window, device=space.device)
+        self.model = SpeechModel(source, **space.model_dump(include={"window", "device", "revision", "cache_dir"}))
         self.layers: Sequence[str] = self.model.layers
         self.width = self.model.width
         self.own_grid: FrameGrid | None = self.model.grid

@@ -15,6 +15,7 @@ from heschl.ecog import Responses
 from heschl.ecog.ceiling import noise_ceiling
 from heschl.ecog.cleaning import mark_bad_channels, remove_line_noise, rereference
 from heschl.ecog.cleaning.artefacts import mark_artefacts
+from heschl.ecog.derivatives import write_derivative
 from heschl.ecog.epochs import epoch
 from heschl.ecog.high_gamma import HighGamma, high_gamma
 from heschl.ecog.onsets import corrected, find_onsets, fit_drift
@@ -87,7 +88,8 @@ class Preparation(Section):
 
     Where ``audio`` names the channel that recorded the sound, and ``sounds`` the stimuli (a glob), onsets are found in
     it. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the one of an .nwb to read; ``open_bad`` says what becomes of
-    a bad span without an end (see `heschl.ecog.read_recording`).
+    a bad span without an end (see `heschl.ecog.read_recording`). ``derivatives``: also write the high gamma of all good
+    electrodes for other tools, as "bids" (a folder OUT_bids) or "nwb" (a file beside OUT), or both.
     """
 
     subject: str
@@ -100,6 +102,7 @@ class Preparation(Section):
     sfreq: Positive | None = None
     series: str | None = None
     open_bad: Literal["raise", "to_end"] = "raise"
+    derivatives: Annotated[list[Literal["bids", "nwb"]], Field(default_factory=list)]
     trigger: Trigger | None = None
     clean: Clean = Clean()
     high_gamma: Gamma = Gamma()
@@ -203,6 +206,9 @@ def prepare(path: str | Path, report: Reporter) -> Path:
             tables["ceiling"] = ceiling
         provenance = (*gamma.provenance, *onset_notes, *choice)
         write_dataset(to_dataset(kept, electrodes=gamma.electrodes, tables=tables, provenance=provenance), out)
+        for format in settings.derivatives:
+            where = out.with_name(f"{out.stem}_bids") if format == "bids" else out.parent
+            write_derivative(gamma, events, where, subject=settings.subject, format=format)
         write_text(out, f"{settings.subject}: {settings.file}", marked, provenance, tables)
         shown = {} if given else {"as recorded": raw, "cleaned": clean}
         write_figure(out.with_suffix(".png"), shown, gamma.electrodes, trials, tables)

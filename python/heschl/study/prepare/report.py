@@ -13,7 +13,7 @@ from heschl.ecog import Responses
 from heschl.ecog.recording.recording import Recording
 from heschl.ecog.selection import reliable_across_repeats
 from heschl.files import replacing
-from heschl.study.report.brain import draw_electrodes
+from heschl.plot.brain import draw_electrodes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heschl.plot.brain import draw_electrodes
 from heschl.study.config.study import Study
-from heschl.study.report.brain import draw_electrodes
 from heschl.study.report.drawing import INK, Drawing, colour_of
 from heschl.study.report.plates import (
     SMALL,

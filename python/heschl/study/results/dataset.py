@@ -212,6 +212,15 @@ def open_results(path: str | Path) -> xr.Dataset:
     ------
     InputError
         Where there are no results, or they have another form than this version of heschl reads.
+
+    Examples
+    --------
+    >>> from heschl import InputError, open_results
+    >>> try:
+    ...     results = open_results("results")  # then results["best_r2"].mean("fold"), and so on
+    ... except InputError as error:
+    ...     print(error.expected)
+    a folder that `heschl run` has written to its end
     """
     import xarray as xr
 
