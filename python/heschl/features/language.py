@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.features.context import Context
-from heschl.features.loading import load_config, load_tokenizer, load_weights, place, source_of, stack_layers
+from heschl.features.hub import source_of
+from heschl.features.loading import load_config, load_tokenizer, load_weights, place, stack_layers
 from heschl.features.passes import CHUNK, Abilities, Row, abilities, batches, forward
 from heschl.features.surprisal import add_surprisal
 from heschl.features.tokens import POOLINGS, pooling_weights, tokenize

@@ -14,7 +14,8 @@ import transformers
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
-from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, source_of, stack_layers
+from heschl.features.hub import source_of
+from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, stack_layers
 from heschl.features.windows import windows
 from heschl.notices import warn
 from heschl.timing.grid import FrameGrid

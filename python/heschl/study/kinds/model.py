@@ -19,7 +19,8 @@ def model_sources(folder: Path, model: str, revision: str | None, cache_dir: str
     """Return what identifies a model: a hash of its files, or its name and commit on the Hub."""
     source = model_source(folder, model)
     if isinstance(source, str):
-        from heschl.features.loading import commit_of, source_of
+        from heschl.features.hub import source_of
+        from heschl.features.loading import commit_of
 
         return [source, commit_of(source_of(source, revision, cache_dir))]
     return [digest_files(file for file in source.iterdir() if file.is_file())]

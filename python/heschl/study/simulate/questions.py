@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from heschl import CCA
 from heschl.ecog import Responses, noise_ceiling
 from heschl.linear import (
+    CCA,
     SharedParts,
     common_variance,
     exchange_test,
