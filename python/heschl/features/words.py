@@ -255,7 +255,8 @@ def _of_vocabulary(
         cut_keys = ([_known_by(part, fold) for part in cut] for cut in cuts)
         parts = next((keys for keys in cut_keys if all(k in found for k in keys)), None)
         if parts is not None:
-            vectors[key] = np.mean([found[part] for part in parts], axis=0, dtype=np.float64).astype(np.float32)
+            mean = np.stack([found[part] for part in parts]).mean(axis=0, dtype=np.float64)
+            vectors[key] = np.asarray(mean, dtype=np.float32)
             by_parts.append(word)
     return vectors, tuple(sorted(by_parts))
 

@@ -126,7 +126,7 @@ def shared_probes(results: xr.Dataset) -> Figure:
     explain(figure, f"{shown.text}; {shown.rule}",
             "point: electrode", of_whom(subjects, stimuli=bool(means)),
             "stars: that mean is not 0, Bonferroni over probes",
-            "grey: controls" if len(names) > len(PROBES) - 1 else "")  # fmt: skip
+            "grey: all together" if "all" in names else "grey: controls" * bool(set(names) - set(PROBES)))  # fmt: skip
     return figure
 
 

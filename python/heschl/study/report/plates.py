@@ -25,6 +25,8 @@ COLUMN = 85.0
 """Width of a figure, mm: one column of most journals."""
 TEXT, SMALL = 7.0, 6.0
 """Points."""
+LINE = 71
+"""Letters of a line of small text that fit into the width, whichever they are."""
 LEVEL = 0.05
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 REGIONS = ("#332D56", "#71C0BB", "#8A2D3B", "#B9B28A", "#504B38", "#C599B6", "#3E5F44", "#A86523")
@@ -104,8 +106,8 @@ def plate(
     under = results.attrs["name"] + (f" \N{EN DASH} {note}" if note else "")
     figure.suptitle(f"{title}\n", fontsize=8.5, color=INK, x=0.02, ha="left", fontweight="bold")
     figure.text(
-        0.02, 1 - 5.2 * MM / figure.get_figheight(), textwrap.shorten(under, 76, placeholder=" …"), ha="left", va="top",
-        fontsize=SMALL - 0.5, color="#6b6b6b",
+        0.02, 1 - 5.2 * MM / figure.get_figheight(), textwrap.shorten(under, LINE, placeholder=" …"), ha="left",
+        va="top", fontsize=SMALL - 0.5, color="#6b6b6b",
     )  # fmt: skip
     made: Any = figure.subplots(
         n_rows, n_columns, squeeze=False, sharex=sharex, sharey=sharey, height_ratios=heights or [1.0] * n_rows
@@ -123,7 +125,7 @@ def plate(
 def explain(figure: Figure, *parts: str) -> None:
     """Write under a figure what its marks mean."""
     text = "; ".join(filter(None, parts))
-    figure.supxlabel("\n".join(textwrap.wrap(text, 76)), fontsize=SMALL, color=INK, x=0.02, ha="left")
+    figure.supxlabel("\n".join(textwrap.wrap(text, LINE)), fontsize=SMALL, color=INK, x=0.02, ha="left")
 
 
 def swarm(axis: Axes, values: Double, at: float, colour: str, *, width: float = 0.32, vertical: bool = True) -> None:
