@@ -48,11 +48,11 @@ def data(dtype: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
     [
         ("cholesky", "float32", {"standardize": True}),
         ("cholesky", "float64", {"scoring": "r", "lags": range(2)}),
-        ("cholesky", "float64", {"cv": 7}),
+        ("cholesky", "float64", {"cv": 7, "lags": range(4)}),
         ("eigh", "float64", {"lags": range(4)}),
         ("dual", "float32", {"standardize": True}),
         ("dual", "float64", {"boundary": "cross"}),
-        ("krylov", "float32", {"alphas": [1e3, 1e5]}),
+        ("krylov", "float32", {"alphas": [1e3, 1e5], "lags": range(8)}),
     ],
 )
 def test_fits(solver: str, dtype: str, params: dict[str, Any], with_threads: Any) -> None:

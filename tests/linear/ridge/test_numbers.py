@@ -55,7 +55,7 @@ def features(rng: np.random.Generator, kind: str, n: int, d: int) -> NDArray[Any
     return H
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10**6),
     kind=st.sampled_from(KINDS),
