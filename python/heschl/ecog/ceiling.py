@@ -296,7 +296,7 @@ def _noise_error(blocks: list[Double], counts: dict[str, tuple[int, int]], of: s
     degrees = sum(len(block) - 1 for block in blocks)
     shares = np.array([1 / repeats for repeats, _ in counts.values()])
     scored = shares.sum() ** 2 / (shares**2).sum() if of == "mean" else sum(repeats for repeats, _ in counts.values())
-    return np.nan_to_num(error) * np.sqrt(1 + degrees / scored)
+    return np.asarray(np.nan_to_num(error) * np.sqrt(1 + degrees / scored))
 
 
 def _relative_error(

@@ -136,7 +136,7 @@ def test_moved_words_stay_in_their_stimulus_and_leave_silence_alone() -> None:
 def test_a_part_has_all_folds_and_whole_stimuli() -> None:
     names = [(f"s{i:03d}", 3 + i % 2) for i in range(100) for _ in range(2)]
     y = np.random.default_rng(0).standard_normal((sum(n for _, n in names), 90)).astype(np.float32)
-    y[1, 0] = np.nan
+    y[:, 0] = np.where(np.repeat(np.repeat(np.arange(100) % 5, 2), [n for _, n in names]) == 3, np.nan, y[:, 0])
     group = FitGroup(
         ("S",) * 90, tuple(map(str, range(90))), tuple(names), y, y[:, :0], np.repeat(np.arange(100) % 5, 2)
     )

@@ -218,7 +218,7 @@ def _shared(world: World, first: str, second: str, k: int) -> Callable[[int, str
     """Return a function of fold and side: the first k variates, learned on the training folds."""
     rows = np.repeat(_folds(world), world.lengths)
     a, b = world.spaces[first], world.spaces[second]
-    spoken = None if not len(world.words) else np.asarray(b).any(axis=1)
+    spoken = np.asarray(b.any(axis=1), dtype=bool) if len(world.words) else None
     parts = [SharedParts.learn(CCA(k), a, b, rows != fold, spoken=spoken) for fold in range(FOLDS)]
     return lambda fold, side: parts[fold].features(side, a if side == "a" else b, "top")
 

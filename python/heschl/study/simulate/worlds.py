@@ -21,7 +21,7 @@ few_repeats        ten stimuli were heard twice: signal and noise of planted siz
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -190,7 +190,10 @@ def _language(
     before = rng.standard_normal((N_TYPES, CONTEXT))[types]
     before = np.where((np.diff(sentence, prepend=-1) == 0)[:, None], np.roll(before, 1, axis=0), 0.0)
     place = np.log1p(since[words[:, 0]])[:, None] / 2
-    of_word = {"embedding": embedding[types], "bent": bent[types], "context": before, "place": place}
+    of_word: dict[str, Double] = {
+        "embedding": embedding[types], "bent": np.asarray(bent[types], dtype=np.float64), "context": before,
+        "place": place,
+    }  # fmt: skip
     frames = {key: held(values, words, n) for key, values in of_word.items()}
     sound = slow(rng, lengths, BANDS)
     knows = [frames["embedding"], frames["bent"], frames["place"], *([frames["context"]] if with_context else [])]
@@ -262,11 +265,11 @@ def filtered(rng: np.random.Generator, latents: Double, lengths: NDArray[np.int6
     return out
 
 
-def mixed(rng: np.random.Generator, latents: list[Double], width: int, noise: float) -> Array:
+def mixed(rng: np.random.Generator, latents: Sequence[Double | Array], width: int, noise: float) -> Array:
     """Return a random mixture of latents, each group of unit size, with noise, (n, width)."""
     whole = np.concatenate([standard(part) for part in latents], axis=1)
     mixture = whole @ rng.standard_normal((whole.shape[1], width)) / np.sqrt(whole.shape[1])
-    return (mixture + noise * rng.standard_normal(mixture.shape)).astype(np.float32)
+    return np.asarray(mixture + noise * rng.standard_normal(mixture.shape), dtype=np.float32)
 
 
 def driven(rng: np.random.Generator, signal: Double, lengths: NDArray[np.int64], share: float) -> Array:
@@ -275,6 +278,6 @@ def driven(rng: np.random.Generator, signal: Double, lengths: NDArray[np.int64],
     return standard(np.sqrt(share) * standard(signal) + np.sqrt(1 - share) * noise)
 
 
-def standard(x: NDArray[np.floating]) -> Array:  # type: ignore[type-arg]
+def standard(x: Double | Array) -> Array:
     """Return columns of mean 0 and variance 1."""
     return np.asarray((x - x.mean(axis=0)) / x.std(axis=0), dtype=np.float32)

@@ -32,21 +32,29 @@ OUTER = 0
 
 
 def part_of(group: FitGroup) -> FitGroup:
-    """Return some stimuli of every fold, one segment each, and some electrodes that are known in all of them."""
+    """Return some stimuli of every fold, one segment each, and some electrodes that are known in all folds."""
     n_folds = len(np.unique(group.folds))
     first = {name: at for at, (name, _) in reversed(list(enumerate(group.segments)))}
-    chosen = [at for k in range(n_folds) for at in [i for i in sorted(first.values()) if group.folds[i] == k]
-              [: max(2, STIMULI // n_folds)]]  # fmt: skip
+    chosen: list[int] = []
+    for k in range(n_folds):
+        of_fold = [at for at in sorted(first.values()) if group.folds[at] == k]
+        chosen += of_fold[: max(2, STIMULI // n_folds)]
     chosen.sort()
     ends = np.cumsum(group.lengths)
-    rows = np.concatenate([np.arange(ends[i] - group.lengths[i], ends[i]) for i in chosen])
-    y = group.y[rows]
-    known = np.flatnonzero(np.isfinite(y).all(axis=0) & (y.std(axis=0) > 0))
-    picked = known[np.unique(np.linspace(0, len(known) - 1, min(ELECTRODES, len(known))).round().astype(int))]
+    rows = np.concatenate([np.arange(ends[at] - group.lengths[at], ends[at]) for at in chosen])
+    y, fold = group.y[rows], np.repeat(group.folds[chosen], group.lengths[chosen])
+    known = np.all([[_varies(y[fold == k, at]) for at in range(y.shape[1])] for k in range(n_folds)], axis=0)
+    at = np.flatnonzero(known)
+    picked = at[np.unique(np.linspace(0, len(at) - 1, min(ELECTRODES, len(at))).round().astype(int))]
     return FitGroup(
         tuple(group.subjects[i] for i in picked), tuple(group.electrodes[i] for i in picked),
         tuple(group.segments[i] for i in chosen), y[:, picked], y[:, :0], group.folds[chosen],
     )  # fmt: skip
+
+
+def _varies(values: NDArray[np.float32]) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(len(known) > 1 and np.ptp(known) > 0)
 
 
 def write_space(features: Features, part: FitGroup, settings: Encoding, rate: float, path: Path, _: Progress) -> None:
@@ -114,7 +122,7 @@ def spoil_rows(values: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[np.floa
     """Return an array with noise in the place of some rows, ten times as large."""
     noise = np.random.default_rng(0).standard_normal((int(rows.sum()), values.shape[1]))
     out = np.array(values, dtype=np.float32)
-    out[rows] = values.mean(axis=0) + SPOILT * values.std(axis=0) * (1 + noise)
+    out[rows] = np.nanmean(values, axis=0) + SPOILT * np.nanstd(values, axis=0) * (1 + noise)
     return out
 
 
