@@ -81,11 +81,10 @@ def write_arrays_cohort(folder: Path, n_stimuli: int = 11) -> Path:
     return folder / "study.toml"
 
 
-def assert_same_pieces(cache: Path, expected: Path) -> None:
-    """Every piece is there, and equal to the last bit."""
+def assert_same_pieces(cache: Path, expected: Path, analysis: str = "[!.]*") -> None:
+    """Every piece is there, and equal to the last bit; of all analyses, or of one."""
     names, found = (
-        {path.relative_to(folder) for path in folder.rglob("*.npz") if not path.parent.name.startswith("pairs")}
-        for folder in (expected, cache)  # pairs of layers are kept as they come, by the worker that makes their map
+        {path.relative_to(folder) for path in folder.glob(f"{analysis}/**/*.npz")} for folder in (expected, cache)
     )
     assert names and found == names, f"{found ^ names}"
     for name in names:

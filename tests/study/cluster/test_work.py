@@ -215,7 +215,7 @@ def test_a_stimulus_that_is_refused_is_left_out(work: MakeWork, own_study: Path,
     with threads(1):
         expected = expected.extracted()
         EncodingAnalysis().run(expected)
-    assert_same_pieces(session.cache.folder / "encoding", expected.cache.folder / "encoding")
+    assert_same_pieces(session.cache.folder, expected.cache.folder, "encoding")
 
 
 def test_client_closed_and_started_again(work: MakeWork, client: Any, tmp_path: Path) -> None:

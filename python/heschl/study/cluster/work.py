@@ -122,10 +122,9 @@ class Work:
         for analysis in self.analyses:
             missing = [p for stage in self._stages(analysis) for p in stage.pieces if not self.session.cache.has(p)]
             if missing:
-                names = [piece.name for piece in missing if piece.name in self.errors] or list(self.errors)
-                reasons = "; ".join(
-                    f"{name}: {_reason(self.errors[name][-1])}" for name in names[:3] if self.errors[name]
-                )
+                known = [name for name, errors in self.errors.items() if errors]
+                names = [piece.name for piece in missing if piece.name in known] or known
+                reasons = "; ".join(f"{name}: {_reason(self.errors[name][-1])}" for name in names[:3])
                 found[analysis.name] = InputError(
                     f"{len(missing)} pieces of {analysis.name}", reasons or "pieces before them that failed",
                     "pieces that can be made", "All that was finished is kept: the same command does what is left.",
