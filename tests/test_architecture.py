@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "plot": {"linear"},
     "versions": {"linear"},
     "study": {"features", "timing", "ecog", "linear", "plot"},
-    "cli": {"study"},
+    "cli": {"study", "console"},
+    "console": set(),
     "__main__": {"cli"},
 }
 
@@ -35,8 +36,9 @@ FLOORS = {
         ("estimators", "nulls"), ("crossval",), ("ridge", "cca"), ("moments",), ("design",), ("device",), ("pickles",),
     ),
     "study": (
-        ("demo",), ("run",), ("prepare", "simulate"), ("report",), ("plan", "manifest", "results", "check"),
-        ("savings",), ("analyses",), ("session",), ("extraction",), ("inputs", "work"), ("config",), ("kinds",),
+        ("demo",), ("run",), ("cluster",), ("prepare", "simulate"), ("report",),
+        ("plan", "manifest", "results", "check"), ("savings",), ("analyses",), ("session",), ("extraction",),
+        ("inputs", "work"), ("config",), ("kinds",),
         ("section", "statistics"),
     ),
 }  # fmt: skip
@@ -140,6 +142,30 @@ def test_import_pulls_in_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "mne", "matplotlib", "dask", "xarray", "zarr", "numba")
     found = run(f"import sys, heschl; print([m for m in {heavy!r} if m in sys.modules])")
     assert found.strip() == "[]"
+
+
+NO_DASK = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("dask", "distributed", "dask_jobqueue"):
+            raise ImportError(f"no {name} here")
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_nothing_but_dask_itself_needs_dask() -> None:
+    """Where the extra is not installed, all the rest imports, and what asks for it is told what to install."""
+    code = NO_DASK + (
+        "import numpy as np, heschl.cli, heschl.study.run, heschl.study.cluster.work, heschl.study.cluster.worker\n"
+        "from heschl.study.cluster.connect import connected\n"
+        "heschl.LaggedRidgeCV(lags=range(2), alphas=[1, 10]).fit(np.eye(30)[:, :2], np.arange(30.0))\n"
+        "try:\n    connected('local', None).__enter__()\n"
+        "except heschl.InputError as error:\n    print(error)"
+    )
+    assert "pip install 'heschl[dask]'" in run(code)
 
 
 def test_import_costs_little_beyond_scikit_learns_base() -> None:

@@ -44,9 +44,15 @@ class InputError(ValueError):
         self.expected = expected
         self.advice = advice
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
-        """Pickle by the four parts, so that an error crosses a process boundary whole."""
-        return type(self), (self.argument, self.found, self.expected, self.advice)
+    def __reduce__(self) -> tuple[Any, tuple[type[InputError], tuple[Any, ...], dict[str, Any]]]:
+        """Pickle by what it holds, so that an error crosses a process boundary whole, whatever its class is made of."""
+        return _remade, (type(self), self.args, vars(self))
+
+
+def _remade(cls: type[InputError], args: tuple[Any, ...], state: dict[str, Any]) -> InputError:
+    error = cls.__new__(cls, *args)
+    vars(error).update(state)
+    return error
 
 
 def _describe(value: object) -> str:

@@ -5,22 +5,15 @@ What a command needs is imported when it runs, so that ``heschl --help`` is quic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from heschl.checks import InputError
-from heschl.files import as_one_line
-
-BAD_INPUT, INTERRUPTED = 2, 130
+from heschl.console import BAD_INPUT, SHELL, plainly
 
 app = typer.Typer(
     name="heschl",
@@ -38,17 +31,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@dataclass
-class _Shell:
-    """What holds for every command."""
-
-    traceback: bool = False
-    quiet: bool = False
-
-
-SHELL = _Shell()
 
 
 def _version(asked: bool) -> None:
@@ -91,6 +73,14 @@ def run(
     jobs: Annotated[
         int, typer.Option(help="Processes to share the work among; pays where fits are many and small.", min=1)
     ] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Do the work on a cluster: a scheduler's address, local[:N] for N processes here, or the .toml of a "
+            "batch system (`heschl cluster --example slurm`).",
+            show_default="here",
+        ),
+    ] = None,
 ) -> None:
     """Run a study: extract features, fit, score, and draw.
 
@@ -101,7 +91,7 @@ def run(
     Writes OUT/report.html (open this first), summary.md, scores.csv, best_layers.csv, contrasts.csv, figures/*.png and
     *.pdf, and results.zarr, which `heschl.open_results` opens as a labelled dataset.
     """
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study import run_study
         from heschl.study.work.layout import Layout
 
@@ -113,7 +103,7 @@ def run(
                 lines += [f"    {word}: {', '.join(names)}" for word, names in item.listed() if names]
                 console.print(escape("\n".join(lines)), highlight=False, soft_wrap=True)
             return
-        folder = run_study(study, out, only=only or (), jobs=jobs, console=console)
+        folder = run_study(study, out, only=only or (), jobs=jobs, dask=dask, console=console)
         if only:
             return
         console.print(
@@ -128,7 +118,7 @@ def init(
     study: Annotated[Path, typer.Argument(help="Where to write; nothing is overwritten.")] = Path("study.toml"),
 ) -> None:
     """Write a commented study.toml to start from: every section, with what it means and its defaults."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.config.template import write_template
 
         console.print(f"wrote {escape(str(write_template(study)))}", highlight=False, soft_wrap=True)
@@ -138,13 +128,16 @@ def init(
 def plan(
     study: Annotated[Path, typer.Argument(help="The study.toml.")],
     out: Annotated[Path | None, typer.Option(help="Where `heschl run` would write.")] = None,
+    dask: Annotated[
+        bool, typer.Option("--dask", help="Also say how the work would spread over the workers of a cluster.")
+    ] = False,
 ) -> None:
     """Estimate what a run will take before any of it is done: fits, time, memory, disk, and the solver of each stage.
 
     Tries this machine for some seconds. A study that cannot fit is refused, with the settings that would help. A run
     in the same folder is compared with its plan when it ends.
     """
-    with _plainly() as console:
+    with plainly() as console:
         from rich.table import Table
 
         from heschl.study.plan import plan_study
@@ -177,6 +170,28 @@ def plan(
             console.print("what would save much of it:")
         for knob in found.knobs:
             console.print(f"  {escape(knob)}", highlight=False, soft_wrap=True)
+        if dask:
+            from heschl.study.cluster.spread import spread_study
+
+            table = Table(title="over the workers of a cluster, each as fast as this machine")
+            for head in ("workers", "time", "efficiency", "bounded by"):
+                table.add_column(head, justify="left" if head == "bounded by" else "right")
+            for each in spread_study(study, out, found.stages):
+                time = f"{each.seconds / 60:,.1f} min"
+                table.add_row(str(each.n_workers), time, f"{each.efficiency:.0%}", each.bound)
+            console.print(table)
+
+
+@app.command()
+def cluster(
+    example: Annotated[str, typer.Option(help="slurm, pbs, sge or lsf.")],
+    out: Annotated[Path, typer.Option(help="Where to write; nothing is overwritten.")] = Path("cluster.toml"),
+) -> None:
+    """Write a commented cluster.toml, for `heschl run study.toml --dask cluster.toml` on a batch system."""
+    with plainly() as console:
+        from heschl.study.cluster.config import write_example
+
+        console.print(f"wrote {escape(str(write_example(example, out)))}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -184,7 +199,7 @@ def figures(
     results: Annotated[Path, typer.Argument(help="The folder that `heschl run` wrote.")],
 ) -> None:
     """Draw a study's figures and its report again, from the results alone: nothing is fitted."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.report.figures import write_figures
         from heschl.study.report.html import write_report
         from heschl.study.results.dataset import open_results
@@ -208,7 +223,7 @@ def demo(
     Simulated responses and models with random weights: it shows that the tool works, not how brains do. Needs
     no download and about two minutes. The exit code is 1 where planted truth was missed.
     """
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.demo import run_demo
 
         found = run_demo(out, seed=seed, console=console)
@@ -232,7 +247,7 @@ def simulate(
     A place to start from: every kind of input file is there to look at. With --paper, a cohort in which the findings of
     the paper are true, of the paper's size (5 GB, minutes) or a part of it.
     """
-    with _plainly() as console:
+    with plainly() as console:
         if scale is not None and not paper:
             raise InputError("--scale", "no --paper", "both, or neither", "The demo's cohort has one size.")
         if paper:
@@ -262,7 +277,7 @@ def check(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> Non
     models that are none or of another kind, arrays of another length, more components than rows. No model is loaded
     and nothing is asked of the Hub. The exit code is 2 where there is an error.
     """
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.check import check_study
 
         found = check_study(study)
@@ -291,7 +306,7 @@ Where = Annotated[Path, typer.Argument(help="A study.toml, a folder of results, 
 @features.command("extract")
 def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.")]) -> None:
     """Extract all features of a study that its store does not hold yet."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.run import extract_study
         from heschl.study.work.progress import Reporter
 
@@ -302,7 +317,7 @@ def extract_features(study: Annotated[Path, typer.Argument(help="The study.toml.
 @features.command("list")
 def list_features(where: Where) -> None:
     """List the feature sets of a store: key, layers, stimuli, size, age, and every choice behind them."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.extraction.inventory import describe, find_store
 
         store = find_store(where)
@@ -325,7 +340,7 @@ def prune_features(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
 ) -> None:
     """Delete feature sets: by key, by age, or all that a study does not use."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.extraction.inventory import describe, find_store, removable
 
         store = find_store(where)
@@ -356,7 +371,7 @@ def prepare_recording(recording: Annotated[Path, typer.Argument(help="The record
 
     Writes OUT.zarr, which [responses.subjects] of a study.toml takes as it is, and a report, OUT.md and OUT.png.
     """
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.prepare.recording import prepare
         from heschl.study.work.progress import Reporter
 
@@ -373,23 +388,8 @@ def simulate_recording(
     seed: Annotated[int, typer.Option(help="Everything follows from it.")] = 0,
 ) -> None:
     """Write a raw recording of known truth (sounds, channels, clock drift, bad electrodes) and its recording.toml."""
-    with _plainly() as console:
+    with plainly() as console:
         from heschl.study.simulate.recording import simulate_raw
 
         path = simulate_raw(out, format=format, seed=seed)
         console.print(f"now: heschl ecog prepare {escape(str(path))}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _plainly() -> Iterator[Console]:
-    """Yield a console; what goes wrong is printed as a message, not a traceback, unless that was asked for."""
-    try:
-        yield Console(quiet=SHELL.quiet)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; what was finished is kept, and the same command goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    except (InputError, OSError, MemoryError, ArithmeticError, np.linalg.LinAlgError, ModuleNotFoundError) as error:
-        if SHELL.traceback:
-            raise
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(as_one_line(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None

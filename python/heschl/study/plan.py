@@ -96,9 +96,21 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
     session = Session(path, out, report)
     with session.report.stage("checking", 0):
         session.check()
-        analyses = wanted(session.study)
-        for analysis in analyses:
+        for analysis in wanted(session.study):
             analysis.check(session)
+    plan = estimate(session)
+    _refuse(plan)
+    try:
+        with replacing(session.layout.plan) as temporary:
+            temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    except InputError as error:
+        session.report.say(f"the plan is not kept, a run cannot be compared with it: {error.argument}: {error.found}")
+    return plan
+
+
+def estimate(session: Session) -> Plan:
+    """Estimate what every stage of a study that is checked will take, by trials on this machine."""
+    analyses = wanted(session.study)
     costs: dict[str, StageCost] = {}
     with session.report.stage("trying this machine", len(session.sources) + len(analyses)) as advance:
         for name in session.sources:
@@ -110,14 +122,16 @@ def plan_study(path: str | Path, out: str | Path | None = None, report: Reporter
             advance(len(session.sources) + i + 1)
     stages = (*_left(session, analyses, costs).values(), RESULTS_COST)
     knobs = savings(session.study, {name: source.description for name, source in session.sources.items()}, stages)
-    plan = Plan(stages, free_memory(), free_disk(session.layout.out), study_key(session.study), knobs)
-    _refuse(plan)
+    return Plan(stages, free_memory(), free_disk(session.layout.out), study_key(session.study), knobs)
+
+
+def read_plan(layout: Layout, study: Study) -> dict[str, StageCost]:
+    """Return the cost of each stage in the plan of a study with these settings; none where there is no such plan."""
     try:
-        with replacing(session.layout.plan) as temporary:
-            temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")
-    except InputError as error:
-        session.report.say(f"the plan is not kept, a run cannot be compared with it: {error.argument}: {error.found}")
-    return plan
+        plan = json.loads(layout.plan.read_bytes())
+        return {stage["name"]: StageCost(**stage) for stage in plan["stages"] if plan["study"] == study_key(study)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def study_key(study: Study) -> str:

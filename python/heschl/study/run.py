@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures, FeatureStore
 from heschl.files import only_writer
 from heschl.study.analyses.analysis import Analysis
 from heschl.study.analyses.registry import present, wanted, with_needs
+from heschl.study.cluster.connect import check_installed, connected
+from heschl.study.cluster.work import Work
 from heschl.study.inputs.audit import Finding, audit
 from heschl.study.manifest import missing_pieces
-from heschl.study.plan import compare_with_plan
+from heschl.study.plan import compare_with_plan, estimate, read_plan
 from heschl.study.report.figures import write_figures
 from heschl.study.report.html import write_report
 from heschl.study.report.summary import write_summary
@@ -41,6 +44,7 @@ def run_study(
     *,
     only: Sequence[str] = (),
     jobs: int = 1,
+    dask: str | None = None,
     console: Console | None = None,
 ) -> Path:
     """Run a study: load, extract, fit, score, and write results, tables, summary and figures.
@@ -62,6 +66,9 @@ def run_study(
         no results.
     jobs : int
         Processes on this machine to share the work among; it pays where fits are many and small.
+    dask : str, optional
+        Do the work on a cluster: the address of a scheduler of dask.distributed, "local[:N]", or the .toml file of a
+        batch system (see `heschl.study.cluster.connect.connected`). What a piece finds does not depend on it.
     console : rich.console.Console, optional
         Where to show progress; nothing is shown without one.
 
@@ -85,9 +92,14 @@ def run_study(
         session.check()
         for analysis in analyses:
             analysis.check(session)
-    session = session.extracted(part.spaces)
-    with workers(session.path, session.layout.out, part, jobs if part.stages != (FEATURES,) else 1, report):
-        failed = _analyse(session, with_needs(analyses, part.stages), part)
+    if dask is not None:
+        if jobs != 1:
+            raise InputError("jobs", str(jobs), "no --jobs with --dask", "Workers of the cluster are the jobs.")
+        session, failed = _on_cluster(session, with_needs(analyses, part.stages), part, dask)
+    else:
+        session = session.extracted(part.spaces)
+        with workers(session.path, session.layout.out, part, jobs if part.stages != (FEATURES,) else 1, report):
+            failed = _analyse(session, with_needs(analyses, part.stages), part)
     if part.whole:
         failed |= _write(session, [analysis for analysis in analyses if analysis.name not in failed], failed)
     else:
@@ -111,6 +123,23 @@ def _analyse(session: Session, analyses: Sequence[Analysis], part: Part) -> dict
             failed[analysis.name] = error
             session.report.say(f"{analysis.name} failed, all else goes on: {error}")
     return failed
+
+
+def _on_cluster(
+    session: Session, analyses: Sequence[Analysis], part: Part, where: str
+) -> tuple[Session, dict[str, Exception]]:
+    """Do the same on a cluster; return the study, without stimuli that were refused, and what failed."""
+    check_installed()
+    space_by_space = set(part.stages) <= set(SPACE_BY_SPACE)
+    costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
+    with connected(where, session.report) as client:
+        work = Work(session, analyses, part.spaces, part.spaces if space_by_space else None, costs, client)
+        session = work.run()
+        failed = work.failed()
+    for analysis in analyses:
+        if analysis.name in failed and not analysis.optional:
+            raise failed[analysis.name]
+    return session, failed
 
 
 def _with_whole_features(session: Session, work: Callable[[], object], part: Part) -> None:

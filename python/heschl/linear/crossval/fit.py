@@ -15,10 +15,12 @@ from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads
+from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.ridge.condition import of_sets
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.leave_out import LeaveOut, leaves_one_out
 from heschl.linear.ridge.problem import Problem
+from heschl.linear.ridge.summed import Summed
 from heschl.linear.ridge.training import Solver
 from heschl.linear.ridge.weights import Weights
 
@@ -104,6 +106,33 @@ def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen:
     weights = [(targets, part) for targets, (part, _) in found]
     space = largest([size for _, (_, size) in found])
     return Fit(joined(weights, c), None, chosen, method, dtype, condition, *space)
+
+
+def fit_moments(
+    problem: Problem, moments: Sequence[LaggedMoments], splits: Splits, alphas: Double, score: Score, per_target: bool
+) -> Fit:
+    """Choose and fit from the moments of each part alone: test sets are scored from theirs.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of any rows: its shapes and settings count.
+    moments : sequence of LaggedMoments
+        Of each part of the splits, all about one shift.
+    splits, alphas, score, per_target
+        As `fit_cv` takes them; the score must be made of squared errors.
+    """
+    solver = Summed(problem, moments)
+
+    def choose(scores: PathScores) -> Integers:
+        return choose_alpha(scores.chosen_by, alphas, per_target)
+
+    sst = np.stack([solver.squares(test) for test in splits.test])
+    scores = cross_validate(score, problem, solver, splits, sst, alphas, choose)
+    chosen = choose(scores)
+    weights = _final(solver, range(len(moments)), alphas, chosen, problem.y.shape[1])
+    condition = of_sets(solver.conditions, [*splits.train, range(len(moments))])
+    return Fit(weights, scores, chosen, "cholesky", str(problem.y.dtype), condition)
 
 
 def largest(spaces: Sequence[Size]) -> Size:

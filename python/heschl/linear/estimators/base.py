@@ -30,8 +30,10 @@ from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
+from heschl.linear.estimators.distributed import predict_dask
 from heschl.linear.estimators.patterns import haufe_patterns
 from heschl.linear.estimators.shown import chosen_table
+from heschl.linear.moments.distributed import is_dask
 from heschl.linear.moments.formulas import mean_of_defined
 from heschl.linear.moments.shift import SHIFT_FRAMES
 from heschl.linear.pickles import with_defaults
@@ -228,10 +230,13 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         Returns
         -------
         ndarray of shape (n_frames,) or (n_frames, n_targets)
-            In the precision of X in the fit; a torch tensor where X is one, on the GPU where X is there. With
-            boundary="drop" frames without full history are predicted as if it were 0; `score` leaves them out.
+            In the precision of X in the fit; a dask array where X is one, a torch tensor where X is one, on the GPU
+            where X is there. With boundary="drop" frames without full history are predicted as if it were 0; `score`
+            leaves them out.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return predict_dask(self, X, segments, self._weights.values.shape[1])
         prediction = self._predict(X, segments)[0]
         if self._single:
             prediction = prediction.reshape((len(prediction),))

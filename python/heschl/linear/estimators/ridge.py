@@ -13,10 +13,12 @@ from heschl.checks import InputError, check_alphas
 from heschl.linear.crossval.fit import fit_cv, fit_fixed
 from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
-from heschl.linear.crossval.scores import check_score
+from heschl.linear.crossval.scores import Score, check_score
 from heschl.linear.design.segments import Splits, make_splits
 from heschl.linear.device.arrays import Bounds
-from heschl.linear.estimators.base import DEFAULT_LAGS, LaggedModel, named_targets
+from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
+from heschl.linear.estimators.distributed import fit_dask
+from heschl.linear.moments.distributed import is_dask
 from heschl.linear.ridge.penalty import Penalty
 from heschl.notices import reporting, warn
 
@@ -325,6 +327,8 @@ class LaggedRidgeCV(_Ridge):
         ----------
         X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
             Tables may tell segments, as in `LaggedRidge.fit`.
+            A dask array is summed where its chunks are: only moments come here, and the fit is theirs
+            (by Cholesky; with a `scoring` of squared errors, without `nested` and masks).
         y : array-like of shape (n_frames,) or (n_frames, n_targets)
         segments : array-like, optional
             Lengths of the segments (sentences, runs) in frames, or one label per frame. Lags stay inside a segment
@@ -339,6 +343,9 @@ class LaggedRidgeCV(_Ridge):
         """
         alphas = check_alphas(self.alphas)
         score = check_score("scoring", self.scoring)
+        if is_dask(X):
+            self._warn(self._fit_dask(X, y, segments, groups, score), alphas)
+            return self
         data = self._checked(X, y, segments, groups)
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
         folds = _folds(splits) if self.nested else None
@@ -357,6 +364,17 @@ class LaggedRidgeCV(_Ridge):
             self.test_scores_, self.test_alphas_ = nested.of_folds(score.name), nested.alpha
         self._warn(fit.chosen, alphas)
         return self
+
+    def _fit_dask(self, X: Any, y: Any, segments: Any, groups: Any, score: Score) -> NDArray[np.int64]:
+        """Do the same from moments that are summed where the chunks of X are; return which penalties were chosen."""
+        found = fit_dask(self, X, y, segments, groups, score)
+        fit, alphas = found.fit, check_alphas(self.alphas)
+        assert fit.scores is not None
+        self.n_features_in_ = int(X.shape[1])
+        self.alpha_ = alphas[fit.chosen]
+        self.cv_scores_, self.cv_pooled_scores_ = fit.scores.mean, fit.scores.pooled_r2
+        self._keep(fit, Data(found.problem, found.bounds, np.arange(len(found.bounds)), found.single, None))
+        return fit.chosen
 
     def _warn(self, chosen: NDArray[np.int64], alphas: NDArray[np.float64]) -> None:
         undefined = np.flatnonzero(~np.isfinite(self.cv_scores_).any(axis=0))

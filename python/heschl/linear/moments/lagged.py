@@ -24,6 +24,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.design.segments import fold_members
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
+from heschl.linear.moments.distributed import is_dask, is_delayed, moments_of_dask, moments_of_recordings
 from heschl.linear.moments.gather import row_sums
 from heschl.linear.moments.margins import Margins
 from heschl.linear.moments.select import selected
@@ -102,8 +103,10 @@ class LaggedMoments(LaggedSums):
         Parameters
         ----------
         X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
-            Arrays on disk (memory-mapped, zarr) are read by chunks of whole segments.
+            Arrays on disk (memory-mapped, zarr) are read by chunks of whole segments. A dask array, or a list of
+            delayed recordings, is summed where it is, part by part, and only sums travel.
         y : array-like of shape (n_frames, n_targets), optional
+            With a list of recordings, a list, too; and so are `segments` (by default each recording is one).
         lags : sequence of int
             Consecutive lags in frames; a positive lag is the past of the stimulus.
         segments : array-like, optional
@@ -120,6 +123,10 @@ class LaggedMoments(LaggedSums):
         InputError
             For bad shapes, NaN, lags or segments that do not fit.
         """
+        if is_dask(X):
+            return moments_of_dask(cls, X, y, lags, segments, boundary, ids, dtype)
+        if is_delayed(X):
+            return moments_of_recordings(cls, X, y, lags, segments, boundary, dtype)
         window, bounds, names = _checked(X, y, lags, segments, boundary, ids)
         found: LaggedMoments | None = None
         for chunk, inside in chunks(X, y, bounds, boundary):

@@ -93,8 +93,20 @@ class Split:
                 len(self.row_fold),
             ),
         )  # fmt: skip
+        self._remember()
+
+    def _remember(self) -> None:
         self.load = lru_cache(maxsize=4)(self._load)
         self.parts = lru_cache(maxsize=None)(self._parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but what has been looked up meanwhile."""
+        return {name: value for name, value in vars(self).items() if name not in ("load", "parts")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave."""
+        vars(self).update(state)
+        self._remember()
 
     def layer_names(self) -> list[tuple[str, str]]:
         """Return the names of the speech and the language layer of each fold."""

@@ -1,0 +1,43 @@
+"""What every worker does as it begins: it says how much memory it has, whether it has a GPU, and takes one piece.
+
+One piece at a time for each worker, with all of the worker's threads for BLAS: who wants pieces side by side on one
+machine starts several workers there, as Dask advises for work that is mostly inside compiled libraries.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from distributed import WorkerPlugin
+
+from heschl.study.work.machine import total_memory
+
+PIECE, MEMORY, GPU = "PIECE", "MEMORY", "GPU"
+KILLED_AT = 0.95
+"""Share of its memory limit at which Dask ends a worker."""
+NO_GPU = ("", "-1", "NoDevFiles", "void")
+
+
+class Resources(WorkerPlugin):
+    """Declares the resources of a worker, but for those that it was started with."""
+
+    name = "heschl-resources"
+
+    async def setup(self, worker: Any) -> None:
+        """Declare them."""
+        declared = worker.state.total_resources
+        found = {PIECE: 1.0, MEMORY: memory_of(worker), GPU: float(has_gpu())}
+        await worker.set_resources(**{name: value for name, value in found.items() if name not in declared})
+
+
+def memory_of(worker: Any) -> float:
+    """Return the bytes that a piece may take on a worker, above what the worker has taken as it is."""
+    limit = worker.memory_manager.memory_limit or total_memory()
+    return float(max(0.0, KILLED_AT * limit - worker.monitor.get_process_memory()))
+
+
+def has_gpu() -> bool:
+    """Return whether this process may use a GPU; dask-cuda gives each of its workers one."""
+    return Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in NO_GPU

@@ -1,0 +1,379 @@
+"""A study's pieces as tasks of Dask: submitted with what they wait for, gathered, tried again, reported.
+
+Work goes by rounds. A round submits all that is missing, and more as it becomes known what that depends on; Dask says
+where each task runs and runs again what a lost worker had. What failed, and what was lost with a scheduler, is the
+next round's. A piece that fails twice is given up, by name, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heschl.checks import InputError
+from heschl.features.store import DamagedFeatures
+from heschl.files import replacing
+from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.cluster.extraction import Extractions
+from heschl.study.cluster.parcels import Folder, Packer
+from heschl.study.cluster.worker import (
+    Done,
+    NotShared,
+    Site,
+    check_versions,
+    extract,
+    make,
+    sees,
+    sent_folder,
+    versions,
+)
+from heschl.study.extraction.extract import RefusedStimuli
+from heschl.study.inputs.load import leave_out
+from heschl.study.session import Session
+from heschl.study.work.cache import Piece
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+ROUNDS = 100
+"""That are begun: damaged features, lost workers and lost schedulers each cost one."""
+TRIES = 2
+"""Of a piece that fails."""
+SECONDS = 20.0
+"""That a scheduler has to come back."""
+
+
+@dataclass
+class Task:
+    """One task that was submitted, and what it is of."""
+
+    name: str
+    title: str  # of its stage
+    seconds: float  # expected
+    piece: Piece | None = None  # none where it extracts features
+    waits: list[Future] = field(default_factory=list)
+
+
+class Work:
+    """A study on a cluster.
+
+    Parameters
+    ----------
+    session : Session
+        Checked.
+    analyses : sequence of Analysis
+        To be done, each after those it needs.
+    spaces : sequence of str
+        Whose features are extracted.
+    stages_of : sequence of str or None
+        Do only the stages of these spaces.
+    costs : mapping of title to StageCost
+        As planned: the memory of each piece, and how much of the work it is.
+    client : distributed.Client
+    """
+
+    def __init__(
+        self, session: Session, analyses: Sequence[Analysis], spaces: Sequence[str], stages_of: Sequence[str] | None,
+        costs: Mapping[str, StageCost], client: Client,
+    ) -> None:  # fmt: skip
+        self.session, self.analyses, self.spaces, self.stages_of = session, analyses, spaces, stages_of
+        self.costs, self.client, self.report = costs, client, session.report
+        self.cache = os.path.abspath(session.cache.folder)
+        self.site = Site(versions(), self.cache)
+        self.errors: dict[str, list[BaseException]] = defaultdict(list)
+        self.again = False  # whether another round may do what this one did not
+        self.shared = True  # until a worker turns out not to see the folder
+        self.refused: RefusedStimuli | None = None
+
+    def run(self) -> Session:
+        """Do all that can be done.
+
+        Returns
+        -------
+        Session
+            The study; without the few stimuli that a model refused, where it did.
+
+        Raises
+        ------
+        InputError
+            For workers that are of another version, a scheduler that is gone, and too many stimuli refused.
+        """
+        mark = Path(self.cache, f".mark-{secrets.token_hex(8)}")
+        try:
+            with replacing(mark) as temporary:
+                temporary.write_text(mark.name)
+            for _ in range(ROUNDS):
+                self._round(f"{mark.name}:{mark.name}")
+                if not self.again:
+                    break
+        finally:
+            mark.unlink(missing_ok=True)
+        return self.session
+
+    def failed(self) -> dict[str, Exception]:
+        """Return the analyses of which pieces are missing, and why."""
+        found: dict[str, Exception] = {}
+        for analysis in self.analyses:
+            missing = [p for stage in self._stages(analysis) for p in stage.pieces if not self.session.cache.has(p)]
+            if missing:
+                known = [name for name, errors in self.errors.items() if errors]
+                names = [piece.name for piece in missing if piece.name in known] or known
+                reasons = "; ".join(f"{name}: {_reason(self.errors[name][-1])}" for name in names[:3])
+                found[analysis.name] = InputError(
+                    f"{len(missing)} pieces of {analysis.name}", reasons or "pieces before them that failed",
+                    "pieces that can be made", "All that was finished is kept: the same command does what is left.",
+                )  # fmt: skip
+        return found
+
+    def _stages(self, analysis: Analysis) -> list[Stage]:
+        stages = analysis.stages(self.session)
+        return [stage for stage in stages if self.stages_of is None or stage.space in (None, *self.stages_of)]
+
+    def _prepare(self, mark: str) -> int:
+        """Wait for workers, check them, let them say what they have, and see whether they share the folder."""
+        from heschl.study.cluster.plugin import Resources
+
+        client = self.client
+        found: dict[str, Any] = {}
+        while not found:
+            if not client.scheduler_info(n_workers=-1)["workers"]:
+                self.report.say("no workers yet: waiting for the first")
+                client.wait_for_workers(1)
+            found = self._asked(versions)
+        for address, here in found.items():
+            if isinstance(here, BaseException):
+                raise InputError(
+                    f"worker {address}", f"no heschl like this one there ({_reason(here)})", "the client's environment",
+                    "Install the same environment on all machines.",
+                )  # fmt: skip
+            check_versions(self.site.versions, here, address)
+        client.register_plugin(Resources())
+        site = Site(self.site.versions, self.cache, mark)
+        blind = sorted(address for address, seen in self._asked(sees, site).items() if not seen)
+        if blind and self.shared:
+            n = "no worker sees" if len(blind) == len(found) else f"{len(blind)} of {len(found)} workers do not see"
+            self.report.say(
+                f"{n} {self.cache} ({', '.join(blind[:3])}): what they need is sent to them, features are extracted "
+                "on each worker, and pieces come back"
+            )
+            self.shared = False
+        self.site = site if self.shared else Site(self.site.versions, self.cache)
+        return len(found)
+
+    def _asked(self, function: Any, *arguments: Any) -> dict[str, Any]:
+        """Call a function on every worker; errors are answers, workers that are gone meanwhile are left out."""
+        answers: dict[str, Any] = self.client.run(function, *arguments, on_error="return")
+        return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
+
+    def _round(self, mark: str) -> None:
+        """Submit all that is missing, and gather it."""
+        from distributed import as_completed
+
+        self._wait_for_scheduler()
+        n_workers = self._prepare(mark)
+        self.again, self.refused = False, None
+        self.tasks: dict[Any, Task] = {}
+        self.open: dict[str, int] = defaultdict(int)  # tasks of each stage that are not over
+        self.values: dict[str, Any] = {}
+        self.carried: dict[str, Future] = {}
+        folder = Folder(sent_folder(self.cache))
+        self.packer = Packer(folder.keep if self.shared else self.values.__setitem__)
+        self.extractions = Extractions(self.session, self.packer, self.shared)
+        self.features: dict[str, list[Future]] = {}
+        self._check_memory()
+        self.futures = as_completed()
+        started: set[str] = set()
+        if self.shared:
+            for name in self.spaces:
+                self._features_of(name)
+        elif not self.analyses:
+            raise InputError(
+                "--only features", "workers without the results folder", "workers that share it",
+                "Their feature stores end with them.",
+            )  # fmt: skip
+        self._submit_pieces(started)
+        total, done = sum(task.seconds for task in self.tasks.values()) + self._to_come(started), 0.0
+        with self.report.stage(f"on {n_workers} workers", total) as advance:
+            for future in self.futures:
+                task = self.tasks.pop(future.key)
+                self._gather(future, task)
+                self._submit_pieces(started)
+                done += task.seconds
+                advance(done)
+        self.futures = None  # type: ignore[assignment]
+        if self.refused is not None:
+            self._leave_out(self.refused)
+
+    def _wait_for_scheduler(self) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.client.status == "connecting" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if self.client.status != "running":
+            raise InputError(
+                "--dask", "a scheduler that is gone", "one that answers",
+                "All that was finished is kept: start the scheduler, and the same command goes on.",
+            )  # fmt: skip
+
+    def _check_memory(self) -> None:
+        """Refuse pieces for which no worker has the memory, before any work."""
+        from heschl.study.cluster.plugin import MEMORY
+
+        largest = max(
+            worker["resources"].get(MEMORY, 0.0)
+            for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
+        )
+        for title, cost in self.costs.items():
+            if cost.memory > largest:
+                raise InputError(
+                    f"memory for {title}", f"{cost.memory / 1e9:.1f} GB",
+                    f"{largest / 1e9:.1f} GB, which the largest worker has to give",
+                    "Fewer and larger workers, or fewer lags (encoding.tmax).",
+                )  # fmt: skip
+
+    def _features_of(self, name: str) -> list[Future]:
+        """Submit the extraction of what is missing of a space, group of stimuli by group; once a round."""
+        if name not in self.features:
+            self.features[name] = []
+            title = self.session.sources[name].title
+            groups = [] if len(self.errors[title]) >= TRIES else self.extractions.missing(name)
+            gpu = getattr(self.session.study.features[name], "device", "cpu") == "cuda"
+            at = list(self.session.sources).index(name)
+            for i, names in enumerate(groups):
+                task = Task(title, title, self._seconds(title, len(groups)))
+                parcel = self.extractions.parcel(name)
+                arguments = parcel, names, self.site, self._carried(parcel.apart)
+                self.features[name].append(
+                    self._submit(task, f"{i + 1} of {len(groups)}", -at, gpu, extract, *arguments)
+                )
+        return self.features[name]
+
+    def _submit_pieces(self, started: set[str]) -> None:
+        """Submit the pieces of every analysis of which it is known what they depend on."""
+        for analysis in self.analyses:
+            if analysis.name in started or not all(self._over(name) for name in analysis.needs):
+                continue
+            started.add(analysis.name)
+            stages = self._stages(analysis)
+            for stage in stages:
+                for piece in stage.pieces:
+                    if piece.key is None or self.session.cache.has(piece) or len(self.errors[piece.name]) >= TRIES:
+                        continue
+                    self._submit_piece(stage, piece, len(stage.pieces))
+
+    def _to_come(self, started: set[str]) -> float:
+        """Return the seconds of what is not submitted yet."""
+        later = (analysis for analysis in self.analyses if analysis.name not in started)
+        return sum(
+            self._seconds(stage.title, len(stage.pieces))
+            for analysis in later
+            for stage in self._stages(analysis)
+            for piece in stage.pieces
+            if not self.session.cache.has(piece)
+        )
+
+    def _over(self, name: str) -> bool:
+        analysis = next(a for a in self.analyses if a.name == name)
+        return not any(task.piece and task.piece.name.startswith(f"{name}/") for task in self.tasks.values()) and (
+            analysis.done(self.session)
+        )
+
+    def _submit_piece(self, stage: Stage, piece: Piece, of: int) -> None:
+        assert piece.key is not None, "it is known what it depends on"
+        parcel, session = self.packer.pack(piece.make), self.session
+        spaces = sorted(parcel.spaces)
+        if any(len(self.errors[session.sources[name].title]) >= TRIES for name in spaces):
+            return
+        waits = [future for name in spaces for future in self._features_of(name)]
+        features = {} if self.shared else {name: self.extractions.parcel(name) for name in spaces}
+        apart = parcel.apart.union(*(extraction.apart for extraction in features.values()))
+        order = list(session.sources)
+        self._submit(
+            Task(piece.name, stage.title, self._seconds(stage.title, of), piece, waits),
+            piece.key, -order.index(stage.space) if stage.space in order else -len(order),
+            session.study.encoding.device == "cuda",
+            make, piece.name, piece.key, parcel, self.site, self._carried(apart), features, waits,
+        )  # fmt: skip
+
+    def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
+        from heschl.study.cluster.plugin import GPU, MEMORY, PIECE
+
+        cost = self.costs.get(task.title)
+        resources = {PIECE: 1.0, MEMORY: cost.memory if cost else 0.0} | ({GPU: 1.0} if gpu else {})
+        future = self.client.submit(
+            function, *arguments, key=(task.title, task.name, f"{of} {secrets.token_hex(4)}"), priority=priority,
+            resources=resources, pure=False,
+        )  # fmt: skip
+        self.tasks[future.key] = task
+        self.open[task.title] += 1
+        self.futures.add(future)
+        return future
+
+    def _seconds(self, title: str, pieces: int) -> float:
+        cost = self.costs.get(title)
+        return cost.seconds / pieces if cost else 1.0
+
+    def _carried(self, apart: frozenset[str]) -> dict[str, Future]:
+        """Send to the workers what is needed apart, each once."""
+        if self.shared:
+            return {}
+        for name in sorted(apart - self.carried.keys()):
+            self.carried[name] = self.client.scatter(self.values[name], broadcast=True, hash=False)
+        return {name: self.carried[name] for name in sorted(apart)}
+
+    def _gather(self, future: Future, task: Task) -> None:
+        """Take what came back: a piece, an error, or nothing, where the scheduler lost it."""
+        if future.status == "finished":
+            done: Done = future.result()
+            self.report.seconds[task.title] = self.report.seconds.get(task.title, 0.0) + done.seconds
+            if task.piece is not None and done.content is not None:
+                _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
+        elif future.status == "error":
+            self._note(future.exception(), task)
+        else:
+            self.again = True
+        self.open[task.title] -= 1
+        if self.open[task.title] == 0 and task.title in self.report.seconds:
+            self.report.say(f"{task.title}: {self.report.seconds[task.title]:.1f} s of work")
+
+    def _note(self, error: BaseException | None, task: Task) -> None:
+        if isinstance(error, RefusedStimuli):
+            self.refused = error
+        elif any(future.status in ("error", "cancelled", "lost") for future in task.waits):
+            self.again = self.again or len(self.errors[task.name]) < TRIES  # what it waited for has failed, and is told
+        elif isinstance(error, NotShared):
+            self.report.say(str(error))
+            self.shared, self.again = False, True
+        elif isinstance(error, DamagedFeatures):
+            self.report.say(f"{error.argument}: {error.found}; they are extracted again")
+            self.again = True
+        else:
+            assert error is not None
+            self.errors[task.name].append(error)
+            if len(self.errors[task.name]) < TRIES:
+                self.again = True
+            else:
+                self.report.say(f"{task.name} failed twice, all else goes on: {_reason(error)}")
+
+    def _leave_out(self, error: RefusedStimuli) -> None:
+        """Go on without a few stimuli that a model refuses."""
+        without = leave_out(self.session.inputs, error.stimuli)
+        if without is None:
+            raise error
+        self.session = Session(self.session.path, self.session.layout.out, self.report, inputs=without)
+        self.again = True
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

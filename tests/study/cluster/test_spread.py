@@ -1,0 +1,37 @@
+"""How a study would spread: laws of a makespan, and a plan of a real study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from heschl.cli import app
+from heschl.study.cluster.spread import Job, makespan
+
+FITS = [Job("features a", 10.0), *[Job("encoding a", 4.0, ("features a",))] * 12, Job("features b", 30.0),
+        *[Job("encoding b", 4.0, ("features b",))] * 12,
+        *[Job("shared", 5.0, ("encoding a", "encoding b"))] * 4]  # fmt: skip
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 7, 50])
+def test_laws(n_workers: int) -> None:
+    work, chain = sum(job.seconds for job in FITS), 30.0 + 4.0 + 5.0
+    found = makespan(FITS, n_workers, 0.0, 0.0)
+    assert max(work / n_workers, chain) <= found.seconds <= work / n_workers + chain  # Graham's bound
+    assert found.efficiency == pytest.approx(work / n_workers / found.seconds)
+    later = makespan(FITS, n_workers, 0.1, 5.0)
+    assert found.seconds < later.seconds <= found.seconds + 5.0 + 0.1 * len(FITS)
+
+
+def test_what_bounds_it() -> None:
+    assert makespan(FITS, 1).bound == "the work itself"
+    assert makespan(FITS, 64).bound == "one piece after the other, up to 'shared'"
+    assert makespan([Job("a", 0.001)] * 5000, 64).bound == "submitting the tasks"
+
+
+def test_the_plan_of_a_study(elsewhere: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["plan", str(elsewhere), "--out", str(tmp_path / "out"), "--dask"])
+    assert done.exit_code == 0, done.output
+    assert "over the workers of a cluster" in done.output and "efficiency" in done.output
