@@ -4,10 +4,9 @@
     python bench/cluster.py simulate        the paper, and a cohort ten times as large, by 1 to 256 workers
 
 Measuring asserts that the pieces are the same, byte for byte, with any number of workers. Simulating goes through the
-tasks of the paper as it is (`heschl.study.cluster.spread`): its spaces, layers and analyses; each with the seconds that
-such a piece takes by one thread, scaled by operations from the fit of a full-size layer
-(`bench/full_size_layer.py`); with what each task costs client and scheduler, and what each worker must read before it
-begins, both as measured here.
+tasks of the paper (`heschl.study.cluster.spread`): its spaces, layers and parts, each with the seconds that such a
+piece takes one thread, by count from full-size layers that were measured; with what a task costs client and scheduler, and
+what each worker reads before it begins.
 """
 
 from __future__ import annotations
@@ -22,27 +21,32 @@ from pathlib import Path
 from heschl.study.cluster.spread import Job, makespan
 
 SCALE = Fraction(1, 40)
-# A layer's nested fit: 5 folds, 15 training sets, 10 λ, all electrodes of a group and their shuffled twins.
-FULL_LAYER_SECONDS = 600.0
-SUBMITTING = 0.006  # s of client and scheduler for each task, measured by `measure`
-DATA_BYTES = 2.2e9  # responses of the paper on the grid, and shuffled: what every worker reads once
+# The paper's spaces: layers, s that a layer's nested fit takes one thread, s to extract its features. Fits are
+# extrapolated: by the counts of operations, from layers of p = 15,360 (speech) and p = 32,000 (language) in README.md.
+SPACES = {
+    "mel": (1, 60.0, 60.0),
+    "wav2vec2": (12, 1200.0, 400.0),
+    "gpt2": (48, 2600.0, 1600.0),
+    "glove": (1, 300.0, 5.0),
+}
+N_PARTS, PART_SECONDS = 14, 1500.0  # of [shared], for each group of subjects
+GROUPS_OF_STIMULI = 10  # that the features of a model are extracted in
+SUBMITTING = 0.006  # s of client and scheduler for each task
+DATA_BYTES = 2.2e9  # responses on the grid, and a layer: what every worker reads before its first fit
 BANDWIDTH = 1e9  # bytes/s that the shared disk gives to all workers together
 IMPORTS = 6.0  # s
-# The paper's spaces: layers, and the width of a layer against 768.
-SPACES = {"mel": (1, 0.1), "wav2vec2": (13, 1.0), "hubert": (13, 1.0), "whisper": (13, 1.0), "gpt2": (13, 1.0),
-          "bert": (13, 1.0), "glove": (1, 0.4)}  # fmt: skip
 NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def paper(cohort: int = 1) -> list[Job]:
     """Return the tasks of the paper, or of a cohort so many times as large (as many groups of subjects)."""
     jobs = []
-    for name, (layers, width) in SPACES.items():
-        jobs += [Job(f"features {name}", 60.0 * width)] * (16 if layers > 1 else 1)
-        each = FULL_LAYER_SECONDS * width**2
-        jobs += [Job(f"encoding {name}", each, (f"features {name}",))] * (layers * cohort)
+    for name, (layers, fit, extraction) in SPACES.items():
+        n = GROUPS_OF_STIMULI if layers > 1 else 1
+        jobs += [Job(f"features {name}", extraction / n)] * n
+        jobs += [Job(f"encoding {name}", fit, (f"features {name}",))] * (layers * cohort)
     encoded = tuple(f"encoding {name}" for name in SPACES)
-    jobs += [Job("shared", 2.0 * FULL_LAYER_SECONDS, encoded)] * (14 * cohort)
+    jobs += [Job("shared", PART_SECONDS, encoded)] * (N_PARTS * cohort)
     jobs += [Job("noise ceilings", 5.0)] * (16 * cohort)
     return jobs
 
@@ -54,7 +58,7 @@ def simulate() -> None:
         print(f"\n{what}: {len(jobs)} tasks, {sum(job.seconds for job in jobs) / 3600:.1f} hours of one worker\n")
         print("| workers | hours | efficiency | bounded by |\n|---|---|---|---|")
         for n in NUMBERS:
-            found = makespan(jobs, n, SUBMITTING, IMPORTS + n * DATA_BYTES / BANDWIDTH)
+            found = makespan(jobs, n, SUBMITTING, IMPORTS + min(n, len(jobs)) * DATA_BYTES / BANDWIDTH)
             print(f"| {n} | {found.seconds / 3600:.2f} | {found.efficiency:.0%} | {found.bound} |")
 
 

@@ -20,7 +20,7 @@ KILLED_AT = 0.95
 NO_GPU = ("", "-1", "NoDevFiles", "void")
 
 
-class Resources(WorkerPlugin):
+class Resources(WorkerPlugin):  # type: ignore[misc]
     """Declares the resources of a worker, but for those that it was started with."""
 
     name = "heschl-resources"
