@@ -54,5 +54,5 @@ def test_a_wrong_answer_fails() -> None:
 def test_what_lies_beyond_a_words_type() -> None:
     words, types = np.array([[0, 2], [2, 4], [5, 6]]), np.array([0, 1, 0])
     states = np.array([[1.0], [1.0], [7.0], [7.0], [9.0], [3.0]])
-    assert beyond_type(states, words, types)[:, 0].tolist() == [-1.0, -1.0, 0.0, 0.0, 0.0, 1.0]
+    assert beyond_type(states, words, types)[:, 0].tolist() == pytest.approx([-1.0, -1.0, 0.0, 0.0, 0.0, 1.0])
     assert since_onset(np.array([2, 3])).tolist() == [0, 1, 0, 1, 2]

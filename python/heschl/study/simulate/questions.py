@@ -24,8 +24,9 @@ from heschl.linear import (
     residual,
     time_course,
 )
+from heschl.study.analyses.fits.commonality import type_means
 from heschl.study.inputs.identity import alike_in_words
-from heschl.study.simulate.worlds import LAGS, RATE, World
+from heschl.study.simulate.worlds import LAGS, RATE, World, held
 from heschl.timing.stimulus import Stimulus
 from heschl.timing.words import Word
 
@@ -204,14 +205,8 @@ def _few_repeats(world: World, n_permutations: int, seed: int) -> list[Answer]:
 
 def beyond_type(states: NDArray[Any], words: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return each word's state less the mean over all words of its type, held through its frames: (n, d)."""
-    of_word = np.asarray(states, dtype=np.float64)[words[:, 0]]
-    sums = np.zeros((int(types.max()) + 1, of_word.shape[1]))
-    np.add.at(sums, types, of_word)
-    own = of_word - sums[types] / np.bincount(types)[types][:, None]
-    out = np.zeros(states.shape, dtype=np.float32)
-    for (first, last), row in zip(words, own, strict=True):
-        out[first:last] = row
-    return out
+    _, own = type_means(np.asarray(states)[words[:, 0]], types, np.arange(len(words)))
+    return held(own, words, len(states)).astype(np.float32)
 
 
 def _shared(world: World, first: str, second: str, k: int) -> Callable[[int, str], NDArray[Any]]:
