@@ -5,8 +5,8 @@
 
 Measuring asserts that the pieces are the same, byte for byte, with any number of workers. Simulating goes through the
 tasks of the paper (`heschl.study.cluster.spread`): its spaces, layers and parts, each with the seconds that such a
-piece takes one thread, by count from full-size layers that were measured; with what a task costs client and scheduler, and
-what each worker reads before it begins.
+piece takes one thread, by count from full-size layers that were measured; with what a task costs client and scheduler,
+and what each worker reads before it begins.
 """
 
 from __future__ import annotations

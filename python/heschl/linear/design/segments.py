@@ -269,3 +269,16 @@ def _segment_roles(split: int, role: NDArray[np.int64], bounds: NDArray[np.int64
     if not (of_segment == 1).any() or not (of_segment == 2).any():
         raise InputError("cv", f"split {split} without training or without test segments", "both in every split")
     return of_segment
+
+
+def folds_of(splits: Splits) -> list[NDArray[np.int64]]:
+    """Return the folds of a partition: every split tests one part and trains on all others."""
+    parts = set(range(len(splits.parts)))
+    tested = [part for test in splits.test for part in test]
+    complete = all({*train, *test} == parts for train, test in zip(splits.train, splits.test, strict=True))
+    if len(splits.test) < 3 or not complete or sorted(tested) != sorted(parts):
+        raise InputError(
+            "cv", f"{len(splits.test)} splits that are no partition into folds", "K >= 3 folds with nested=True",
+            "Use a number, KFold or GroupKFold.",
+        )  # fmt: skip
+    return [np.concatenate([splits.parts[part] for part in test]) for test in splits.test]

@@ -14,8 +14,7 @@ from heschl.linear.crossval.fit import fit_cv, fit_fixed
 from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
 from heschl.linear.crossval.scores import Score, check_score
-from heschl.linear.design.segments import Splits, make_splits
-from heschl.linear.device.arrays import Bounds
+from heschl.linear.design.segments import folds_of, make_splits
 from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
 from heschl.linear.estimators.distributed import fit_dask
 from heschl.linear.moments.distributed import is_dask
@@ -349,7 +348,7 @@ class LaggedRidgeCV(_Ridge):
             return self
         data = self._checked(X, y, segments, groups)
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
-        folds = _folds(splits) if self.nested else None
+        folds = folds_of(splits) if self.nested else None
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
         with reporting(self.verbose):
             fit = fit_cv(
@@ -392,16 +391,3 @@ class LaggedRidgeCV(_Ridge):
                 f"{named_targets(edge)}. Widen `alphas`, unless these targets hold nothing to predict.",
                 AlphaEdgeWarning,
             )  # fmt: skip
-
-
-def _folds(splits: Splits) -> list[Bounds]:
-    """Return the folds of a partition: every split tests one part and trains on all others."""
-    parts = set(range(len(splits.parts)))
-    tested = [part for test in splits.test for part in test]
-    complete = all({*train, *test} == parts for train, test in zip(splits.train, splits.test, strict=True))
-    if len(splits.test) < 3 or not complete or sorted(tested) != sorted(parts):
-        raise InputError(
-            "cv", f"{len(splits.test)} splits that are no partition into folds", "K >= 3 folds with nested=True",
-            "Use a number, KFold or GroupKFold.",
-        )  # fmt: skip
-    return [np.concatenate([splits.parts[part] for part in test]) for test in splits.test]
