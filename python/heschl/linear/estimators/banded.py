@@ -92,9 +92,10 @@ class BandedRidgeCV(LaggedModel):
         product measure; it sums to `cv_scores_` where these are R². Optimistic as these are: the same folds chose.
     condition_ : ndarray of shape (1,)
         The largest estimated condition number, as in `LaggedRidge`, of all candidates and training sets.
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
-    target_names_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
+    n_features_in_, feature_names_in_, target_names_
+        See `LaggedRidge`.
 
     Raises
     ------

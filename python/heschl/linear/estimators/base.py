@@ -225,7 +225,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         ----------
         X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
         segments : array-like, optional
-            Lengths of the segments in frames, or one label per frame. Default: one segment.
+            Lengths of the segments in frames, or one label per frame (`heschl.segment_labels`). Default: what X tells
+            where it is a table, as in `fit`, else one segment.
 
         Returns
         -------

@@ -224,8 +224,9 @@ class LaggedRidgeCV(_Ridge):
 
     Attributes
     ----------
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_, n_features_in_, feature_names_in_
-    target_names_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_
+        See `LaggedRidge`.
+    n_features_in_, feature_names_in_, target_names_
         See `LaggedRidge`.
     condition_ : ndarray of shape (n_splits + 1,)
         Estimated condition number, as in `LaggedRidge`, of the training set of each split, and of all frames last, at
