@@ -275,6 +275,7 @@ _SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("encoding", "alphas"): AlphaRange,
     ("controls",): Controls,
     ("shared",): Shared,
+    ("joint", "NAME"): Joint,
     ("word_lags",): WordLags,
     ("store",): Store,
 }
