@@ -97,8 +97,10 @@ def space_names(results: xr.Dataset) -> dict[str, str]:
 
 
 def probed(results: xr.Dataset) -> bool:
-    """Return whether the shared part was probed."""
-    return "shared_r2" in results and any(str(part).startswith("probe ") for part in results["part"].values)
+    """Return whether the shared part was probed: by commonality, or as published."""
+    return "common_r2" in results or (
+        "shared_r2" in results and any(str(part).startswith("probe ") for part in results["part"].values)
+    )
 
 
 SHARED = (
