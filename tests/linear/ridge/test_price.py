@@ -17,6 +17,7 @@ from heschl.linear.ridge.problem import Problem
 Array = NDArray[Any]
 N_LAGS, N_FEATURES, N_ALPHAS = 8, 40, 8
 MOST = 1.3
+TOL = 3e-4  # as float32 is solved to; in float64, for some of these worlds are more than float32 carries
 
 
 def problem(c: int, decay: float, strength: float) -> tuple[Problem, list[Array]]:
@@ -32,7 +33,7 @@ def problem(c: int, decay: float, strength: float) -> tuple[Problem, list[Array]
     Y = Y / Y.std(axis=0) * strength**0.5 + rng.standard_normal((n, c)) * (1.0 - strength) ** 0.5
     edges = np.linspace(0, n, 21).astype(np.int64)
     bounds = np.stack([edges[:-1], edges[1:]], axis=1)
-    return Problem(Frames.of(H.astype(np.float32)), Y.astype(np.float32), range(N_LAGS)), [bounds[:16], bounds[16:]]
+    return Problem(Frames.of(H), Y, range(N_LAGS), tol=TOL), [bounds[:16], bounds[16:]]
 
 
 def operations(solved: Problem, parts: list[Array], monkeypatch: pytest.MonkeyPatch) -> float:

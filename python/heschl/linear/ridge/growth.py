@@ -67,13 +67,17 @@ class Growth:
         self.space, self.tolerance = space, tolerance
         self._unit = unit
         self._shifted = [Shifted(float(alpha), space.first) for alpha in alphas]
-        # How far each (λ, target) is from the tolerance, now and a step before: above 1 it is not met.
-        self._excess = np.full((2, len(alphas), len(unit)), np.inf)
+        # How far each (λ, target) is from the tolerance (above 1 it is not met), now and when it was first looked at,
+        # which was after so many steps.
+        self._excess, self._first = np.full((2, len(alphas), len(unit)), np.inf)
+        self._since = np.zeros(self._first.shape, dtype=np.int64)
+        self._decay = 0.0  # of the slowest that could be told
 
     def step(self) -> None:
         """Grow by one block."""
         self.space.step()
-        self._excess[0] = self._excess[1]
+        new = np.isinf(self._first) & np.isfinite(self._excess)
+        self._first[new], self._since[new] = self._excess[new], self.space.n_steps - 1
 
     def converged(self, wanted: NDArray[np.bool_]) -> list[Found]:
         """Solve what has converged of some entries (n_alphas, c)."""
@@ -81,19 +85,19 @@ class Growth:
         for a in going:
             shifted = self._shifted[a]
             residual = shifted.residual()
-            self._excess[1, a] = residual / self.tolerance.residual
-            if not (self._excess[1, a][wanted[a]] <= 1.0).any():
+            self._excess[a] = residual / self.tolerance.residual
+            if not (self._excess[a][wanted[a]] <= 1.0).any():
                 continue
             error = shifted.error(self._shifted[going[-1]])
-            self._excess[1, a] = self._beyond(residual, error * self._unit)
-            ready = np.flatnonzero((self._excess[1, a] <= 1.0) & wanted[a])
+            self._excess[a] = self._beyond(residual, error * self._unit)
+            ready = np.flatnonzero((self._excess[a] <= 1.0) & wanted[a])
             if not ready.size:
                 continue
             values = shifted.solution(space.below, ready)
             lost = self._lost(values)
             residual, error = np.hypot(residual[ready], lost), np.hypot(error[ready], lost / np.sqrt(shifted.alpha))
-            self._excess[1, a, ready] = self._beyond(residual, error * self._unit[ready])
-            held = self._excess[1, a, ready] <= 1.0
+            self._excess[a, ready] = self._beyond(residual, error * self._unit[ready])
+            held = self._excess[a, ready] <= 1.0
             if held.any():
                 found.append(Found(a, ready[held], values[:, held]))
         return found
@@ -126,13 +130,20 @@ class Growth:
         return np.asarray(np.sqrt(total))
 
     def steps_left(self, waiting: NDArray[np.bool_]) -> float:
-        """Foresee the steps until some entries (n_alphas, c) converge, from their decay; inf where there is none."""
-        before, now = self._excess[0][waiting], self._excess[1][waiting]
+        """Foresee the steps until some entries (n_alphas, c) converge, from their decay so far; inf if there is none.
+
+        From one step to the next residuals may rise. A λ that has only now come into sight decays as the slowest of
+        those before it did.
+        """
         if self.space.next_size == 0:
             return np.inf
+        first, now = self._first[waiting], self._excess[waiting]
+        seen = np.isfinite(first)
         with np.errstate(divide="ignore", invalid="ignore"):
-            steps = np.log(np.maximum(now, 1.0)) / np.log(before / now)
-        steps = np.where((before > now) & np.isfinite(before), steps, np.inf)
+            decay = np.where(seen, np.log(first / now) / (self.space.n_steps - self._since[waiting]), self._decay)
+            if seen.any():
+                self._decay = max(0.0, float(decay[seen].min()))
+            steps = np.where(decay > 0.0, np.log(np.maximum(now, 1.0)) / decay, np.inf)
         return float(np.where(now <= 1.0, 1.0, steps).max(initial=0.0))
 
 

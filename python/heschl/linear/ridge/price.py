@@ -18,9 +18,10 @@ STEPS = 113.0
 TYPICAL_ROWS = 96  # of a segment
 # What a step, and a step of one λ, takes at least: operations that a product would do in that time.
 STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
-# Of what factoring for every λ costs, so much is spent before it is judged which of the two to go on with: then all
-# together stays below 1.3 times the cheaper of them, if what is foreseen from then on is right.
-TRIAL = 0.2
+# What all may cost together, over factoring for every λ. What it exceeds 1 by is spent before it is judged which of the
+# two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
+MOST = 1.3
+SOONER = 0.6
 # A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
 NARROW = 24
 
@@ -75,10 +76,10 @@ class Price:
 
     def too_dear(self, growth: Growth, steps: float, n_factors: int) -> bool:
         """Return whether to factor for so many λ instead of so many more steps."""
-        step = self._next(growth)
-        if self._spent + step <= TRIAL * self._n_alphas * self._factor:
+        step, everything, rest = self._next(growth), self._n_alphas * self._factor, n_factors * self._factor
+        if self._spent + step <= (MOST - 1.0) * everything:
             return False
-        return steps * step > n_factors * self._factor
+        return SOONER * steps * step > rest or (steps > 1.5 and self._spent + step + rest > MOST * everything)
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
         """Return whether the targets that wait should have a space of their own."""
