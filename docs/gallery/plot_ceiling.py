@@ -25,7 +25,7 @@ electrodes = tuple(f"e{i}" for i in range(12))
 responses = Responses("S1", electrodes, 50.0, 0.0, tuple(names), tuple(trials))
 
 # %%
-ceiling = noise_ceiling(responses, n_bootstrap=300)
+ceiling = noise_ceiling(responses)
 truth = power / (power + 1 / 6)  # of the mean of six trials
 figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
 axis.errorbar(
@@ -40,6 +40,6 @@ axis.set(xlabel="electrode", ylabel="noise ceiling, R² (95 % interval)")
 axis.legend(frameon=False)
 
 # %%
-# An electrode whose ceiling is not reliably above 0 gets NaN, not a large number:
-print(ceiling.round(3))
+# A score is divided by its ceiling only where that is determined well enough; elsewhere it is NaN, not a large number:
+print(ceiling[["r2", "low", "high", "determined", "divisor"]].round(3))
 print(normalised(np.full(12, 0.3), ceiling).round(2))

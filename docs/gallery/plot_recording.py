@@ -69,7 +69,7 @@ responses = epoch(
     gamma.values, gamma.rate, events, pre=0.4, post=0.2, subject="S1", electrodes=tuple(gamma.electrodes.index)
 )
 table = speech_responsive(responses, alpha=0.05)
-ceiling = noise_ceiling(responses, n_bootstrap=200)
+ceiling = noise_ceiling(responses)
 print(table.join(ceiling[["r2", "low"]].add_prefix("ceiling_")).round(3))
 
 # %%

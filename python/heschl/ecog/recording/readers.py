@@ -122,7 +122,8 @@ def read_recording(
 
     check_choice("open_bad", open_bad, OPEN_BAD)
     if hasattr(path, "ch_names") and hasattr(path, "first_samp"):
-        contents, path = raw_contents(path), Path((path.filenames or [None])[0] or "Raw")
+        raw: Any = path
+        contents, path = raw_contents(raw), Path((raw.filenames or [None])[0] or "Raw")
     else:
         path = Path(path)
         contents = _contents(path, sfreq, series)

@@ -373,7 +373,7 @@ class LaggedRidgeCV(_Ridge):
         self.n_features_in_ = int(X.shape[1])
         self.alpha_ = alphas[fit.chosen]
         self.cv_scores_, self.cv_pooled_scores_ = fit.scores.mean, fit.scores.pooled_r2
-        self._keep(fit, Data(found.problem, found.bounds, np.arange(len(found.bounds)), found.single, None))
+        self._keep(fit, Data(found.problem, found.bounds, np.arange(len(found.bounds)), found.single, None, None))
         return fit.chosen
 
     def _warn(self, chosen: NDArray[np.int64], alphas: NDArray[np.float64]) -> None:
