@@ -33,9 +33,9 @@ TITLES = [
     "features mel (1 layer × 6)", "features wav (3 layers × 8)", "features gpt (3 layers × 8)",
     "features static (1 layer × 5)", *(f"encoding {space}" for space in SPACES), "exchange test",
     "over the common time course", "noise ceilings", "shared by wav and gpt", "number of shared components",
-    "what the shared part is made of", "layers with layers", "as published", "words at lags",
+    "what the shared part is made of", "layers with layers", "as published", "words at lags", "audit",
 ]  # fmt: skip
-PIECES = [8, 8, 8, 8, 1, 3, 3, 1, 8, 4, 2, 16, 1, 7, 1, 8, 2]
+PIECES = [8, 8, 8, 8, 1, 3, 3, 1, 8, 4, 2, 16, 1, 7, 1, 8, 2, 5]
 
 
 def done(study: Path) -> list[int]:
@@ -50,7 +50,7 @@ def test_before_half_way_and_after(own_cohort: Path, monkeypatch: pytest.MonkeyP
     assert done(own_cohort) == [0] * len(PIECES)
     assert not (own_cohort.parent / "results").exists()
     extract_study(own_cohort, Reporter(None))
-    assert done(own_cohort) == PIECES[:4] + [0] * 13
+    assert done(own_cohort) == PIECES[:4] + [0] * 14
     fit, fitted = encoding.fit_layer, []
 
     def stops(*args: object, **rest: object) -> object:
