@@ -139,8 +139,9 @@ def _write_nwb(gamma: HighGamma, events: pd.DataFrame, folder: Path, subject: st
     )  # fmt: skip
     nwb.create_processing_module("ecephys", "amplitudes of bands of the voltage").add(series)
     nwb.add_trial_column("stimulus", "the sound")
-    for onset, duration, stimulus in events[["onset", "duration", "stimulus"]].itertuples(index=False):
-        nwb.add_trial(start_time=float(onset), stop_time=float(onset) + float(duration), stimulus=str(stimulus))
+    for trial in events[["onset", "duration", "stimulus"]].to_dict("records"):
+        onset = float(trial["onset"])
+        nwb.add_trial(start_time=onset, stop_time=onset + float(trial["duration"]), stimulus=str(trial["stimulus"]))
     path = folder / f"{subject}_{DESCRIPTION}.nwb"
     with replacing(path) as temporary, pynwb.NWBHDF5IO(str(temporary), "w") as file:
         file.write(nwb)

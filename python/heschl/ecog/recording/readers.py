@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def read_recording(
 
     check_choice("open_bad", open_bad, OPEN_BAD)
     if hasattr(path, "ch_names") and hasattr(path, "first_samp"):
-        raw: Any = path
+        raw = cast(Any, path)
         contents, path = raw_contents(raw), Path((raw.filenames or [None])[0] or "Raw")
     else:
         path = Path(path)

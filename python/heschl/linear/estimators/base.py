@@ -211,7 +211,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
     def _repr_html_inner(self) -> str:
         """Return scikit-learn's diagram and, of a fitted model, what was chosen."""
         diagram = str(estimator_html_repr(self))
-        return diagram + chosen_table(self) if hasattr(self, "_weights") else diagram
+        return diagram + str(chosen_table(self)) if hasattr(self, "_weights") else diagram
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         """Return what a notebook shows."""

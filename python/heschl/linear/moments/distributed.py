@@ -124,7 +124,7 @@ def n_rows_of(X: Any, argument: str = "X") -> int:
 def rows_at_a_time(X: Any, *others: Any) -> int:
     """Return the rows that one task reads: a chunk of the array, or so many as take `CHUNK_BYTES`."""
     row_bytes = sum(int(np.prod(a.shape[1:])) * a.dtype.itemsize for a in (X, *others) if a is not None)
-    return max(1, *X.chunks[0], CHUNK_BYTES // max(1, row_bytes))
+    return int(max(1, *X.chunks[0], CHUNK_BYTES // max(1, row_bytes)))
 
 
 def moments_of_dask(

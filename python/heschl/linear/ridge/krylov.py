@@ -125,7 +125,7 @@ class KrylovTrained(Trained):
         Where the solution has not converged, NaN or minus what the space gives so far. `wanted` (n_alphas, c) are the
         entries to be known; by default those that it takes to find each target's best.
         """
-        return self._path(alphas, tests, wanted, whole=False)[0]
+        return np.asarray(self._path(alphas, tests, wanted, whole=False)[0])
 
     def sums(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - p)², (p - mean)² and (y - mean) (p - mean) of predictions p, (3, n_tests, n_alphas, c)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from heschl.linear.device.threads import n_threads
@@ -45,7 +47,7 @@ def step_operations(column: float, p: float, block: float, dimension: float, n_a
 
 def usual_steps(block: float, n_columns: float) -> float:
     """Return how many steps a space of so many targets usually takes."""
-    return min(STEPS / block**0.5, n_columns / block)
+    return min(STEPS / math.sqrt(block), n_columns / block)
 
 
 class Price:

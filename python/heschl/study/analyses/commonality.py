@@ -212,18 +212,22 @@ def explained(results: xr.Dataset) -> str:
 def warnings_of(results: xr.Dataset) -> list[str]:
     """Warn where a control has as much in common with the shared part as context."""
     table = commonality_table(results)
-    common = table[(table["part"] == "common") & (table["over"] == "the mean")].set_index("probe")
-    if "context" not in common.index or not common.loc["context", "low"] > 0:
+    rows = table[(table["part"] == "common") & (table["over"] == "the mean")]
+    common = {str(row["probe"]): (float(row["r2"]), float(row["low"])) for row in rows.to_dict("records")}
+    context, least = common.get("context", (np.nan, np.nan))
+    if not least > 0:
         return []
-    out, context = [], float(common.loc["context", "r2"])
-    if BEYOND_TYPE in common.index and not common.loc[BEYOND_TYPE, "low"] > 0:
+    out = []
+    beyond, low = common.get(BEYOND_TYPE, (np.nan, 1.0))
+    if not low > 0:
         out.append(
             f"Context has {context:.3f} in common with the shared part, context beyond the word's type "
-            f"{common.loc[BEYOND_TYPE, 'r2']:.3f}: it may be which word is heard, and no context."
+            f"{beyond:.3f}: it may be which word is heard, and no context."
         )
-    if common.loc[TIME, "r2"] > 0.5 * context and common.loc[TIME, "low"] > 0:
+    time, low = common[TIME]
+    if time > 0.5 * context and low > 0:
         out.append(
-            f"The time since onset alone has {common.loc[TIME, 'r2']:.3f} in common with the shared part, context "
+            f"The time since onset alone has {time:.3f} in common with the shared part, context "
             f"{context:.3f}: see what is left over the time course."
         )
     return out

@@ -98,9 +98,10 @@ class Packer:
             file = io.BytesIO()
             pickler = _Pickler(file, self._array)
             pickler.dump(value)
-            content: bytes | str = file.getvalue()
-            if len(content) >= LARGE:
-                content = self._apart(content)
+            pickled = file.getvalue()
+            content: bytes | str = pickled
+            if len(pickled) >= LARGE:
+                content = self._apart(pickled)
                 pickler.apart.add(content)
             self._arguments[id(value)] = value, (content, frozenset(pickler.spaces), frozenset(pickler.apart))
         return self._arguments[id(value)][1]

@@ -206,7 +206,7 @@ class Work:
                 self._submit_pieces(started)
                 done += task.seconds
                 advance(done)
-        self.futures = None  # type: ignore[assignment]
+        self.futures = None
         if self.refused is not None:
             self._leave_out(self.refused)
 

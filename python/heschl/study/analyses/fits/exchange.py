@@ -147,4 +147,4 @@ def best_statistic(layers: list[dict[str, NDArray[Any]]]) -> NDArray[np.float64]
     best = np.take_along_axis(np.stack([layer["covariance"] for layer in layers]), chosen, axis=0)[0]
     known = np.isfinite(best)
     total, count = np.where(known, best, 0.0).sum(axis=1, dtype=np.float64), known.sum(axis=1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
