@@ -7,6 +7,7 @@ first layer of a space.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,10 +158,11 @@ def write_shared(split: Split, other: Split, path: Path, _: Progress) -> None:
     Parameters
     ----------
     split, other : Split
-        The same twice: the second is spoilt here.
+        The same twice: a copy of the second is spoilt here.
     path : Path
         The file: ``moved``, the share of their size that lies outside of what they spanned before.
     """
+    other = copy(other)  # pieces leave their arguments as they are: a worker of a cluster keeps them for the next one
     rows, load = split.row_fold == OUTER, other.load
     other.load = lambda space, layer: spoil_rows(load(space, layer), rows)  # type: ignore[assignment]
     moved = 0.0
