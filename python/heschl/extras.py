@@ -16,6 +16,7 @@ EXTRAS = {
     "accelerate": "models",
     "distributed": "dask",
     "dask": "dask",
+    "dask_jobqueue": "dask",
     "gguf": "models",
     "h5py": "ecog",
     "jinja2": "study",
