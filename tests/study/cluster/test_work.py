@@ -159,12 +159,12 @@ def test_scheduler_lost_and_the_study_started_again(
 
     monkeypatch.setattr(work_module, "SECONDS", 0.5)
     scripted = Scripted(tmp_path, *(f"slow{i}" for i in range(30)))
-    at = tmp_path / "scheduler.json"
+    at, importing = tmp_path / "scheduler.json", os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", "distributed.cli.dask_KIND", "--scheduler-file", str(at), "--no-dashboard"]
     processes = [
         subprocess.Popen(
             [word.replace("KIND", kind) for word in command] + more,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, env=importing,
         )
         for kind, more in (("scheduler", ["--port", "0"]), ("worker", ["--nthreads", "1", "--no-nanny"]))
     ]  # fmt: skip
@@ -179,7 +179,7 @@ def test_scheduler_lost_and_the_study_started_again(
                     time.sleep(0.02)
                 processes[0].kill()
 
-            threading.Thread(target=lose).start()
+            threading.Thread(target=lose, daemon=True).start()
             with pytest.raises(InputError, match="--dask: found a scheduler that is gone; expected one that answers"):
                 done.run()
     finally:
@@ -219,7 +219,7 @@ def test_client_closed_and_started_again(work: MakeWork, client: Any, tmp_path: 
                 time.sleep(0.02)
             other.close()
 
-        threading.Thread(target=close).start()
+        threading.Thread(target=close, daemon=True).start()
         with pytest.raises(InputError, match="the same command goes on"):
             done.run()
     kept = list(done.session.cache.folder.rglob("*.txt"))
