@@ -2,40 +2,47 @@
 What is the shared part made of? Probes
 =======================================
 
-A probe asks how much of the shared variates another feature space knows: word meaning, sound, or context, which is what
-is left of a layer beyond its words.
+What two models share predicts some electrodes. Is that word meaning, sound, or context? For each probe, `common_variance`
+asks how much of what the shared part explains the probe explains as well.
 """
 
 # %%
-# The shared part has six dimensions: two are acoustic, two semantic, two contextual.
+# The shared part has six dimensions: two are acoustic, two semantic, two contextual. Context is what is left of a layer
+# beyond the meaning of its words (`residual`, learned on training rows).
 import matplotlib.pyplot as plt
 import numpy as np
 
-from heschl.linear import probe, residual
+from heschl.linear import common_variance, residual
 
 rng = np.random.default_rng(0)
-n = 2000
-train = np.arange(n) < 1500
-spoken = np.ones(n, dtype=bool)
+lengths = np.full(24, 80)
+n = int(lengths.sum())
+train = np.arange(n) < 0.8 * n
 acoustic, semantic, context = rng.standard_normal((3, n, 2))
 shared = np.hstack([acoustic, semantic, context]) @ np.linalg.qr(rng.standard_normal((6, 6)))[0]
 layer = np.hstack([semantic, context]) @ rng.standard_normal((4, 8))  # of a language model
 spaces = {
     "mel": np.hstack([acoustic, rng.standard_normal((n, 6))]),
     "word vectors": np.hstack([semantic, rng.standard_normal((n, 6))]),
-    "context": residual(layer, semantic, train),  # what the layer has beyond the words' meanings
+    "context": residual(layer, semantic, train),
     "noise": rng.standard_normal((n, 8)),
 }
 
 # %%
-# Each probe's canonical variates with the shared part, learned on training rows, then regressed on the held-out ones:
+# Twelve electrodes follow mixtures of all six dimensions, half signal and half noise.
+Y = shared @ rng.standard_normal((6, 12))
+Y = Y / Y.std(0) + rng.standard_normal(Y.shape)
+how = {"segments": lengths, "folds": np.arange(24) % 4, "lags": [0], "alphas": np.logspace(0, 4, 3)}
 known = {}
 for name, space in spaces.items():
-    found = probe(shared, space, train, spoken=spoken, n_components=2)
-    weights = np.linalg.lstsq(np.c_[found[train], np.ones(1500)], shared[train], rcond=None)[0]
-    error = shared[~train] - np.c_[found[~train], np.ones(500)] @ weights
-    known[name] = 1 - (error**2).sum() / ((shared[~train] - shared[train].mean(0)) ** 2).sum()
-figure, axis = plt.subplots(figsize=(4.5, 2.8), layout="constrained")
-axis.bar(list(known), list(known.values()), color=["C0", "C2", "C1", "0.7"])
+    found = common_variance({"shared": shared, name: space}, Y, **how)
+    known[name] = found.part("common") / found.part("first")
+
+# %%
+figure, axis = plt.subplots(figsize=(4.8, 3), layout="constrained")
+for at, share in enumerate(known.values()):
+    axis.plot(at + rng.uniform(-0.1, 0.1, 12), share, "o", color=f"C{at}", alpha=0.6)
+    axis.plot([at - 0.2, at + 0.2], [share.mean()] * 2, "k", lw=2)
 axis.axhline(1 / 3, color="0.5", lw=0.8, ls=":")
-axis.set(ylabel="share of the shared part known", ylim=(-0.02, 0.5))
+axis.set_xticks(range(4), list(known))
+axis.set(ylabel="share of what the shared part\nexplains, known to the probe too")
