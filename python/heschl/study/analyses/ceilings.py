@@ -100,6 +100,7 @@ class Ceilings(Analysis):
         columns = _by_electrode(ceilings, session)
         names = [column for column in COLUMNS if column != "snr"]
         out = out.assign({f"ceiling_{column}": ("electrode", columns[column]) for column in names})
+        out = out.assign(ceiling_of_folds=("electrode", columns["of folds"]))
         score = {
             "normalised_r2": results["best_r2"].mean("fold", skipna=True).values / columns["of folds"],
             "normalised_r2_training": out["best_r2_training"].values / columns["divisor"],

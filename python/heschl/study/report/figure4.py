@@ -40,7 +40,7 @@ def shared_parts(results: xr.Dataset) -> Figure:
     scores = dict(zip([str(part) for part in results["part"].values], part_scores(results), strict=True))
     named, shown = space_names(results), responding(results)
     ceiling = _ceiling(results)
-    over = ceiling is not None and bool((np.isfinite(ceiling) & shown.inside).any())
+    over = ceiling is not None and 2 * (np.isfinite(ceiling) & shown.inside).sum() > shown.inside.sum()
     inside = shown.inside & np.isfinite(ceiling) if over and ceiling is not None else shown.inside
     scale = ceiling[inside] if over and ceiling is not None else 1.0
     subjects = results["subject"].values[inside]
@@ -75,19 +75,18 @@ def shared_parts(results: xr.Dataset) -> Figure:
     lower.set_ylim(3.6, -0.6)
     zero_line(lower, vertical=True)
     lower.set_xlabel("paired difference")
-    only = f"{int(inside.sum())} of them with a ceiling reliably above 0" if over else "no noise ceilings"
+    only = f"{int(inside.sum())} of them with a ceiling that is known to a tenth" if over else "no noise ceilings"
     explain(figure, f"{shown.text}; {shown.rule}; {only}", "point: electrode", of_whom(subjects, stimuli=False),
             "stars: that mean is not 0, Bonferroni")  # fmt: skip
     return figure
 
 
 def _ceiling(results: xr.Dataset) -> Double | None:
-    """Return the ceilings that are reliably above 0, NaN elsewhere; None where there are none."""
-    if "ceiling_r2" not in results:
+    """Return the ceilings that are well determined, of R² in these folds, NaN elsewhere; None where there are none."""
+    if "ceiling_of_folds" not in results:
         return None
-    values = results["ceiling_r2"].values.astype(np.float64)
-    usable = results["ceiling_reliable"].values.astype(bool) & (values > 0)
-    return np.where(usable, values, np.nan) if usable.any() else None
+    values = np.asarray(results["ceiling_of_folds"].values, dtype=np.float64)
+    return values if np.isfinite(values).any() else None
 
 
 def shared_probes(results: xr.Dataset) -> Figure:

@@ -27,7 +27,7 @@ p, p_max, q, layer_p, …           which electrodes follow: see `heschl.study.a
 beyond_r2, time_course_r2, …      over the common time course: see `heschl.study.analyses.time_course`
 ceiling_r2, _low, _high           (electrode): noise ceiling and its 95 % interval, where stimuli were repeated
 ceiling_reliable, _determined     (electrode): whether it is above 0; whether it is known to a tenth
-ceiling_divisor                   (electrode): what R² about the training mean is divided by
+ceiling_divisor, _of_folds        (electrode): what R² about the training mean is divided by, and best_r2
 best_r2_training                  (space, electrode): 1 − Σ sse / Σ mean_sse, R² about the training mean
 normalised_r2, _r2_training       (space, electrode): best_r2, best_r2_training over a perfect model's
 word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
