@@ -151,11 +151,12 @@ class Blocks:
                 x, y = V.reshape(-1, c), out.reshape(-1, c)
             else:
                 x, y = V[[k, f + k]].reshape(-1, c), out[[k, f + k]].reshape(-1, c)
-            blocks = (
-                None if part is None else part[k * rows : (k + together) * rows].astype(V.dtype, copy=False)
-                for part in (middle, plus, minus)
-            )
-            _core.complex_products(*blocks, transposed, together, x, keep, y, n_threads())
+            some = slice(k * rows, (k + together) * rows)
+            _core.complex_products(
+                middle[some].astype(V.dtype, copy=False), plus[some].astype(V.dtype, copy=False),
+                None if minus is None else minus[some].astype(V.dtype, copy=False),
+                transposed, together, x, keep, y, n_threads(),
+            )  # fmt: skip
             if together < f:
                 out[[k, f + k]] = y.reshape(2, -1, c)
         return out
