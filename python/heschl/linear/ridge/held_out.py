@@ -80,7 +80,8 @@ class HeldOut:
         if self._fourier is None:
             V = V * np.tile(self._scale, w)[:, None]
             return np.asarray(self._X.predict(V, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags))
-        V, both = V.reshape(w, d, c), None
+        V = V.reshape(w, d, c)
+        both: Float | None = None
         for begin in range(0, d, TILE):
             some = slice(begin, min(begin + TILE, d))
             transformed = self._fourier.forward(V[:, some] * self._scale[some, None])

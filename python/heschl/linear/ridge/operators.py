@@ -152,9 +152,11 @@ class Blocks:
             else:
                 x, y = V[[k, f + k]].reshape(-1, c), out[[k, f + k]].reshape(-1, c)
             some = slice(k * rows, (k + together) * rows)
-            real, sums = (part[some].astype(V.dtype, copy=False) for part in (middle, plus))
-            differences = None if minus is None else minus[some].astype(V.dtype, copy=False)
-            _core.complex_products(real, sums, differences, transposed, together, x, keep, y, n_threads())
+            _core.complex_products(
+                middle[some].astype(V.dtype, copy=False), plus[some].astype(V.dtype, copy=False),
+                None if minus is None else minus[some].astype(V.dtype, copy=False),
+                transposed, together, x, keep, y, n_threads(),
+            )  # fmt: skip
             if together < f:
                 out[[k, f + k]] = y.reshape(2, -1, c)
         return out
