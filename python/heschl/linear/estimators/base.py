@@ -306,7 +306,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         >>> sound, noise = rng.standard_normal((2, 2000))
         >>> channels = np.stack([sound + noise, noise], axis=1)  # the second channel hears nothing
         >>> decoder = LaggedRidge(alpha=1.0, lags=[0]).fit(channels, sound)
-        >>> decoder.coef_[:, 0].round(1), decoder.patterns(channels)[:, 0].round(1)
+        >>> decoder.coef_[:, 0].round(1), decoder.patterns(channels)[:, 0].round(1) + 0.0
         (array([ 1., -1.]), array([1., 0.]))
         """
         check_is_fitted(self)
