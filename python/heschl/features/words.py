@@ -225,7 +225,7 @@ def usual_parts(word: str) -> list[tuple[str, ...]]:
     Examples
     --------
     >>> usual_parts("don\u2019t"), usual_parts("mother-in-law's"), usual_parts("cat")
-    ([("don't",), ('do', "n't")], [('mother-in-law', "'s"), ('mother', 'in', 'law', "'s")], [])
+    ([("don't",), ('do', "n't")], [('mother-in-law', "'s"), ('mother', 'in', 'law', "'s"), ("motherinlaw's",)], [])
     """
     plain = word.replace("\u2019", "'").strip(_AROUND)
     cuts: list[tuple[str, ...]] = [(plain,)]
