@@ -138,14 +138,16 @@ def test_killed_ten_times(work: MakeWork, alone: Path, client: Any) -> None:
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        while killer.is_alive():
-            done = work()
-            shutil.rmtree(done.cache, ignore_errors=True)
-            session = done.run()
-            while done.failed():  # what was in hand at two kills was given up: the same command does the rest
+        for _ in range(20):
+            shutil.rmtree(work().cache, ignore_errors=True)
+            for _ in range(10):  # what was in hand at two kills was given up: the same command does the rest
                 done = work()
                 session = done.run()
+                if not done.failed():
+                    break
             assert_same_pieces(session.cache.folder, alone)
+            if not killer.is_alive():
+                break
     finally:
         over.set()
         killer.join()
