@@ -102,7 +102,7 @@ class Order:
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "auto_gallery",
-    "filename_pattern": os.environ.get("HESCHL_DOCS_EXAMPLES", "plot_"),
+    "filename_pattern": os.environ.get("HESCHL_DOCS_EXAMPLES", r"plot_(?!study)"),
     "ignore_pattern": r"__init__\.py",
     "within_subsection_order": Order,
     "abort_on_example_error": True,

@@ -56,10 +56,10 @@ if find_spec("himalaya"):
     fold = np.repeat(np.arange(n_sentences) % 4, n)
     theirs = RidgeCV(
         alphas, fit_intercept=True, cv=PredefinedSplit(fold),
-        solver_params={"score_func": r2_score, "progress_bar": False},
+        solver_params={"score_func": r2_score},
     ).fit(design, flat_y)  # fmt: skip
     ours = LaggedRidgeCV(lags=lags, alphas=alphas, cv=PredefinedSplit(fold)).fit(flat_X, flat_y, segments=lengths)
-    assert float(theirs.best_alphas_[0]) == float(ours.alpha_[0])
+    assert np.isclose(float(theirs.best_alphas_[0]), ours.alpha_[0])
     same("himalaya RidgeCV, weights at the λ that both chose", ours.coef_[0].T.reshape(-1, 1), theirs.coef_, 1e-6)
     same("himalaya RidgeCV, score", ours.cv_scores_.max(), np.asarray(theirs.cv_scores_).max(), 1e-6)
 
@@ -85,8 +85,8 @@ if find_spec("mne"):
 # -----------------------
 # The toolbox has a constant for each feature at lag 0 and penalises it like all else. Here it is a feature of its own
 # that every row sees at all lags: of value √(features / lags), with rows around each trial (features 0, response
-# missing) that keep it constant at the edges. MATLAB's λ is ``alpha``; mTRFpy 2 multiplies λ by the sampling rate and
-# divides weights by it.
+# missing) that keep it constant at the edges. MATLAB's λ is ``alpha``; mTRFpy 2 multiplies λ and
+# weights by the sampling rate.
 
 
 def mtrf_train(trials_x, trials_y, lags, lam):
@@ -116,12 +116,14 @@ weights = mtrf_train([x], [response], lags, 5.0)
 same("mTRF-Toolbox, weights", weights.transpose(1, 0, 2).reshape(-1, 1), expected[d:])
 
 # %%
+# mTRFpy does not penalise its constant: it is plain `LaggedRidge`, with λ times the sampling rate.
 if find_spec("mtrf"):
     from mtrf.model import TRF
 
     trf = TRF(direction=1)
     trf.train(x, response, sfreq, 0.0, 0.16, 5.0)
-    same("mTRFpy, weights", mtrf_train([x], [response], lags, 5.0 * sfreq) * sfreq, trf.weights)
+    ours = LaggedRidge(5.0 * sfreq, lags=lags).fit(x, response)
+    same("mTRFpy, weights", ours.coef_.transpose(1, 2, 0) * sfreq, trf.weights)
 
 # %%
 # Banded ridge

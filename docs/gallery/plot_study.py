@@ -92,7 +92,7 @@ shell("heschl check study.toml")
 shell("heschl run study.toml")
 
 # %%
-# What it wrote; ``report.html`` is the place to begin.
+# What it writes; ``report.html`` is the place to begin.
 print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glob("*")), sep="\n")
 
 # %%
