@@ -103,10 +103,6 @@ class DamagedFeatures(InputError):
         )  # fmt: skip
         self.stimuli = tuple(stimuli)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as a plain `InputError`, which says the same."""
-        return InputError, (self.argument, self.found, self.expected, self.advice)
-
 
 def checksum(rows: NDArray[Any]) -> str:
     """Return the checksum of rows as they are stored."""

@@ -86,8 +86,8 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "too few stimuli": (lambda s: replace(s, "folds = 3", "folds = 9"), ("8 different stimuli", "folds = 9")),
     "unknown key": (lambda s: replace(s, "folds = 3", "fold = 3"), ("encoding.fold:", "encoding.folds")),
     "alpha of 0": (lambda s: replace(s, "alphas = [1.0", "alphas = [0.0"), ("encoding.alphas.0", "greater than 0")),
-    "lags past every trial": (lambda s: replace(s, "tmax = 0.08", "tmax = 800.0"), ("encoding.tmin", "shorter")),
-    "lags before every trial": (lambda s: replace(s, "tmax = 0.08", "tmin = -800.0"), ("encoding.tmin", "shorter")),
+    "lags past every trial": (lambda s: replace(s, "tmax = 0.08", "tmax = 8.0"), ("encoding.tmin", "shorter")),
+    "lags before every trial": (lambda s: replace(s, "tmax = 0.08", "tmin = -8.0"), ("encoding.tmin", "shorter")),
 }  # fmt: skip
 
 

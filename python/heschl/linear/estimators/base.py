@@ -185,6 +185,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         state = with_defaults(type(self), state)
         if isinstance(state.get("_weights"), dict):
             state["_weights"] = Weights(**state["_weights"])
+        if "_weights" in state:
+            state.setdefault("_segments", (1, 0))  # of a version that did not keep them: nothing to compare with
         super().__setstate__(state)
 
     def to_xarray(self) -> xr.Dataset:

@@ -54,8 +54,9 @@ def permutation_test(
     folds : array-like of shape (n_segments,), optional
         Fold 0 ... K - 1 of each segment, K >= 3. Default: `cv` folds of whole stimuli.
     lags : sequence of int, optional
-        Consecutive lags in frames; positive = past of the stimulus. Or `tmin`, `tmax` (s, both included) and `sfreq`
-        (Hz).
+        Consecutive lags in frames; positive = past of the stimulus.
+    tmin, tmax, sfreq : float, optional
+        First and last lag in seconds, both included, and frames per second (Hz), in place of `lags`.
     alphas : array-like, optional
         Penalties to choose from.
     estimator : LaggedRidge or LaggedRidgeCV, optional

@@ -1,8 +1,7 @@
 """Training sets under penalties other than plain ridge: normal equations and one Cholesky factorisation for each λ.
 
 With X centred, G = X'X + α M for the penalty α wᵀMw. A penalised constant, α κ b², is eliminated as a free one is: b =
-s (ȳ - x̄ᵀw), s = n / (n + κα), and leaves (G + γ x̄x̄ᵀ) w = X'y + γ x̄ ȳ with γ = n κα / (n + κα): one more right-hand
-side, x̄, and a correction of rank one.
+s (ȳ - x̄ᵀw), s = n / (n + κα), and leaves (G + γ x̄x̄ᵀ) w = X'y + γ x̄ ȳ with γ = n κα / (n + κα).
 """
 
 from __future__ import annotations
@@ -63,18 +62,15 @@ class _Trained(Trained):
         cross = train.cross if targets is None else train.cross[:, targets]
         pull = penalty.intercept * alpha
         if not pull:
-            return train, self._solved(alpha, cross)
-        n, means = train.n_rows, train.target_means if targets is None else train.target_means[targets]
-        solved = self._solved(alpha, np.column_stack([cross, train.column_means]))
-        values, response = solved[:, :-1], solved[:, -1]
-        gamma = n * pull / (n + pull)
-        step = gamma * (means - train.column_means @ values) / (1.0 + gamma * (train.column_means @ response))
-        share = n / (n + pull)
-        adjusted = replace(train, column_means=share * train.column_means, target_means=share * train.target_means)
-        return adjusted, np.ascontiguousarray(values + np.outer(response, step))
+            return train, self._solved(alpha, self.gram.copy(), cross)
+        n, x, y = train.n_rows, train.column_means, train.target_means
+        gamma, share = n * pull / (n + pull), n / (n + pull)
+        right = cross + gamma * np.outer(x, y if targets is None else y[targets])
+        adjusted = replace(train, column_means=share * x, target_means=share * y)
+        return adjusted, self._solved(alpha, self.gram + gamma * np.outer(x, x), right)
 
-    def _solved(self, alpha: float, right: Double) -> Double:
-        """Solve (X'X + α M) W = right.
+    def _solved(self, alpha: float, system: Double, right: Double) -> Double:
+        """Solve (system + α M) W = right, in the memory of the system.
 
         Raises
         ------
@@ -82,10 +78,9 @@ class _Trained(Trained):
             Where that is singular to float64: what the penalty leaves free, the data do not tell apart either.
         """
         penalty, d = self.family.problem.penalty, self.family.problem.X.shape[1]
-        system = self.gram.copy()
+        silent = np.flatnonzero(~system.diagonal().reshape(-1, d).any(axis=0)) if penalty.differences else ()
         penalty.add(system, alpha, d)
-        silent = np.flatnonzero(~self.equations.diagonal.reshape(-1, d).any(axis=0))  # a constant feature has weight 0
-        for feature in silent:
+        for feature in silent:  # differences leave the sum over lags free: of a constant feature it is 0
             system[feature::d, feature::d] += alpha * np.eye(len(system) // d)
         diagonal = system.diagonal().copy()
         factor, info = lapack.dpotrf(system, lower=1, clean=0, overwrite_a=1)

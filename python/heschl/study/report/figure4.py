@@ -91,11 +91,9 @@ def _ceiling(results: xr.Dataset) -> Double | None:
 
 def shared_probes(results: xr.Dataset) -> Figure:
     """Draw what the semantic, acoustic and contextual probes of the shared part predict, each and alone (Fig. 4b)."""
-    parts, scores = [str(part) for part in results["part"].values], part_scores(results)
-    probes = [part.removeprefix("probe ") for part in parts if part.startswith("probe ")]
     shown = responding(results)
     subjects = results["subject"].values[shown.inside]
-    names = [str(name) for name in results["probe"].values] if "probe" in results else probes
+    names = [str(name) for name in results["probe"].values] if "probe" in results else []
     panels: list[tuple[str, dict[str, Double]]] = []
     means: list[dict[str, CrossedMean]] = []
     total = results["mean_sse"].values[shown.inside].T
@@ -113,8 +111,10 @@ def shared_probes(results: xr.Dataset) -> Figure:
             gain = gain_of(results, part, beyond=beyond)[:, shown.inside]
             means.append({name: crossed_mean(own.T, total, subjects) for name, own in zip(names, gain, strict=True)})
     else:
-        alone = {probe: scores[parts.index(f"probe {probe}")][shown.inside] for probe in probes}
+        scores = dict(zip([str(part) for part in results["part"].values], part_scores(results), strict=True))
+        alone = {part.removeprefix("probe "): own[shown.inside] for part, own in scores.items() if "probe " in part}
         panels.append(("each by itself", alone))
+        names = names or list(alone)
         if "probe_unique_r2" in results:
             own = results["probe_unique_r2"].values[:, shown.inside]
             panels.append(("lost without it", dict(zip(names, own, strict=True))))
