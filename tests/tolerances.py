@@ -42,6 +42,9 @@ ALL_FRAMES = 0.05
 # Shares of variance found against those planted, in a thousand frames.
 PLANTED = 0.03
 
+# p and q values of the same responses, summed in other blocks.
+P_VALUES = 1e-3
+
 
 def worst(found: NDArray[Any], expected: NDArray[Any], scale: float | None = None) -> float:
     """Largest difference over the largest expected entry (or over `scale`)."""

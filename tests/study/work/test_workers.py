@@ -22,6 +22,7 @@ from heschl.study.manifest import manifest
 from heschl.study.work.cache import Cache, Piece, Progress
 from heschl.study.work.progress import Reporter
 from heschl.study.work.workers import Part
+from tolerances import P_VALUES
 
 COMMAND = [sys.executable, "-m", "heschl", "run"]
 
@@ -31,7 +32,8 @@ def assert_same(found: Path, expected: Path) -> None:
     assert set(a) == set(b)
     for name in a:
         if a[name].dtype.kind == "f":
-            np.testing.assert_allclose(a[name], b[name], rtol=1e-6, atol=1e-6, err_msg=str(name))
+            of_rounding = P_VALUES if str(name)[:2] in ("p_", "q_") else 1e-6  # blocks of BLAS are others there
+            np.testing.assert_allclose(a[name], b[name], rtol=of_rounding, atol=1e-6, err_msg=str(name))
         else:
             xr.testing.assert_equal(a[name], b[name])
 
@@ -92,8 +94,8 @@ def test_a_worker_that_fails_leaves_its_work_to_others(
 def test_only_some_of_it(own_cohort: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(app, ["run", str(own_cohort), "--only", "mel", "--only", "gpt"])
     assert done.exit_code == 0, done.output
-    assert f"6 of 10 pieces are missing; heschl run {own_cohort} makes them" in done.output.replace("\n", "")
-    assert [len(item.done) for item in manifest(own_cohort)] == [8, 0, 8, 0, 1, 0, 3, 0, 0]
+    assert f"22 of 26 pieces are missing; heschl run {own_cohort} makes them" in done.output.replace("\n", "")
+    assert [len(item.done) for item in manifest(own_cohort)] == [8, 0, 8, 0, 1, 0, 3, 0, *[0] * 4]
     assert not (own_cohort.parent / "results" / "results.zarr").exists()
     monkeypatch.setattr(encoding, "fit_layer", lambda *_, **__: pytest.fail("features alone were asked for"))
     run_study(own_cohort, only=["features"])
