@@ -198,8 +198,8 @@ def test_progress_is_one_line_per_stage_where_there_is_no_terminal(cohort: Path,
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     expected = ["inputs", "features mel", "features wav", "features gpt", "features static",
-                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "exchange test", "over the common time course",
-                "noise ceilings", "audit", "results",
+                "encoding mel", "encoding wav", "encoding gpt", "encoding static", "exchange test",
+                "over the common time course", "noise ceilings", "audit", "results",
                 "results in"]  # fmt: skip
     audited = [line for line in lines if line.startswith("ok: ")]
     assert len(audited) > 3

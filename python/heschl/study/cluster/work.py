@@ -47,6 +47,8 @@ TRIES = 2
 """Of a piece that fails."""
 SECONDS = 20.0
 """That a scheduler has to come back."""
+DEATHS = 5
+"""Of workers, one after the other, while they are being told what they have."""
 
 
 @dataclass
@@ -153,7 +155,7 @@ class Work:
                     "Install the same environment on all machines.",
                 )  # fmt: skip
             check_versions(self.site.versions, here, address)
-        client.register_plugin(Resources())
+        self._register(Resources())
         site = Site(self.site.versions, self.cache, mark)
         blind = sorted(address for address, seen in self._asked(sees, site).items() if not seen)
         if blind and self.shared:
@@ -209,6 +211,16 @@ class Work:
         self.futures = None
         if self.refused is not None:
             self._leave_out(self.refused)
+
+    def _register(self, plugin: Any) -> None:
+        """Give every worker a plugin, now and as they come; again where one dies meanwhile."""
+        for _ in range(DEATHS):
+            try:
+                self.client.register_plugin(plugin)
+                return
+            except OSError:  # the connection of a worker that is gone
+                self._wait_for_scheduler()
+        self.client.register_plugin(plugin)
 
     def _wait_for_scheduler(self) -> None:
         deadline = time.monotonic() + SECONDS
