@@ -221,7 +221,7 @@ def demo(
     """Simulate a cohort of known truth, run the study on it, and say whether the truth was found.
 
     Simulated responses and models with random weights: it shows that the tool works, not how brains do. Needs
-    no download and about two minutes. The exit code is 1 where planted truth was missed.
+    no download and about four minutes. The exit code is 1 where planted truth was missed.
     """
     with plainly() as console:
         from heschl.study.demo import run_demo
