@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError
+from heschl.linear.design.segments import labels_of_segments
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.notices import warn
 
@@ -64,7 +65,8 @@ class Permuter:
             Session of each segment: responses stay in their session. None: one session.
         """
         n, lengths = len(bounds), bounds[:, 1] - bounds[:, 0]
-        unit, session = _labels("groups", groups, n), _labels("sessions", sessions, n, one=True)
+        unit = labels_of_segments("groups", groups, n)
+        session = labels_of_segments("sessions", np.zeros(n, np.int64) if sessions is None else sessions, n)
         members: dict[Any, list[int]] = {}
         for s, label in enumerate(unit.tolist()):
             members.setdefault(label, []).append(s)
@@ -197,13 +199,3 @@ def _times(bounds: Bounds) -> Integers:
     """Return the frames since the onset of its segment, for each row."""
     lengths = bounds[:, 1] - bounds[:, 0]
     return np.arange(int(lengths.sum())) - np.repeat(bounds[:, 0], lengths)
-
-
-def _labels(name: str, values: ArrayLike | None, n: int, one: bool = False) -> NDArray[Any]:
-    """Return a label of each segment: those given, else all different or all the same."""
-    if values is None:
-        return np.zeros(n, dtype=np.int64) if one else np.arange(n)
-    labels = np.asarray(values)
-    if labels.shape != (n,):
-        raise InputError(name, f"an array of shape {labels.shape}", f"{n} labels, one per segment")
-    return labels

@@ -174,6 +174,20 @@ def fold_members(folds: ArrayLike, n_segments: int, least: int = 1) -> list[NDAr
 MAX_BLOCKS_A_SPLIT = 10
 
 
+def labels_of_segments(name: str, values: ArrayLike | None, n: int) -> NDArray[Any]:
+    """Return a label of each of n segments: those given, else all different.
+
+    Raises
+    ------
+    InputError
+        For another number of them, by the name of the argument.
+    """
+    labels = np.arange(n) if values is None else np.asarray(values)
+    if labels.shape != (n,):
+        raise InputError(name, f"an array of shape {labels.shape}", f"{n} labels, one per segment")
+    return labels
+
+
 @dataclass(frozen=True)
 class Splits:
     """Cross-validation over whole segments, cut into parts that every split either trains on, tests on or ignores.

@@ -50,7 +50,8 @@ def check_device(device: Any, dtype: Any = None) -> None:
         others = " or ".join(f'device="{kind.name}"' for kind in DEVICES.values() if kind.tf32)
         raise InputError("dtype", f"'tf32' with device={device!r}", "float32 or float64", f"Or use {others}.")
     if name in DEVICES:
-        DEVICES[name].open(False, int(number or 0))
+        kind, which = named(device)
+        kind.open(False, which)
 
 
 def place(device: str, operations: Callable[[str], float]) -> str:

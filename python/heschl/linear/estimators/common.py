@@ -17,7 +17,7 @@ from heschl.linear.crossval.scores import SCORES
 from heschl.linear.design.entrance import FitInput, check_fit
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import Splits
+from heschl.linear.design.segments import Splits, labels_of_segments
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.design.time_course import without_time_course
 from heschl.linear.device.arrays import Bounds, Double, Integers
@@ -183,9 +183,7 @@ def common_variance(
     }  # fmt: skip
     given = check_fit(y=y, **checks)
     responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
-    labels = np.arange(len(bounds)) if groups is None else np.asarray(groups)
-    if labels.shape != (len(bounds),):
-        raise InputError("groups", f"an array of shape {labels.shape}", f"{len(bounds)} labels, one per segment")
+    labels = labels_of_segments("groups", groups, len(bounds))
     options = FitOptions("cholesky", memory_limit, True, device)
 
     def problem_of(pair: Mapping[str, Any], own: FitInput) -> tuple[tuple[str, str], Problem, Spaces]:

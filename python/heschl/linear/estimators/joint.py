@@ -17,7 +17,7 @@ from heschl.linear.crossval.path import Progress, choose_alpha
 from heschl.linear.crossval.scores import SCORES
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import Splits
+from heschl.linear.design.segments import Splits, labels_of_segments
 from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
@@ -223,9 +223,7 @@ def joint_variance(
     )  # fmt: skip
     check_count("n_iter", n_iter, 1)
     responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
-    labels = np.arange(len(bounds)) if groups is None else np.asarray(groups)
-    if labels.shape != (len(bounds),):
-        raise InputError("groups", f"an array of shape {labels.shape}", f"{len(bounds)} labels, one per segment")
+    labels = labels_of_segments("groups", groups, len(bounds))
     options = FitOptions("cholesky", memory_limit, True, device)
     rounds = [[k] for k in range(len(parts))] if callable(spaces) else [list(range(len(parts)))]
     out: _Gathered | None = None

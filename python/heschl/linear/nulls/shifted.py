@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from heschl.checks import InputError, check_count, check_matrix
 from heschl.linear.crossval.scores import FoldSums, check_score
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import fold_numbers, segment_bounds
+from heschl.linear.design.segments import fold_numbers, labels_of_segments, segment_bounds
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.devices import DEVICES
@@ -251,9 +251,7 @@ def _join(bounds: Bounds, fold: Integers, runs: ArrayLike | None) -> tuple[Bound
     """Return bounds and folds of what is shifted as one: segments, or runs of them."""
     if runs is None:
         return bounds, fold
-    labels = np.asarray(runs)
-    if labels.shape != (len(bounds),):
-        raise InputError("runs", f"an array of shape {labels.shape}", f"{len(bounds)} labels, one per segment")
+    labels = labels_of_segments("runs", runs, len(bounds))
     first = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     if len(first) != np.unique(labels).size:
         raise InputError("runs", "a label that comes back after another one", "one label for consecutive segments")
