@@ -174,6 +174,15 @@ def test_blas_has_the_threads_of_its_worker(client: Any) -> None:
     assert set(client.run(_threads).values()) == {3}
 
 
+def test_torch_has_its_own_threads_again() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    with worker.threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
 def _threads() -> int:
     from heschl.linear.device.threads import n_threads
 

@@ -261,12 +261,17 @@ def _at_work(site: Site) -> Iterator[Path | None]:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Hold BLAS, and torch where it is in use, at so many threads."""
+    """Hold BLAS, and torch where it is in use, at so many threads; hidden states depend on it in their last digits."""
     torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
-    with threadpool_limits(count):
-        yield
+    before = torch.get_num_threads() if torch else count
+    try:
+        if torch:
+            torch.set_num_threads(count)
+        with threadpool_limits(count):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
 
 
 def sees(site: Site) -> bool:
