@@ -17,6 +17,7 @@ from scipy.linalg import lapack
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.forks import no_fork
 from heschl.linear.ridge.condition import note, of_factor
 from heschl.linear.ridge.normal import NormalEquations
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, grams, primal_workers
@@ -73,6 +74,7 @@ class _Trained(Trained):
         adjusted = replace(train, column_means=share * train.column_means, target_means=share * train.target_means)
         return adjusted, np.ascontiguousarray(values + np.outer(response, step))
 
+    @no_fork()
     def _solved(self, alpha: float, right: Double) -> Double:
         """Solve (X'X + α M) W = right.
 
