@@ -14,6 +14,7 @@ from heschl.linear.crossval.path import Progress, solve_chosen
 from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.device.arrays import Bounds, Double
+from heschl.linear.device.threads import beside_others
 from heschl.linear.ridge.condition import warn
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.primal import Primal
@@ -117,7 +118,8 @@ def joined_cv(
     problem = Problem(features, given.responses, given.lags, "cross", fit_intercept, standardize).in_float64()
     size = FitSize.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
     problem = replace(problem, X=problem.X.to(FitOptions("cholesky", device=device).backend(size, problem)))
-    return _scores(problem, penalties, n_folds, progress)
+    with beside_others():
+        return _scores(problem, penalties, n_folds, progress)
 
 
 def _scores(problem: Problem, alphas: Double, n_folds: int, progress: Progress | None) -> JoinedScores:

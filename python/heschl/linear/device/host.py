@@ -12,13 +12,16 @@ from scipy.linalg import eigh
 from heschl import _core
 from heschl.linear.device.arrays import Array, Double
 from heschl.linear.device.backend import Backend, DeviceKind
+from heschl.linear.device.interrupt import Interruptible, interruptible
 from heschl.linear.device.threads import n_threads
+
+_eigh, _product = interruptible(eigh), interruptible(np.matmul)
 
 
 class Host:
     """NumPy's arrays, and the compiled core on them."""
 
-    kernels: Any = _core
+    kernels: Any = Interruptible(_core)
     free_memory = float("inf")
     number = 0
 
@@ -115,7 +118,7 @@ class Host:
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
         """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
-        return np.asarray(weights @ array)
+        return np.asarray(_product(weights, array))
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
@@ -141,11 +144,11 @@ class Host:
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
         """Multiply A b, or aᵀ b."""
-        return (a.T if transpose else a) @ b
+        return _product(a.T if transpose else a, b)
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
         """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""
-        values, vectors = eigh(array, lower=True, driver="evd", check_finite=False)
+        values, vectors = _eigh(array, lower=True, driver="evd", check_finite=False)
         return values, vectors.T
 
 

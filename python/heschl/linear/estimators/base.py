@@ -30,6 +30,7 @@ from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.exchange import in_kind, on_device, on_host
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
+from heschl.linear.device.threads import beside_others
 from heschl.linear.estimators.distributed import predict_dask
 from heschl.linear.estimators.patterns import haufe_patterns
 from heschl.linear.estimators.shown import chosen_table
@@ -142,6 +143,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         tf32 = self.dtype == TF32
         return FitOptions(self.solver, self.memory_limit, self.dtype is None, self.device, tf32, self.tol)
 
+    @beside_others()
     def _keep(self, fit: Fit, data: Data) -> None:
         """Set the fitted attributes; keep the weights as fitted, where X lies: predictions lose nothing to units."""
         problem = data.problem
@@ -247,6 +249,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             return in_kind(prediction, X)
         return _like(backend_of(prediction).get(prediction), X)
 
+    @beside_others()
     def _predict(self, X: Any, segments: Any) -> tuple[Any, Bounds]:
         _check_feature_names(self, named(X), reset=False)
         X, _, segments = trials_and_segments(X, None, segments)

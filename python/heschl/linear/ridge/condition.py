@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgWarning, blas, lapack
 from heschl import notices
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.forks import no_fork
 
 # For each training set (parts), at each alpha.
 Conditions = dict[tuple[int, ...], dict[float, float]]
@@ -70,7 +71,8 @@ def _norm(product: Callable[[Double], Double], start: Double) -> float:
 def note(conditions: dict[float, float], alpha: float, estimate: Callable[[], float]) -> None:
     """Keep the condition number at an alpha, unless it is known to be harmless from a smaller one."""
     if not any(smaller <= alpha and value < LIMIT for smaller, value in list(conditions.items())):
-        conditions[alpha] = estimate()
+        with no_fork():
+            conditions[alpha] = estimate()
 
 
 def merged(found: Sequence[Conditions]) -> Conditions:

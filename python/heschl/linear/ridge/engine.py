@@ -13,7 +13,7 @@ from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import CPU
 from heschl.linear.device.place import AUTO, memory_limit, named
-from heschl.linear.device.threads import one_blas_thread
+from heschl.linear.device.threads import beside_others, one_blas_thread
 from heschl.linear.ridge.condition import FLOAT32_LIMIT, Conditions, warn, worst
 from heschl.linear.ridge.condition import merged as merged_conditions
 from heschl.linear.ridge.leave_out import merged
@@ -99,6 +99,19 @@ def in_blocks(
     In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`. Penalties
     at which float64 fails raise `InputError`; where it loses most digits there is a `scipy.linalg.LinAlgWarning`.
     """
+    with beside_others():
+        return _in_blocks(problem, parts, n_sets, n_alphas, work, options, left_out)
+
+
+def _in_blocks(
+    problem: Problem,
+    parts: Sequence[Bounds],
+    n_sets: int,
+    n_alphas: int,
+    work: Callable[[Problem, Any, Integers], Result],
+    options: FitOptions,
+    left_out: bool,
+) -> Blocks[Result]:
     if not problem.penalty.plain:
         problem, options = problem.in_float64(), replace(options, device=_on_host(options.device))
     size = FitSize.of(problem, parts, n_sets, n_alphas)

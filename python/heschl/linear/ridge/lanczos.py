@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.linalg import eigvalsh, lapack, qr
 
-from heschl import _core
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import n_threads
 
 # Directions of a block smaller than so many roundings of the norm of G (at the start, of a column) are left out.
@@ -37,7 +37,7 @@ def multiply(
     if add_to is None:
         shape = a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]
         add_to = np.empty(shape, a.dtype) if len(b) and b.shape[1] else np.zeros(shape, a.dtype)
-    _core.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, n_threads())
+    HOST.kernels.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, n_threads())
     return add_to
 
 
@@ -64,7 +64,7 @@ def orthonormal_columns(Z: Float, least: float) -> tuple[Float, Double]:
         R[:, pivots] = r[:rank]
         return np.ascontiguousarray(q[:, :rank]), R
     gram = np.empty((c, c))
-    _core.whiten_rows(Z, np.zeros(c), np.ones(c), None, None, gram, n_threads())
+    HOST.kernels.whiten_rows(Z, np.zeros(c), np.ones(c), None, None, gram, n_threads())
     rounding = c * np.finfo(np.float64).eps * float(gram.diagonal().max(initial=0.0))
     factor, order, rank, _ = lapack.dpstrf(gram, tol=max(least**2, rounding))
     rank, order = int(rank) if factor[0, 0] ** 2 > max(least**2, rounding) else 0, order - 1
@@ -75,7 +75,7 @@ def orthonormal_columns(Z: Float, least: float) -> tuple[Float, Double]:
     V = np.empty((len(Z), rank), Z.dtype)
     upper = np.ascontiguousarray(np.triu(factor[:rank, :rank]))
     some = np.ascontiguousarray(Z[:, order[:rank]])
-    _core.whiten_rows(some, np.zeros(rank), np.ones(rank), upper, V, np.empty((rank, rank)), n_threads())
+    HOST.kernels.whiten_rows(some, np.zeros(rank), np.ones(rank), upper, V, np.empty((rank, rank)), n_threads())
     return V, R
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from heschl import _core
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Float
+from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.ridge.condition import Conditions, too_small
 from heschl.linear.ridge.dual import Dual, DualTrained, kernel_operations
@@ -200,7 +200,7 @@ class LeaveOutDual(LeaveOut):
         loadings = solve(equations, alpha)
         errors = np.empty_like(loadings)
         try:
-            _core.leave_out(equations.gram, self.starts, less, loadings, errors, n_threads())
+            HOST.kernels.leave_out(equations.gram, self.starts, less, loadings, errors, n_threads())
         except np.linalg.LinAlgError as error:
             if loadings.dtype == np.float32:
                 raise PrecisionError(str(error)) from error
@@ -233,7 +233,7 @@ class LeaveOutDual(LeaveOut):
         right = equations.cross[:, targets] - left
         if less > 0.0:
             right += (total / len(left)).astype(left.dtype)
-        residual = _core.ridge_residual(
+        residual = HOST.kernels.ridge_residual(
             equations.gram, equations.diagonal, alpha, np.ascontiguousarray(right), without,
             np.arange(size, dtype=np.int64), n_threads(),
         )  # fmt: skip

@@ -17,9 +17,9 @@ from typing import Protocol
 
 import numpy as np
 
-from heschl import _core
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.lanczos import multiply
 
@@ -152,7 +152,7 @@ class Blocks:
             else:
                 x, y = V[[k, f + k]].reshape(-1, c), out[[k, f + k]].reshape(-1, c)
             some = slice(k * rows, (k + together) * rows)
-            _core.complex_products(
+            HOST.kernels.complex_products(
                 middle[some].astype(V.dtype, copy=False), plus[some].astype(V.dtype, copy=False),
                 None if minus is None else minus[some].astype(V.dtype, copy=False),
                 transposed, together, x, keep, y, n_threads(),

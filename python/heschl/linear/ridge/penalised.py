@@ -16,6 +16,7 @@ from scipy.linalg import lapack
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.forks import no_fork
 from heschl.linear.ridge.condition import note, of_factor
 from heschl.linear.ridge.normal import NormalEquations
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, grams, primal_workers
@@ -69,6 +70,7 @@ class _Trained(Trained):
         adjusted = replace(train, column_means=share * x, target_means=share * y)
         return adjusted, self._solved(alpha, self.gram + gamma * np.outer(x, x), right)
 
+    @no_fork()
     def _solved(self, alpha: float, system: Double, right: Double) -> Double:
         """Solve (system + α M) W = right, in the memory of the system.
 
