@@ -16,7 +16,7 @@ from heschl.linear.cca.costs import map_operations
 from heschl.linear.cca.whitening import Whitened, largest_singular_values, product, whiten
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.place import backend_of, check_device, open_device
+from heschl.linear.device.place import backend_of, check_device, name_of, open_device
 from heschl.seals import is_sealed, seal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def cca_grid(
     Returns
     -------
     xarray.DataArray
-        (layer_a, layer_b, component) of float64.
+        (layer_a, layer_b, component) of float64; `attrs["device"]` says where the products were made.
 
     Raises
     ------
@@ -128,4 +128,5 @@ def cca_grid(
         dims=("layer_a", "layer_b", "component"),
         coords={"layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components)},
         name="correlation",
+        attrs={} if backend is None else {"device": name_of(backend)},  # none where all was finished before
     )
