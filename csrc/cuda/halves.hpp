@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifndef __CUDACC__
+#if !defined(__CUDACC__) && !defined(__device__)
 #define __device__
 #endif
 

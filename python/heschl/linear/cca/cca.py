@@ -56,7 +56,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     device : {"auto", "cpu", "cuda"}
         Where the products with the rows are made; "auto": on a GPU where there is one and the products are large enough
         to gain by it. Rows that lie on a GPU stay there, and so do their variates, which come as arrays of the same
-        library. The small matrices between them stay on the CPU.
+        library. Bases are found in float64, and kept in the precision of the rows.
 
     Attributes
     ----------

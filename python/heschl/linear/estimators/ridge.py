@@ -105,7 +105,7 @@ class LaggedRidge(_Ridge):
     condition_ : ndarray of shape (1,)
         Estimated condition number of X'X + α I (of "dual", X X' + α I) at the smallest α, its columns scaled alike
         where the solver does not mind their scale. About 1e-16 times it is the relative error of weights in float64;
-        from 1e10 on there is a `scipy.linalg.LinAlgWarning`. NaN on a GPU.
+        from 1e10 on there is a `scipy.linalg.LinAlgWarning`. NaN on a GPU, but by "krylov".
     n_steps_, dimension_ : int
         Steps and vectors of the largest Krylov space that the fit grew; 0 where there was none.
     n_features_in_ : int

@@ -42,6 +42,8 @@ WEIGHTS = {"float32": Tolerance(1e-6, 1e-5), "float64": Tolerance(1e-12, 1e-10)}
 LEAST_STEPS, LEAST_VECTORS = 3, 64
 # Blocks up to which a device leaves their systems to the host: a few calls of 50 µs each take longer there.
 SMALL_BLOCK = 128
+# Smallest penalties of which a space's solutions are confirmed.
+CONFIRMED = 4
 # What products of float32 are made of where they go through tensor cores: as a fit says it.
 SPLIT = "float16 x 3"
 # Residual in float64, beyond the tolerance, that rounding may leave of a solution that has converged.
@@ -230,13 +232,13 @@ class KrylovTrained(Trained):
         price = Price(self.column, len(cross), len(targets), len(collector.alphas), share, b.kind.name)
         most = max(self.family.most_vectors, 2) if len(targets) > 1 else len(cross)
         sight = Sight(growth.space)
-        sample: tuple[Found, ...] = ()
+        samples: dict[int, Found] = {}
         while True:
             waiting = collector.waiting(targets)
             todo = waiting.any(axis=0)
             if growth.space.n_steps and (found := growth.converged(waiting)):
                 collector.take(sight, targets, found)
-                sample = (found[-1],)
+                samples |= {each.index: each.sample() for each in found}
                 continue
             steps = growth.steps_left(waiting & (waiting.cumsum(axis=0) == 1))
             unknown = int((~collector.known[:, targets]).any(axis=1).sum())
@@ -259,7 +261,8 @@ class KrylovTrained(Trained):
             growth.step()
         self.family.note(growth.space)
         self._note_conditions(growth.space, collector)
-        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
+        smallest = [samples[index] for index in sorted(samples)[-CONFIRMED:]]
+        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in smallest):
             return bool(factor)
         collector.known[:, targets] = False
         if not self.split:
@@ -279,11 +282,10 @@ class KrylovTrained(Trained):
     def _confirm(
         self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
     ) -> bool:
-        """Return whether a solution, the last of a space, meets its equation in float64."""
-        alpha, target = float(collector.alphas[found.index]), targets[found.columns[:1]]
-        one = backend_of(found.values).columns(found.values, np.zeros(1, dtype=np.int64))
-        w = space.combine(replace(found, values=one).coefficients(self.sizes[target], self.equations.cross))
-        residual = self._residual(alpha, target, w)
+        """Return whether some solutions of a space meet their equations in float64."""
+        alpha, some = float(collector.alphas[found.index]), targets[found.columns]
+        w = space.combine(found.coefficients(self.sizes[some], self.equations.cross))
+        residual = self._residual(alpha, some, w)
         if residual <= 2.0 * tolerance.residual + ROUNDING[self.dtype]:
             return True
         if self.split:
@@ -292,16 +294,16 @@ class KrylovTrained(Trained):
             raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
         return False
 
-    def _residual(self, alpha: float, target: Integers, w: Array) -> float:
-        """Return ‖b - (G + λI) w‖ / ‖b‖ of a target's weights (p, 1), in float64."""
+    def _residual(self, alpha: float, targets: Integers, w: Array) -> float:
+        """Return the largest ‖b - (G + λI) w‖ / ‖b‖ of some targets' weights (p, m), in float64."""
         equations, b = self.equations, self.backend
-        right = b.columns(equations.cross, target)
+        right = b.columns(equations.cross, targets)
         if self.operator is None:
-            first = np.zeros(1, dtype=np.int64)
-            gram, diagonal = equations.gram, equations.diagonal
-            return float(b.kernels.ridge_residual(gram, diagonal, alpha, right, w, first, b.handle()))
+            gram, diagonal, every = equations.gram, equations.diagonal, np.arange(len(targets))
+            return float(b.kernels.ridge_residual(gram, diagonal, alpha, right, w, every, b.handle()))
         w = w.astype(np.float64)
-        return float(np.linalg.norm(right - self.operator.product(w) - alpha * w) / self.sizes[target[0]])
+        left = np.linalg.norm(right - self.operator.product(w) - alpha * w, axis=0)
+        return float((left / self.sizes[targets]).max())
 
     def _factor(self, targets: Integers, collector: Collector) -> None:
         """Solve by Cholesky what is still waited for, from the largest λ down."""

@@ -153,7 +153,9 @@ def krylov_bytes(size: FitSize) -> float:
     at_once = 1 if kind.remote else min(n_threads(), spaces)
     dimension = min(1.5 * steps, p / block) * block
     edges = int(size.n_segments)
-    operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 and not kind.remote else p * p
+    operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
+    if kind.remote:  # X'X, and its halves
+        operator = (2.0 if size.itemsize == 4 else 1.0) * p * p
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
     return moment_bytes(size) + operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
