@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heschl.checks import InputError
-from heschl.ecog import read_recording
+from heschl.ecog import read_recording, write_recording
 from heschl.ecog.recording.contents import BAD
 from heschl.ecog.recording.tables import electrode_table, event_rows, read_table, truth
 
@@ -133,3 +133,11 @@ def test_positions_and_units() -> None:
     table = electrode_table({"name": ["a", "b"], "x": ["-12.5", None], "anat": ["STG", None]}, "t", unit=0.001)
     assert table["x"].iloc[0] == -0.0125 and np.isnan(table["x"].iloc[1])
     assert table["region"].tolist() == ["STG", ""] and "bad" not in table
+
+
+def test_names_that_a_spreadsheet_takes_for_formulas_come_back(tmp_path: Path) -> None:
+    names = ("=G1", "-G2", "@G3")
+    write_recording(read_recording(recording(tmp_path, names)), tmp_path / "out", "npz", name="x")
+    table = tmp_path / "out" / "x_electrodes.csv"
+    assert all(line.startswith("'") for line in table.read_text(encoding="utf-8").splitlines()[1:])
+    assert read_recording(tmp_path / "out" / "x.npz", electrodes=table).electrodes.index.tolist() == list(names)

@@ -13,7 +13,6 @@ Samples of .npz and of compressed .mat files are read into memory; those of all 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from heschl.ecog.recording.recording import Recording
 from heschl.ecog.recording.tables import POSITIONS, check_names, electrode_table, event_rows, read_table
 from heschl.ecog.recording.xarrays import read_xarray
 from heschl.names import name_hint, plain_name
+from heschl.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +203,7 @@ def _bad_spans(rows: list[Event], recording: Recording, path: Path, open_bad: st
         if end > 0 and onset < recording.duration:
             spans.append((max(0.0, onset), min(end, recording.duration)))
         else:
-            warnings.warn(f"{path}: {name!r} at {onset:g} s lies outside the recording", stacklevel=3)
+            warn(f"{path}: {name!r} at {onset:g} s lies outside the recording")
     return np.array(spans, dtype=np.float64).reshape(-1, 2)
 
 

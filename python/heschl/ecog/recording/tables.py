@@ -17,7 +17,7 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.ecog.recording.contents import BAD, Event
-from heschl.names import plain_name, stimulus_name
+from heschl.names import cell_as_meant, plain_name, stimulus_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,10 @@ def read_table(path: Path) -> Table:
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise InputError(f"{path}, line {number}", f"{len(row)} cells", f"{len(header)}, one for each column")
-    cells = [[None if cell in ("", "n/a") else cell for cell in map(plain_name, row)] for _, row in lines[1:]]
+    cells = [
+        [None if cell in ("", "n/a") else cell for cell in map(cell_as_meant, map(plain_name, row))]
+        for _, row in lines[1:]
+    ]
     return {name: [row[i] for row in cells] for i, name in enumerate(header)}
 
 

@@ -154,7 +154,8 @@ class FrameArrays(ArraySpace):
         if not 0.9 < rate / self.rate < 1.1:
             return expected, f"The files have about {rate:.3g} rows per second: rate = {rate:.3g}?"
         return expected, (
-            'responses.tail = "crop" asks for frames of the sound alone; centre and width say where frames lie.'
+            "A model's frames are often wider than they are apart, and end earlier: for windows of 25 ms width = 0.025 "
+            'and centre = 0.0125. responses.tail = "crop" asks for frames of the sound alone.'
         )
 
     def tier(self) -> None:
