@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -394,9 +393,3 @@ def _like(prediction: Float, X: Any) -> Any:
     if torch is not None and isinstance(X, torch.Tensor):
         return torch.from_dlpack(np.ascontiguousarray(prediction))
     return prediction
-
-
-def named_targets(targets: Sequence[int] | NDArray[np.int64]) -> str:
-    """Write out the numbers of the first few of some targets."""
-    some = [str(int(target)) for target in targets[:10]]
-    return ", ".join(some) + (f", ... ({len(targets)} in all)" if len(targets) > 10 else "")
