@@ -19,11 +19,13 @@ TARGETS = 256
 STEPS = 113.0
 TYPICAL_ROWS = 96  # of a segment
 # What a step, and a step of one λ, takes at least: operations that a product would do in that time.
-STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
+STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
 # What all may cost together, over factoring for every λ. What it exceeds 1 by is spent before it is judged which of the
 # two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
 MOST = 1.3
 SOONER = 0.6
+# Factoring for all λ that takes less than this is done without a space: it would hardly have begun by then.
+AT_ONCE = 2e9
 # A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
 NARROW = 24
 
@@ -50,6 +52,11 @@ def usual_steps(block: float, n_columns: float) -> float:
     return min(STEPS / math.sqrt(block), n_columns / block)
 
 
+def factoring_operations(n_factors: int, n_columns: int) -> float:
+    """Count the operations of factoring X'X so many times."""
+    return n_factors * float(n_columns) ** 3 / 3 * CHOLESKY_SLOWNESS
+
+
 class Price:
     """What one space has cost, and whether it should go on.
 
@@ -65,7 +72,7 @@ class Price:
     def __init__(self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float) -> None:
         p = float(n_columns)
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
-        self._factor = share * p**3 / 3 * CHOLESKY_SLOWNESS + 2.0 * p * p * n_targets
+        self._factor = share * factoring_operations(1, n_columns) + 2.0 * p * p * n_targets
         self._spent = 0.0
 
     def _next(self, growth: Growth) -> float:
