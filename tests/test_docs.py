@@ -94,3 +94,23 @@ def test_every_error_is_listed_with_its_remedy(monkeypatch: pytest.MonkeyPatch) 
         heschl.LaggedRidge(lags=[0, 2, 4]).fit([[1.0], [2.0]], [1.0, 2.0])
     assert f"| `{caught.value.argument}` | … | {caught.value.expected}. Use range(…, …). |" in page
     assert "| `segments` | lengths that sum to … | a sum of …, the number of rows of X. In scikit-learn's" in page
+
+
+def test_study_files_on_the_pages_are_studies(tmp_path: Path) -> None:
+    """Each whole study.toml and recording.toml of the README and the pages, and each section behind it."""
+    from heschl.study.config.study import study_or_errors
+    from heschl.study.prepare.recording import read_preparation
+
+    read = 0
+    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+        whole = ""
+        for text in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            if text.startswith("subject"):
+                (tmp_path / "recording.toml").write_text(text, encoding="utf-8")
+                read_preparation(tmp_path / "recording.toml")
+            else:
+                whole = text if text.startswith("name") else whole + text
+                (tmp_path / "study.toml").write_text(whole, encoding="utf-8")
+                assert study_or_errors(tmp_path / "study.toml")[1] == [], f"{page.name}: {text}"
+            read += 1
+    assert read == 5

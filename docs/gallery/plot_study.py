@@ -95,7 +95,7 @@ shell("heschl run study.toml")
 
 # %%
 # What it writes; ``report.html`` is the place to begin.
-print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glob("*")), sep="\n")
+print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glob("[!.]*")), sep="\n")
 
 # %%
 # One of its figures:

@@ -56,8 +56,8 @@ class ArraySpace(FeatureSpace):
         """Return the rows that the file of a stimulus should have; None where that is not known."""
 
     @abstractmethod
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
-        """Return what rows should be, and what may be wrong where files have so many per second instead."""
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
+        """Return what rows should be, and what may be wrong where files have others: (found, expected, s) of each."""
 
     def problems(self, material: Material, where: str) -> list[Problem]:
         """Look at the shape of every file."""
@@ -77,7 +77,7 @@ class ArraySpace(FeatureSpace):
     def _of_shapes(self, material: Material, where: str) -> list[Problem]:
         wrong: list[str] = []
         shapes: dict[tuple[int, int], str] = {}
-        rates: list[float] = []
+        counts: list[tuple[int, int, float]] = []
         for name, seconds in material.lengths.items():
             try:
                 layers, rows, width = _mapped(self.path(material.folder, name)).shape
@@ -88,10 +88,10 @@ class ArraySpace(FeatureSpace):
             expected = self.rows_of(name, material)
             if expected is not None and rows != expected:
                 wrong.append(f"{name}: {rows} rows for {expected}")
-                rates.append(rows / seconds if seconds > 0 else 0.0)
+                counts.append((rows, expected, seconds))
         found = []
         if wrong:
-            about, remedy = self.about_rows(rates)
+            about, remedy = self.about_rows(counts)
             text = f"{len(wrong)} files of another shape: {listed(wrong)}"
             found.append(Problem("error", where, text, about, remedy))
         if len(shapes) > 1:
@@ -147,10 +147,17 @@ class FrameArrays(ArraySpace):
         """Return the frames of its sound, and of silence after it."""
         return self.grid().n_frames(material.lengths[name])
 
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
-        """Return what frames should be; files of another rate are told by their rows per second."""
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
+        """Return what frames should be; files of another rate, or of the sound alone, are told by their rows."""
         expected = f"floats (layers, frames, width), frames at {self.rate:g} Hz of the sound and the silence after it"
-        rate = float(np.median(rates)) if len(rates) else self.rate
+        short = [due - found for found, due, _ in rows]
+        if short and min(short) > 1 and max(short) - min(short) <= 1:
+            return expected, (
+                f"They end {np.median(short) / self.rate:.2g} s before the responses do, with their sounds? "
+                'responses.tail = "crop" takes frames and responses of the sound alone.'
+            )
+        rates = [found / seconds for found, _, seconds in rows if seconds > 0]
+        rate = float(np.median(rates)) if rates else self.rate
         if not 0.9 < rate / self.rate < 1.1:
             return expected, f"The files have about {rate:.3g} rows per second: rate = {rate:.3g}?"
         return expected, (
@@ -193,7 +200,7 @@ class WordArrays(ArraySpace, Spoken):
         """Return its words."""
         return None if material.words is None else material.words.get(name, 0)
 
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
         """Return what rows should be."""
         return "a row for each word of the stimulus", "The rows are the words of the transcript, in its order."
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
-from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text, draw_band
+from heschl.plot.scores import draw_band
+from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text
 from heschl.study.report.figure2 import FIGURE_2
 from heschl.study.report.figure3 import FIGURE_3
 from heschl.study.report.figure4 import FIGURE_4
@@ -127,8 +128,8 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         depth = np.arange(len(rows))
         zero_line(axis)
         if control is not None:
-            draw_band(axis, depth, control[rows], GREY)
-        draw_band(axis, depth, scores[rows], colour_of(spaces.index(space)))
+            draw_band(axis, control[rows], GREY, thin=True)
+        draw_band(axis, scores[rows], colour_of(spaces.index(space)), thin=True)
         for other in single:
             median = quartiles(scores[of_space[other][0]])[0]
             axis.axhline(median, color=colour_of(spaces.index(other)), ls="--", lw=0.9, label=other)
