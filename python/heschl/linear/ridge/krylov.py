@@ -35,6 +35,7 @@ from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_e
 from heschl.linear.ridge.operators import GRAM_ROWS, AssembledOperator, LaggedOperator, LagTerms, Operator
 from heschl.linear.ridge.price import (
     AT_ONCE,
+    SIDE_BY_SIDE_COLUMNS,
     TARGETS,
     Price,
     column_operations,
@@ -60,7 +61,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 class Krylov(Primal):
     """All training sets of one problem by Krylov spaces from their moments."""
 
-    SIDE_BY_SIDE_COLUMNS = 0  # products are as wide as the machine
+    SIDE_BY_SIDE_COLUMNS = SIDE_BY_SIDE_COLUMNS
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         super().__init__(problem, parts)

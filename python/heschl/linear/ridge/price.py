@@ -9,10 +9,12 @@ import numpy as np
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.growth import Growth
 from heschl.linear.ridge.held_out import frequency_operations
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
 
 # Time of products with X'X by lags, and of a step's other work, over that of a product of as many operations.
 LAGS_SLOWNESS, STEP_SLOWNESS = 1.5, 1.3
+# Columns up to which training sets are solved side by side: products of fewer are too small to be shared by threads.
+SIDE_BY_SIDE_COLUMNS = 2000
 # Targets of one space, at most. More share more directions; but what a λ costs grows with the space.
 TARGETS = 256
 # Steps of a space, times the root of its targets: 16 with 50 of them, 6 with 300, at R² up to 0.9.
@@ -127,24 +129,30 @@ def krylov_operations(size: FitSize) -> float:
     return moment_operations(size) + size.n_sets * spaces * (grown + scored)
 
 
+def _side_by_side(size: FitSize, spaces: float) -> tuple[int, float]:
+    """Return how many training sets, and spaces of one or of several, are grown at a time."""
+    sets = n_workers(size, size.n_columns, SIDE_BY_SIDE_COLUMNS, size.n_sets)
+    return sets, max(sets, min(n_threads(), spaces))
+
+
 def krylov_bytes(size: FitSize) -> float:
     """Count the bytes that Krylov spaces hold."""
     p, w, d = float(size.n_columns), size.n_lags, size.n_features
     rows = size.n_rows / size.n_parts
     spaces, block, steps = _space(size)
-    at_once = min(n_threads(), spaces)
+    sets, at_once = _side_by_side(size, spaces)
     dimension = min(1.5 * steps, p / block) * block
     edges = int(size.n_segments)
     operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
-    return moment_bytes(size) + operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
+    return moment_bytes(size) + sets * operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
 
 
 def vectors_within(size: FitSize, limit: float) -> int:
     """Count the vectors that a space may have within a limit of bytes; no more than there are columns."""
     each = (1.5 * size.n_columns + 2.0 * size.n_rows / size.n_parts) * size.itemsize
     spaces, block, steps = _space(size)
-    at_once = min(n_threads(), spaces)
+    _, at_once = _side_by_side(size, spaces)
     fixed = krylov_bytes(size) - at_once * min(1.5 * steps, size.n_columns / block) * block * each
     return int(min(size.n_columns, max(0.0, limit - fixed) / (at_once * each)))
