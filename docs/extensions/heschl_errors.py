@@ -32,7 +32,9 @@ def errors_page(package: Path) -> str:
                 given.update(zip(names, node.args, strict=False))
                 texts = {name: _words(value, name == "argument") for name, value in given.items() if name}
                 if texts.get("expected", "…") != "…":  # else it hands on what another call says
-                    remedy = " ".join([_cell(texts["expected"]).rstrip(".") + ".", _cell(texts.get("advice", ""))])
+                    remedy = " ".join(
+                        [_cell(texts["expected"]).rstrip(".") + ".", _cell(texts.get("advice", "").removesuffix("…"))]
+                    )
                     row = (_code(texts["argument"]), _cell(texts["found"]), remedy.strip())
                     tables[room if room in ROOMS else ""].add(row)
     parts = []
