@@ -57,6 +57,11 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
             advice = error.advice
             if "NaN" in error.found:
                 advice = 'responses.missing = "mask" takes NaN as missing.'
+            if path.suffix.lower() not in SUFFIXES:
+                advice = (
+                    "numpy.savez(file, responses=…, lengths=…, stimuli=…, electrodes=…, sfreq=…) writes one; "
+                    "scipy.io.loadmat reads a .mat file."
+                )
             problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
     return found
 
@@ -111,9 +116,12 @@ def _names(key: str, subject: Responses, durations: Mapping[str, float], study: 
         tails = {name.rpartition("/")[2]: name for name in durations}
         tail = tails.get(unknown[0].rpartition("/")[2])
         hint = f"The sound is named {tail!r}." if tail else name_hint(unknown[0], durations)
+        if heard and not tail:
+            hint = "Put the sound where the others are, or take its trials out of the responses."
         found.append(
             Problem(
-                "error", f"{key}: stimuli", f"{len(unknown)} names without a sound: {listed(map(repr, unknown))}",
+                "error", f"{key}: stimuli",
+                f"{len(unknown)} name{'s' * (len(unknown) > 1)} without a sound: {listed(map(repr, unknown))}",
                 f"names of files of stimuli.sounds = {study.stimuli.sounds!r}, such as {listed(map(repr, durations))}",
                 hint,
             )

@@ -14,7 +14,7 @@ import numpy as np
 
 from heschl.files import replacing
 from heschl.plot.scores import draw_band
-from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text
+from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text, number_text
 from heschl.study.report.figure2 import FIGURE_2
 from heschl.study.report.figure3 import FIGURE_3
 from heschl.study.report.figure4 import FIGURE_4
@@ -115,6 +115,7 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
     spaces, shown = [str(space) for space in results["space"].values], responding(results)
     scores = mean_over_folds(results, "r2")[:, shown.inside]
     control = mean_over_folds(results, "r2_shuffled")[:, shown.inside] if "r2_shuffled" in results else None
+    chosen = [quartiles(row)[0] for row in mean_over_folds(results, "best_r2")[:, shown.inside]]
     of_space = {space: np.flatnonzero(results["model_space"].values == space) for space in spaces}
     deep = [space for space in spaces if len(of_space[space]) > 1] or spaces
     single = [space for space in spaces if space not in deep]
@@ -137,12 +138,14 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         step = -(-len(rows) // (7 if n_columns == 2 else 13))
         axis.set_xticks(depth[::step], names[::step])
         axis.set_xlabel("layer")
-        axis.set_title(space, fontsize=TEXT, color=INK, pad=2)
+        axis.set_title(f"{space}; layer by inner folds: {number_text(chosen[spaces.index(space)])}", fontsize=TEXT,
+                       color=INK, pad=2)  # fmt: skip
     for row in range(n_rows):
         axes[row * n_columns].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
     if single:
         axes[0].legend(frameon=False, fontsize=SMALL, handlelength=1.4)
-    explain(figure, f"{shown.text}; {shown.rule}", "line: median over electrodes; band: quartiles",
+    explain(figure, f"{shown.text}; {shown.rule}", "line: median over electrodes; band: quartiles; all R² are "
+            "of test folds, the number that of the layer that inner folds choose for each electrode and fold",
             "broken: median of spaces of one layer" if single else "",
             "grey: stimuli shuffled" if control is not None else "")  # fmt: skip
     return figure

@@ -63,7 +63,6 @@ def responding(results: xr.Dataset) -> Shown:
     """
     tests = (
         ("p_max", "exchange test, maximum over electrodes and spaces"), ("p_gain_max", "sign flips over stimuli"),
-        ("p_familywise", "sign flips over stimuli"), ("q_value", "q over electrodes"),
     )  # fmt: skip
     name, rule = next(((name, text) for name, text in tests if name in results), ("", "no test"))
     n = results.sizes["electrode"]
