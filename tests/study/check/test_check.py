@@ -250,6 +250,11 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
         ("columns", "pca =", "reg")),
     "frame arrays of another rate": (toml("rate = 50.0", "rate = 100.0"), "error", ("rate = 5",)),
     "frame arrays that lack one": (lambda folder: (folder / "own/s3.npy").unlink(), "error", ("1 of 10", "s3")),
+    "an electrode of NaN": (responses(responses=lambda r: r * [1.0, np.nan, 1.0]), "error",
+                            ("NaN", 'missing = "mask"', 'exclude = ["STG2"]')),
+    "an electrode without a response": (
+        each(responses(responses=lambda r: r * [1.0, np.nan, 1.0]), toml('"crop"', '"crop"\nmissing = "mask"')),
+        "error", ("1 electrode without any response", 'exclude = ["STG2"]')),
     "frame arrays with NaN": (
         lambda folder: np.save(folder / "own/s0.npy", np.full((2, 45, 6), np.nan, np.float32)), "error",
         ("features.own", "NaN", "s0")),

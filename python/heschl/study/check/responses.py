@@ -56,7 +56,7 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
         except InputError as error:
             advice = error.advice
             if "NaN" in error.found:
-                advice = 'responses.missing = "mask" takes NaN as missing.'
+                advice = 'responses.missing = "mask" takes NaN as missing.' + _empty_advice(path, name)
             if path.suffix.lower() not in SUFFIXES:
                 advice = (
                     "numpy.savez(file, responses=…, lengths=…, stimuli=…, electrodes=…, sfreq=…) writes one; "
@@ -64,6 +64,22 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
                 )
             problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
     return found
+
+
+def _empty(subject: Responses) -> list[str]:
+    """Return the electrodes that have no response at all."""
+    known = np.any([np.isfinite(trial).any(axis=0) for trial in subject.trials], axis=0)
+    return [name for name, some in zip(subject.electrodes, known, strict=True) if not some]
+
+
+def _empty_advice(path: Path, name: str) -> str:
+    """Say, of a file that was refused for its NaN, which electrodes hold nothing else."""
+    try:
+        empty = _empty(read_responses(path, name, missing="mask"))
+    except InputError:
+        return ""
+    each = ", ".join(f'"{electrode}"' for electrode in empty)
+    return f" Electrodes without any response: responses.electrodes.exclude = [{each}]." if empty else ""
 
 
 def response_problems(
@@ -249,6 +265,16 @@ def _silent(key: str, subject: Responses) -> list[Problem]:
     for trial in subject.trials:
         with np.errstate(invalid="ignore"):
             varies |= np.nanmax(trial, axis=0, initial=-np.inf) > np.nanmin(trial, axis=0, initial=np.inf)
+    empty = _empty(subject)
+    if empty:
+        each = ", ".join(f'"{name}"' for name in empty)
+        return [
+            Problem(
+                "error", f"{key}: responses",
+                f"{len(empty)} electrode{'s' * (len(empty) > 1)} without any response: {listed(empty)}",
+                "responses of each electrode", f"responses.electrodes.exclude = [{each}] leaves them out.",
+            )
+        ]  # fmt: skip
     still = [name for name, moves in zip(subject.electrodes, varies, strict=True) if not moves]
     if not still:
         return []

@@ -23,7 +23,7 @@ COLOURS = {"speech": PALETTE[1], "language": PALETTE[2], "acoustic": PALETTE[0]}
 def layer_map(results: xr.Dataset) -> Figure:
     """Draw the mean canonical correlation of every speech layer with every language layer, fitted and held out."""
     named, layers = space_names(results), [results[side].values for side in ("layer_a", "layer_b")]
-    maps = {"all stimuli, fitted": results["layer_correlation"].mean("kept").values}
+    maps = {"fitted": results["layer_correlation"].mean("kept").values}
     if "layer_held_out" in results:
         maps["held out"] = results["layer_held_out"].mean("kept", skipna=True).values
     figure, axes = plate(results, "Layers with layers", 1, 44.0, n_columns=len(maps), sharey=True)
@@ -41,10 +41,11 @@ def layer_map(results: xr.Dataset) -> Figure:
     axes[0].set_ylabel(f"layer of {named['speech']}")
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.ax.tick_params(labelsize=SMALL, width=0.5, length=2)
-    bar.set_label(f"mean of {n_components(results)} correlations", fontsize=SMALL, color=INK)
+    bar.set_label("mean correlation" if n_components(results) > 1 else "correlation", fontsize=SMALL, color=INK)
     explain(figure, "left: variates fitted to all stimuli, which more and wider layers raise" if len(maps) > 1 else
             "all stimuli; fitted, not held out",
             "right: found without the first outer fold, correlated on it" if len(maps) > 1 else "",
+            f"mean of {n_components(results)} canonical correlations" if n_components(results) > 1 else "",
             "square: the best pair")  # fmt: skip
     return figure
 
