@@ -13,7 +13,7 @@ from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures, FeatureStore
 from heschl.files import only_writer
 from heschl.study.analyses.analysis import Analysis
-from heschl.study.analyses.failures import needing, reason, together, without_failed
+from heschl.study.analyses.failures import needing, reason, together, why, without_failed
 from heschl.study.analyses.registry import present, wanted, with_needs
 from heschl.study.cluster.connect import check_installed, connected
 from heschl.study.cluster.work import Work
@@ -199,7 +199,7 @@ def _write(
         with report.stage(RESULTS_TITLE, 0):
             built, left_out = build_results(session, analyses)
             findings = _audit(session, built)
-            errors = {name: reason(error) for name, error in {**failed, **left_out}.items()}
+            errors = {name: why(error) for name, error in {**failed, **left_out}.items()}
             built.attrs |= {"audit": json.dumps([asdict(f) for f in findings]), "failed": json.dumps(errors)}
             write_results(built, layout.results)
             results = open_results(layout.out).load()

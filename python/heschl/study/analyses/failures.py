@@ -99,12 +99,18 @@ def reason(error: BaseException) -> str:
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
+def why(error: BaseException) -> str:
+    """Return why something that is named beside it failed."""
+    text = error.found if isinstance(error, InputError) and error.advice == KEPT else reason(error)
+    return text.removesuffix(".")
+
+
 def together(failed: Mapping[str, Exception]) -> Exception:
     """Return one error of all that failed."""
     first = next(iter(failed.values()))
     if len(failed) == 1:
         return first
-    text = "; ".join(f"{name}: {reason(error).removesuffix(KEPT).strip()}" for name, error in failed.items())
+    text = "; ".join(f"{name} ({why(error)})" for name, error in failed.items())
     error = InputError(f"{len(failed)} parts of the study", text, "parts that can be done", KEPT)
     error.__cause__ = first
     return error
