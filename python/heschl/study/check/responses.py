@@ -56,9 +56,30 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
         except InputError as error:
             advice = error.advice
             if "NaN" in error.found:
-                advice = 'responses.missing = "mask" takes NaN as missing.'
+                advice = 'responses.missing = "mask" takes NaN as missing.' + _empty_advice(path, name)
+            if path.suffix.lower() not in SUFFIXES:
+                advice = (
+                    "numpy.savez(file, responses=…, lengths=…, stimuli=…, electrodes=…, sfreq=…) writes one; "
+                    "scipy.io.loadmat reads a .mat file."
+                )
             problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
     return found
+
+
+def _empty(subject: Responses) -> list[str]:
+    """Return the electrodes that have no response at all."""
+    known = np.any([np.isfinite(trial).any(axis=0) for trial in subject.trials], axis=0)
+    return [name for name, some in zip(subject.electrodes, known, strict=True) if not some]
+
+
+def _empty_advice(path: Path, name: str) -> str:
+    """Say, of a file that was refused for its NaN, which electrodes hold nothing else."""
+    try:
+        empty = _empty(read_responses(path, name, missing="mask"))
+    except InputError:
+        return ""
+    each = ", ".join(f'"{electrode}"' for electrode in empty)
+    return f" Electrodes without any response: responses.electrodes.exclude = [{each}]." if empty else ""
 
 
 def response_problems(
@@ -111,9 +132,12 @@ def _names(key: str, subject: Responses, durations: Mapping[str, float], study: 
         tails = {name.rpartition("/")[2]: name for name in durations}
         tail = tails.get(unknown[0].rpartition("/")[2])
         hint = f"The sound is named {tail!r}." if tail else name_hint(unknown[0], durations)
+        if heard and not tail:
+            hint = "Put the sound where the others are, or take its trials out of the responses."
         found.append(
             Problem(
-                "error", f"{key}: stimuli", f"{len(unknown)} names without a sound: {listed(map(repr, unknown))}",
+                "error", f"{key}: stimuli",
+                f"{len(unknown)} name{'s' * (len(unknown) > 1)} without a sound: {listed(map(repr, unknown))}",
                 f"names of files of stimuli.sounds = {study.stimuli.sounds!r}, such as {listed(map(repr, durations))}",
                 hint,
             )
@@ -241,6 +265,16 @@ def _silent(key: str, subject: Responses) -> list[Problem]:
     for trial in subject.trials:
         with np.errstate(invalid="ignore"):
             varies |= np.nanmax(trial, axis=0, initial=-np.inf) > np.nanmin(trial, axis=0, initial=np.inf)
+    empty = _empty(subject)
+    if empty:
+        each = ", ".join(f'"{name}"' for name in empty)
+        return [
+            Problem(
+                "error", f"{key}: responses",
+                f"{len(empty)} electrode{'s' * (len(empty) > 1)} without any response: {listed(empty)}",
+                "responses of each electrode", f"responses.electrodes.exclude = [{each}] leaves them out.",
+            )
+        ]  # fmt: skip
     still = [name for name, moves in zip(subject.electrodes, varies, strict=True) if not moves]
     if not still:
         return []

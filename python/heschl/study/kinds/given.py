@@ -21,6 +21,8 @@ from heschl.study.kinds.problems import Material, Problem, listed
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
+LOOKED_AT = 5
+"""Files whose numbers are looked at before a run."""
 FRAME_TICKS = 1000
 """Of a frame's length, to which centres and widths given in seconds are rounded."""
 
@@ -80,7 +82,8 @@ class ArraySpace(FeatureSpace):
         counts: list[tuple[int, int, float]] = []
         for name, seconds in material.lengths.items():
             try:
-                layers, rows, width = _mapped(self.path(material.folder, name)).shape
+                values = _mapped(self.path(material.folder, name))
+                layers, rows, width = values.shape
             except InputError as error:
                 wrong.append(f"{name}: {error.found}")
                 continue
@@ -89,7 +92,7 @@ class ArraySpace(FeatureSpace):
             if expected is not None and rows != expected:
                 wrong.append(f"{name}: {rows} rows for {expected}")
                 counts.append((rows, expected, seconds))
-        found = []
+        found = self._of_numbers(material, where)
         if wrong:
             about, remedy = self.about_rows(counts)
             text = f"{len(wrong)} files of another shape: {listed(wrong)}"
@@ -101,9 +104,18 @@ class ArraySpace(FeatureSpace):
 
     def width_of_layer(self, folder: Path) -> int | None:
         """Return that of the first file."""
+        shape = self._first_shape(folder)
+        return None if shape is None else shape[2]
+
+    def layer_count(self, folder: Path) -> int | None:
+        """Return that of the first file."""
+        shape = self._first_shape(folder)
+        return None if shape is None else shape[0]
+
+    def _first_shape(self, folder: Path) -> tuple[int, ...] | None:
         first = next(iter(sorted((folder / Path(self.folder).expanduser()).rglob("*.npy"))), None)
         try:
-            return None if first is None else int(_mapped(first).shape[2])
+            return None if first is None else _mapped(first).shape
         except InputError:
             return None
 
@@ -116,6 +128,19 @@ class ArraySpace(FeatureSpace):
                 f"{where}.folder", f"no file {missing[0]} (nor {len(missing) - 1} others)",
                 "NAME.npy for each stimulus that was heard, as numpy.save writes it",
             )  # fmt: skip
+
+    def _of_numbers(self, material: Material, where: str) -> list[Problem]:
+        """Look for NaN in the first few files: to read all of them is a run's."""
+        unknown = []
+        for name in list(material.lengths)[:LOOKED_AT]:
+            try:
+                if not np.isfinite(_mapped(self.path(material.folder, name))).all():
+                    unknown.append(name)
+            except InputError:
+                continue
+        remedy = "Interpolate them, or write 0 where there is nothing."
+        text = f"NaN or infinite values in files of {listed(unknown)}"
+        return [Problem("error", where, text, "finite numbers", remedy)] if unknown else []
 
 
 class FrameArrays(ArraySpace):
