@@ -26,6 +26,8 @@ STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
 # two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
 MOST = 1.3
 SOONER = 0.6
+# What one step says of those to come is mostly noise: it takes so many in a row that say the same.
+PATIENCE = 6
 # Factoring for all λ that takes less than this is done without a space: it would hardly have begun by then.
 AT_ONCE = 2e9
 # A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
@@ -76,6 +78,7 @@ class Price:
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
         self._factor = share * factoring_operations(1, n_columns) + 2.0 * p * p * n_targets
         self._spent = 0.0
+        self._against: set[int] = set()  # steps in a row at which factoring seemed the cheaper
 
     def _next(self, growth: Growth) -> float:
         size, space = growth.space.next_size, growth.space
@@ -90,7 +93,13 @@ class Price:
         step, everything, rest = self._next(growth), self._n_alphas * self._factor, n_factors * self._factor
         if self._spent + step <= (MOST - 1.0) * everything:
             return False
-        return SOONER * steps * step > rest or (steps > 1.5 and self._spent + step + rest > MOST * everything)
+        if steps > 1.5 and self._spent + step + rest > MOST * everything:
+            return True
+        if SOONER * steps * step <= rest:
+            self._against.clear()
+        else:
+            self._against.add(growth.space.n_steps)
+        return len(self._against) >= PATIENCE
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
         """Return whether the targets that wait should have a space of their own."""
