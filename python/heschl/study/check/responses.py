@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.ecog import Responses, read_responses
+from heschl.ecog import Responses
+from heschl.ecog.responses.joined import read_sessions
 from heschl.names import name_hint
 from heschl.study.config.study import Study
 from heschl.study.inputs.choose import with_electrodes, with_stimuli
@@ -29,27 +30,14 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
     """Read the responses of all subjects to what is analysed; what is wrong with a file becomes a problem."""
     found: dict[str, Responses] = {}
     files: dict[Path, str] = {}
-    for name, file in study.responses.subjects.items():
-        path = folder / file
+    for name, own in study.responses.subjects.items():
         key = f"responses.subjects.{name}"
-        if not path.exists():
-            others = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
-            hint = name_hint(path.name, others) if others else ""
-            problems.append(
-                Problem("error", key, f"no file {path}", "a .npz archive, or a .zarr or .nc dataset", hint)
-            )  # fmt: skip
-            continue
-        same = files.setdefault(path.resolve(), name)
-        if same != name:
-            problems.append(
-                Problem(
-                    "error", key, f"the file of subject {same}, {file}", "a file of its own for each subject",
-                    "Electrodes that count twice make every test too sure.",
-                )
-            )  # fmt: skip
+        wrong = [problem for file in own if (problem := _file_problem(key, folder / file, name, files)) is not None]
+        if wrong:
+            problems += wrong
             continue
         try:
-            subject = read_responses(path, name, missing=study.responses.missing)
+            subject = read_sessions(folder, own, name, missing=study.responses.missing)
             if study.stimuli.only or study.stimuli.exclude:
                 subject = with_stimuli(subject, set(subject.stimuli) - sounds)
             found[name] = with_electrodes(subject, study.responses.electrodes)
@@ -59,6 +47,21 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
                 advice = 'responses.missing = "mask" takes NaN as missing.'
             problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
     return found
+
+
+def _file_problem(key: str, path: Path, name: str, files: dict[Path, str]) -> Problem | None:
+    """Return what is wrong with a file before it is read: it is not there, or counts twice."""
+    if not path.exists():
+        others = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
+        hint = name_hint(path.name, others) if others else ""
+        return Problem("error", key, f"no file {path}", "a .npz archive, or a .zarr or .nc dataset", hint)
+    if path.resolve() in files:
+        return Problem(
+            "error", key, f"the file of subject {files[path.resolve()]}, {path.name}",
+            "a file of its own for each subject and session", "What counts twice makes every test too sure.",
+        )  # fmt: skip
+    files[path.resolve()] = name
+    return None
 
 
 def response_problems(

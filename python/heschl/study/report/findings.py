@@ -61,7 +61,8 @@ def _by_how_much(spaces: list[str], errors: Errors, order: list[int]) -> Sentenc
         p = f", p = {found.p:.2g}" if np.isfinite(found.p) else ""
         parts.append(f"{_with_interval(found)}{p} more than {spaces[other]}")
     of = "new subjects and new stimuli" if errors.difference(*order[:2]).note == "" else "as far as this design can say"
-    return Sentence(f"That is {' and '.join(parts)} (uncorrected, for {of}).", first)
+    text = f"That is {' and '.join(parts)} (two-sided, uncorrected for having looked for the best; for {of})."
+    return Sentence(text, first)
 
 
 def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
@@ -69,7 +70,8 @@ def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
     if not shown.follows.any():
         return Sentence(f"No electrode follows any space ({shown.rule}); what follows is of all of them.", "electrodes")
     each = ", ".join(f"{space} {n}" for space, n in zip(spaces, shown.follows.sum(axis=1), strict=True))
-    text = f"By {shown.rule.partition(', ')[2]}, at 5 %: {each} of {len(shown.inside)} electrodes follow."
+    what, n = shown.rule.partition(", ")[2], len(shown.inside)
+    text = f"Electrodes that follow a space, at 5 % ({what}): {each} of {n}."
     return Sentence(text, "electrodes")
 
 
