@@ -12,7 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from heschl.checks import InputError
 from heschl.study.config.analyses import Joint, Shared, WordLags
@@ -61,16 +61,23 @@ class Electrodes(Section):
     speech_responsive: bool = False
 
 
-class ResponseFiles(Section):
-    """[responses]: a file per subject, and what to do with silence after a sound, repeats, and NaN.
+Files = Annotated[
+    list[str], Field(min_length=1), BeforeValidator(lambda files: [files] if isinstance(files, str) else files)
+]
 
+
+class ResponseFiles(Section):
+    """[responses]: the file of each subject, and what to do with silence after a sound, repeats, and NaN.
+
+    Several files of one subject, as a list, are its recording sessions (runs): what differs between sessions then does
+    not count as following features. One file may name the session of each trial itself (``sessions``).
     With ``missing`` = "mask" a NaN is a response that is missing: it leaves the fit of its electrode, and no other's.
     """
 
     missing: Literal["raise", "mask"] = "raise"
     tail: Literal["silence", "crop"] = "silence"
     repeats: Literal["average", "separate"] = "average"
-    subjects: Annotated[dict[Name, str], Field(min_length=1)]
+    subjects: Annotated[dict[Name, Files], Field(min_length=1)]
     groups: Annotated[dict[Name, str], Field(default_factory=dict)]
     electrodes: Electrodes | None = None
 

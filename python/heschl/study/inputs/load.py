@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from heschl.checks import InputError
-from heschl.ecog import Responses, read_responses
+from heschl.ecog import Responses
+from heschl.ecog.responses.joined import read_sessions
 from heschl.names import name_hint
 from heschl.study.config.study import TIERS, Study, read_study
 from heschl.study.inputs.choose import chosen_stimuli, with_electrodes, with_stimuli
@@ -94,10 +95,10 @@ def load_inputs(path: str | Path) -> Inputs:
     broken = {name: error.found for name, error in errors.items()}
     subjects = tuple(
         with_electrodes(
-            with_stimuli(read_responses(folder / file, name, missing=study.responses.missing), {*broken, *aside}),
+            with_stimuli(read_sessions(folder, files, name, missing=study.responses.missing), {*broken, *aside}),
             study.responses.electrodes,
         )
-        for name, file in study.responses.subjects.items()
+        for name, files in study.responses.subjects.items()
     )
     for subject in subjects:
         _check_stimuli(subject, sounds, study)

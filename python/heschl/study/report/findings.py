@@ -68,7 +68,9 @@ def _by_how_much(spaces: list[str], errors: Errors, order: list[int]) -> Sentenc
     of = "new stimuli heard by this subject" if one else "new subjects and new stimuli"
     if not one and errors.difference(*order[:2]).note:
         of = "what this design allows, see the table"
-    return Sentence(f"That is {', and '.join(parts)} (p uncorrected, for {of}).", first)
+    return Sentence(
+        f"That is {', and '.join(parts)} (two-sided, uncorrected for having looked for the best; for {of}).", first
+    )
 
 
 def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
@@ -76,7 +78,8 @@ def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
     if not shown.follows.any():
         return Sentence(f"No electrode follows any space ({shown.rule}); what follows is of all of them.", "electrodes")
     each = ", ".join(f"{space} {n}" for space, n in zip(spaces, shown.follows.sum(axis=1), strict=True))
-    text = f"By {shown.rule.partition(', ')[2]}, at 5 %: {each} of {len(shown.inside)} electrodes follow."
+    what, n = shown.rule.partition(", ")[2], len(shown.inside)
+    text = f"Electrodes that follow a space, at 5 % ({what}): {each} of {n}."
     return Sentence(text, "electrodes")
 
 

@@ -163,6 +163,7 @@ def _attributes(session: Session) -> dict[str, Any]:
         "unheard_stimuli": inputs.unheard,
         "same_text": sum(n > 1 for text, n in Counter(map(_said, inputs.stimuli.values())).items() if text),
         "wordless_stimuli": sum(not stimulus.words for stimulus in inputs.stimuli.values()),
+        "sessions": json.dumps({subject.subject: len(set(subject.sessions)) for subject in inputs.subjects}),
         "frames_per_group": [int(group.lengths.sum()) for group in groups],
         "broken": json.dumps(inputs.broken),
         "alike_stimuli": sum(count for count in Counter(inputs.identities.values()).values() if count > 1),
