@@ -99,7 +99,7 @@ def read_edf(path: Path) -> Contents:
     starts, rows = _pauses(onsets if header.paused else None, header.seconds, n, n_records, path)
     source = with_pauses(EdfSource(records, kept, header.width), Runs(sfreq, starts, rows))
     begin = 0.0 if onsets is None else float(onsets[0])
-    events: list[Event] = [(onset - begin, duration, stimulus_name(text)) for onset, duration, text in annotations]
+    events: list[Event] = [(found[0] - begin, found[1], stimulus_name(found[2])) for found in annotations]
     neural = [name for name, signal in zip(names, kept, strict=True) if _is_neural(signal)]
     others = [name for name in names if name not in neural]
     if others:

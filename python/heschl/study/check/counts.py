@@ -68,14 +68,17 @@ def layer_problems(study: Study, folder: Path) -> list[Problem]:
                     f"fewer than {width}", "It changes nothing: leave it out, or write a smaller number.",
                 )
             )  # fmt: skip
-    named = [(f"joint.{name}.layers.{space}", space, str(layer))
-             for name, joint in study.joint.items() for space, layer in joint.layers.items()]  # fmt: skip
+    named = [
+        (f"joint.{name}.layers.{of}", of, str(layer))
+        for name, joint in study.joint.items()
+        for of, layer in joint.layers.items()
+    ]
     if study.shared is not None and study.shared.layers != "best":
         spaces = (study.shared.speech, study.shared.language)
-        named += [("shared.layers", space, layer) for space, layer in zip(spaces, study.shared.layers, strict=True)]
-    for key, space, layer in named:
-        if layer not in analysed.get(space, [layer]):
-            text = f"one of the layers that are analysed of {space}: {', '.join(analysed[space])}"
+        named += [("shared.layers", of, layer) for of, layer in zip(spaces, study.shared.layers, strict=True)]
+    for key, of, layer in named:
+        if layer not in analysed.get(of, [layer]):
+            text = f"one of the layers that are analysed of {of}: {', '.join(analysed[of])}"
             found.append(Problem("error", key, repr(layer), text))
     return found
 

@@ -29,7 +29,7 @@ from heschl.study.work.progress import Reporter
 
 Progress = Callable[[int, int], None]
 """Told by what makes a piece how far it is: (steps done, steps in all)."""
-Attempt = Callable[["Piece"], AbstractContextManager[None]]
+Attempt = Callable[["Piece"], AbstractContextManager[object]]
 """What the making of a piece is wrapped in: it may note an error there and go on with the next piece."""
 
 
