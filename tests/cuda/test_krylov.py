@@ -28,6 +28,7 @@ from tolerances import COEFFICIENTS, KERNEL, KRYLOV_R2, worst
 def never_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Problems of a test's size would be factored: here they are not, until their space is complete."""
     monkeypatch.setattr(Price, "too_dear", lambda *_: False)
+    monkeypatch.setattr(krylov, "AT_ONCE", 0.0)
 
 
 def path(device: str, dtype: str, solver: str = "krylov", kind: str = "smooth", **how: Any) -> LaggedRidgeCV:
@@ -63,6 +64,7 @@ def test_silent_columns_and_other_readings() -> None:
 
 def test_what_is_too_dear_is_factored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Price, "too_dear", lambda self, growth, *_: growth.space.n_steps >= 2)
+    monkeypatch.setattr(krylov, "AT_ONCE", 0.0)
     exact, there = path("cpu", "float64", "cholesky", "flat"), path("cuda", "float64", kind="flat")
     assert there.n_steps_ == 2
     assert_as_exact(there, exact, exact.alphas, "float64")

@@ -90,10 +90,12 @@ def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) 
     assert place("cuda", small, "auto") == "cuda"
     found["cuda"] = 1e10  # a card that is no faster than this CPU
     assert place("auto", large, "auto") == "cpu"
-    # Where products are two orders of magnitude faster an eigendecomposition does not pay for ten λ.
+    # Where products are two orders of magnitude faster an eigendecomposition pays for a hundred λ alone.
     narrow = replace(large, n_features=64, n_alphas=100)
     assert choose_solver(narrow, "auto", None)[0].name == "eigh"
-    assert choose_solver(replace(narrow, device="cuda"), "auto", None)[0].name != "eigh"
+    for n_alphas, name in ((10, "cholesky"), (100, "eigh")):
+        size = replace(narrow, device="cuda", n_alphas=n_alphas)
+        assert choose_solver(size, "auto", None)[0].name == name
 
 
 def test_rates_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,16 @@ from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.operators import LaggedOperator, LagTerms
-from heschl.linear.ridge.price import Price, lagged_product, product_operations, space_targets, vectors_within
+from heschl.linear.ridge.price import (
+    AT_ONCE,
+    SIDE_BY_SIDE_COLUMNS,
+    Price,
+    factoring_operations,
+    lagged_product,
+    product_operations,
+    space_targets,
+    vectors_within,
+)
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, cholesky_bytes
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
@@ -53,7 +62,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 class Krylov(Primal):
     """All training sets of one problem by Krylov spaces from their moments."""
 
-    SIDE_BY_SIDE_COLUMNS = 0  # products are as wide as the machine
+    SIDE_BY_SIDE_COLUMNS = SIDE_BY_SIDE_COLUMNS
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         super().__init__(problem, parts)
@@ -107,7 +116,7 @@ class KrylovTrained(Trained):
         equations = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling, assemble=assemble)
         equations = replace(equations, conditions=family.noted(parts))
         super().__init__(family, equations, scratch)
-        self.operator = None if assemble else self._lagged()
+        self.operator, self.split = None if assemble else self._lagged(), False
         if assemble:
             self.backend.symmetric(equations.gram, equations.diagonal)
             self._read_gram()
@@ -137,6 +146,12 @@ class KrylovTrained(Trained):
         Where the solution has not converged, NaN or minus what the space gives so far. `wanted` (n_alphas, c) are the
         entries to be known; by default those that it takes to find each target's best.
         """
+        if factoring_operations(len(alphas), len(self.equations.cross)) < AT_ONCE and self.family.may_factor:
+            exact = Trained(self.family, self._assembled(), self.scratch)
+            sse = exact.errors(alphas, tests)
+            if self.operator is None:
+                self.backend.symmetric(self.equations.gram, self.equations.diagonal)  # the factors were there
+            return sse
         return np.asarray(self._path(alphas, tests, wanted, whole=False)[0])
 
     def sums(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
@@ -188,7 +203,7 @@ class KrylovTrained(Trained):
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
         y = self.backend.rows(family.y, row_numbers(ranges))
         y = self.backend.shifted(y, None, -self.equations.target_means)
-        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y)
+        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y, split=self.split)
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""

@@ -20,6 +20,7 @@ from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.failures import not_made, reason
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
 from heschl.study.cluster.worker import (
@@ -120,18 +121,12 @@ class Work:
 
     def failed(self) -> dict[str, Exception]:
         """Return the analyses of which pieces are missing, and why."""
-        found: dict[str, Exception] = {}
-        for analysis in self.analyses:
-            missing = [p for stage in self._stages(analysis) for p in stage.pieces if not self.session.cache.has(p)]
-            if missing:
-                known = [name for name, errors in self.errors.items() if errors]
-                names = [piece.name for piece in missing if piece.name in known] or known
-                reasons = "; ".join(f"{name}: {_reason(self.errors[name][-1])}" for name in names[:3])
-                found[analysis.name] = InputError(
-                    f"{len(missing)} pieces of {analysis.name}", reasons or "pieces before them that failed",
-                    "pieces that can be made", "All that was finished is kept: the same command does what is left.",
-                )  # fmt: skip
-        return found
+        found = {a.name: not_made(self.session, a.name, self._stages(a), self.reasons()) for a in self.analyses}
+        return {name: error for name, error in found.items() if error is not None}
+
+    def reasons(self) -> dict[str, BaseException]:
+        """Return why pieces, and features, could not be made, by name."""
+        return {name: errors[-1] for name, errors in self.errors.items() if errors}
 
     def _stages(self, analysis: Analysis) -> list[Stage]:
         stages = analysis.stages(self.session)
@@ -151,7 +146,7 @@ class Work:
         for address, here in found.items():
             if isinstance(here, BaseException):
                 raise InputError(
-                    f"worker {address}", f"no heschl like this one there ({_reason(here)})", "the client's environment",
+                    f"worker {address}", f"no heschl like this one there ({reason(here)})", "the client's environment",
                     "Install the same environment on all machines.",
                 )  # fmt: skip
             check_versions(self.site.versions, here, address)
@@ -370,7 +365,7 @@ class Work:
             if len(self.errors[task.name]) < TRIES:
                 self.again = True
             else:
-                self.report.say(f"{task.name} failed twice, all else goes on: {_reason(error)}")
+                self.report.say(f"{task.name} failed twice, all else goes on: {reason(error)}")
 
     def _leave_out(self, error: RefusedStimuli) -> None:
         """Go on without a few stimuli that a model refuses."""
@@ -379,11 +374,6 @@ class Work:
             raise error
         self.session = Session(self.session.path, self.session.layout.out, self.report, inputs=without)
         self.again = True
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip()
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 def _write(path: Path, content: bytes) -> None:
