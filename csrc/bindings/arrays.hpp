@@ -83,7 +83,6 @@ struct OnCpu {
     using Array = bindings::Array<T>;
     using Handle = int64_t;
     static constexpr const char* handle_name = "n_threads";
-    static constexpr bool has_halves = false;
 
     static Cpu context(int64_t n_threads) {
         Cpu cpu = scipy_blas();

@@ -302,13 +302,13 @@ struct SplitMatrix {
     static std::unique_ptr<SplitMatrix> of(const DeviceArray<float>& array) {
         Release unlocked;
         return std::unique_ptr<SplitMatrix>(
-            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), SplitBy::rows)});
+            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), false)});
     }
     DeviceArray<float> times(const DeviceArray<float>& V) const {
         require(V.rows == cols, "times: inner sizes differ");
         Release unlocked;
         auto out = new_array<float>(cuda, rows, V.cols, 2);
-        const SplitRoom right(*cuda, V.read(), SplitBy::columns);
+        const SplitRoom right(*cuda, V.read(), true);
         multiply_split(*cuda, false, false, 1.0f, room.view(), right.view(), 0.0f, out.view());
         return out;
     }

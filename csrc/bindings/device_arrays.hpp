@@ -78,7 +78,6 @@ struct OnCuda {
     using Array = DeviceArray<T>;
     using Handle = const Cuda&;
     static constexpr const char* handle_name = "context";
-    static constexpr bool has_halves = true;
 
     static const Cuda& context(const Cuda& cuda) { return cuda; }
 };

@@ -2,8 +2,6 @@
 // logic.
 #pragma once
 
-#include <type_traits>
-
 #include "arrays.hpp"
 #include "heschl/kernels.hpp"
 
@@ -18,25 +16,20 @@ void bind_predict(py::module_& m) {
     using Handle = typename Device::Handle;
     using Release = py::gil_scoped_release;
 
-    const auto predict = [&](const char* name, auto kernel) {
-        m.def(
-            name,
-            [kernel](const A& H, const Runs& run, const A& h_shift, const I& ranges, int64_t first, int64_t count,
-                     const A& W, A& P, Handle handle) {
-                const auto h = frames_of<T>(H, run);
-                const auto w = in2<T>(W);
-                const auto shift = in1<T>(h_shift);
-                const auto rows = ranges_of(ranges, h.count);
-                const auto p = out2<T>(P);
-                Release unlocked;
-                kernel(Device::context(handle), h, shift, rows, lags_of(first, count), w, p);
-            },
-            strict("H"), strict("run"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
-            strict("W"), strict("P"), py::arg(Device::handle_name));
-    };
-    predict("lagged_predict", [](const auto&... given) { lagged_predict<T>(given...); });
-    if constexpr (Device::has_halves && std::is_same_v<T, float>)
-        predict("lagged_predict_split", [](const auto&... given) { lagged_predict_split(given...); });
+    m.def(
+        "lagged_predict",
+        [](const A& H, const Runs& run, const A& h_shift, const I& ranges, int64_t first, int64_t count, const A& W,
+           A& P, Handle handle) {
+            const auto h = frames_of<T>(H, run);
+            const auto w = in2<T>(W);
+            const auto shift = in1<T>(h_shift);
+            const auto rows = ranges_of(ranges, h.count);
+            const auto p = out2<T>(P);
+            Release unlocked;
+            lagged_predict<T>(Device::context(handle), h, shift, rows, lags_of(first, count), w, p);
+        },
+        strict("H"), strict("run"), strict("h_shift"), strict("ranges"), py::arg("first_lag"), py::arg("n_lags"),
+        strict("W"), strict("P"), py::arg(Device::handle_name));
 
     m.def(
         "lagged_sse",

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <type_traits>
 
 #include "arrays.hpp"
 #include "halves.hpp"
@@ -41,12 +40,6 @@ void by_target(const Cuda& cuda, Matrix<const T> in, int64_t n_lags, Matrix<T> o
 
 template <class From, class To>
 void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out) {
-    if constexpr (std::is_same_v<From, To>) {
-        if (in.stride == in.cols && out.stride == out.cols) {  // twice as fast as a loop of an index
-            cuda.copy(out.data, in.data, static_cast<std::size_t>(in.rows * in.cols) * sizeof(To));
-            return;
-        }
-    }
     for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
         const int64_t i = at / out.cols, j = at % out.cols;
         out.data[i * out.stride + j] = static_cast<To>(in.data[i * in.stride + j]);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "../cpu/parallel.hpp"
 #include "state.hpp"
 
 namespace heschl {
@@ -30,22 +29,13 @@ void Staging::create() {
     }
 }
 
-// One thread copies at 12 GB/s, less than half of what a card takes by its bus; a few reach that.
-static void copy_shared(void* to, const void* from, std::size_t bytes) {
-    constexpr int64_t threads = 4, worth_a_thread = int64_t{2} << 20;
-    parallel_for(threads, static_cast<int64_t>(bytes), worth_a_thread, [&](int64_t begin, int64_t end) {
-        std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
-                    static_cast<std::size_t>(end - begin));
-    });
-}
-
 void Staging::send(void* to, const void* host, std::size_t bytes, cudaStream_t stream) {
     auto* const target = static_cast<char*>(to);
     const auto* const source = static_cast<const char*>(host);
     for (std::size_t at = 0; at < bytes; at += staging_bytes) {
         const std::size_t count = std::min(staging_bytes, bytes - at);
         check(cudaEventSynchronize(gone_[turn_]), "cudaEventSynchronize");
-        copy_shared(block_[turn_], source + at, count);
+        std::memcpy(block_[turn_], source + at, count);
         check(cudaMemcpyAsync(target + at, block_[turn_], count, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
         check(cudaEventRecord(gone_[turn_], stream), "cudaEventRecord");
         turn_ ^= 1;
@@ -57,7 +47,7 @@ void Staging::receive(void* host, const void* from, std::size_t bytes, cudaStrea
     const auto* const source = static_cast<const char*>(from);
     const auto emptied = [&](std::size_t at, int turn) {
         check(cudaEventSynchronize(gone_[turn]), "cudaEventSynchronize");
-        copy_shared(target + at, block_[turn], std::min(staging_bytes, bytes - at));
+        std::memcpy(target + at, block_[turn], std::min(staging_bytes, bytes - at));
     };
     for (std::size_t at = 0; at < bytes; at += staging_bytes) {
         // This one sets out; the one before it is emptied meanwhile.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if !defined(__CUDACC__) && !defined(__device__)
+#ifndef __CUDACC__
 #define __device__
 #endif
 

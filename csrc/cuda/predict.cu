@@ -1,79 +1,45 @@
 // Prediction: one product with the frames for each lag, each added a row further down; no design.
 #include "heschl/cuda.hpp"
-#include "products.hpp"
 #include "rows.hpp"
 
 namespace heschl {
 
-// use(layout, predictions (rows of the layout after its first w - 1, c)) for stretches of the rows of the ranges, whose
-// products(frames (n, d), predictions) are the sum over lags.
-template <class T, class Products, class Use>
-void predict_layouts(const Cuda& cuda, const Reader<T>& read, int64_t d, Ranges ranges, Lags lags, int64_t c,
-                     const Products& products, const Use& use) {
-    const int64_t before = lags.count - 1;
+// use(layout, predictions (rows of the layout after its first w - 1, c)) for stretches of the rows of the ranges.
+template <class T, class Use>
+void predict_layouts(const Cuda& cuda, const Reader<T>& read, int64_t d, Ranges ranges, Lags lags, Matrix<const T> W,
+                     const Use& use) {
+    const int64_t w = lags.count, c = W.cols, before = w - 1;
     if (c == 0) return;
     for_each_layout(ranges, lags, layout_rows<T>(lags, std::max(d, c)), [&](const Layout& layout) {
         const int64_t n = layout.size(), rows = n - before;
         const Buffer<int64_t> history(cuda, layout.history);
         const Buffer<T> frames(cuda, n * d), product(cuda, rows * c);
         fill_rows(cuda, read, history.data(), frames.matrix(n, d));
-        products(frames.read(n, d), product.matrix(rows, c));
+        for (int64_t k = 0; k < w; ++k)
+            gemm<T>(cuda, false, false, T(1), {frames.data() + (before - k) * d, rows, d, d},
+                    {W.data + k * d * W.stride, d, c, W.stride}, k == 0 ? T(0) : T(1), product.matrix(rows, c));
         use(layout, product.read(rows, c));
     });
-}
-
-// One product for each lag.
-template <class T>
-auto lag_by_lag(const Cuda& cuda, Lags lags, Matrix<const T> W) {
-    return [&cuda, lags, W](Matrix<const T> frames, Matrix<T> out) {
-        const int64_t d = frames.cols, w = lags.count;
-        for (int64_t k = 0; k < w; ++k)
-            gemm<T>(cuda, false, false, T(1), {frames.row(w - 1 - k), out.rows, d, d},
-                    {W.row(k * d), d, W.cols, W.stride}, k == 0 ? T(0) : T(1), out);
-    };
-}
-
-// P[rows of the layout that are rows of the design] += predictions.
-template <class T>
-auto add_to_rows(const Cuda& cuda, Lags lags, Matrix<T> P) {
-    return [&cuda, lags, P](const Layout& layout, Matrix<const T> prediction) {
-        const int64_t before = lags.count - 1, c = P.cols;
-        std::vector<int64_t> found;
-        for (int64_t i = before; i < layout.size(); ++i)
-            if (layout.row[static_cast<std::size_t>(i)] >= 0) found.push_back(i - before);
-        const Buffer<int64_t> places(cuda, found);
-        const int64_t *place = places.data(), first = layout.first;
-        for_each(cuda, static_cast<int64_t>(found.size()) * c, [=] __device__(int64_t at) {
-            P.data[(first + at / c) * P.stride + at % c] += prediction.data[place[at / c] * prediction.stride + at % c];
-        });
-    };
-}
-
-template <class T>
-void check_predict(Frames<T> H, Vector<const T> h_shift, Ranges ranges, Lags lags, Matrix<const T> W, Matrix<T> P) {
-    require(P.rows == ranges.rows() && P.cols == W.cols, "lagged_predict: P must be (n_rows, c)");
-    require(W.rows == lags.count * H.cols() && h_shift.size == H.cols(), "lagged_predict: W must be (n_lags * d, c)");
 }
 
 template <class T>
 void lagged_predict(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Lags lags, Matrix<const T> W,
                     Matrix<T> P) {
-    check_predict(H, h_shift, ranges, lags, W, P);
-    predict_layouts(cuda, Reader<T>(H, h_shift), H.cols(), ranges, lags, W.cols, lag_by_lag(cuda, lags, W),
-                    add_to_rows(cuda, lags, P));
-}
-
-void lagged_predict_split(const Cuda& cuda, Frames<float> H, Vector<const float> h_shift, Ranges ranges, Lags lags,
-                          Matrix<const float> W, Matrix<float> P) {
-    check_predict(H, h_shift, ranges, lags, W, P);
-    const SplitRoom weights(cuda, W, SplitBy::columns);
-    const auto products = [&](Matrix<const float> frames, Matrix<float> out) {
-        // Frames move from row to row with the lag, so that all have one exponent.
-        const SplitRoom values(cuda, frames, SplitBy::nothing);
-        multiply_split_lags(cuda, values.view(), weights.view(), lags.count, out);
-    };
-    predict_layouts(cuda, Reader<float>(H, h_shift), H.cols(), ranges, lags, W.cols, products,
-                    add_to_rows(cuda, lags, P));
+    require(P.rows == ranges.rows() && P.cols == W.cols, "lagged_predict: P must be (n_rows, c)");
+    require(W.rows == lags.count * H.cols() && h_shift.size == H.cols(), "lagged_predict: W must be (n_lags * d, c)");
+    const int64_t c = P.cols, before = lags.count - 1;
+    predict_layouts(cuda, Reader<T>(H, h_shift), H.cols(), ranges, lags, W,
+                    [&](const Layout& layout, Matrix<const T> prediction) {
+                        std::vector<int64_t> found;  // rows of the layout that are rows of the design
+                        for (int64_t i = before; i < layout.size(); ++i)
+                            if (layout.row[static_cast<std::size_t>(i)] >= 0) found.push_back(i - before);
+                        const Buffer<int64_t> places(cuda, found);
+                        const int64_t *place = places.data(), first = layout.first;
+                        for_each(cuda, static_cast<int64_t>(found.size()) * c, [=] __device__(int64_t at) {
+                            P.data[(first + at / c) * P.stride + at % c] +=
+                                prediction.data[place[at / c] * prediction.stride + at % c];
+                        });
+                    });
 }
 
 template <class T>
@@ -85,24 +51,23 @@ void lagged_sse(const Cuda& cuda, Frames<T> H, Matrix<const T> Y, Vector<const T
     require(W.rows == lags.count * H.cols() && h_shift.size == H.cols(), "lagged_sse: W must be (n_lags * d, m c)");
     cuda.clear(sse.data, static_cast<std::size_t>(sse.size) * sizeof(double));
     const Buffer<double> part(cuda, sse.size);
-    predict_layouts(cuda, Reader<T>(H, h_shift), H.cols(), ranges, lags, W.cols, lag_by_lag(cuda, lags, W),
-                    [&](const Layout& layout, Matrix<const T> prediction) {
-                        const Buffer<int64_t> frames(
-                            cuda, std::vector<int64_t>(layout.row.begin() + before, layout.row.end()));
-                        const int64_t* frame = frames.data();
-                        double *sums = part.data(), *total = sse.data;
-                        column_sums(
-                            cuda, prediction.rows, prediction.cols,
-                            [=] __device__(int64_t i, int64_t j) {
-                                if (frame[i] < 0) return 0.0;
-                                const double error = static_cast<double>(Y.data[frame[i] * Y.stride + j % c]) -
-                                                     static_cast<double>(intercept.data[j]) -
-                                                     static_cast<double>(prediction.data[i * prediction.stride + j]);
-                                return error * error;
-                            },
-                            sums);
-                        for_each(cuda, sse.size, [=] __device__(int64_t j) { total[j] += sums[j]; });
-                    });
+    predict_layouts(
+        cuda, Reader<T>(H, h_shift), H.cols(), ranges, lags, W, [&](const Layout& layout, Matrix<const T> prediction) {
+            const Buffer<int64_t> frames(cuda, std::vector<int64_t>(layout.row.begin() + before, layout.row.end()));
+            const int64_t* frame = frames.data();
+            double *sums = part.data(), *total = sse.data;
+            column_sums(
+                cuda, prediction.rows, prediction.cols,
+                [=] __device__(int64_t i, int64_t j) {
+                    if (frame[i] < 0) return 0.0;
+                    const double error = static_cast<double>(Y.data[frame[i] * Y.stride + j % c]) -
+                                         static_cast<double>(intercept.data[j]) -
+                                         static_cast<double>(prediction.data[i * prediction.stride + j]);
+                    return error * error;
+                },
+                sums);
+            for_each(cuda, sse.size, [=] __device__(int64_t j) { total[j] += sums[j]; });
+        });
 }
 
 template void lagged_predict(const Cuda&, Frames<float>, Vector<const float>, Ranges, Lags, Matrix<const float>,

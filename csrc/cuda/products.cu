@@ -21,7 +21,6 @@ namespace {
 
 constexpr int largest_exponent = 14;  // of what is split: below 2^14, and its remainder, times 2^11, below 2^13
 constexpr float low_unit = 0x1p-11f;
-constexpr int exponent_of_zeros = 60;  // of nothing but zeros: no less than that of numbers beside them
 // Tensor cores round towards zero as they add, so that errors grow with the number of terms: so many of these at most,
 // and whole sums of them are added in float32.
 #ifdef HESCHL_EMULATED
@@ -32,29 +31,10 @@ constexpr int64_t terms_together = 2048;
 
 }  // namespace
 
-// The least of all exponents in place of each.
-static void use_least(const Cuda& cuda, int* exponents, int64_t count) {
-    constexpr int64_t lanes = 256;
-    const Buffer<int> partial(cuda, lanes);
-    int* found = partial.data();
-    for_each(cuda, lanes, [=] __device__(int64_t lane) {
-        int least = exponents[0];
-        for (int64_t i = lane; i < count; i += lanes) least = exponents[i] < least ? exponents[i] : least;
-        found[lane] = least;
-    });
-    for_each(cuda, count, [=] __device__(int64_t i) {
-        int least = found[0];
-        for (int64_t lane = 1; lane < lanes; ++lane) least = found[lane] < least ? found[lane] : least;
-        exponents[i] = least;
-    });
-}
-
-void split(const Cuda& cuda, Matrix<const float> in, SplitBy by, const Split& out) {
+void split(const Cuda& cuda, Matrix<const float> in, bool by_column, const Split& out) {
     constexpr int64_t parts = 32;  // threads for each row or column; neighbours read neighbours
-    const bool by_column = by == SplitBy::columns;
     const int64_t outer = by_column ? in.cols : in.rows, inner = by_column ? in.rows : in.cols;
     require(out.high.rows == in.rows && out.high.cols == in.cols, "split: expected room of the same shape");
-    if (in.rows == 0 || in.cols == 0) return;
     const Buffer<float> partial(cuda, outer * parts);
     float* found = partial.data();
     for_each(cuda, outer * parts, [=] __device__(int64_t at) {
@@ -71,9 +51,8 @@ void split(const Cuda& cuda, Matrix<const float> in, SplitBy by, const Split& ou
         float largest = 0.0f;
         for (int64_t part = 0; part < parts; ++part)
             largest = found[o * parts + part] > largest ? found[o * parts + part] : largest;
-        exponents[o] = largest > 0.0f ? largest_exponent - 1 - ilogbf(largest) : exponent_of_zeros;
+        exponents[o] = largest > 0.0f ? largest_exponent - 1 - ilogbf(largest) : 0;
     });
-    if (by == SplitBy::nothing) use_least(cuda, exponents, outer);
     const Matrix<Half> high = out.high, low = out.low;
     for_each(cuda, in.rows * in.cols, [=] __device__(int64_t at) {
         const int64_t i = at / in.cols, j = at % in.cols;
@@ -82,31 +61,6 @@ void split(const Cuda& cuda, Matrix<const float> in, SplitBy by, const Split& ou
         high.data[i * high.stride + j] = upper;
         low.data[i * low.stride + j] = half_of((value - number(upper)) / low_unit);
     });
-}
-
-// (cross terms first, then those of the upper halves: small ones first; what both remainders make together lies below
-// float32's last place) add(a, b, factor) for each of the three.
-template <class Add>
-static void for_each_part(const Split& a, const Split& b, const Add& add) {
-    add(a.high, b.low, low_unit);
-    add(a.low, b.high, low_unit);
-    add(a.high, b.high, 1.0f);
-}
-
-// out = scale * sums 2^-(down[i] + across[j]) + keep * out.
-static void unscale(const Cuda& cuda, const float* sums, const int* down, const int* across, float scale, float keep,
-                    Matrix<float> out) {
-    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / out.cols, j = at % out.cols;
-        float& kept = out.data[i * out.stride + j];
-        const float value = scale * ldexpf(ldexpf(sums[at], -down[i]), -across[j]);
-        kept = keep == 0.0f ? value : value + keep * kept;
-    });
-}
-
-static Matrix<const Half> part_of(const Matrix<Half>& all, bool rows, int64_t first, int64_t count) {
-    return rows ? Matrix<const Half>{all.row(first), count, all.cols, all.stride}
-                : Matrix<const Half>{all.data + first, all.rows, count, all.stride};
 }
 
 void multiply_split(const Cuda& cuda, bool transpose_a, bool transpose_b, float scale, const Split& a, const Split& b,
@@ -118,31 +72,27 @@ void multiply_split(const Cuda& cuda, bool transpose_a, bool transpose_b, float 
             "multiply_split: expected (m, k) times (k, n) into (m, n)");
     if (inner == 0) return;
     const Buffer<float> sums(cuda, out.rows * out.cols);
-    float kept = 0.0f;
-    for_each_part(a, b, [&](const Matrix<Half>& left, const Matrix<Half>& right, float factor) {
+    const Matrix<float> sum = sums.matrix(out.rows, out.cols);
+    const auto some = [](const Matrix<Half>& all, bool rows, int64_t first, int64_t count) {
+        return rows ? Matrix<const Half>{all.row(first), count, all.cols, all.stride}
+                    : Matrix<const Half>{all.data + first, all.rows, count, all.stride};
+    };
+    // Small terms first. What both remainders make together lies below float32's last place.
+    for (int part = 0; part < 3; ++part)
         for (int64_t first = 0; first < inner; first += terms_together) {
             const int64_t count = std::min(terms_together, inner - first);
-            gemm_half(cuda, transpose_a, transpose_b, factor, part_of(left, transpose_a, first, count),
-                      part_of(right, !transpose_b, first, count), kept, sums.matrix(out.rows, out.cols));
-            kept = 1.0f;
+            gemm_half(cuda, transpose_a, transpose_b, part < 2 ? low_unit : 1.0f,
+                      some(part == 1 ? a.low : a.high, transpose_a, first, count),
+                      some(part == 0 ? b.low : b.high, !transpose_b, first, count),
+                      part == 0 && first == 0 ? 0.0f : 1.0f, sum);
         }
+    const int *down = a.exponents, *across = b.exponents;
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        float& kept = out.data[i * out.stride + j];
+        const float value = scale * ldexpf(sum.data[at], -(down[i] + across[j]));
+        kept = keep == 0.0f ? value : value + keep * kept;
     });
-    unscale(cuda, sums.data(), a.exponents, b.exponents, scale, keep, out);
-}
-
-void multiply_split_lags(const Cuda& cuda, const Split& frames, const Split& weights, int64_t n_lags,
-                         Matrix<float> out) {
-    const int64_t d = frames.high.cols;
-    const Buffer<float> sums(cuda, out.rows * out.cols);
-    float kept = 0.0f;
-    for_each_part(frames, weights, [&](const Matrix<Half>& left, const Matrix<Half>& right, float factor) {
-        for (int64_t k = 0; k < n_lags; ++k) {
-            gemm_half(cuda, false, false, factor, part_of(left, true, n_lags - 1 - k, out.rows),
-                      part_of(right, true, k * d, d), kept, sums.matrix(out.rows, out.cols));
-            kept = 1.0f;
-        }
-    });
-    unscale(cuda, sums.data(), frames.exponents, weights.exponents, 1.0f, 0.0f, out);
 }
 
 template void multiply(const Cuda&, bool, bool, float, Matrix<const float>, Matrix<const float>, float, Matrix<float>);

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from cuda.test_krylov import path
-from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import row_ranges
 from heschl.linear.device import cuda
 from heschl.linear.device.cuda import Device
 from heschl.linear.ridge import krylov
 from heschl.linear.ridge.krylov import SPLIT, KrylovTrained
 from heschl.linear.ridge.price import Price
-from linear.problems import make
 from linear.ridge.test_krylov import assert_as_exact
 from tolerances import KRYLOV_R2, SPLIT_PRODUCT, worst
 
@@ -58,18 +55,6 @@ def test_halves_of_every_size(device: Device) -> None:
     assert np.abs(found.astype(float) - values).max() < 2.0**-22
     small = np.abs(values) < 1e-3
     assert np.abs(found.astype(float) - values)[small].max() < 1e-3 * 2.0**-20
-
-
-def test_predictions(device: Device) -> None:
-    """Ragged segments, more frames than a block holds, a feature with 450 times the others' size."""
-    problem = make(3, [40, 7, 90, 1, 33], 6, 3, range(-2, 5), "float32")
-    problem.H[:, 2] *= 450.0
-    ranges, _ = row_ranges(problem.bounds, problem.lags, "zero", len(problem.H))
-    W = np.random.default_rng(0).standard_normal((42, 3)).astype(np.float32)
-    frames, shift, zero = Frames.of(problem.H), np.full(6, 0.5, np.float32), np.zeros(3)
-    expected = frames.predict(W, shift, zero, ranges, problem.lags)
-    found = frames.to(device).predict(device.put(W), shift, zero, ranges, problem.lags, split=True)
-    assert worst(device.get(found), expected) < SPLIT_PRODUCT
 
 
 @pytest.mark.usefixtures("split")

@@ -63,10 +63,6 @@ template <class T>
 void lagged_predict(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Lags lags, Matrix<const T> W,
                     Matrix<T> P);
 
-// By tensor cores, frames and weights split into halves, at the accuracy of float32.
-void lagged_predict_split(const Cuda& cuda, Frames<float> H, Vector<const float> h_shift, Ranges ranges, Lags lags,
-                          Matrix<const float> W, Matrix<float> P);
-
 template <class T>
 void lagged_sse(const Cuda& cuda, Frames<T> H, Matrix<const T> Y, Vector<const T> h_shift, Ranges ranges, Lags lags,
                 Matrix<const T> W, Vector<const T> intercept, Vector<double> sse);

@@ -221,15 +221,12 @@ class Frames:
                 X.reshape(n_rows, w, d)[:, :, space.columns] = part.reshape(n_rows, w, space.n_columns)
         return X
 
-    def predict(
-        self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range, *, split: bool = False
-    ) -> Array:
-        """Predict the rows of the ranges, (n_rows, c), in order; `split`, by tensor cores where there are any."""
+    def predict(self, values: Float, shift: Float, intercept: Float, ranges: Ranges, lags: range) -> Array:
+        """Predict the rows of the ranges, (n_rows, c), in order."""
         n_rows, b = int((ranges[:, 1] - ranges[:, 0]).sum()), self.backend
         if not b.kind.host_threads:
             out = b.zeros((n_rows, values.shape[1]), self.dtype)
-            kernel = b.kernels.lagged_predict_split if split else b.kernels.lagged_predict
-            kernel(
+            b.kernels.lagged_predict(
                 self.spaces[0].values, self.spaces[0].index, b.put(shift), ranges, lags[0], len(lags), values, out,
                 b.handle(),
             )  # fmt: skip

@@ -76,20 +76,17 @@ class Test:
         Responses less the means of the training rows; on the host or a device.
     variation : ndarray of shape (c,)
         Σ (y - mean)² over the rows.
-    split : bool
-        Whether the design is multiplied by tensor cores.
     """
 
     rows: HeldOut
     y: Array
     variation: Double
-    split: bool = False
 
     @classmethod
-    def of(cls, rows: HeldOut, y: Array, *, split: bool = False) -> Test:
+    def of(cls, rows: HeldOut, y: Array) -> Test:
         """Prepare responses less the means of the training rows."""
         b = backend_of(y)
-        return cls(rows, y, b.squares(y, b.means(y, 0)) if len(y) else np.zeros(y.shape[1]), split)
+        return cls(rows, y, b.squares(y, b.means(y, 0)) if len(y) else np.zeros(y.shape[1]))
 
     def sums(self, predicted: Array, targets: Integers, whole: bool) -> Double:
         """Sum (y - p)² over the rows, (1, m); if `whole`, (p - mean)² and (y - mean) (p - mean) as well, (3, m)."""
@@ -229,7 +226,7 @@ class PathErrors:
     def _design(self, test: Test, V: Array) -> Array:
         """Multiply the centred design of the test rows by vectors (p, m), (n, m)."""
         b = backend_of(V)
-        return b.shifted(test.rows.product(V, split=test.split), None, -b.weighted_sums(self._means.astype(V.dtype), V))
+        return b.shifted(test.rows.product(V), None, -b.weighted_sums(self._means.astype(V.dtype), V))
 
 
 class ChosenWeights:

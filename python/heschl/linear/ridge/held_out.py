@@ -76,15 +76,12 @@ class HeldOut:
         self._inside = inside.T
         self._blocks = Blocks(*np.split(self._fourier.forward(frames), 2))
 
-    def product(self, V: Array, *, split: bool = False) -> Array:
-        """Return the design times V (p, c), (n_rows, c): rows in the order of the ranges.
-
-        With `split` by tensor cores, of float32 on a device that has them.
-        """
+    def product(self, V: Array) -> Array:
+        """Return the design times V (p, c), (n_rows, c): rows in the order of the ranges."""
         w, d, c = len(self._lags), len(self._shift), V.shape[1]
         if self._fourier is None:
             scaled = self._X.backend.scaled_rows(V, self._scale.astype(np.float64))
-            return self._X.predict(scaled, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags, split=split)
+            return self._X.predict(scaled, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags)
         V = V.reshape(w, d, c)
         both: Float | None = None
         for begin in range(0, d, TILE):

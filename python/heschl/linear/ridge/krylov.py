@@ -203,7 +203,7 @@ class KrylovTrained(Trained):
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
         y = self.backend.rows(family.y, row_numbers(ranges))
         y = self.backend.shifted(y, None, -self.equations.target_means)
-        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y, split=self.split)
+        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y)
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""
