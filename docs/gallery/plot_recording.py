@@ -92,7 +92,7 @@ for trial, name in enumerate(responses.stimuli):
     X.append(np.interp(responses.times(trial), grid.times(len(values)), values[:, 0], left=0, right=0)[:, None])
 groups = np.repeat(responses.stimuli, [len(trial) for trial in responses.trials])
 model = heschl.LaggedRidgeCV(
-    tmin=-0.1, tmax=0.3, sfreq=responses.sfreq, alphas=np.logspace(-2, 4, 7), cv=3, nested=True, missing="mask",
+    tmin=-0.1, tmax=0.3, sfreq=responses.sfreq, alphas=np.logspace(1, 6, 6), cv=3, nested=True, missing="mask",
     standardize=True,
 )  # fmt: skip
 model.fit(X, responses.trials, groups=groups)
