@@ -136,7 +136,6 @@ def test_out_of_memory(work: MakeWork, tmp_path: Path) -> None:
             work([scripted], on=client, costs={"scripted": StageCost("scripted", 3, 1.0, 7e8, 0.0, "")}).run()
 
 
-@pytest.mark.skip(reason="has not been seen to end: one of ten kills leaves it waiting; one kill is tested above")
 def test_killed_ten_times(work: MakeWork, alone: Path, client: Any) -> None:
     """kill -9 of one worker or the other, again and again while studies run: every piece equal to the last bit."""
     chance, over = random.Random(1), threading.Event()

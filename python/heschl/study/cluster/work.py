@@ -12,7 +12,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +19,12 @@ from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.cluster.cuts import Node, Task, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
-from heschl.study.cluster.worker import (
-    Done,
-    NotShared,
-    Site,
-    check_versions,
-    extract,
-    make,
-    sees,
-    sent_folder,
-    versions,
-)
+from heschl.study.cluster.roster import check_memory, ready_workers
+from heschl.study.cluster.shares import Reached
+from heschl.study.cluster.worker import Done, NotShared, Site, extract, make, reason, sent_folder, share, versions
 from heschl.study.extraction.extract import RefusedStimuli
 from heschl.study.inputs.load import leave_out
 from heschl.study.session import Session
@@ -47,19 +39,6 @@ TRIES = 2
 """Of a piece that fails."""
 SECONDS = 20.0
 """That a scheduler has to come back."""
-DEATHS = 5
-"""Of workers, one after the other, while they are being told what they have."""
-
-
-@dataclass
-class Task:
-    """One task that was submitted, and what it is of."""
-
-    name: str
-    title: str  # of its stage
-    seconds: float  # expected
-    piece: Piece | None = None  # none where it extracts features
-    waits: list[Future] = field(default_factory=list)
 
 
 class Work:
@@ -126,7 +105,7 @@ class Work:
             if missing:
                 known = [name for name, errors in self.errors.items() if errors]
                 names = [piece.name for piece in missing if piece.name in known] or known
-                reasons = "; ".join(f"{name}: {_reason(self.errors[name][-1])}" for name in names[:3])
+                reasons = "; ".join(f"{name}: {reason(self.errors[name][-1])}" for name in names[:3])
                 found[analysis.name] = InputError(
                     f"{len(missing)} pieces of {analysis.name}", reasons or "pieces before them that failed",
                     "pieces that can be made", "All that was finished is kept: the same command does what is left.",
@@ -138,47 +117,25 @@ class Work:
         return [stage for stage in stages if self.stages_of is None or stage.space in (None, *self.stages_of)]
 
     def _prepare(self, mark: str) -> int:
-        """Wait for workers, check them, let them say what they have, and see whether they share the folder."""
-        from heschl.study.cluster.plugin import Resources
-
-        client = self.client
-        found: dict[str, Any] = {}
-        while not found:
-            if not client.scheduler_info(n_workers=-1)["workers"]:
-                self.report.say("no workers yet: waiting for the first")
-                client.wait_for_workers(1)
-            found = self._asked(versions)
-        for address, here in found.items():
-            if isinstance(here, BaseException):
-                raise InputError(
-                    f"worker {address}", f"no heschl like this one there ({_reason(here)})", "the client's environment",
-                    "Install the same environment on all machines.",
-                )  # fmt: skip
-            check_versions(self.site.versions, here, address)
-        self._register(Resources())
-        site = Site(self.site.versions, self.cache, mark)
-        blind = sorted(address for address, seen in self._asked(sees, site).items() if not seen)
+        """Wait for workers, check them, and see whether they share the folder; return how many there are."""
+        n_workers, blind = ready_workers(self.client, Site(self.site.versions, self.cache, mark), self.report)
         if blind and self.shared:
-            n = "no worker sees" if len(blind) == len(found) else f"{len(blind)} of {len(found)} workers do not see"
+            n = "no worker sees" if len(blind) == n_workers else f"{len(blind)} of {n_workers} workers do not see"
             self.report.say(
                 f"{n} {self.cache} ({', '.join(blind[:3])}): what they need is sent to them, features are extracted "
                 "on each worker, and pieces come back"
             )
             self.shared = False
-        self.site = site if self.shared else Site(self.site.versions, self.cache)
-        return len(found)
-
-    def _asked(self, function: Any, *arguments: Any) -> dict[str, Any]:
-        """Call a function on every worker; errors are answers, workers that are gone meanwhile are left out."""
-        answers: dict[str, Any] = self.client.run(function, *arguments, on_error="return")
-        return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
+        self.site = Site(self.site.versions, self.cache, mark if self.shared else "")
+        return n_workers
 
     def _round(self, mark: str) -> None:
         """Submit all that is missing, and gather it."""
         from distributed import as_completed
 
         self._wait_for_scheduler()
-        n_workers = self._prepare(mark)
+        self.n_workers = self._prepare(mark)
+        check_memory(self.client, self.costs)
         self.again, self.refused = False, None
         self.tasks: dict[Any, Task] = {}
         self.open: dict[str, int] = defaultdict(int)  # tasks of each stage that are not over
@@ -188,7 +145,7 @@ class Work:
         self.packer = Packer(folder.keep if self.shared else self.values.__setitem__)
         self.extractions = Extractions(self.session, self.packer, self.shared)
         self.features: dict[str, list[Future]] = {}
-        self._check_memory()
+        self.left = self._to_come(set())
         self.futures = as_completed()
         started: set[str] = set()
         if self.shared:
@@ -201,26 +158,15 @@ class Work:
             )  # fmt: skip
         self._submit_pieces(started)
         total, done = sum(task.seconds for task in self.tasks.values()) + self._to_come(started), 0.0
-        with self.report.stage(f"on {n_workers} workers", total) as advance:
+        with self.report.stage(f"on {self.n_workers} workers", total) as advance:
             for future in self.futures:
                 task = self.tasks.pop(future.key)
-                self._gather(future, task)
+                done += self._gather(future, task)
                 self._submit_pieces(started)
-                done += task.seconds
                 advance(done)
         self.futures = None
         if self.refused is not None:
             self._leave_out(self.refused)
-
-    def _register(self, plugin: Any) -> None:
-        """Give every worker a plugin, now and as they come; again where one dies meanwhile."""
-        for _ in range(DEATHS):
-            try:
-                self.client.register_plugin(plugin)
-                return
-            except OSError:  # the connection of a worker that is gone
-                self._wait_for_scheduler()
-        self.client.register_plugin(plugin)
 
     def _wait_for_scheduler(self) -> None:
         deadline = time.monotonic() + SECONDS
@@ -231,22 +177,6 @@ class Work:
                 "--dask", "a scheduler that is gone", "one that answers",
                 "All that was finished is kept: start the scheduler, and the same command goes on.",
             )  # fmt: skip
-
-    def _check_memory(self) -> None:
-        """Refuse pieces for which no worker has the memory, before any work."""
-        from heschl.study.cluster.plugin import MEMORY
-
-        largest = max(
-            worker["resources"].get(MEMORY, 0.0)
-            for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
-        )
-        for title, cost in self.costs.items():
-            if cost.memory > largest:
-                raise InputError(
-                    f"memory for {title}", f"{cost.memory / 1e9:.1f} GB",
-                    f"{largest / 1e9:.1f} GB, which the largest worker has to give",
-                    "Fewer and larger workers, or fewer lags (encoding.tmax).",
-                )  # fmt: skip
 
     def _features_of(self, name: str) -> list[Future]:
         """Submit the extraction of what is missing of a space, group of stimuli by group; once a round."""
@@ -276,7 +206,7 @@ class Work:
                 for piece in stage.pieces:
                     if piece.key is None or self.session.cache.has(piece) or len(self.errors[piece.name]) >= TRIES:
                         continue
-                    self._submit_piece(stage, piece, len(stage.pieces))
+                    self._submit_piece(stage, piece, len(stage.pieces), analysis.in_shares)
 
     def _to_come(self, started: set[str]) -> float:
         """Return the seconds of what is not submitted yet."""
@@ -295,9 +225,9 @@ class Work:
             analysis.done(self.session)
         )
 
-    def _submit_piece(self, stage: Stage, piece: Piece, of: int) -> None:
+    def _submit_piece(self, stage: Stage, piece: Piece, of: int, can_be_shared: bool) -> None:
         assert piece.key is not None, "it is known what it depends on"
-        parcel, session = self.packer.pack(piece.make), self.session
+        parcel, session, seconds = self.packer.pack(piece.make), self.session, self._seconds(stage.title, of)
         spaces = sorted(parcel.spaces)
         if any(len(self.errors[session.sources[name].title]) >= TRIES for name in spaces):
             return
@@ -305,12 +235,20 @@ class Work:
         features = {} if self.shared else {name: self.extractions.parcel(name) for name in spaces}
         apart = parcel.apart.union(*(extraction.apart for extraction in features.values()))
         order = list(session.sources)
-        self._submit(
-            Task(piece.name, stage.title, self._seconds(stage.title, of), piece, waits),
-            piece.key, -order.index(stage.space) if stage.space in order else -len(order),
-            session.study.encoding.device == "cuda",
-            make, piece.name, piece.key, parcel, self.site, self._carried(apart), features, waits,
-        )  # fmt: skip
+        priority = -order.index(stage.space) if stage.space in order else -len(order)
+        gpu, carried = session.study.encoding.device == "cuda", self._carried(apart)
+
+        def submit(node: Node | None) -> None:
+            counts, shares = (None, []) if node is None else node.known()
+            same = parcel, self.site, carried, features, counts, shares, waits
+            task = Task(piece.name, stage.title, node.seconds if node else seconds, piece, [*waits, *shares], node)
+            if node is None or node.above is None:
+                self._submit(task, of, priority, gpu, make, piece.name, piece.key, *same)
+            else:
+                self._submit(task, f"{of}, in shares", priority, gpu, share, node.place, *same)
+
+        cut = can_be_shared and in_shares(seconds, self.left, self.n_workers)
+        submit(Node((), None, submit, seconds) if cut else None)
 
     def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
         from heschl.study.cluster.plugin import GPU, MEMORY, PIECE
@@ -338,13 +276,28 @@ class Work:
             self.carried[name] = self.client.scatter(self.values[name], broadcast=True, hash=False)
         return {name: self.carried[name] for name in sorted(apart)}
 
-    def _gather(self, future: Future, task: Task) -> None:
-        """Take what came back: a piece, an error, or nothing, where the scheduler lost it."""
+    def _gather(self, future: Future, task: Task) -> float:
+        """Take what came back: a piece, a part of it, an error, or nothing, where the scheduler lost it.
+
+        Returns
+        -------
+        float
+            Seconds of work, as expected, that are over.
+        """
+        over, node = task.seconds, task.node
         if future.status == "finished":
-            done: Done = future.result()
-            self.report.seconds[task.title] = self.report.seconds.get(task.title, 0.0) + done.seconds
-            if task.piece is not None and done.content is not None:
-                _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
+            if node is not None and future.type is Reached:
+                over = 0.0
+                reached: Reached = future.result()
+                self._count(task, reached.seconds)
+                node.cut(reached.count)
+            elif node is not None and node.above is not None:
+                node.found(future)  # stays where it is: the seconds that it took are told by what it is a part of
+            else:
+                done: Done = future.result()
+                self._count(task, done.seconds)
+                if task.piece is not None and done.content is not None:
+                    _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
         elif future.status == "error":
             self._note(future.exception(), task)
         else:
@@ -352,8 +305,16 @@ class Work:
         self.open[task.title] -= 1
         if self.open[task.title] == 0 and task.title in self.report.seconds:
             self.report.say(f"{task.title}: {self.report.seconds[task.title]:.1f} s of work")
+        return over
+
+    def _count(self, task: Task, seconds: float) -> None:
+        self.report.seconds[task.title] = self.report.seconds.get(task.title, 0.0) + seconds
 
     def _note(self, error: BaseException | None, task: Task) -> None:
+        if task.node is not None and task.node.whole.failed:
+            return  # another part of the same piece has failed, and is told
+        if task.node is not None:
+            task.node.whole.failed = True
         if isinstance(error, RefusedStimuli):
             self.refused = error
         elif any(future.status in ("error", "cancelled", "lost") for future in task.waits):
@@ -370,7 +331,7 @@ class Work:
             if len(self.errors[task.name]) < TRIES:
                 self.again = True
             else:
-                self.report.say(f"{task.name} failed twice, all else goes on: {_reason(error)}")
+                self.report.say(f"{task.name} failed twice, all else goes on: {reason(error)}")
 
     def _leave_out(self, error: RefusedStimuli) -> None:
         """Go on without a few stimuli that a model refuses."""
@@ -379,11 +340,6 @@ class Work:
             raise error
         self.session = Session(self.session.path, self.session.layout.out, self.report, inputs=without)
         self.again = True
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip()
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 def _write(path: Path, content: bytes) -> None:
