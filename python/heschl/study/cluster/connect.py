@@ -21,8 +21,8 @@ SECONDS = 10
 """That a scheduler has to answer."""
 CONNECT = "distributed.comm.timeouts.connect"
 QUICKLY = "5s"
-"""For a connection, in clusters that are started here. By default Dask goes on for 30 s to knock at a worker that has just
-died, each time that it wants something of it."""
+"""For a connection, in clusters that are started here. By default Dask goes on for 30 s to knock at a worker that has
+just died, each time that it wants something of it."""
 
 
 @contextmanager
