@@ -78,6 +78,13 @@ def check_memory(client: Client, costs: Mapping[str, StageCost]) -> None:
             )  # fmt: skip
 
 
+def have_gpus(client: Client) -> bool:
+    """Return whether any worker has a GPU to give."""
+    from heschl.study.cluster.plugin import GPU
+
+    return any(worker["resources"].get(GPU, 0.0) > 0 for worker in known(client).values())
+
+
 def known(client: Client) -> dict[str, Any]:
     """Return what the scheduler knows of its workers, by address."""
     found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]

@@ -22,7 +22,7 @@ from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.cluster.cuts import Node, Task, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
-from heschl.study.cluster.roster import check_memory, ready_workers
+from heschl.study.cluster.roster import check_memory, have_gpus, ready_workers
 from heschl.study.cluster.shares import Reached
 from heschl.study.cluster.worker import Done, NotShared, Site, extract, make, reason, sent_folder, share, versions
 from heschl.study.extraction.extract import RefusedStimuli
@@ -136,6 +136,7 @@ class Work:
         self._wait_for_scheduler()
         self.n_workers = self._prepare(mark)
         check_memory(self.client, self.costs)
+        self.gpus = have_gpus(self.client)
         self.again, self.refused = False, None
         self.tasks: dict[Any, Task] = {}
         self.open: dict[str, int] = defaultdict(int)  # tasks of each stage that are not over
@@ -247,7 +248,9 @@ class Work:
             else:
                 self._submit(task, f"{of}, in shares", priority, gpu, share, node.place, *same)
 
-        cut = can_be_shared and in_shares(seconds, self.left, self.n_workers)
+        # Moments on a GPU do not travel; and what comes to a CPU here and to a GPU there is not the same fit.
+        on_cpus = session.study.encoding.device == "cpu" or not self.gpus
+        cut = can_be_shared and on_cpus and in_shares(seconds, self.left, self.n_workers)
         submit(Node((), None, submit, seconds) if cut else None)
 
     def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
