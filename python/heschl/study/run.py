@@ -131,8 +131,8 @@ def _on_cluster(
     """Do the same on a cluster; return the study, without stimuli that were refused, and what failed."""
     check_installed()
     space_by_space = set(part.stages) <= set(SPACE_BY_SPACE)
-    costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
     with connected(where, session.report) as client:
+        costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
         work = Work(session, analyses, part.spaces, part.spaces if space_by_space else None, costs, client)
         session = work.run()
         failed = work.failed()
