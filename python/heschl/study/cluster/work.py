@@ -98,8 +98,11 @@ class Work:
         return self.session
 
     def failed(self) -> dict[str, Exception]:
-        """Return the analyses of which pieces are missing, and why."""
+        """Return the analyses of which pieces are missing, and why; features, where nothing else was to be done."""
         found: dict[str, Exception] = {}
+        for name, errors in self.errors.items() if not self.analyses else ():
+            if len(errors) >= TRIES:
+                found[name] = InputError(name, reason(errors[-1]), "features that can be extracted")
         for analysis in self.analyses:
             missing = [p for stage in self._stages(analysis) for p in stage.pieces if not self.session.cache.has(p)]
             if missing:
@@ -118,15 +121,16 @@ class Work:
 
     def _prepare(self, mark: str) -> int:
         """Wait for workers, check them, and see whether they share the folder; return how many there are."""
-        n_workers, blind = ready_workers(self.client, Site(self.site.versions, self.cache, mark), self.report)
+        shared = Site(self.site.versions, self.cache, mark, os.path.abspath(self.session.path))
+        n_workers, blind = ready_workers(self.client, shared, self.report)
         if blind and self.shared:
             n = "no worker sees" if len(blind) == n_workers else f"{len(blind)} of {n_workers} workers do not see"
             self.report.say(
-                f"{n} {self.cache} ({', '.join(blind[:3])}): what they need is sent to them, features are extracted "
-                "on each worker, and pieces come back"
+                f"{n} {self.cache}, or not the study ({', '.join(blind[:3])}): what they need is sent to them, "
+                "features are extracted on each worker, and pieces come back"
             )
             self.shared = False
-        self.site = Site(self.site.versions, self.cache, mark if self.shared else "")
+        self.site = shared if self.shared else Site(self.site.versions, self.cache)
         return n_workers
 
     def _round(self, mark: str) -> None:

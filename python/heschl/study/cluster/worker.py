@@ -49,11 +49,14 @@ class Site:
     mark : str
         A file there, and what it holds, by which a worker knows that it sees the same folder; nothing where the folder
         is not shared.
+    study : str
+        The study.toml, which a worker that shares the folders sees, too.
     """
 
     versions: dict[str, str]
     cache: str
     mark: str = ""
+    study: str = ""
 
     @property
     def shared(self) -> bool:
@@ -297,8 +300,8 @@ def _at_work(site: Site) -> Iterator[Path | None]:
     check_versions(site.versions, versions(), worker.address)
     if site.shared and not sees(site):
         raise NotShared(
-            "results folder", f"no {site.cache} on worker {worker.address}, or another one",
-            "the folder that the client sees", "Mount it there, or use workers that all are without it.",
+            "results folder", f"no {site.cache} or {site.study} on worker {worker.address}, or others",
+            "the folders that the client sees", "Mount them there, or use workers that all are without them.",
         )  # fmt: skip
     with threads(int(worker.state.nthreads)):
         yield None if site.shared else Path(worker.local_directory) / "heschl"
@@ -320,10 +323,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 def sees(site: Site) -> bool:
-    """Return whether this process sees the mark in the results folder."""
+    """Return whether this process sees the mark in the results folder, and the study."""
     name, _, text = site.mark.partition(":")
     try:
-        return Path(site.cache, name).read_text() == text
+        return Path(site.cache, name).read_text() == text and (not site.study or Path(site.study).is_file())
     except OSError:
         return False
 
