@@ -84,7 +84,7 @@ def test_features_alone_that_fail_are_an_error(work: Callable[..., Work]) -> Non
     one = work([])
     one.errors["features mel"] += [OSError("gone")] * 2
     (error,) = one.failed().values()
-    assert str(error) == "features mel: found OSError: gone; expected features that can be extracted"
+    assert str(error) == "features mel: found OSError: gone; expected features that can be extracted."
 
 
 def test_a_worker_that_joins_later_and_does_not_share_the_folder(
