@@ -4,7 +4,7 @@
     python bench/cluster_faults.py hosts         three hosts, each in a network namespace of its own (Linux, as root):
                                                  the scheduler's; a worker that shares the study's folder; and one that
                                                  does not see it and has half the memory. Then one of them is cut off.
-    python bench/cluster_faults.py demo OUT      `heschl demo`'s study by --dask local:2 and by one process
+    python bench/cluster_faults.py demo OUT      the cohort of `heschl demo` by --dask local:2 and by one process
 
 The study of `kills` and `hosts` is that of the tests: features computed elsewhere, every analysis that takes them.
 """
@@ -148,13 +148,19 @@ def process(kind: str = "", *arguments: str, command: list[str] | None = None, c
 
 
 def demo(out: Path) -> None:
-    heschl("demo", "--out", str(out))
-    study = next(out.rglob("study.toml"))
+    from heschl.study.simulate import simulate_cohort
+
+    study = out / "study.toml"
+    if not study.exists():
+        simulate_cohort(out)
+    expected = alone(study, out / "alone")
     begin = time.perf_counter()
     heschl("run", str(study), "--out", str(out / "by-dask"), "--dask", "local:2")
     print(f"by two workers: {time.perf_counter() - begin:.0f} s")
-    assert_same_pieces(out / "by-dask" / "cache", study.parent / "results" / "cache")
-    print("all pieces as by one process")
+    assert_same_pieces(out / "by-dask" / "cache", expected)
+    for name in ("scores.csv", "best_layers.csv", "contrasts.csv"):
+        assert (out / "by-dask" / name).read_bytes() == (out / "alone" / name).read_bytes(), name
+    print("all pieces, and tables, as by one process")
 
 
 if __name__ == "__main__":
