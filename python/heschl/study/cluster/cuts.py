@@ -76,7 +76,9 @@ class Node:
         return counts, shares + [part for step in self.steps for part in step]
 
     def cut(self, count: int) -> None:
-        """Submit the parts of the next step."""
+        """Submit the parts of the next step, unless another part of the piece has failed meanwhile."""
+        if self.whole.failed:
+            return
         step = len(self.steps)
         self.steps.append([None] * count)
         self.to_come, self.seconds = count, self.seconds / 2  # as if the step were half of what is left
