@@ -4,7 +4,7 @@ The simulator shares no code with heschl: two sides of 40 features, mixtures of 
 some are shared at a correlation and all others are one side's own; with and without a time course that both sides
 follow.
 
-    python bench/components_calibration.py [--repetitions 4] [--stimuli 60 200]
+    python bench/components_calibration.py [--repetitions 4] [--stimuli 60 200] [--correlations 0 0.3 0.5 0.8]
 """
 
 from __future__ import annotations
@@ -66,12 +66,17 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--repetitions", type=int, default=4)
     parser.add_argument("--stimuli", type=int, nargs="+", default=[60, 200])
+    parser.add_argument("--correlations", type=float, nargs="+", default=[0.0, 0.3, 0.5, 0.8])
     given = parser.parse_args()
-    print("| stimuli | correlation | time course | counted, of 10 | s |\n|---|---|---|---|---|")
+    print("| stimuli | correlation | time course | counted, of 10 | mean | within 20 % | s |")
+    print("|---|---|---|---|---|---|---|")
     for n_stimuli in given.stimuli:
-        for correlation in (0.0, 0.3, 0.5, 0.8):
+        for correlation in given.correlations:
             for time_course in (0.0, 2.0):
                 start = time.perf_counter()
                 found = [counted(world(s, n_stimuli, correlation, time_course), s) for s in range(given.repetitions)]
                 took = time.perf_counter() - start
-                print(f"| {n_stimuli} | {correlation} | {time_course} | {found} | {took:.0f} |", flush=True)
+                right = sum(abs(count - SHARED) <= 0.2 * SHARED for count in found) if correlation else found.count(0)
+                half = 1.96 * np.std(found, ddof=1) / np.sqrt(len(found)) if len(found) > 1 else float("nan")
+                mean = f"{np.mean(found):.1f} ± {half:.1f} | {right} of {len(found)}"
+                print(f"| {n_stimuli} | {correlation} | {time_course} | {found} | {mean} | {took:.0f} |", flush=True)

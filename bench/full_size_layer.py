@@ -61,6 +61,7 @@ def test_full_size_layer(
         MODELS[case] = model
     elif case in MODELS:
         agree(model, MODELS[case], case.alphas)
+        benchmark.extra_info["same_alpha"] = float(np.mean(model.alpha_ == MODELS[case].alpha_))
     some = slice(0, CHECKED)
     W = model.coef_[some].transpose(2, 1, 0)
     y = Y[:, some]

@@ -102,7 +102,7 @@ class Order:
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "auto_gallery",
-    "filename_pattern": os.environ.get("HESCHL_DOCS_EXAMPLES", r"plot_(?!study)"),
+    "filename_pattern": os.environ.get("HESCHL_DOCS_EXAMPLES", "plot_"),
     "ignore_pattern": r"__init__\.py",
     "within_subsection_order": Order,
     "abort_on_example_error": True,
@@ -110,6 +110,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "min_reported_time": 1000,
     "show_memory": False,
+    "write_computation_times": False,  # its page would fetch scripts from elsewhere
     "show_signature": False,
     "matplotlib_animations": False,
     "image_scrapers": ("matplotlib",),

@@ -108,6 +108,12 @@ def test_no_circle_of_imports_anywhere() -> None:
             del left[name]
 
 
+def test_warnings_are_said_at_the_users_line() -> None:
+    """By `notices.warn` alone, which finds that line; a module under its old name warns where it is imported."""
+    for path in set(PACKAGE.rglob("*.py")) - {PACKAGE / "notices.py", PACKAGE / "moved.py"}:
+        assert "warnings.warn(" not in path.read_text(encoding="utf-8"), f"{path.relative_to(ROOT)}: notices.warn"
+
+
 def test_the_core_knows_no_python() -> None:
     for path in (ROOT / "csrc").rglob("*.?pp"):
         if "bindings" not in path.parts:

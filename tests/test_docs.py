@@ -51,6 +51,7 @@ def test_generated_pages_hold_every_key_and_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(str(DOCS / "extensions"))
     import heschl_pages
 
+    from heschl.study.analyses.registry import ANALYSES
     from heschl.study.config.study import _SECTIONS
     from heschl.study.kinds.registry import KINDS
 
@@ -61,6 +62,55 @@ def test_generated_pages_hold_every_key_and_command(monkeypatch: pytest.MonkeyPa
     commands = heschl_pages.commands()
     for command in ("run", "check", "plan", "ecog prepare", "features prune", "simulate"):
         assert f"## `heschl {command}`" in commands
-    assert "| `--jobs` |" in commands and "| `best_r2" not in commands
-    assert "`r2, r, alpha" in heschl_pages.results_schema()
+    only = next(line for line in commands.splitlines() if line.startswith("| `--only` |"))
+    assert all(re.search(rf"\b{analysis.name}\b", only) for analysis in ANALYSES)
+    assert "| `--jobs` |" in commands and "| `--traceback` |" in commands and "| `best_r2" not in commands
+    for section in _SECTIONS.keys() - {()}:
+        assert f"\n## `[{'.'.join(section)}]`" in text
+    assert "| `tmin` | number ≥ -3600, ≤ 3600 | s | `0` |" in text and 'layers = "best"' in text
+    schema = heschl_pages.results_schema()
+    assert all(f"| `{name}" in schema for name in ("r2, r, alpha", "follows", "beyond_r2", "joint_sse", "common_r2"))
     assert "| `derivatives` |" in heschl_pages.recording_keys()
+
+
+def test_every_table_that_a_run_writes_has_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    import heschl_pages
+
+    study = ROOT / "python" / "heschl" / "study"
+    sources = [*(study / "analyses").glob("*.py"), study / "results" / "tables.py"]
+    written = {name for path in sources for name in re.findall(r"\b(\w+\.csv)", path.read_text(encoding="utf-8"))}
+    assert {"shared.csv", "joint_parts.csv"} < written <= heschl_pages.TABLES.keys()
+    assert all(f"### `{name}`" in heschl_pages.columns() for name in heschl_pages.TABLES)
+
+
+def test_every_error_is_listed_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    from heschl_errors import errors_page
+
+    page = errors_page(ROOT / "python" / "heschl")
+    assert page.count("\n| `") > 500
+    with pytest.raises(heschl.InputError) as caught:
+        heschl.LaggedRidge(lags=[0, 2, 4]).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert f"| `{caught.value.argument}` | … | {caught.value.expected}. Use range(…, …). |" in page
+    assert "| `segments` | lengths that sum to … | a sum of …, the number of rows of X. In scikit-learn's" in page
+
+
+def test_study_files_on_the_pages_are_studies(tmp_path: Path) -> None:
+    """Each whole study.toml and recording.toml of the README and the pages, and each section behind it."""
+    from heschl.study.config.study import study_or_errors
+    from heschl.study.prepare.recording import read_preparation
+
+    read = 0
+    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+        whole = ""
+        for text in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            if text.startswith("subject"):
+                (tmp_path / "recording.toml").write_text(text, encoding="utf-8")
+                read_preparation(tmp_path / "recording.toml")
+            else:
+                whole = text if text.startswith("name") else whole + text
+                (tmp_path / "study.toml").write_text(whole, encoding="utf-8")
+                assert study_or_errors(tmp_path / "study.toml")[1] == [], f"{page.name}: {text}"
+            read += 1
+    assert read == 5

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.names import SOUND_SUFFIXES, name_hint, plain_cell, plain_name, plain_names, stimulus_name, stimulus_names
+from heschl.names import (
+    SOUND_SUFFIXES,
+    cell_as_meant,
+    name_hint,
+    plain_cell,
+    plain_name,
+    plain_names,
+    stimulus_name,
+    stimulus_names,
+)
 
 WRITTEN = ["café", "Mädchen", "Ångström", "한국", "naïve_2", "Zoë.b"]
 
@@ -62,6 +71,7 @@ def test_hints() -> None:
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-A1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert plain_cell(cell) == f"'{cell}" and plain_cell(np.str_(cell)) == f"'{cell}"
+    assert cell_as_meant(plain_cell(cell)) == cell
 
 
 @pytest.mark.parametrize("cell", ["G1-G2", "", " =", -0.5, None, 3])

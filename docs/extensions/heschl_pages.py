@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 import types
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 import typer
+from heschl_errors import errors_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -21,6 +23,32 @@ API = {
     "heschl.timing": "Frames, words, transcripts, resampling.",
     "heschl.ecog": "Recordings, high gamma, trials, noise ceilings.",
 }
+SCHEMAS = {  # analyses whose variables have a table of their own
+    "Which electrodes follow which features": "exchange",
+    "Over the common time course": "time_course",
+    "Spaces together: `[joint.NAME]`": "joint",
+    "What two models share: `[shared]`": "shared",
+    "What the shared part is made of": "commonality",
+}
+TABLES = {
+    "scores.csv": "heschl.study.results.tables.layer_table",
+    "best_layers.csv": "heschl.study.results.tables.best_table",
+    "contrasts.csv": "heschl.study.statistics.contrasts.contrast_table",
+    "ceilings.csv": "heschl.study.analyses.ceilings.Ceilings.tables",
+    "joint.csv": "heschl.study.analyses.joint.electrode_table",
+    "joint_parts.csv": "heschl.study.analyses.joint.parts_table",
+    "shared.csv": "heschl.study.analyses.shared.shared_table",
+    "shared_contrasts.csv": "heschl.study.analyses.shared.part_contrasts",
+    "commonality.csv": "heschl.study.analyses.commonality.commonality_table",
+    "components.csv": "heschl.study.analyses.components.component_table",
+}
+UNITS = {
+    "tmin": "s", "tmax": "s", "step": "s", "window": "s", "hop": "s", "pre": "s", "post": "s", "rate": "Hz",
+    "sfreq": "Hz", "fmin": "Hz", "fmax": "Hz", "cutoff": "Hz", "mains": "Hz", "Gamma.low": "Hz", "Gamma.high": "Hz",
+    "LanguageSpace.window": "tokens", "SurprisalSpace.window": "tokens", "stride": "tokens",
+    "Clean.threshold": "robust sd", "Clean.artefacts": "robust sd",
+}  # fmt: skip
+"""Of the keys that have one; a key that means something else in one section stands with its class."""
 
 
 def write_pages(folder: Path) -> None:
@@ -29,7 +57,9 @@ def write_pages(folder: Path) -> None:
     out.mkdir(exist_ok=True)
     for name, text in {
         "keys.md": study_keys(), "commands.md": commands(), "recording.md": recording_keys(),
-        "template.toml": template(), "results.md": results_schema(), "speed.md": speed(folder.parent),
+        "template.toml": template(), "results.md": results_schema(), "columns.md": columns(),
+        "speed.md": speed(folder.parent),
+        "errors.md": errors_page(Path(str(importlib.import_module("heschl").__file__)).parent),
     }.items():  # fmt: skip
         _write(out / name, text)
     for package, about in API.items():
@@ -72,7 +102,7 @@ def study_keys() -> str:
     parts = []
     for where, section in _SECTIONS.items():
         title = f"`[{'.'.join(where)}]`" if where else "The file itself"
-        parts.append(_section(title, section, ".".join(where)))
+        parts.append(_section(title, section, example=_lines_of(".".join(where))))
     for kind, section in KINDS.items():
         parts.append(_section(f'`[features.NAME]` with `kind = "{kind}"`', section))
     return "\n\n".join(parts) + "\n"
@@ -95,19 +125,39 @@ def _table_of(model: type[BaseModel]) -> str:
     return found.group(0) if found else "recording.toml"
 
 
-def _section(title: str, section: type[BaseModel], level: str = "##") -> str:
-    example = _example(section)
+def _section(title: str, section: type[BaseModel], level: str = "##", example: str = "") -> str:
+    example = example or _example(section)
     lines = [f"{level} {title}", "", _plain(inspect.getdoc(section) or ""), ""]
     if example:
         lines += ["```toml", example.rstrip(), "```", ""]
-    lines += ["| key | values | default |", "| --- | --- | --- |"]
+    lines += ["| key | values | unit | default |", "| --- | --- | --- | --- |"]
     for key, field in section.model_fields.items():
         if key == "kind":
             continue
         default = "*required*" if field.is_required() else _value(field.get_default(call_default_factory=True))
         kind = _type(field.annotation, list(field.metadata))
-        lines.append(f"| `{key}` | {kind} | {default} |")
+        lines.append(f"| `{key}` | {kind} | {UNITS.get(f'{section.__name__}.{key}', UNITS.get(key, ''))} | {default} |")
     return "\n".join(lines)
+
+
+def _lines_of(section: str) -> str:
+    """Return a section of the file that `heschl init` writes, or what it says there as a comment."""
+    from heschl.study.config.template import TEMPLATE
+
+    if section == "encoding.alphas":
+        return "[encoding]\nalphas = { low = 1.0, high = 1e7, n = 10 }   # or a list: [1e2, 1e3, 1e4]"
+    head = re.compile(rf"^(?:# )?\[{re.escape(section).replace('NAME', r'[a-z_]+')}\]") if section else None
+    found: list[str] = []
+    inside = head is None
+    for line in TEMPLATE.splitlines():
+        begins = re.match(r"^(?:# )?\[[a-z]", line)
+        if head is not None and head.match(line):
+            inside = True
+        elif begins and (found or head is None):
+            break
+        if inside:
+            found.append(line.removeprefix("# ") if line.startswith("# ") and section else line)
+    return "\n".join(found)
 
 
 def _example(section: type[BaseModel]) -> str:
@@ -117,8 +167,8 @@ def _example(section: type[BaseModel]) -> str:
 
 def _plain(text: str) -> str:
     """Return a docstring as Markdown."""
-    text = re.sub(r"^\[(\w+)\]: ", "", re.sub(r"``([^`]+)``", r"`\1`", text))
-    return text[:1].upper() + text[1:] if not text.startswith("`") else text
+    text = re.sub(r"^\[[\w.]+\]: ", "", re.sub(r"``([^`]+)``", r"`\1`", text))
+    return text if text.startswith(("`", "λ")) else text[:1].upper() + text[1:]
 
 
 def _value(value: Any) -> str:
@@ -187,7 +237,9 @@ def commands() -> str:
     from heschl.cli import app
 
     group = typer.main.get_command(app)
-    return "\n\n".join(_commands(group, "heschl")) + "\n"
+    rows = [f"| `{_spelling(p)}` | {getattr(p, 'help', '')} |" for p in group.params if p.name != "help"]
+    always = "\n".join(["## Before any command", "", "| | what |", "| --- | --- |", *rows])
+    return "\n\n".join([always, *_commands(group, "heschl")]) + "\n"
 
 
 def _commands(command: Any, name: str) -> list[str]:
@@ -229,25 +281,51 @@ def _default(parameter: Any) -> str:
 
 
 def results_schema() -> str:
-    """Return the variables of results.zarr, as the module that writes them lists them."""
-    from heschl.study.results import dataset
+    """Return the variables of results.zarr, as the modules that write them list them."""
+    parts = [_rows_of("heschl.study.results.dataset")]
+    for title, module in SCHEMAS.items():
+        parts += [f"### {title}", _rows_of(f"heschl.study.analyses.{module}"), _after_table(module)]
+    return "\n\n".join(parts) + "\n"
 
-    text = inspect.getdoc(dataset) or ""
-    rows = []
-    inside = False
-    for line in text.splitlines():
-        if set(line.strip()) <= {"=", " "} and "=" in line:
-            inside = True
-            continue
-        if inside and line.strip():
-            cells = re.split(r"\s{2,}", line.strip(), maxsplit=1)
-            if len(cells) == 2 and cells != ["variable", "what"]:
-                rows.append(f"| `{cells[0]}` | {cells[1]} |")
-            elif len(cells) == 1 and rows and line.startswith(" "):
-                rows[-1] = rows[-1].removesuffix(" |") + f" {cells[0]} |"
-        if inside and not line.strip():
-            inside = False
-    return "\n".join(["| variable | what |", "| --- | --- |", *rows]) + "\n"
+
+def _rows_of(module: str) -> str:
+    """Return the table of a module's docstring, its columns joined to two."""
+    rows: list[list[str]] = []
+    for line in _table(module):
+        cells = re.split(r"\s{2,}", line.strip(), maxsplit=2)
+        if line.startswith(" ") and rows:
+            rows[-1][-1] += " " + " ".join(cells)
+        elif cells[0] != "variable":
+            rows.append(cells)
+    said = [re.sub(r"see `heschl\.study\.analyses\.\w+`", "see below", ": ".join(row[1:])) for row in rows]
+    texts = [f"| `{row[0]}` | {text.replace('``', '`')} |" for row, text in zip(rows, said, strict=True)]
+    return "\n".join(["| variable | what |", "| --- | --- |", *texts])
+
+
+def _table(module: str) -> list[str]:
+    text = inspect.getdoc(importlib.import_module(module)) or ""
+    lines = text.splitlines()
+    rules = [i for i, line in enumerate(lines) if line.strip() and set(line.strip()) <= {"=", " "}]
+    return [line for line in lines[rules[0] : rules[-1]] if line.strip() and "===" not in line]
+
+
+def _after_table(module: str) -> str:
+    """Return what the docstring says below its table."""
+    text = inspect.getdoc(importlib.import_module(f"heschl.study.analyses.{module}")) or ""
+    return _plain(re.split(r"^=+[ =]*$", text, flags=re.MULTILINE)[-1].strip())
+
+
+def columns() -> str:
+    """Return the columns of every table, as the functions that make them describe them."""
+    parts = []
+    for name, where in TABLES.items():
+        text = inspect.getdoc(pkgutil.resolve_name(where)) or ""
+        about, *rest = re.split(r"^Parameters\n-+$", text, flags=re.MULTILINE)
+        about = re.sub(r"^Return (\w+[.]csv: )?", "", about.strip())
+        if rest and (returned := re.search(r"Returns\n-+\n\S+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", rest[0], re.DOTALL)):
+            about += "\n\n" + inspect.cleandoc(returned[1])
+        parts.append(f"### `{name}`\n\n{_plain(about)}")
+    return "\n\n".join(parts) + "\n"
 
 
 def speed(root: Path) -> str:

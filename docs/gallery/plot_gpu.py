@@ -23,3 +23,7 @@ for device in ["cpu", "cuda"] if status.available else ["cpu"]:
     model = heschl.LaggedRidgeCV(lags=range(10), alphas=np.logspace(0, 5, 6), device=device)
     model.fit(X, Y, segments=[200] * 20)
     print(device, model.solver_, model.dtype_, "best R²", model.cv_scores_.max(axis=0).mean().round(4))
+
+# %%
+# Scores over penalties on the device that came last; those of all devices are the same:
+heschl.plot_alphas(model)

@@ -7,6 +7,7 @@ recording at a time, kept in a small file, and folds, lags and features are chos
 """
 
 # %%
+import os
 import tempfile
 
 import numpy as np
@@ -29,7 +30,7 @@ for i in range(8):
     X, y, lengths = session(i)
     part = LaggedMoments.from_data(X, y, lags=lags, segments=lengths, ids=[f"session{i}/{s}" for s in range(10)])
     total = part if total is None else total + part
-print(total.n_rows, "rows in", total.nbytes if hasattr(total, "nbytes") else "a few", "bytes of moments")
+print(total.n_rows, "rows,", 8 * total.n_rows * X.shape[1] // 1000, "kB of features")
 
 # %%
 # A part can be taken out again (a fold, a subject that withdraws), and lags or features chosen: nothing is read twice.
@@ -43,6 +44,7 @@ print(without.n_rows, few.first_column.shape)
 # They survive on disk:
 with tempfile.TemporaryDirectory() as folder:
     without.save(f"{folder}/moments.npz")
+    print("moments:", os.path.getsize(f"{folder}/moments.npz") // 1000, "kB")
     again = LaggedMoments.load(f"{folder}/moments.npz")
 print(np.array_equal(np.asarray(again.first_column), np.asarray(without.first_column)))
 
@@ -52,3 +54,16 @@ design = lagged_design(X, lags, segments=lengths)
 print("design:", design.nbytes // 1000, "kB; data:", X.nbytes // 1000, "kB")
 model = LaggedRidge(10.0, lags=lags).fit(X, y, segments=lengths)
 print("weight of feature 0 at lag 3:", model.coef_[0, 0, 3].round(3))
+
+# %%
+# Why so little is enough: X'X of the design repeats along its diagonals, block by block; the first block column has it all.
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(1, 2, figsize=(6, 3.6), width_ratios=[10, 1], sharey=True, layout="constrained")
+smooth = np.apply_along_axis(np.convolve, 0, X, np.hanning(9), "same")  # features that are alike from frame to frame
+gram = lagged_design(smooth, lags, segments=lengths)
+gram = gram.T @ gram
+axes[0].imshow(gram, aspect="auto")
+axes[0].set(title="X'X, 60 x 60", xlabel="lag x feature", ylabel="lag x feature")
+axes[1].imshow(gram[:, :6], aspect="auto")
+axes[1].set(title="moments")

@@ -40,6 +40,7 @@ from sklearn.linear_model import Ridge
 model = LaggedRidge(alpha=10.0, lags=lags).fit(flat_X, flat_y, segments=lengths)
 design = lagged_design(flat_X, lags, segments=lengths)
 ridge = Ridge(10.0).fit(design, flat_y[:, 0])
+curves = {"heschl": model.coef_[0, 0], "scikit-learn": ridge.coef_.reshape(len(lags), d)[:, 0]}
 same("scikit-learn Ridge, weights", model.coef_[0].T.ravel(), ridge.coef_)
 
 # %%
@@ -61,6 +62,7 @@ if find_spec("himalaya"):
     ours = LaggedRidgeCV(lags=lags, alphas=alphas, cv=PredefinedSplit(fold)).fit(flat_X, flat_y, segments=lengths)
     assert np.isclose(float(theirs.best_alphas_[0]), ours.alpha_[0])
     same("himalaya RidgeCV, weights at the λ that both chose", ours.coef_[0].T.reshape(-1, 1), theirs.coef_, 1e-6)
+    curves["himalaya"] = np.asarray(theirs.coef_).reshape(len(lags), d)[:, 0]
     same("himalaya RidgeCV, score", ours.cv_scores_.max(), np.asarray(theirs.cv_scores_).max(), 1e-6)
 
 # %%
@@ -79,51 +81,44 @@ if find_spec("mne"):
         flat_X, flat_y, segments=lengths
     )
     same("MNE ReceptiveField, weights", ours.coef_, field.coef_)
+    curves["MNE"] = field.coef_[0, 0]
 
 # %%
 # mTRF-Toolbox and mTRFpy
 # -----------------------
-# The toolbox has a constant for each feature at lag 0 and penalises it like all else. Here it is a feature of its own
-# that every row sees at all lags: of value √(features / lags), with rows around each trial (features 0, response
-# missing) that keep it constant at the edges. MATLAB's λ is ``alpha``; mTRFpy 2 multiplies λ and
-# weights by the sampling rate.
+# `heschl.linear.mtrf_lags` rounds lags as they do. Version 2 of the toolbox and mTRFpy average X'X over trials and scale it
+# by the sampling rate: ``alpha`` is their λ · fs · trials, and their weights are ours times fs.
+from heschl.linear import average_models, mtrf_lags
 
-
-def mtrf_train(trials_x, trials_y, lags, lam):
-    """Return the toolbox's weights (features, lags, targets), by `LaggedRidge`."""
-    d, w = trials_x[0].shape[1], len(lags)
-    rows_x, rows_y, lengths = [], [], []
-    for x, response in zip(trials_x, trials_y, strict=True):
-        padded = np.zeros((len(x) + 2 * w, d + 1))
-        padded[w : w + len(x), :d] = x
-        padded[:, d] = np.sqrt(d / w)
-        missing = np.full((w, response.shape[1]), np.nan)
-        rows_x.append(padded)
-        rows_y.append(np.vstack([missing, response, missing]))
-        lengths.append(len(padded))
-    model = LaggedRidge(lam, lags=lags, fit_intercept=False, missing="mask")
-    model.fit(np.concatenate(rows_x), np.concatenate(rows_y), segments=lengths)
-    return model.coef_[:, :d].transpose(1, 2, 0)
-
-
-# %%
-# The toolbox's own equations for one trial, written out (ones beside the lagged features, all penalised):
-x, response = X[0], y[0]
-ones = np.ones((n, d))
-columns = np.hstack([ones, lagged_design(x, lags)])
-expected = np.linalg.solve(columns.T @ columns + 5.0 * np.eye(columns.shape[1]), columns.T @ response)
-weights = mtrf_train([x], [response], lags, 5.0)
-same("mTRF-Toolbox, weights", weights.transpose(1, 0, 2).reshape(-1, 1), expected[d:])
-
-# %%
-# mTRFpy does not penalise its constant: it is plain `LaggedRidge`, with λ times the sampling rate.
+lags = mtrf_lags(0.0, 0.16, sfreq)
 if find_spec("mtrf"):
     from mtrf.model import TRF
 
     trf = TRF(direction=1)
-    trf.train(x, response, sfreq, 0.0, 0.16, 5.0)
-    ours = LaggedRidge(5.0 * sfreq, lags=lags).fit(x, response)
+    trf.train(list(X), list(y), sfreq, 0.0, 0.16, 5.0)
+    ours = LaggedRidge(5.0 * sfreq * n_sentences, lags=lags).fit(flat_X, flat_y, segments=lengths)
     same("mTRFpy, weights", ours.coef_.transpose(1, 2, 0) * sfreq, trf.weights)
+    curves["mTRFpy"] = trf.weights[0, :, 0] / sfreq
+
+# %%
+# Up to version 1.5 the toolbox has a constant for each feature and penalises it like all else: ``penalize_intercept``. Its
+# equations for one trial, written out (ones beside the lagged features):
+x, response = X[0], y[0]
+columns = np.hstack([np.ones((n, d)), lagged_design(x, lags)])
+expected = np.linalg.solve(columns.T @ columns + 5.0 * np.eye(columns.shape[1]), columns.T @ response)
+toolbox = LaggedRidge(5.0, lags=lags, penalize_intercept=1 / d)
+ours = toolbox.fit(x, response)
+same("mTRF-Toolbox 1.5, weights", ours.coef_[0].T.reshape(-1, 1), expected[d:])
+same("mTRF-Toolbox 1.5, constant", ours.intercept_, expected[:d].sum(axis=0))
+
+# %%
+# Its cross-validation predicts each trial by the mean of the models of all others, ``average_models``:
+models = [LaggedRidge(5.0, lags=lags, penalize_intercept=1 / d).fit(x, r) for x, r in zip(X, y, strict=True)]
+r = [
+    np.corrcoef(average_models(models[:i] + models[i + 1 :]).predict(X[i]).ravel(), y[i].ravel())[0, 1]
+    for i in range(n_sentences)
+]
+print(f"mTRF-Toolbox 1.5, cross-validated r: {np.mean(r):.3f}")
 
 # %%
 # Banded ridge
@@ -132,3 +127,13 @@ if find_spec("mtrf"):
 spaces = {"first": [0], "others": [1, 2]}
 banded = BandedRidgeCV(spaces, alphas=[1.0, 100.0, 1e4], lags=lags).fit(flat_X, flat_y, segments=lengths)
 print("penalty of each space:", dict(zip(banded.space_names_, banded.alphas_[:, 0], strict=True)))
+
+# %%
+# The response function that each of them finds (each at a penalty of its own above; moved apart, or they would hide each other):
+import matplotlib.pyplot as plt
+
+figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
+for i, (name, weights) in enumerate(curves.items()):
+    axis.plot(np.asarray(lags) / sfreq, np.asarray(weights) - 0.4 * i, marker="o", ms=3, label=name)
+axis.set(xlabel="lag (s)", ylabel="weight, moved apart", yticks=[])
+axis.legend(frameon=False)

@@ -1,9 +1,9 @@
 """
-From a raw recording to responses
-=================================
+From a raw recording to response functions
+==========================================
 
 An EDF file with line noise, a flat and a noisy electrode, and the sound on a channel of its own. Each step of
-``heschl ecog prepare`` is a function.
+``heschl ecog prepare`` is a function; what comes out goes into an estimator.
 """
 
 # %%
@@ -13,6 +13,7 @@ import tempfile
 import matplotlib.pyplot as plt
 import numpy as np
 
+import heschl
 from heschl.ecog import (
     epoch,
     find_onsets,
@@ -27,6 +28,7 @@ from heschl.ecog import (
     speech_responsive,
     write_recording,
 )
+from heschl.features import envelope
 from heschl.timing.resample import resample
 
 rng = np.random.default_rng(0)
@@ -80,4 +82,31 @@ for j, name in enumerate(responses.electrodes):
 axis.set(
     xlabel="time after the sound's onset (s)", ylabel="high gamma (sd)", title="red: electrodes that follow the sound"
 )
+
+# %%
+# Response functions: the envelope of each sound at the times of its responses (0 before and after it). Trials are segments, so
+# no lag crosses from one into the next; repeats of a sound share a fold; what artefacts took is missing.
+X = []
+for trial, name in enumerate(responses.stimuli):
+    values, grid = envelope(sounds[name], rate, rate=100.0)
+    X.append(np.interp(responses.times(trial), grid.times(len(values)), values[:, 0], left=0, right=0)[:, None])
+groups = np.repeat(responses.stimuli, [len(trial) for trial in responses.trials])
+model = heschl.LaggedRidgeCV(
+    tmin=-0.1, tmax=0.3, sfreq=responses.sfreq, alphas=np.logspace(-2, 4, 7), cv=3, nested=True, missing="mask",
+    standardize=True,
+)  # fmt: skip
+model.fit(X, responses.trials, groups=groups)
+for name, score in zip(responses.electrodes, model.test_scores_.mean(axis=0), strict=True):
+    print(f"{name}: R² {score:5.2f}, ceiling {ceiling.loc[name, 'r2']:5.2f}")
+
+# %%
+# The latencies that were planted are the peaks:
+figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
+lags = np.arange(-10, 31) / 100
+for name, latency in zip(truth.driven, truth.latencies, strict=True):
+    weights = model.coef_[responses.electrodes.index(name), 0]
+    (line,) = axis.plot(lags, weights, label=f"{name}, planted at {latency * 1e3:.0f} ms")
+    axis.axvline(latency, color=line.get_color(), ls=":", lw=1)
+axis.set(xlabel="lag (s)", ylabel="weight (sd per sd)")
+axis.legend(frameon=False)
 folder.cleanup()

@@ -7,6 +7,7 @@ where rows lie; arrays by `heschl.segment_labels` and scikit-learn's metadata ro
 """
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import sklearn
@@ -31,6 +32,11 @@ with sklearn.config_context(enable_metadata_routing=True):
     scores = cross_validate(model, X, Y, cv=GroupKFold(5), params=params)["test_score"]
     search = GridSearchCV(heschl.LaggedRidge(lags=range(6)), {"alpha": [1, 10, 100, 1000]}, cv=GroupKFold(5))
     search.fit(X, Y, **params)
+figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
+axes[0].bar(range(1, 6), scores)
+axes[0].set(xlabel="fold", ylabel="R²", title="cross_validate")
+axes[1].semilogx(search.cv_results_["param_alpha"].astype(float), search.cv_results_["mean_test_score"], marker="o")
+axes[1].set(xlabel="alpha", ylabel="R², mean of folds", title="GridSearchCV")
 print("R² of each fold:", scores.round(3), " best alpha:", search.best_params_["alpha"])
 
 # %%

@@ -67,7 +67,9 @@ n_mels = 16
 [features.mymodel]
 kind = "frame_arrays"
 folder = "mymodel"
-rate = 50.0
+rate = 50.0                    # Hz; each frame sees 25 ms:
+width = 0.025
+centre = 0.0125
 [encoding]
 tmax = 0.2
 folds = 3
@@ -93,7 +95,7 @@ shell("heschl run study.toml")
 
 # %%
 # What it writes; ``report.html`` is the place to begin.
-print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glob("*")), sep="\n")
+print(*sorted(str(path.relative_to(folder)) for path in (folder / "results").glob("[!.]*")), sep="\n")
 
 # %%
 # One of its figures:

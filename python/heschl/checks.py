@@ -268,8 +268,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 def check_same_length(name: str, found: int, expected: int, of: str) -> None:
     """As many entries as rows."""
+    advice = {
+        "y": "Are features and responses at one rate? heschl.timing.resample.resample brings them to one.",
+        "groups": "Of labels of segments: np.repeat(groups, lengths).",
+    }
     if found != expected:
-        raise InputError(name, f"{found} entries", f"{expected}, one for each row of {of}")
+        raise InputError(name, f"{found} entries", f"{expected}, one for each row of {of}", advice.get(name, ""))
 
 
 def check_count(name: str, value: object, least: int) -> None:

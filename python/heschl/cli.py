@@ -65,8 +65,8 @@ def run(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="Do only this stage (features, encoding, ceilings, joint, shared, layer_map, published, words, audit) "
-            "or space; may be given again. No results are written.",
+            help="Do only this stage (features, encoding, exchange, time_course, ceilings, joint, shared, components, "
+            "commonality, layer_map, published, words, audit) or space; may be given again. No results are written.",
             show_default="everything",
         ),
     ] = None,

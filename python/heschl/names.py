@@ -11,16 +11,21 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heschl.checks import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SOUND_SUFFIXES = (
     ".wav", ".flac", ".sph", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".w64", ".rf64", ".caf",
 )  # fmt: skip
 """What a file of sound ends in; a name of a stimulus is the same with or without it."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet takes for a formula."""
 
 
 def plain_name(value: object, where: str = "name") -> str:
@@ -154,7 +159,31 @@ def plain_cell(value: Any) -> Any:
     >>> plain_cell("=1+1"), plain_cell("G1-G2"), plain_cell(-0.5)
     ("'=1+1", 'G1-G2', -0.5)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def plain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose index and cells of text are as `plain_cell` makes them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> plain_table(pd.DataFrame({"name": ["=1+1", "G1"], "x": [0.5, -1.0]}))["name"].tolist()
+    ["'=1+1", 'G1']
+    """
+    texts = {str(name): cells.map(plain_cell) for name, cells in table.items() if cells.dtype.kind not in "biuf"}
+    return table.assign(**texts).set_axis(table.index.map(plain_cell), axis=0)
+
+
+def cell_as_meant(text: str) -> str:
+    """Return a cell as it was before `plain_cell`.
+
+    Examples
+    --------
+    >>> cell_as_meant("'-G1"), cell_as_meant("'tis"), cell_as_meant("G'1")
+    ('-G1', "'tis", "G'1")
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def name_hint(name: str, known: Collection[str]) -> str:

@@ -65,7 +65,7 @@ def test_blocks_of_targets_by_a_memory_limit(device: Device) -> None:
 @pytest.mark.filterwarnings("ignore::heschl.AlphaEdgeWarning")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("solver", ["cholesky", "eigh", "dual"])
-@pytest.mark.parametrize(("n", "d", "w", "c"), [(3000, 24, 10, 300), (600, 100, 20, 10), (1000, 60, 20, 20)])
+@pytest.mark.parametrize(("n", "d", "w", "c"), [(2000, 24, 10, 200), (600, 100, 10, 10), (800, 40, 20, 20)])
 def test_no_more_memory_than_planned(device: Device, dtype: str, solver: str, n: int, d: int, w: int, c: int) -> None:
     if not device.module.emulated:
         pytest.skip("counted on the emulation")

@@ -115,6 +115,30 @@ def test_an_unknown_format(simulated: tuple[Recording, Truth], tmp_path: Path) -
         write_recording(simulated[0], tmp_path, "wav")
 
 
+def test_codes_of_a_file_that_calls_them_microvolts(simulated: tuple[Recording, Truth]) -> None:
+    """An EDF's trigger channel of the unit uV comes in V; a voltage of whole microvolts is none of codes."""
+    recording, truth = simulated
+    durations = dict.fromkeys(sounds(), 1.75)
+    values = recording.source.values.copy()  # type: ignore[attr-defined]
+    at = recording.names.index("trigger")
+    for unit in (1e-3, 1e-6):
+        values[:, at] = unit * recording.source.values[:, at]  # type: ignore[attr-defined]
+        small = replace(recording, source=ArraySource(values))
+        for how in (
+            {"codes": {i + 1: name for i, name in enumerate(sounds())}},
+            {"order": recording.events["stimulus"]},
+        ):
+            found = trigger_events(small, durations, **how)  # type: ignore[arg-type]
+            assert found["stimulus"].tolist() == recording.events["stimulus"].tolist()
+            assert np.abs(found["onset"].to_numpy() - truth.onsets).max() <= 1.01 / recording.sfreq
+    noise = np.random.default_rng(0).normal(0, 20, len(values)).round()
+    values[:, at] = 1e-6 * (noise + 50_000 * (recording.source.values[:, at] > 0))  # type: ignore[attr-defined]
+    found = trigger_events(
+        replace(recording, source=ArraySource(values)), durations, order=recording.events["stimulus"]
+    )
+    assert np.abs(found["onset"].to_numpy() - truth.onsets).max() <= 1.01 / recording.sfreq
+
+
 def test_triggers_by_code_and_in_order(simulated: tuple[Recording, Truth]) -> None:
     recording, truth = simulated
     durations = dict.fromkeys(sounds(), 1.75)

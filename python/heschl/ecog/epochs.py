@@ -43,7 +43,8 @@ def epoch(
     rate : float
         Its samples per second, Hz.
     events : pandas.DataFrame
-        ``onset`` and ``duration`` (s on the clock of `start`) and ``stimulus``, a row for each presentation.
+        ``onset`` and ``duration`` (s on the clock of `start`) and ``stimulus``, a row for each presentation; also
+        ``session``, where the recording consists of several.
     start : float
         Time of the first sample, s.
     pre, post : float
@@ -105,9 +106,13 @@ def epoch(
         trials.append(_piece(values, times, wanted, reach))
         if progress is not None:
             progress(i + 1, len(rows))
+    sessions = tuple(str(name) for name in events["session"]) if "session" in events.columns else ()
+    if any(name in ("", "None", "nan") for name in sessions):
+        raise InputError("events: session", "a row without one", "the session of every presentation, or no such column")
     return Responses(
-        subject, names, float(sfreq), -round(pre * sfreq) / sfreq, tuple(name for *_, name in rows), tuple(trials)
-    )
+        subject, names, float(sfreq), -round(pre * sfreq) / sfreq, tuple(name for *_, name in rows), tuple(trials),
+        sessions=sessions,
+    )  # fmt: skip
 
 
 def _rows(events: pd.DataFrame, first: float, last: float) -> list[tuple[float, float, str]]:

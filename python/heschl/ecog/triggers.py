@@ -18,6 +18,9 @@ BLOCK = 60.0
 """s of the channel that are read at a time."""
 WHOLE = 0.02
 """How near to whole numbers a channel of codes keeps."""
+UNITS = (1.0, 1e-3, 1e-6)
+"""V, mV, µV: a file that says its codes are of that unit hands them on in V."""
+LARGEST_CODE = 65535
 
 
 def trigger_events(
@@ -30,8 +33,9 @@ def trigger_events(
 ) -> pd.DataFrame:
     """Find the onsets of stimuli in a recording's trigger channel.
 
-    An event begins where the channel leaves its resting level. A channel of whole numbers is read by its values. In any
-    other channel, an event is a pulse that exceeds half of the largest pulse.
+    An event begins where the channel leaves its resting level. A channel of whole numbers is read by its values, also
+    where its file says that these are mV or µV. In any other channel, an event is a pulse that exceeds half of the
+    largest pulse.
 
     Parameters
     ----------
@@ -79,9 +83,8 @@ def trigger_events(
         raise InputError("codes, order", "both or neither", "codes of stimuli, or their order")
     if recording.trigger is None:
         raise InputError(f"recording of {recording.subject}", "no trigger channel", "one; read_recording(trigger=...)")
-    values = _read(recording, recording.trigger)
+    values, whole = _codes(_read(recording, recording.trigger))
     rest = float(np.median(values))
-    whole = bool((np.abs(values - np.round(values)) < WHOLE).all() and np.abs(values - rest).max() > 0.5)
     height = float(np.abs(values - rest).max())
     if height == 0:
         raise InputError(f"trigger {recording.trigger!r}", "a constant channel", "pulses or codes")
@@ -126,6 +129,22 @@ def trigger_events(
         raise InputError("durations", f"none of {unknown[0]!r}", "one of each stimulus")
     rows = [(sample / recording.sfreq, float(durations[name]), name) for sample, name in pairs]
     return pd.DataFrame(rows, columns=["onset", "duration", "stimulus"])
+
+
+def _codes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """Return a channel in the unit in which its values are whole numbers, and whether there is one.
+
+    In mV and µV any voltage of coarse steps is whole, so there a channel of codes must also keep to its resting level
+    most of the time.
+    """
+    for unit in UNITS:
+        codes = values / unit
+        rest = np.median(codes)
+        away = np.abs(codes - rest)
+        whole = away.max() > 0.5 and bool((np.abs(codes - np.round(codes)) < WHOLE).all())
+        if whole and (unit == 1.0 or (away.max() <= LARGEST_CODE and np.mean(away < 0.5) > 0.5)):
+            return codes, True
+    return values, False
 
 
 def _read(recording: Recording, channel: str) -> NDArray[np.float64]:

@@ -326,6 +326,8 @@ def _load(source: str, expected: str, load: Callable[[], Loaded]) -> Loaded:
             )
         elif "safetensors" in str(error):
             advice = _CONVERT
+        elif not os.path.isdir(source):
+            advice = "Offline, give the folder of a model (save_pretrained), or fetch it once with a network."
         where = "folder" if os.path.isdir(source) else "no such folder here, and not loaded from the Hub"
         raise InputError(f"model {source!r} ({where})", reason, expected, advice) from error
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -39,6 +38,7 @@ from heschl.features.stored_rows import (
 )
 from heschl.features.writer import Writer
 from heschl.files import claimed, digest, only_writer, replacing, writing_to
+from heschl.notices import warn
 from heschl.timing.grid import FrameGrid
 
 __all__ = ["DamagedFeatures", "DamagedSet", "Description", "FeatureSet", "FeatureStore", "Rows", "Writer"]
@@ -244,7 +244,7 @@ class FeatureStore:
             return FeatureSet(path)
         except DamagedSet as error:
             aside = path.with_name(f".damaged-{path.name}")
-            warnings.warn(f"{error} It is set aside as {aside.name}, and made again.", UserWarning, stacklevel=2)
+            warn(f"{error} It is set aside as {aside.name}, and made again.")
             with writing_to(self.folder):
                 shutil.rmtree(aside, ignore_errors=True)
                 path.rename(aside)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.files import digest, replacing
+from heschl.notices import warn
 from heschl.timing.grid import FrameGrid
 
 CHECKSUM_BYTES = 8
@@ -154,7 +154,7 @@ def read_index(folder: Path) -> dict[str, Entry]:
             raise ValueError
         return {key: (int(first), int(n), list(sums)) for key, (first, n, sums) in held["stimuli"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        warnings.warn(f"{path} is damaged: the features of this set are made again", UserWarning, stacklevel=3)
+        warn(f"{path} is damaged: the features of this set are made again")
         return {}
 
 

@@ -155,16 +155,24 @@ def plot_layers(layers: Mapping[str, ArrayLike] | ArrayLike, *, ylabel: str = "R
         scores = np.asarray(value, dtype=np.float64)
         if scores.ndim != 2:
             raise InputError(f"layers[{name!r}]", f"an array of shape {scores.shape}", "(n_layers, n_targets)")
-        low, median, high = np.nanpercentile(scores, [25, 50, 75], axis=1)
-        depth, colour = np.arange(len(scores)), PALETTE[i % len(PALETTE)]
-        ax.fill_between(depth, low, high, color=colour, alpha=0.18, lw=0)
-        ax.plot(depth, median, color=colour, lw=1.8, marker="o", ms=4, label=str(name))
+        draw_band(ax, scores, PALETTE[i % len(PALETTE)], label=str(name))
     ax.axhline(0, color=INK, lw=0.6, zorder=0)
     ax.set_xlabel("layer")
     ax.set_ylabel(f"{ylabel}: median and quartiles of targets")
     if len(models) > 1:
         ax.legend(frameon=False, fontsize=8)
     return bare(ax)
+
+
+def draw_band(ax: Axes, scores: Double, colour: str, *, label: str = "", thin: bool = False) -> None:
+    """Draw median and quartiles of what is finite in each row of scores, along the depth of a model."""
+    known = np.where(np.isfinite(scores), scores, np.nan)
+    rows = [np.nanpercentile(row, [25, 50, 75]) if np.isfinite(row).any() else [np.nan] * 3 for row in known]
+    low, median, high = np.transpose(rows)
+    depth = np.arange(len(scores))
+    ax.fill_between(depth, low, high, color=colour, alpha=0.18, lw=0)
+    width, size = (1.2, 2.5) if thin else (1.8, 4.0)
+    ax.plot(depth, median, color=colour, lw=width, marker="o", ms=size, label=label)
 
 
 def values_of(name: str, value: Any) -> Double:

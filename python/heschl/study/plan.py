@@ -113,8 +113,9 @@ def estimate(session: Session) -> Plan:
     analyses = wanted(session.study)
     costs: dict[str, StageCost] = {}
     with session.report.stage("trying this machine", len(session.sources) + len(analyses)) as advance:
-        for name in session.sources:
-            cost = _extraction(session, name)
+        whose: dict[str, str] = {}
+        for name, source in session.sources.items():
+            cost = _extraction(session, name, whose.setdefault(source.key, name))
             costs[cost.name] = cost
             advance(len(costs))
         for i, analysis in enumerate(analyses):
@@ -194,8 +195,11 @@ def _estimates(path: Path) -> tuple[dict[str, float], str]:
         return {}, ""
 
 
-def _extraction(session: Session, name: str) -> StageCost:
-    """Time one stimulus of middle length, and writing it, and count the others by their lengths."""
+def _extraction(session: Session, name: str, first: str) -> StageCost:
+    """Time one stimulus of middle length, and writing it, and count the others by their lengths.
+
+    Where ``first`` is another space, its features are the same.
+    """
     source, inputs, store = session.sources[name], session.inputs, session.store
     about, lengths = source.description, inputs.lengths
     total = sum(lengths.values())
@@ -204,6 +208,8 @@ def _extraction(session: Session, name: str) -> StageCost:
     stored = store.find(source.key)
     if stored is not None and stored.index():
         return StageCost(source.title, len(lengths), 0.0, 0.0, 0.0, "in the store, all or in part")
+    if first != name:
+        return StageCost(source.title, len(lengths), 0.0, 0.0, 0.0, f"the features of {first}")
     space = session.spaces.take(name)
     middle = sorted(lengths, key=lambda stimulus: lengths[stimulus])[len(lengths) // 2]
     for _ in range(2):  # the first one loads libraries

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures, FeatureStore
 from heschl.files import only_writer
 from heschl.study.analyses.analysis import Analysis
+from heschl.study.analyses.failures import needing, reason, together, why, without_failed
 from heschl.study.analyses.registry import present, wanted, with_needs
 from heschl.study.cluster.connect import check_installed, connected
 from heschl.study.cluster.work import Work
+from heschl.study.config.study import Study
+from heschl.study.extraction.extract import RefusedStimuli
 from heschl.study.inputs.audit import Finding, audit
 from heschl.study.manifest import missing_pieces
 from heschl.study.plan import compare_with_plan, estimate, read_plan
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
 
-
+T = TypeVar("T")
 ATTEMPTS = 100
 """Times that damaged features are extracted again: each layer that is read may name other stimuli."""
 
@@ -51,8 +54,8 @@ def run_study(
 
     Everything is checked before any work. Finished features and fits are kept in ``cache`` under ``out``, by
     the hash of what they depend on: a run that was interrupted, or is started again with other settings, does
-    only what is missing. Where an analysis beside the encoding fails, the results of all others are written before the
-    error is raised.
+    only what is missing. Where a space, a joint model or another analysis fails, the results of all that does not
+    need it are written before the error is raised.
 
     Parameters
     ----------
@@ -92,76 +95,111 @@ def run_study(
         session.check()
         for analysis in analyses:
             analysis.check(session)
+    planned = session.study
     if dask is not None:
         if jobs != 1:
             raise InputError("jobs", str(jobs), "no --jobs with --dask", "Workers of the cluster are the jobs.")
         session, failed = _on_cluster(session, with_needs(analyses, part.stages), part, dask)
     else:
-        session = session.extracted(part.spaces)
+        session, failed = _extracted(session, part)
         with workers(session.path, session.layout.out, part, jobs if part.stages != (FEATURES,) else 1, report):
-            failed = _analyse(session, with_needs(analyses, part.stages), part)
+            session, more = _analyse(session, with_needs(analyses, part.stages), part)
+        failed |= more
     if part.whole:
-        failed |= _write(session, [analysis for analysis in analyses if analysis.name not in failed], failed)
+        failed |= _write(session, [a for a in wanted(session.study) if a.name not in failed], failed, planned)
     else:
         missing, pieces = missing_pieces(session)
         report.say(f"{missing} of {pieces} pieces are missing; heschl run {path} makes them and writes the results")
     if failed:
-        raise next(iter(failed.values()))
+        raise together(failed)
     return session.layout.out
 
 
-def _analyse(session: Session, analyses: Sequence[Analysis], part: Part) -> dict[str, Exception]:
-    """Make the pieces of analyses; return the optional ones that failed, and why."""
+def _extracted(session: Session, part: Part) -> tuple[Session, dict[str, Exception]]:
+    """Extract what is missing of the features; return the study without the spaces that failed, and why they did."""
+    failed: dict[str, Exception] = {}
+    for name in part.spaces:
+        try:
+            session = session.extracted([name])
+        except (RefusedStimuli, OSError):
+            raise
+        except Exception as error:
+            title = session.sources[name].title
+            if isinstance(error.__cause__, OSError) or len(session.study.features) == 1:
+                raise
+            session.report.say(f"{title} failed, all else goes on: {reason(error)}")
+            less = session.without([name])
+            session, failed = less, failed | {title: error} | needing(session, less, [title])
+    return session, failed
+
+
+def _analyse(session: Session, analyses: Sequence[Analysis], part: Part) -> tuple[Session, dict[str, Exception]]:
+    """Make the pieces of analyses; return the study without what failed, and why it did."""
     failed: dict[str, Exception] = {}
     spaces = part.spaces if set(part.stages) <= set(SPACE_BY_SPACE) else None
     for analysis in analyses:
+        if not analysis.wanted(session.study):
+            continue  # what it needs has failed
         try:
-            _with_whole_features(session, partial(analysis.run, session, spaces), part)
+            errors = _with_whole_features(session, partial(analysis.run, session, spaces), part)
+            session, more = without_failed(session, analysis, errors, spaces)
+            failed |= more
         except Exception as error:
             if not analysis.optional:
                 raise
             failed[analysis.name] = error
-            session.report.say(f"{analysis.name} failed, all else goes on: {error}")
-    return failed
+            session.report.say(f"{analysis.name} failed, all else goes on: {reason(error)}")
+    return session, failed
 
 
 def _on_cluster(
     session: Session, analyses: Sequence[Analysis], part: Part, where: str
 ) -> tuple[Session, dict[str, Exception]]:
-    """Do the same on a cluster; return the study, without stimuli that were refused, and what failed."""
+    """Do the same on a cluster; return the study, without what was refused or failed, and what failed."""
     check_installed()
-    space_by_space = set(part.stages) <= set(SPACE_BY_SPACE)
+    spaces = part.spaces if set(part.stages) <= set(SPACE_BY_SPACE) else None
+    failed: dict[str, Exception] = {}
     with connected(where, session.report) as client:
         costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
-        work = Work(session, analyses, part.spaces, part.spaces if space_by_space else None, costs, client)
-        session = work.run()
-        failed = work.failed()
-    for analysis in analyses:
-        if analysis.name in failed and not analysis.optional:
-            raise failed[analysis.name]
-    return session, failed
+        while True:
+            names = [name for name in part.spaces if name in session.study.features]
+            work = Work(session, analyses, names, None if spaces is None else names, costs, client)
+            whole = session = work.run()
+            for analysis in analyses:
+                if analysis.wanted(session.study):
+                    session, more = without_failed(session, analysis, work.reasons(), spaces)
+                    failed |= more
+                if session is not whole:
+                    break  # what waited for the spaces that failed is done without them
+            if session is whole:
+                return session, failed | ({} if analyses else work.failed())
+            analyses = [a for a in analyses if a.wanted(session.study) and a.name not in failed]
 
 
-def _with_whole_features(session: Session, work: Callable[[], object], part: Part) -> None:
+def _with_whole_features(session: Session, work: Callable[[], T], part: Part) -> T:
     """Do work that reads features; those found damaged are said, extracted again, and the work goes on."""
     for _ in range(ATTEMPTS):
         try:
-            work()
-            return
+            return work()
         except DamagedFeatures as error:
             session.report.say(f"{error.argument}: {error.found}; they are extracted again")
-            session.extracted(part.spaces)
-    work()
+            session.extracted([name for name in part.spaces if name in session.study.features])
+    return work()
 
 
-def _write(session: Session, analyses: Sequence[Analysis], failed: dict[str, Exception]) -> dict[str, Exception]:
-    """Write results, tables, summary, figures and report; return the analyses that could not be put in."""
+def _write(
+    session: Session, analyses: Sequence[Analysis], failed: Mapping[str, Exception], planned: Study
+) -> dict[str, Exception]:
+    """Write results, tables, summary, figures and report; return the analyses that could not be put in.
+
+    ``planned`` are the settings before anything failed, to which the plan belongs.
+    """
     layout, report = session.layout, session.report
     with only_writer(layout.out, lambda: report.say("another run is writing the results; waiting")):
         with report.stage(RESULTS_TITLE, 0):
             built, left_out = build_results(session, analyses)
             findings = _audit(session, built)
-            errors = {name: str(error) for name, error in {**failed, **left_out}.items()}
+            errors = {name: why(error) for name, error in {**failed, **left_out}.items()}
             built.attrs |= {"audit": json.dumps([asdict(f) for f in findings]), "failed": json.dumps(errors)}
             write_results(built, layout.results)
             results = open_results(layout.out).load()
@@ -172,7 +210,7 @@ def _write(session: Session, analyses: Sequence[Analysis], failed: dict[str, Exc
             write_report(results, layout)
         lines = [line for analysis in present(results) for line in analysis.lines(results)]
         lines += [f"left out: {name}: {reason}" for name, reason in session.inputs.broken.items()]
-        for line in [*lines, *map(str, findings), *compare_with_plan(layout, report.seconds, session.study)]:
+        for line in [*lines, *map(str, findings), *compare_with_plan(layout, report.seconds, planned)]:
             report.say(line)
     return left_out
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,6 +130,16 @@ class Session:
         _ = self.sources, self.grid, self.groups, [found.chosen for found in self.features.values()]
         for line in self.study.encoding.rounded(self.grid.rate):
             self.report.say(line)
+
+    def without(self, spaces: Collection[str] = (), joints: Collection[str] = ()) -> Session:
+        """Return the same study without some spaces and joint models, on the same grid, with the same folds."""
+        study = self.study.without(spaces, joints, self.grid.rate)
+        less = Session(self.path, self.layout.out, self.report, inputs=replace(self.inputs, study=study))
+        for name in ("store", "spaces", "grid", "groups"):
+            less.__dict__[name] = getattr(self, name)
+        for name in ("sources", "features"):
+            less.__dict__[name] = {key: v for key, v in getattr(self, name).items() if key in study.features}
+        return less
 
     def extracted(self, names: Sequence[str] | None = None) -> Session:
         """Extract what the store lacks of some spaces, by default of all.

@@ -80,8 +80,9 @@ def test_units(tmp_path: Path, unit: str, volts: float) -> None:
 
 
 def test_no_unit_warns(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="no unit for G0"):
+    with pytest.warns(UserWarning, match="no unit for G0") as caught:
         read_recording(Edf([Signal("G0", noise(300), 100, unit="")]).write(tmp_path / "x.edf"))
+    assert caught[0].filename == __file__  # the user's line, not one of the readers'
 
 
 def test_channels_that_record_no_brain(tmp_path: Path) -> None:

@@ -128,6 +128,36 @@ def test_string_arrays_and_complex_numbers_of_version_73(tmp_path: Path) -> None
         read_recording(v73(tmp_path / "c.mat", NAMES, pairs))
 
 
+def opaque(name: bytes) -> bytes:
+    """A string array as -v7 writes it: an object without lengths, its text elsewhere in the file."""
+    parts = struct.pack("<IIII", 6, 8, 17, 0)
+    for text in (name, b"MCOS", b"string"):
+        parts += struct.pack("<II", 1, len(text)) + text + bytes(-len(text) % 8)
+    return struct.pack("<II", 14, len(parts) + 8) + parts + struct.pack("<II", 14, 0)
+
+
+def test_string_arrays_of_version_7_and_strings_in_cells(tmp_path: Path) -> None:
+    io.savemat(tmp_path / "a.mat", {"data": DATA, "sfreq": 100.0})
+    whole = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(whole + opaque(b"notes"))
+    assert read_recording(tmp_path / "a.mat").names == ("e0", "e1", "e2")  # one that is not asked for is no matter
+    (tmp_path / "a.mat").write_bytes(whole + opaque(b"names"))
+    with pytest.raises(InputError, match=r"names: found a MATLAB object \(a string array\).*cellstr"):
+        read_recording(tmp_path / "a.mat")
+    with h5py.File(v73(tmp_path / "b.mat", NAMES), "r+") as file:  # {"G1", "Gé", "G10"}: handles, not letters
+        for i in range(3):
+            del file[f"#refs#/{i}"]
+            file[f"#refs#/{i}"] = np.array([[0xDD000000, 2, 1, 1, i + 1, 1]], dtype=np.uint32).T
+            file[f"#refs#/{i}"].attrs["MATLAB_class"] = np.bytes_("string")
+        file["names"][...] = np.array([file[f"#refs#/{i}"].ref for i in range(3)], dtype=h5py.ref_dtype)[None]
+    with pytest.raises(InputError, match=r"string array.*cellstr"):
+        read_recording(tmp_path / "b.mat")
+    with h5py.File(v73(tmp_path / "c.mat", NAMES), "r+") as file:  # a cell of numbers is no cell of letters
+        file["#refs#/1"].attrs["MATLAB_class"] = np.bytes_("uint16")
+    with pytest.raises(InputError, match="names: found a cell"):
+        read_recording(tmp_path / "c.mat")
+
+
 def variable(shape: tuple[int, int], content: bytes, kind: int = 9, flags: int = 6) -> bytes:
     name = struct.pack("<II", 1, 4) + b"data" + bytes(4)
     parts = struct.pack("<IIII", 6, 8, flags, 0) + struct.pack("<IIii", 5, 8, *shape) + name

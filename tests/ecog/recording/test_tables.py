@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heschl.checks import InputError
-from heschl.ecog import read_recording
+from heschl.ecog import epoch, read_recording, write_recording
 from heschl.ecog.recording.contents import BAD
 from heschl.ecog.recording.tables import electrode_table, event_rows, read_table, truth
 
@@ -51,6 +51,18 @@ def test_any_text_in_a_tsv(tmp_path_factory: pytest.TempPathFactory, cells: list
     for cell, got in zip(cells, found, strict=True):
         plain = unicodedata.normalize("NFC", cell).strip("\0 \t\r\n\v\f\u00a0\ufeff")
         assert got == (None if plain in ("", "n/a") else plain)
+
+
+def test_sessions_of_events_reach_their_trials(tmp_path: Path) -> None:
+    table = tmp_path / "events.csv"
+    table.write_text("onset,duration,stimulus,session\n1,1,a,1\n2.5,1,BAD_motion,\n4,1,b,2\n")
+    found = read_recording(recording(tmp_path), events=table)
+    assert found.events["session"].tolist() == ["1", "2"]
+    trials = epoch(np.zeros((1000, 1)), 100.0, found.events, pre=0.0)
+    assert trials.stimuli == ("a", "b") and trials.sessions == ("1", "2")
+    table.write_text("onset,duration,stimulus,session\n1,1,a,1\n4,1,b,\n")
+    with pytest.raises(InputError, match=r"row 2: session.*the session of every presentation"):
+        read_recording(recording(tmp_path), events=table)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -133,3 +145,11 @@ def test_positions_and_units() -> None:
     table = electrode_table({"name": ["a", "b"], "x": ["-12.5", None], "anat": ["STG", None]}, "t", unit=0.001)
     assert table["x"].iloc[0] == -0.0125 and np.isnan(table["x"].iloc[1])
     assert table["region"].tolist() == ["STG", ""] and "bad" not in table
+
+
+def test_names_that_a_spreadsheet_takes_for_formulas_come_back(tmp_path: Path) -> None:
+    names = ("=G1", "-G2", "@G3")
+    write_recording(read_recording(recording(tmp_path, names)), tmp_path / "out", "npz", name="x")
+    table = tmp_path / "out" / "x_electrodes.csv"
+    assert all(line.startswith("'") for line in table.read_text(encoding="utf-8").splitlines()[1:])
+    assert read_recording(tmp_path / "out" / "x.npz", electrodes=table).electrodes.index.tolist() == list(names)

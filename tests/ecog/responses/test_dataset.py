@@ -19,7 +19,8 @@ def responses(seed: int = 0) -> Responses:
     rng = np.random.default_rng(seed)
     trials = [rng.standard_normal((n, 3)).astype(np.float32) for n in (30, 25, 31, 20)]
     trials[1][3:7, 1] = np.nan
-    return Responses("S1", ("stg1", "stg2", "far"), 100.0, -0.2, ("b", "a", "b", "c"), tuple(trials))
+    names, sessions = ("b", "a", "b", "c"), ("1", "1", "2", "2")
+    return Responses("S1", ("stg1", "stg2", "far"), 100.0, -0.2, names, tuple(trials), sessions=sessions)
 
 
 TABLE = pd.DataFrame(
@@ -41,6 +42,7 @@ def test_there_and_back(tmp_path: Path, suffix: str) -> None:
     found = read_dataset(path, "S1")
     assert (found.electrodes, found.sfreq, found.onset) == (given.electrodes, 100.0, -0.2)
     assert found.stimuli == ("b", "b", "a", "c")  # by stimulus, in the order of their first presentation
+    assert found.sessions == ("1", "2", "1", "2")
     for trial, at in zip(found.trials, (0, 2, 1, 3), strict=True):
         np.testing.assert_array_equal(trial, given.trials[at])
     stored = xr.open_zarr(path, consolidated=False) if suffix == ".zarr" else xr.open_dataset(path)

@@ -10,6 +10,7 @@ import pytest
 
 from heschl.checks import InputError
 from heschl.ecog import read_responses
+from heschl.ecog.responses.joined import read_sessions
 
 GOOD: dict[str, Any] = {
     "responses": np.random.default_rng(0).normal(size=(3, 20, 2)),
@@ -87,6 +88,9 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"times": np.arange(20) ** 2 / 50.0}, ("evenly",)),
     ({"times": np.arange(20) / 100}, ("times that run at 100 Hz",)),
     ({"times": np.arange(20) / 50 + 0.5}, ("0.5 s after",)),
+    ({"sessions": np.array(["1", "2"])}, ("sessions", "shape (2,)", "3 trials")),
+    ({"sessions": np.array([1.0, 1.0, 2.0])}, ("sessions", "float64")),
+    ({"sessions": np.array(["1", "", "2"])}, ("sessions", "an empty name of trial 1")),
 ]
 
 
@@ -96,6 +100,25 @@ def test_faults_are_named(tmp_path: Path, changes: dict[str, Any], said: tuple[s
         read_responses(write(tmp_path / "a.npz", **changes), "S")
     for words in said:
         assert words in str(error.value)
+
+
+def test_files_of_one_subject_are_its_sessions(tmp_path: Path) -> None:
+    write(tmp_path / "1.npz", sessions=np.array([1, 1, 2]))
+    other = np.random.default_rng(1).normal(size=(3, 20, 2))
+    write(tmp_path / "2.npz", responses=other, electrodes=np.array(["e2", "e9"]))
+    assert read_responses(tmp_path / "1.npz", "S").sessions == ("1", "1", "2")
+    with pytest.warns(UserWarning, match=r"2 of 3 electrodes are not in every file.*e1, e9"):
+        found = read_sessions(tmp_path, ["1.npz", "2.npz"], "S")
+    assert found.electrodes == ("e2",) and found.stimuli == ("a", "b", "a") * 2
+    assert found.sessions == ("1.npz: 1", "1.npz: 1", "1.npz: 2", "2.npz", "2.npz", "2.npz")
+    np.testing.assert_array_equal(found.trials[0], GOOD["responses"][0][:, 1:])
+    np.testing.assert_array_equal(found.trials[4], other[1][:, :1])
+    write(tmp_path / "2.npz", electrodes=np.array(["e8", "e9"]))
+    with pytest.raises(InputError, match="2 files without an electrode in common"):
+        read_sessions(tmp_path, ["1.npz", "2.npz"], "S")
+    write(tmp_path / "2.npz", sfreq=100.0)
+    with pytest.raises(InputError, match=r"100 Hz from 0 s on.*Prepare all sessions alike"):
+        read_sessions(tmp_path, ["1.npz", "2.npz"], "S")
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

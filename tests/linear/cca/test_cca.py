@@ -329,3 +329,28 @@ def test_what_all_segments_have_in_common_is_not_a_correlation_of_two_sides() ->
         for s in (sessions, None)
     )
     assert kept.null.min() > mixed.null.max()
+
+
+@pytest.mark.parametrize("pca", [None, 3])
+def test_grid_on_rows_that_nothing_was_fitted_to(pca: int | None) -> None:
+    rng = np.random.default_rng(0)
+    test = rng.random(200) < 0.3
+    latent = rng.standard_normal((200, 2))
+    a, b = (
+        {f"{side}{i}": latent @ rng.standard_normal((2, d)) + i + rng.standard_normal((200, d)) for i in range(2)}
+        for side, d in (("a", 5), ("b", 4))
+    )
+    found = cca_grid(a, b, n_components=3, pca=pca, test=test)
+    assert found.dims == ("rows", "layer_a", "layer_b", "component")
+    for i, X in a.items():
+        for j, Y in b.items():
+            model = CCA(3, pca=pca).fit(X[~test], Y[~test])
+            pair = found.sel(layer_a=i, layer_b=j)
+            np.testing.assert_allclose(pair.sel(rows="fitted"), model.correlations_, atol=1e-6)
+            x, y = model.transform(X[test], Y[test])
+            r = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(3)]
+            np.testing.assert_allclose(pair.sel(rows="test"), r, atol=1e-6)
+    with pytest.raises(InputError, match="test"):
+        cca_grid(a, b, test=np.ones(200, dtype=bool))
+    with pytest.raises(InputError, match="10 rows"):
+        cca_grid(a, b, test=np.arange(10) < 5)

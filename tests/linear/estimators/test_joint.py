@@ -66,6 +66,24 @@ def test_two_spaces_agree_with_their_own_function(world: dict[str, Any]) -> None
     assert (np.abs(found.r2(list(X)) - two.part("both")) < 0.01).all()
 
 
+def test_over_the_time_course(world: dict[str, Any]) -> None:
+    """What all stimuli evoke alike is in no part, and parts add up: as two spaces' own function has it."""
+    X = {name: world["X"][name] for name in ("speech", "language")}
+    how = world["how"] | {"alphas": [1.0], "over_time_course": True}
+    since = np.concatenate([np.arange(n) for n in world["how"]["segments"]])
+    course = 4 * np.exp(-since / 8)[:, None]
+    X = {name: values + course for name, values in X.items()}
+    y = world["y"][:, :4] + course
+    two, found = common_variance(X, y, **how), joint_variance(X, y, n_iter=1, **how)
+    for at, name in enumerate(("first", "second")):
+        np.testing.assert_allclose(found.r2([list(X)[at]]), two.part(name), atol=R2["float64"])
+    whole = found.r2(list(X))
+    assert (np.abs(whole - two.part("both")) < 0.01).all()
+    assert (np.abs(found.shares.sum(axis=0) - whole) < 1e-3).all()  # what is left has a mean near 0
+    plain = joint_variance(X, y, n_iter=1, **how | {"over_time_course": False})
+    assert (plain.r2(["speech"]) - found.r2(["speech"]) > 0.2).all() and (whole > 0.05).all()
+
+
 def test_the_test_fold_has_no_part_in_what_is_learned(world: dict[str, Any]) -> None:
     """Errors of a fold stay as they are where the features of its rows are spoiled for those who learn."""
     seen = []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+import dask.array
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +165,19 @@ def test_patterns_find_the_channel_that_hears() -> None:
     patterns = decoder.patterns(channels)
     assert patterns.shape == (3, 6) and decoder.coef_[1, 2] < -0.9  # lag -3
     assert patterns[0, 2] > 0.9 and np.abs(patterns[1:]).max() < 0.1
+
+
+def test_patterns_of_trials_and_tables() -> None:
+    X = np.random.default_rng(0).standard_normal((90, 2))
+    decoder = LaggedRidge(alpha=1.0, lags=[0, 1]).fit(X, X @ [1.0, -0.5], segments=[30, 30, 30])
+    expected = decoder.patterns(X, segments=[30, 30, 30])
+    index = pd.MultiIndex.from_product([range(3), range(30)], names=["segment", "time"])
+    for same in (list(X.reshape(3, 30, 2)), X.reshape(3, 30, 2), pd.DataFrame(X, index=index)):
+        np.testing.assert_array_equal(decoder.patterns(same), expected)
+    with pytest.warns(UserWarning, match="as if they were one"):
+        assert np.abs(decoder.patterns(X) - expected).max() > 0
+    with pytest.raises(InputError, match=r"dask array.*compute"):
+        decoder.patterns(dask.array.from_array(X))
 
 
 def test_a_penalty_says_what_it_is() -> None:

@@ -66,6 +66,7 @@ def operations(solved: Problem, parts: list[Array], monkeypatch: pytest.MonkeyPa
 def test_the_price_is_bounded(c: int, decay: float, strength: float, monkeypatch: pytest.MonkeyPatch) -> None:
     for least in ("STEP_LEAST", "SYSTEM_LEAST", "NARROW"):  # as in a problem so large that these do not count
         monkeypatch.setattr(price, least, 0.0)
+    monkeypatch.setattr(krylov, "AT_ONCE", 0.0)
     solved, parts = problem(c, decay, strength)
     found = operations(solved, parts, monkeypatch)
     with monkeypatch.context() as patched:

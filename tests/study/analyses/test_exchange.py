@@ -11,16 +11,19 @@ import pytest
 
 from heschl import InputError, lagged_design
 from heschl.linear import Repeated, exchange_test
+from heschl.linear.design.permuter import Permuter
 from heschl.study import open_results
 from heschl.study.analyses import exchange
+from heschl.study.analyses.exchange import Exchange
 from heschl.study.analyses.fits import exchange as fits
 from heschl.study.analyses.fits.exchange import Draws, best_statistic, exchanged, permuter_of
 from heschl.study.analyses.fits.leading import leading_components
 from heschl.study.config.encoding import Encoding
-from heschl.study.config.study import read_study
+from heschl.study.config.study import Study, read_study
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.report.limits import limits_of
 from heschl.study.session import Session
+from heschl.study.simulate.worlds import WORLDS
 from tolerances import ALL_FRAMES, worst
 
 LENGTHS = np.array([30, 31, 30, 33, 31, 30, 32, 31, 30, 33, 31, 30])
@@ -84,6 +87,47 @@ def test_repeats_move_together(group: FitGroup) -> None:
         np.testing.assert_array_equal(source[::2] + 1, source[1::2])
 
 
+def test_baselines_of_sessions_are_no_finding() -> None:
+    """Exchanged within sessions, responses that follow nothing else are not said to follow the features."""
+    world = WORLDS["sessions"]()
+    names = tuple((f"s{i:02d}", int(n)) for i, n in enumerate(world.lengths))
+    c, labels = world.y.shape[1], tuple(map(str, world.sessions))
+    whole = FitGroup(("S",) * c, tuple(map(str, range(c))), names, world.y, world.y[:, :0], np.arange(45) // 3 % 3,
+                     {"S": labels})  # fmt: skip
+    ((group, _, blocks),) = whole.by_sessions()
+    settings = Encoding(tmin=0.0, tmax=0.04, alphas=[1e1, 1e3], folds=3)
+    Z = leading_components(world.spaces["features"], world.lengths, settings.lags(25.0), standardize=True)
+
+    def rejected(permuter: Permuter) -> float:
+        found = best_statistic([exchanged(Z, group, permuter, Draws((0, 0), 0, 40), settings)])
+        return float(((found >= found[0]).mean(axis=0) <= 0.05).mean())
+
+    assert rejected(permuter_of(group, blocks)) <= 0.2 < 0.6 < rejected(permuter_of(group))
+
+
+def test_a_study_knows_its_sessions(own_cohort: Path) -> None:
+    """A file for each session of S1, none of S2: they are exchanged apart, and electrodes keep their order."""
+    own_cohort.write_text(own_cohort.read_text().replace('S1 = "S1.npz"', 'S1 = ["S1a.npz", "S1b.npz"]'))
+    with np.load(own_cohort.parent / "S1.npz") as given:
+        arrays = dict(given)
+    half = len(arrays["lengths"]) // 2
+    for name, trials in (("a", slice(half)), ("b", slice(half, None))):
+        part = {key: arrays[key][trials] for key in ("lengths", "stimuli", "responses")}
+        np.savez(own_cohort.parent / f"S1{name}.npz", **arrays | part)
+    session = Session(own_cohort)
+    one = session.inputs.subjects[0]
+    assert one.sessions[0] == "S1a.npz" and one.sessions[-1] == "S1b.npz"
+    parts = exchange._parts(session)
+    assert [set(part.group.subjects) for part in parts] == [{"S1"}, {"S2"}]
+    names = [s for group in session.groups for s in group.subjects]
+    for part in parts:
+        assert tuple(names[i] for i in part.columns) == part.group.subjects
+    for at, (stimulus, _) in enumerate(parts[0].group.segments):
+        heard = {s for name, s in zip(one.stimuli, one.sessions, strict=True) if name == stimulus}
+        assert set(parts[0].group.sessions["S1"][at].split(" + ")) == heard
+    assert len(set(parts[0].blocks.tolist())) > 1
+
+
 def test_leading_components() -> None:
     """Few enough: the design itself. More: its own principal components, whatever the blocks."""
     rng = np.random.default_rng(2)
@@ -118,9 +162,20 @@ def test_a_study_has_it(whole_run: Path) -> None:
 
 def test_what_it_cannot_say(whole_run: Path) -> None:
     results = open_results(whole_run).load()
+    study = Study.model_validate_json(results.attrs["config"])
     said = dict(limits_of(results))
     assert said["stimuli"].startswith("8 different stimuli, 3 folds") and "Fewer than 30" in said["stimuli"]
     assert said["subjects"].startswith("2 subjects") and "no positions" in said["positions"]
+    assert said["sessions"].startswith("Sessions are not known")
+    several = results.assign_attrs(sessions='{"S1": 3, "S2": 1}')
+    assert dict(limits_of(several))["sessions"].startswith(
+        "Several recording sessions (S1 3). Responses were exchanged"
+    )
+    assert "S2 are not known" in dict(limits_of(results.assign_attrs(sessions='{"S1": 3, "S2": 0}')))["sessions"]
+    assert dict(limits_of(results.assign_attrs(sessions='{"S1": 1, "S2": 1}')))["sessions"].startswith("One recording")
+    within = "heard equally often within the same recording sessions"
+    assert within in Exchange().methods(several, study)
+    assert within not in Exchange().methods(results, study)
     one = results.isel(electrode=np.flatnonzero(results["subject"].values == "S1"))
     assert "Nothing is said of other people" in dict(limits_of(one))["subjects"]
     untested = results.drop_vars(["p_max", "beyond_r2", "time_course_common", "time_course_r2"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -83,6 +84,9 @@ def test_planted_shares_in_tables_figure_and_report(planted: Path, monkeypatch: 
         assert row["significant"] == row["electrodes"] == 6
     np.testing.assert_allclose(table.loc["second beyond first", "mean"], table.loc["only second", "mean"])
     np.testing.assert_allclose(found.shares.sum(axis=0), found.r2(["first", "second"]), atol=1e-6)
+    electrodes = pd.read_csv(out / "joint.csv").query("part == 'only first'")
+    assert (electrodes["p_flips"] <= electrodes["p_flips_max"]).all() and (electrodes["q_flips"] < 0.05).all()
+    assert "sign flips over stimuli" in results.attrs["joint_test"]
     assert results["joint_layer"].values.tolist() == [[["0"] * 3]] * 2
     assert (out / "joint.csv").is_file() and (out / "figures" / "spaces_together.png").is_file()
     report = (out / "report.html").read_text()

@@ -51,7 +51,8 @@ def test_everything_is_there(shared_run: Path) -> None:
     assert results["shared_r2"].shape == (11, 6, 3) and np.isfinite(results["shared_r2"].values).all()
     assert results["canonical_correlation"].shape == (1, 3, 2)
     assert (results["canonical_correlation"].values > 0).all()
-    assert results["layer_correlation"].shape == (3, 3, 2)
+    assert results["layer_correlation"].shape == results["layer_held_out"].shape == (3, 3, 2)
+    assert (results["layer_held_out"].values < results["layer_correlation"].values).all()  # of noise, and few rows
     assert list(results["probe"].values) == [
         "semantic", "acoustic", "context", "word type", "beyond type", "time", "noise"
     ]  # fmt: skip

@@ -250,6 +250,35 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
         ("columns", "pca =", "reg")),
     "frame arrays of another rate": (toml("rate = 50.0", "rate = 100.0"), "error", ("rate = 5",)),
     "frame arrays that lack one": (lambda folder: (folder / "own/s3.npy").unlink(), "error", ("1 of 10", "s3")),
+    "an electrode of NaN": (responses(responses=lambda r: r * [1.0, np.nan, 1.0]), "error",
+                            ("NaN", 'missing = "mask"', 'exclude = ["STG2"]')),
+    "an electrode without a response": (
+        each(responses(responses=lambda r: r * [1.0, np.nan, 1.0]), toml('"crop"', '"crop"\nmissing = "mask"')),
+        "error", ("1 electrode without any response", 'exclude = ["STG2"]')),
+    "frame arrays with NaN": (
+        lambda folder: np.save(folder / "own/s0.npy", np.full((2, 45, 6), np.nan, np.float32)), "error",
+        ("features.own", "NaN", "s0")),
+    "a layer that is not there": (toml('model = "models/gpt"', 'model = "models/gpt"\nlayers = [0, 7]'), "error",
+                                  ("features.gpt.layers", "7", "0 to 2")),
+    "a joint layer that is not there": (
+        lambda folder: (folder / "study.toml").write_text(
+            STUDY + '[joint.a]\nspaces = ["mel", "gpt"]\nlayers = { gpt = 9 }\n'
+        ), "error", ("joint.a.layers.gpt", "0, 1, 2")),
+    "a shared layer that is not there": (toml("n_components = 4", 'n_components = 4\nlayers = ["9", "1"]'), "error",
+                                         ("shared.layers", "'9'", "hubert")),
+    "more components than mel bands": (toml('kind = "mel"', 'kind = "mel"\npca = 500'), "warning",
+                                       ("features.mel.pca", "80 features")),
+    "a table of words of another name": (toml('"words.csv"', '"word.csv"'), "error", ("stimuli.words", "'words.csv'")),
+    "a sound that is gone": (lambda folder: (folder / "stimuli/s4.wav").unlink(), "error", ("'s4'", "Put the sound")),
+    "text without quotes": (toml('"crop"', "crop"), "error", ("line 7", "tail = crop", "quotes")),
+    "a section twice": (toml("[features.glove]", "[features.mel]"), "error", ("twice", "name of its own")),
+    "a path of Windows": (toml("stimuli/*", "stimuli\\*"), "error", ("Write paths with /",)),
+    "a number in quotes": (toml("tmax = 0.2", 'tmax = "0.2 s"'), "error", ("encoding.tmax", "without a unit")),
+    "one pattern for a list": (toml('"words.csv"', '"words.csv"\nonly = "s*"'), "error", ('only = ["s*"]',)),
+    "a joint without a name": (
+        lambda folder: (folder / "study.toml").write_text(STUDY + '[joint]\nspaces = ["mel", "gpt"]\n'), "error",
+        ("[joint.NAME]",)),
+    "a kind that is nearly one": (toml('kind = "mel"', 'kind = "Mel"'), "error", ("nearest is 'mel'",)),
     "vectors of another name": (toml('"glove.txt"', '"glove.6B.txt"'), "error", ("glove.txt",)),
 }  # fmt: skip
 
@@ -285,6 +314,12 @@ def test_timits_own_overlaps_pass_with_a_note(sound_study: Path, tmp_path: Path)
     assert found.count("error") == found.count("warning") == 0
     (note,) = found.problems
     assert "10 words that begin before" in note.found and 'overlaps = "error"' in note.remedy
+
+
+def test_a_mark_at_the_begin_of_the_file_is_no_mistake(sound_study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sound_study, tmp_path / "study")
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8-sig")
+    assert not check_study(folder / "study.toml").problems
 
 
 def test_several_mistakes_are_one_list(sound_study: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,23 @@ def test_the_example_is_chosen_by_the_response_alone() -> None:
     y[10:50, 0] = np.arange(40) % 2 * 0.1
     group = FitGroup(("S",), ("e",), (("a", 10), ("b", 40), ("c", 40)), y, y[:, :0], np.arange(3))
     assert group.example() == ("c", slice(50, 90))
+
+
+def test_sessions_of_what_is_averaged() -> None:
+    """Subjects share a fit whatever their sessions; what may be exchanged is parted by them, and by repeats."""
+    one = replace(subject("S1", ("a", "b", "c", "d", "a")), sessions=("2", "1", "1", "1", "1"))
+    two = replace(subject("S2", ("a", "b", "c", "d", "a")), sessions=("1", "1", "2", "2", "1"))
+    three, four = subject("S3", ("a", "b", "c", "d")), replace(one, subject="S4", sessions=("y", *"xxxx"))
+    (group,) = fit_groups(inputs(one, two, three, four), GRID)
+    assert group.sessions["S1"] == ("1 + 2", "1", "1", "1")
+    parts = group.by_sessions()
+    assert [part.subjects[::2] for part, _, _ in parts] == [("S1", "S4"), ("S2",), ("S3",)]
+    assert [columns.tolist() for _, columns, _ in parts] == [[0, 1, 6, 7], [2, 3], [4, 5]]
+    assert [blocks.tolist() for _, _, blocks in parts] == [[0, 1, 1, 1], [0, 1, 2, 2], [0, 0, 0, 0]]
+    np.testing.assert_array_equal(parts[1][0].y, group.y[:, 2:4])
+    (same,) = fit_groups(inputs(one, four), GRID)
+    assert same.by_sessions()[0][0] is same
+    each = fit_groups(inputs(one, repeats="separate"), GRID)[0]
+    assert each.sessions["S1"] == ("2", "1", "1", "1", "1")  # in the order of trials
+    (mute,) = fit_groups(inputs(subject("S", ("a", "b", "a", "c", "d"))), GRID)
+    assert mute.by_sessions()[0][2].tolist() == [0, 1, 1, 1]  # a mean of two is not exchanged for a single one

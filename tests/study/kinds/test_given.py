@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from heschl.linear import Repeated
 from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
 from heschl.study.inputs.load import load_inputs
+from heschl.study.kinds.given import FrameArrays
+from heschl.study.kinds.problems import Material
 from heschl.study.report.summary import summary
 from study.extraction.test_features import features_of, opened
 
@@ -113,3 +116,19 @@ def test_words_must_last_to_be_correlated(given: Path) -> None:
     given.write_text(given.read_text().replace('folder = "rows"', 'folder = "rows"\nat = "onset"') + shared)
     with pytest.raises(InputError, match="words that last"):
         read_study(given)
+
+
+@pytest.mark.parametrize(
+    ("rows", "rate", "remedy"),
+    [(75, 50.0, 'They end 0.5 s before.*tail = "crop"'), (99, 50.0, "width = 0.025"), (80, 50.0, "rate = 40?")],
+)
+def test_what_is_wrong_with_frames_is_guessed(tmp_path: Path, rows: int, rate: float, remedy: str) -> None:
+    """Frames that end with their sounds, frames that are wider than they are apart, another rate."""
+    (tmp_path / "frames").mkdir()
+    lengths = {"a": 2.0, "b": 4.0}
+    for name, seconds in lengths.items():
+        found = rows + round(rate * (seconds - 2.0)) if rows != 80 else round(40 * seconds)
+        np.save(tmp_path / "frames" / f"{name}.npy", np.zeros((found, 3)))
+    space = FrameArrays(kind="frame_arrays", folder="frames", rate=rate)
+    (problem,) = space.problems(Material(tmp_path, lengths, None, 0), "features.frames")
+    assert re.search(remedy, problem.remedy), problem

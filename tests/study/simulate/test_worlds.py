@@ -40,6 +40,8 @@ def test_the_usual_analysis_is_misled_where_it_says_so() -> None:
         assert float(answer.misleading.split()[-1]) > 0.05, (name, answer)
     (twins,) = answers_of("twins")
     assert float(twins.misleading.split()[-1]) > 0.05 > twins.found
+    (sessions,) = answers_of("sessions")
+    assert float(sessions.misleading.split()[-1]) > 0.5, sessions
 
 
 def test_a_wrong_answer_fails() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heschl.checks import InputError
-from heschl.study.statistics.resampling import _max_t, sign_flip_p_values
+from heschl.study.statistics.resampling import _max_t, sign_flip_p_values, sign_flip_tests
 
 
 def test_the_largest_t_of_each_flip() -> None:
@@ -26,7 +26,10 @@ def test_sign_flips_hold_the_familywise_error() -> None:
     values = rng.standard_normal((30, 20))
     values[:, 3] += 1.5
     values[0, 5], values[:, 6] = np.nan, 1.0
-    p = sign_flip_p_values(values, n_permutations=999)
+    alone, p = sign_flip_tests(values, n_permutations=999)
+    np.testing.assert_array_equal(p, sign_flip_p_values(values, n_permutations=999))
+    known = np.isfinite(p)
+    assert (alone[known] <= p[known]).all() and (alone[known] < 0.05).sum() < 5 and np.isnan(alone[~known]).all()
     assert p[3] == 0.001 and np.isnan(p[5]) and np.isnan(p[6]) and (np.delete(p, [3, 5, 6]) > 0.05).all()
     assert np.isnan(sign_flip_p_values(np.full((3, 2), np.nan))).all()
     with pytest.raises(InputError, match="1 rows"):

@@ -7,7 +7,6 @@ file's folder or one above it up to the dataset's root; the most specific one co
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from heschl.ecog.recording.tables import (
     read_text,
     truth,
 )
+from heschl.notices import warn
 
 NEURAL = ("ECOG", "SEEG", "DBS", "EEG")
 SPACES = ("MNI", "TALAIRACH", "FSAVERAGE", "ICBM", "ACPC", "SCANRAS", "T1W", "ORIG")
@@ -78,7 +78,7 @@ def read_bids(path: Path, read: Callable[[Path], Contents]) -> Contents:
     if found:
         table = read_table(found[0])
         if not any(column in table for column in STIMULUS):
-            warnings.warn(f"{found[0]}: no column names a stimulus ({', '.join(STIMULUS)}): no events", stacklevel=2)
+            warn(f"{found[0]}: no column names a stimulus ({', '.join(STIMULUS)}): no events")
             table["stimulus"] = [None] * len(table["onset"]) if "onset" in table else []
         contents = replace(contents, events=event_rows(table, str(found[0])))
     return _with_electrodes(path, contents)
@@ -142,7 +142,7 @@ def _with_channels(path: Path, contents: Contents) -> Contents:
         left_out = " ".join(contents.notes)
         if any(name not in left_out for name in absent):
             raise InputError(where, f"the channel {absent[0]!r}", f"channels of {path.name}")
-        warnings.warn(f"{where}: {', '.join(absent)} were left out of {path.name}", stacklevel=2)
+        warn(f"{where}: {', '.join(absent)} were left out of {path.name}")
     row = {name: i for i, name in enumerate(names)}
     neural = contents.neural
     if "type" in table:
@@ -187,7 +187,7 @@ def _with_electrodes(path: Path, contents: Contents) -> Contents:
     own = electrode_table(_without_marks(table), str(chosen), UNITS_IN_M.get(unit, np.nan))
     notes = contents.notes
     if unit not in UNITS_IN_M and any(axis in own for axis in POSITIONS):
-        warnings.warn(f"{chosen}: positions in the unit {unit!r} are not used: only m, cm, mm are known", stacklevel=2)
+        warn(f"{chosen}: positions in the unit {unit!r} are not used: only m, cm, mm are known")
     notes += (f"positions of {chosen.name}, coordinate system {system}, in {unit}",)
     others = [file.name for file in found if file != chosen]
     if others:

@@ -18,8 +18,10 @@ from heschl.ecog.recording.recording import Source
 if TYPE_CHECKING:
     import pandas as pd
 
-Event = tuple[float, float, str]
-"""Onset and duration in s (NaN where unknown), and a name; onsets count from the first sample held."""
+Event = tuple[float, float, str] | tuple[float, float, str, str]
+"""Onset and duration in s (NaN where unknown), a name, and a session where events name one; onsets count from the first
+sample held.
+"""
 
 BAD = re.compile(r"bad(?![^\W\d_])", re.IGNORECASE)
 """How the name of a span to leave out begins: "BAD", "bad_motion", "Bad 2", and not "badminton"."""

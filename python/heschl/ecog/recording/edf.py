@@ -7,7 +7,6 @@ channels of another rate are left out, with a warning, or refused where they wer
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from heschl.ecog.recording.contents import VOLTS, Contents, Event
 from heschl.ecog.recording.edf_annotations import read_annotations
 from heschl.ecog.recording.edf_header import CODE, Header, Signal, read_header
 from heschl.names import stimulus_name
+from heschl.notices import warn
 
 _NOT_BRAIN = re.compile(
     r"(ecg|ekg|emg|eog|loc|roc|spo2|sao2|resp|pulse|plethy?|hr|temp|snore|airflow|position|light|sound|mic|audio|"
@@ -89,7 +89,7 @@ def read_edf(path: Path) -> Contents:
             str(path), f"{whole} whole data records", f"{header.n_records}, as its head says", "Is it truncated?"
         )
     if whole * header.record != size or whole > n_records:
-        warnings.warn(f"{path}: {size - n_records * header.record} bytes after the last data record", stacklevel=2)
+        warn(f"{path}: {size - n_records * header.record} bytes after the last data record")
     records = np.memmap(path, dtype=np.uint8, mode="r", offset=header.first, shape=(n_records, header.record))
     kept, notes = _of_one_rate(header, path)
     names = _own_names(kept, path)
@@ -99,7 +99,7 @@ def read_edf(path: Path) -> Contents:
     starts, rows = _pauses(onsets if header.paused else None, header.seconds, n, n_records, path)
     source = with_pauses(EdfSource(records, kept, header.width), Runs(sfreq, starts, rows))
     begin = 0.0 if onsets is None else float(onsets[0])
-    events: list[Event] = [(onset - begin, duration, stimulus_name(text)) for onset, duration, text in annotations]
+    events: list[Event] = [(found[0] - begin, found[1], stimulus_name(found[2])) for found in annotations]
     neural = [name for name, signal in zip(names, kept, strict=True) if _is_neural(signal)]
     others = [name for name in names if name not in neural]
     if others:
@@ -123,11 +123,11 @@ def _of_one_rate(header: Header, path: Path) -> tuple[tuple[Signal, ...], tuple[
     left = [f"{signal.name} ({signal.n / header.seconds:g} Hz)" for signal in data if signal.n != n]
     blank = [signal.name for signal in kept if not signal.unit and _is_neural(signal)]
     if blank:
-        warnings.warn(f"{path}: no unit for {', '.join(blank[:8])}: its numbers are taken as V", stacklevel=2)
+        warn(f"{path}: no unit for {', '.join(blank[:8])}: its numbers are taken as V")
     if not left:
         return kept, ()
     note = f"left out, for their sampling rate is not {n / header.seconds:g} Hz: {', '.join(left)}"
-    warnings.warn(f"{path}: {note}", stacklevel=2)
+    warn(f"{path}: {note}")
     return kept, (note,)
 
 
@@ -136,7 +136,7 @@ def _own_names(signals: tuple[Signal, ...], path: Path) -> list[str]:
     names = [signal.name or f"unnamed {i}" for i, signal in enumerate(signals)]
     blank = [name for name, signal in zip(names, signals, strict=True) if not signal.name]
     if blank:
-        warnings.warn(f"{path}: channels without a label: {', '.join(blank)}", stacklevel=2)
+        warn(f"{path}: channels without a label: {', '.join(blank)}")
     return names
 
 
@@ -157,7 +157,7 @@ def _pauses(
         )  # fmt: skip
     off = float(np.abs(exact - begins).max())
     if off > 0.05:
-        warnings.warn(f"{path}: pauses of no whole number of samples, off by up to {off:.2g} samples", stacklevel=2)
+        warn(f"{path}: pauses of no whole number of samples, off by up to {off:.2g} samples")
     breaks = np.flatnonzero(gaps) + 1
     rows = n * np.concatenate([[0], breaks, [n_records]])
     return begins[np.concatenate([[0], breaks]).astype(np.int64)], rows.astype(np.int64)

@@ -122,23 +122,30 @@ def _names_73(names: Any, file: Any, path: Path) -> list[str]:
     where = f"{path}: names"
     if names.size > 1 << 20:
         raise InputError(where, f"{names.size} values", "names of channels")
-    kind = names.attrs.get("MATLAB_class", b"")
-    kind = kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
-    if kind == "string" or "MATLAB_object_decode" in names.attrs:
-        raise InputError(where, "a MATLAB string array, an object that only MATLAB can read", "a cell array", ADVICE)
+    kind = _class_73(names, where)
     if names.dtype == h5py.ref_dtype:
         return [_letters(file[reference], where) for reference in np.ravel(names[()])]
-    if names.dtype.kind == "u" and names.ndim == 2:  # a matrix of letters, a row for each name, transposed
+    if names.dtype.kind == "u" and names.ndim == 2 and kind in ("", "char"):  # letters, transposed: a row for each name
         return ["".join(map(chr, column)) for column in np.asarray(names[()]).T.tolist()]
     if h5py.check_string_dtype(names.dtype) is not None:
         return [str(name) for name in np.ravel(names.asstr()[()])]
     raise InputError(where, f"values of type {names.dtype}", "a cell array of texts", ADVICE)
 
 
+def _class_73(value: Any, where: str) -> str:
+    """Return the class that MATLAB gave a value, or nothing; refuse a string, whose text lies elsewhere in the file."""
+    kind = value.attrs.get("MATLAB_class", b"")
+    kind = kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
+    if kind == "string" or "MATLAB_object_decode" in value.attrs:
+        raise InputError(where, "a MATLAB string array, an object that only MATLAB can read", "a cell array", ADVICE)
+    return kind
+
+
 def _letters(cell: Any, where: str) -> str:
     """Return the text of one cell; an empty one holds its size instead."""
+    kind = _class_73(cell, where)
     if cell.attrs.get("MATLAB_empty", 0):
         return ""
-    if cell.dtype.kind != "u" or cell.size > 1 << 12:
+    if cell.dtype.kind != "u" or kind not in ("", "char") or cell.size > 1 << 12:
         raise InputError(where, f"a cell of {cell.size} values of type {cell.dtype}", "a name", ADVICE)
     return np.ravel(cell[()]).astype("<u2").tobytes().decode("utf-16-le", "replace")

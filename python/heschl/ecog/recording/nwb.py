@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from heschl.ecog.recording.clock import Runs, runs_of, with_pauses
 from heschl.ecog.recording.contents import Contents, check_rate, check_real, is_transposed
 from heschl.ecog.recording.nwb_tables import electrodes_of, events_of
 from heschl.names import plain_name
+from heschl.notices import warn
 
 LARGEST_CHUNK = 1 << 22
 """Timestamps read at a time."""
@@ -124,7 +124,7 @@ def _contents(file: Any, path: Path, series: str | None) -> Contents:
     if left:
         notes.append(f"series not read: {', '.join(left)}")
         if series is None:
-            warnings.warn(f"{path}: {notes[-1]}; choose one by series=", stacklevel=2)
+            warn(f"{path}: {notes[-1]}; choose one by series=")
     known = [table for table in tables if table is not None]
     source = with_pauses(NwbSource(tuple(parts), file), runs)
     return Contents(
@@ -221,7 +221,7 @@ def _part(item: Any, width: int | None, where: str) -> Part:
         turned = width is not None and is_transposed(shape, width, where)
         n = int(shape[0] if turned else shape[1])
         if turned:
-            warnings.warn(f"{where}: shape {shape} for {n} electrodes: read as (electrode, sample)", stacklevel=2)
+            warn(f"{where}: shape {shape} for {n} electrodes: read as (electrode, sample)")
     else:
         raise InputError(where, f"shape {shape}", "(n_samples, n_channels)")
     scale = np.full(n, float(item.conversion if item.conversion is not None else 1.0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from heschl.checks import InputError
 from heschl.ecog.recording.contents import Event
 from heschl.ecog.recording.tables import COLUMNS, POSITIONS, STIMULUS, check_names, truth
 from heschl.names import plain_name, stimulus_name
+from heschl.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,10 +107,7 @@ def events_of(nwb: Any, begin: float, path: Path) -> list[Event]:
         if column is None:
             others = [name for name in table.colnames if name not in ("start_time", "stop_time")]
             if others:
-                warnings.warn(
-                    f"{path}: no column of {table.name!r} names a stimulus ({', '.join(others)}): no events",
-                    stacklevel=2,
-                )
+                warn(f"{path}: no column of {table.name!r} names a stimulus ({', '.join(others)}): no events")
                 continue
         names = [""] * len(table) if column is None else [_text(cell) for cell in table[column][:]]
         rows += _rows(table, [stimulus_name(name) for name in names], begin)

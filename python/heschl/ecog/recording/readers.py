@@ -13,7 +13,6 @@ Samples of .npz and of compressed .mat files are read into memory; those of all 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from heschl.ecog.recording.recording import Recording
 from heschl.ecog.recording.tables import POSITIONS, check_names, electrode_table, event_rows, read_table
 from heschl.ecog.recording.xarrays import read_xarray
 from heschl.names import name_hint, plain_name
+from heschl.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,7 @@ READERS: Mapping[str, Callable[[Path], Contents]] = {
 }
 FORMATS = (*READERS, ".npy")
 OPEN_BAD = ("raise", "to_end")
+EVENT_COLUMNS = ("onset", "duration", "stimulus", "session")
 
 
 def read_recording(
@@ -79,7 +80,8 @@ def read_recording(
         each optional. It takes the place of what the file says.
     events : str or Path, optional
         A CSV or TSV with ``onset``, ``duration`` (s) and ``stimulus`` (or BIDS's ``stim_file``). It takes the place of
-        what the file says. A row with a ``word`` tells of a part of a sound and is no presentation.
+        what the file says. A row with a ``word`` tells of a part of a sound and is no presentation. A column
+        ``session`` stays with the events.
     audio, trigger : str, optional
         Channels that recorded the sound and trigger codes; these are no electrodes.
     sfreq : float, optional
@@ -147,13 +149,14 @@ def read_recording(
     if not neural:
         raise InputError(str(path if electrodes is None else electrodes), "no electrode", "one or more")
     rows = contents.events if events is None else event_rows(read_table(Path(events)), str(events))
+    kept = [row for row in rows if not BAD.match(row[2])]
     recording = Recording(
         subject=subject,
         sfreq=contents.sfreq,
         n_samples=contents.n_samples,
         names=tuple(names),
         electrodes=_complete(table, neural),
-        events=pd.DataFrame([row for row in rows if not BAD.match(row[2])], columns=["onset", "duration", "stimulus"]),
+        events=pd.DataFrame(kept, columns=EVENT_COLUMNS[: len(kept[0]) if kept else 3]),
         artefacts=np.zeros((0, 2)),
         source=CheckedSource(contents.source, path),
         audio=roles[0],
@@ -189,7 +192,7 @@ def _contents(path: Path, sfreq: float | None, series: str | None) -> Contents:
 def _bad_spans(rows: list[Event], recording: Recording, path: Path, open_bad: str) -> np.ndarray:
     """Return the spans [start, end) to leave out, (n, 2) in s, within the recording."""
     spans = []
-    for onset, duration, name in rows:
+    for onset, duration, name, *_ in rows:
         if not BAD.match(name):
             continue
         end = onset + duration
@@ -203,7 +206,7 @@ def _bad_spans(rows: list[Event], recording: Recording, path: Path, open_bad: st
         if end > 0 and onset < recording.duration:
             spans.append((max(0.0, onset), min(end, recording.duration)))
         else:
-            warnings.warn(f"{path}: {name!r} at {onset:g} s lies outside the recording", stacklevel=3)
+            warn(f"{path}: {name!r} at {onset:g} s lies outside the recording")
     return np.array(spans, dtype=np.float64).reshape(-1, 2)
 
 

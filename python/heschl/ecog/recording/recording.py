@@ -42,7 +42,8 @@ class Recording:
         One row per neural channel, indexed by its name: ``x``, ``y``, ``z`` (m; NaN where unknown), ``region`` and
         ``group`` (the grid, strip or device; "" where unknown), ``bad`` (bool) and ``reason`` ("" where it is good).
     events : pandas.DataFrame
-        ``onset`` and ``duration`` (s from the first sample), ``stimulus`` (name without ".wav").
+        ``onset`` and ``duration`` (s from the first sample), ``stimulus`` (name without ".wav"); ``session`` where the
+        table of events has it.
     artefacts : (n, 2) array of float64
         Spans [start, end) in s in which no neural channel is to be trusted.
     audio : str or None

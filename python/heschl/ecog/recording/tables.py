@@ -17,7 +17,7 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.ecog.recording.contents import BAD, Event
-from heschl.names import plain_name, stimulus_name
+from heschl.names import cell_as_meant, plain_name, stimulus_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,10 @@ def read_table(path: Path) -> Table:
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise InputError(f"{path}, line {number}", f"{len(row)} cells", f"{len(header)}, one for each column")
-    cells = [[None if cell in ("", "n/a") else cell for cell in map(plain_name, row)] for _, row in lines[1:]]
+    cells = [
+        [None if cell in ("", "n/a") else cell for cell in map(cell_as_meant, map(plain_name, row))]
+        for _, row in lines[1:]
+    ]
     return {name: [row[i] for row in cells] for i, name in enumerate(header)}
 
 
@@ -175,14 +178,15 @@ def event_rows(table: Table, where: str) -> list[Event]:
     table : Table
         ``onset`` and ``duration`` (s), and a column that names the stimulus: ``stimulus``, else ``stim_file``,
         ``stimulus_name``, ``trial_type`` or ``value``. A row with a ``word``, or of the ``trial_type`` "word" or
-        "phone", tells of a part of a sound and is no presentation.
+        "phone", tells of a part of a sound and is no presentation. A column ``session`` says which one each belongs to.
     where : str
         The file, for messages.
 
     Raises
     ------
     InputError
-        For columns that are not there, and times that are no numbers.
+        For columns that are not there, times that are no numbers, and a presentation without its session where others
+        have one.
     """
     for column in ("onset", "duration"):
         if column not in table:
@@ -192,7 +196,7 @@ def event_rows(table: Table, where: str) -> list[Event]:
         raise InputError(where, f"the columns {', '.join(table)}", "a column 'stimulus' among them")
     empty: list[str | None] = [None] * len(names)
     words, kinds = table.get("word", empty), table.get("trial_type", empty)
-    rows = []
+    rows: list[Event] = []
     for i, (name, word, kind) in enumerate(zip(names, words, kinds, strict=True)):
         bad = next((text for text in (name, kind) if text is not None and BAD.match(text)), None)
         if bad is None and (name is None or word is not None or kind in ("word", "phone", "phoneme")):
@@ -202,5 +206,12 @@ def event_rows(table: Table, where: str) -> list[Event]:
         if not np.isfinite(onset):
             raise InputError(f"{place}: onset", "none", "a time in s")
         label = bad if bad is not None else stimulus_name((name or "").removeprefix("stimuli/"))
-        rows.append((onset, number(table["duration"][i], f"{place}: duration"), label))
+        duration = number(table["duration"][i], f"{place}: duration")
+        if "session" not in table:
+            rows.append((onset, duration, label))
+            continue
+        session = table["session"][i]
+        if session is None and bad is None:
+            raise InputError(f"{place}: session", "none", "the session of every presentation, or no such column")
+        rows.append((onset, duration, label, session or ""))
     return rows

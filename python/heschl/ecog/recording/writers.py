@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import check_choice
 from heschl.ecog.recording.recording import Recording
+from heschl.names import plain_table
 
 TASK = "listen"
 
@@ -173,8 +174,8 @@ def _write_arrays(suffix: str) -> Callable[[Recording, Path, str], Path]:
             names = np.array(recording.names, dtype=object)
             io.savemat(path, {"data": _samples(recording), "sfreq": recording.sfreq, "names": names})
         table = pd.DataFrame(_rows(recording), columns=["onset", "duration", "stimulus"])
-        table.to_csv(folder / f"{name}_events.csv", index=False)
-        recording.electrodes.rename_axis("name").to_csv(folder / f"{name}_electrodes.csv")
+        plain_table(table).to_csv(folder / f"{name}_events.csv", index=False)
+        plain_table(recording.electrodes.rename_axis("name")).to_csv(folder / f"{name}_electrodes.csv")
         return path
 
     return write

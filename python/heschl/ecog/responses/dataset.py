@@ -49,7 +49,8 @@ def to_dataset(
     -------
     xarray.Dataset
         ``responses`` (stimulus, repeat, time, electrode), NaN where missing or never recorded; ``n_samples`` (stimulus,
-        repeat), the length of each trial, 0 where there is none; ``time`` in s from the sound's onset.
+        repeat), the length of each trial, 0 where there is none; ``time`` in s from the sound's onset; ``session``
+        (stimulus, repeat), "" where there is no trial, if sessions are known.
 
     Raises
     ------
@@ -69,9 +70,10 @@ def to_dataset(
     """
     import xarray as xr
 
-    trials = defaultdict(list)
-    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
+    trials, sessions = defaultdict(list), defaultdict(list)
+    for i, (name, trial) in enumerate(zip(responses.stimuli, responses.trials, strict=True)):
         trials[name].append(trial)
+        sessions[name].append(responses.sessions[i] if responses.sessions else "")
     n_repeats = max(map(len, trials.values()))
     n_times = max(map(len, responses.trials))
     dtype = np.result_type(*(trial.dtype for trial in responses.trials))
@@ -81,6 +83,10 @@ def to_dataset(
         for j, trial in enumerate(repeats):
             values[i, j, : len(trial)] = trial
             n_samples[i, j] = len(trial)
+    known = {}
+    if responses.sessions:
+        names = [own + [""] * (n_repeats - len(own)) for own in sessions.values()]
+        known["session"] = (DIMS[:2], np.array(names, dtype=object))
     coordinates: dict[str, Any] = {
         "stimulus": np.array(list(trials), dtype=object),
         "time": ("time", responses.onset + np.arange(n_times) / responses.sfreq, {"units": "s"}),
@@ -99,7 +105,7 @@ def to_dataset(
                 array.astype(object) if array.dtype.kind not in "bif" else array,
             )
     return xr.Dataset(
-        {"responses": (DIMS, values), "n_samples": (DIMS[:2], n_samples)},
+        {"responses": (DIMS, values), "n_samples": (DIMS[:2], n_samples), **known},
         coords=coordinates,
         attrs={
             "format": FORMAT,
@@ -207,6 +213,13 @@ def _responses(dataset: xr.Dataset, subject: str, where: str) -> Responses:
     if not np.isfinite(seconds).all() or not sfreq > 0:
         raise InputError(f"{where}: time", f"times that are not finite, or {sfreq:g} Hz", "times in s, a rate above 0")
     pairs = [(i, j) for i in range(len(names)) for j in range(n_samples.shape[1]) if n_samples[i, j]]
+    sessions: tuple[str, ...] = ()
+    if "session" in dataset:
+        labels = dataset["session"].transpose(*DIMS[:2]).values
+        sessions = plain_names([str(labels[pair]) for pair in pairs], f"{where}: session")
+        if "" in sessions:
+            name = names[pairs[sessions.index("")][0]]
+            raise InputError(f"{where}: session", f"an empty name of a trial of {name}", "the name of a session")
     return Responses(
         subject,
         plain_names(dataset["electrode"].values, f"{where}: electrode"),
@@ -215,4 +228,5 @@ def _responses(dataset: xr.Dataset, subject: str, where: str) -> Responses:
         tuple(names[i] for i, _ in pairs),
         tuple(values[i, j, : n_samples[i, j]] for i, j in pairs),
         {name: dataset[name].values for name in ("region", "x", "y", "z") if name in dataset.coords},
+        sessions,
     )

@@ -34,7 +34,8 @@ def read_npz(path: Path, subject: str, where: str) -> Responses:
     else:
         trials = tuple(np.split(values, np.cumsum(lengths)[:-1]))
     sfreq, onset = _clock(arrays, values, int(max(lengths)), where)
-    return Responses(subject, electrodes, sfreq, onset, stimuli, trials, _anatomy(arrays, len(electrodes), where))
+    anatomy, sessions = _anatomy(arrays, len(electrodes), where), _sessions(arrays, len(stimuli), where)
+    return Responses(subject, electrodes, sfreq, onset, stimuli, trials, anatomy, sessions)
 
 
 def _electrodes(arrays: dict[str, Array], where: str) -> tuple[str, ...]:
@@ -85,7 +86,24 @@ def _anatomy(arrays: dict[str, Array], n: int, where: str) -> dict[str, Array]:
     return anatomy
 
 
-_KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times", "regions", "positions")
+def _sessions(arrays: dict[str, Array], n: int, where: str) -> tuple[str, ...]:
+    """Return the session of each trial, names or whole numbers; none where the file names none."""
+    if "sessions" not in arrays:
+        return ()
+    values = arrays["sessions"]
+    if values.shape != (n,) or values.dtype.kind not in "iuUS":
+        raise InputError(
+            f"{where}: sessions", f"dtype {values.dtype}, shape {values.shape}", f"a name for each of the {n} trials"
+        )  # fmt: skip
+    names = plain_names(values.astype(str) if values.dtype.kind in "iu" else values, f"{where}: sessions")
+    if "" in names:
+        raise InputError(
+            f"{where}: sessions", f"an empty name of trial {names.index('')}", "the name of a recording session"
+        )  # fmt: skip
+    return names
+
+
+_KEYS = ("responses", "lengths", "stimuli", "electrodes", "sfreq", "times", "regions", "positions", "sessions")
 
 
 def _get(arrays: dict[str, Array], key: str, where: str) -> Array:

@@ -12,6 +12,7 @@ key                     what
 ``sfreq`` or ``times``  samples per second; or (time,) the samples' times in s from the sound's onset
 ``regions``             (electrode,) names, optional
 ``positions``           (electrode, 3) x to the right, y to the front, z up, in m, MNI, optional
+``sessions``            (trial,) names or numbers of the recording sessions (runs, blocks), optional
 ======================  =====================================================================================
 
 Other keys are left alone. Sample i lies ``times[i]``, or ``i / sfreq``, seconds after the sound's onset.

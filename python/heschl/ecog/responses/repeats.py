@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,16 +43,12 @@ def repeats_of(responses: Responses) -> dict[str, Array]:
     >>> {name: values.shape for name, values in repeats.items()}, bool(np.isnan(repeats["a"][0, 30, 0]))
     ({'a': (2, 31, 1), 'b': (1, 30, 1)}, True)
     """
-    trials: dict[str, list[Array]] = defaultdict(list)
-    for name, trial in zip(responses.stimuli, responses.trials, strict=True):
-        trials[name].append(trial)
     stacked, broken = {}, []
-    for name, given in trials.items():
-        shortest = LEAST * float(np.median([len(trial) for trial in given]))
-        kept = [trial for trial in given if len(trial) >= shortest]
+    for name, (given, whole) in whole_presentations(responses.stimuli, responses.trials).items():
+        kept = [responses.trials[i] for i in whole]
         broken += [
-            f"{name}, presentation {i + 1} ({len(trial) / responses.sfreq:.3g} s)"
-            for i, trial in enumerate(given) if len(trial) < shortest
+            f"{name}, presentation {number} ({len(responses.trials[i]) / responses.sfreq:.3g} s)"
+            for number, i in enumerate(given, 1) if i not in whole
         ]  # fmt: skip
         if len({len(trial) for trial in kept}) == 1:
             stacked[name] = np.stack(kept)
@@ -68,3 +65,15 @@ def repeats_of(responses: Responses) -> dict[str, Array]:
             f"have no part in means over repeats: {'; '.join(broken[:8])}{more}"
         )
     return stacked
+
+
+def whole_presentations(stimuli: Sequence[str], trials: Sequence[Array]) -> dict[str, tuple[list[int], list[int]]]:
+    """Return for each stimulus its trials, and those of them that were not broken off, by number."""
+    given: dict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(stimuli):
+        given[name].append(i)
+    found = {}
+    for name, own in given.items():
+        shortest = LEAST * float(np.median([len(trials[i]) for i in own]))
+        found[name] = own, [i for i in own if len(trials[i]) >= shortest]
+    return found

@@ -32,6 +32,8 @@ class Responses:
         In the file's floating type; in the file's order; NaN where a response is missing.
     anatomy : mapping of str to (n_electrodes,) array
         ``region``, ``x``, ``y``, ``z`` (m, MNI): what is known of where the electrodes are.
+    sessions : tuple of str, one per trial, or empty
+        The recording session (run, block) of each trial; empty where sessions are not known.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Responses:
     stimuli: tuple[str, ...]
     trials: tuple[Array, ...]
     anatomy: Mapping[str, Array] = field(default_factory=dict)
+    sessions: tuple[str, ...] = ()
 
     def times(self, trial: int) -> NDArray[np.float64]:
         """Return the times of a trial's samples, (n_samples,), in s from the sound's onset."""

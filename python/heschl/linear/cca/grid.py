@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from heschl.checks import InputError
 from heschl.files import digest, replacing
 from heschl.linear.cca.cca import check_parameters
 from heschl.linear.cca.costs import map_operations
-from heschl.linear.cca.whitening import Whitened, largest_singular_values, product, whiten
+from heschl.linear.cca.whitening import Whitened, largest_singular_values, largest_singular_vectors, product, whiten
 from heschl.linear.design.frames import Frames
+from heschl.linear.device.arrays import Double
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.place import backend_of, check_device, open_device
+from heschl.linear.moments.formulas import column_correlations
 from heschl.seals import is_sealed, seal
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def cca_grid(
     rank_tol: float = 1e-10,
     pca: float | int | None = None,
     standardize: bool = False,
+    test: ArrayLike | None = None,
     device: str = "auto",
     resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,6 +53,8 @@ def cca_grid(
         Rows belong together throughout. The model with fewer or narrower layers goes first.
     n_components : int
         Correlations of each pair; 0 beyond the rank of a side.
+    test : (n,) array of bool, optional
+        Rows that nothing is fitted to: what layers share on the others is correlated on these, too.
     rank_tol, pca, standardize, device
         See `CCA`. On a GPU the bases of `spaces_a` lie in its memory; layers that lie there already stay there, and
         where the first does all are brought there.
@@ -62,12 +68,14 @@ def cca_grid(
     Returns
     -------
     xarray.DataArray
-        (layer_a, layer_b, component) of float64.
+        (layer_a, layer_b, component) of float64; with `test` (rows, layer_a, layer_b, component), rows "fitted" and
+        "test". A correlation on test rows is NaN where a variate is constant there.
 
     Raises
     ------
     InputError
-        For no layer, layers of other numbers of rows, NaN, a layer that does not vary.
+        For no layer, layers of other numbers of rows, NaN, a layer that does not vary, `test` without a row to fit or
+        fewer than two to correlate.
 
     Examples
     --------
@@ -78,6 +86,14 @@ def cca_grid(
     >>> found = cca_grid(layers, layers, n_components=2)
     >>> found.dims, found.sel(layer_a="0", layer_b="0").values.round(6).tolist()
     (('layer_a', 'layer_b', 'component'), [1.0, 1.0])
+
+    How much of it holds on rows that nothing was fitted to:
+
+    >>> noise = {"n": rng.standard_normal((100, 20))}
+    >>> found = cca_grid(layers, noise, n_components=1, test=np.arange(100) >= 60)
+    >>> r = found.sel(layer_a="0", layer_b="n", component=0)
+    >>> bool(r.sel(rows="fitted") > 0.5), bool(abs(r.sel(rows="test")) < 0.5)
+    (True, True)
     """
     import xarray as xr
 
@@ -87,8 +103,9 @@ def cca_grid(
         raise InputError("spaces_a, spaces_b", f"{len(spaces_a)} and {len(spaces_b)} layers", "one or more of each")
     n: int | None = None
     backend: Backend | None = None
+    aside = None if test is None else _rows(test)
 
-    def side_of(side: str, name: str, layer: Layer) -> Whitened:
+    def side_of(side: str, name: str, layer: Layer) -> _Side:
         nonlocal n, backend
         where = f"{side}[{name!r}]"
         frames = Frames.of(layer() if callable(layer) else layer, name=where)
@@ -100,32 +117,72 @@ def cca_grid(
         if rows != n:
             raise InputError(where, f"{rows} rows", f"{n}, as many as the layers before")
         X = frames.to(backend).expanded()
-        return whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize)
+        if aside is None:
+            return _Side(whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize))
+        if rows != len(aside):
+            raise InputError("test", f"{len(aside)} rows", f"{rows}, those of the layers")
+        all_rows = backend.get(X)
+        fitted = backend.put(np.ascontiguousarray(all_rows[~aside]))
+        found = whiten(where, fitted, rank_tol=rank_tol, pca=pca, standardize=standardize)
+        return _Side(found, (all_rows[aside] - found.mean) @ found.back)
 
-    key = digest(list(spaces_a), n_components, rank_tol, pca, standardize)
+    key = digest(list(spaces_a), n_components, rank_tol, pca, standardize, aside)
     kept = {name: None if resume is None else Path(resume) / f"{key}-{digest(name)}.npy" for name in spaces_b}
-    out = np.zeros((len(spaces_a), len(spaces_b), n_components))
-    sides: list[Whitened] = []
+    out = np.zeros((1 if aside is None else 2, len(spaces_a), len(spaces_b), n_components))
+    sides: list[_Side] = []
     for j, (name, layer) in enumerate(spaces_b.items()):
         path = kept[name]
         if path is not None and is_sealed(path, path.name):
-            out[:, j] = np.load(path)
+            out[:, :, j] = np.load(path)
         else:
             sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
-            edges = np.cumsum([0, *(side.rank for side in sides)])
+            edges = np.cumsum([0, *(side.fitted.rank for side in sides)])
             other = side_of("spaces_b", name, layer)
-            products = backend_of(other.rows).below([product(side, other) for side in sides])
-            out[:, j] = np.minimum(largest_singular_values(products, edges, n_components), 1.0)
+            here = backend_of(other.fitted.rows)
+            products = [product(side.fitted, other.fitted) for side in sides]
+            out[0, :, j] = np.minimum(largest_singular_values(here.below(products), edges, n_components), 1.0)
+            if aside is not None:
+                for i, side in enumerate(sides):
+                    r = _on_test_rows(side, other, here.get(products[i]), n_components)
+                    out[1, i, j, : len(r)] = r
             if path is not None:
                 with replacing(path) as temporary, open(temporary, "wb") as file:
-                    np.save(file, out[:, j])
+                    np.save(file, out[:, :, j])
                     file.flush()
                     seal(temporary, path.name)
         if progress is not None:
             progress(j + 1, len(spaces_b))
-    return xr.DataArray(
+    found = xr.DataArray(
         out,
-        dims=("layer_a", "layer_b", "component"),
-        coords={"layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components)},
+        dims=("rows", "layer_a", "layer_b", "component"),
+        coords={
+            "rows": ["fitted", "test"][: len(out)],
+            "layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components),
+        },
         name="correlation",
-    )
+    )  # fmt: skip
+    return found.isel(rows=0, drop=True) if aside is None else found
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A layer: whitened, and where the rows that are held out lie in its basis."""
+
+    fitted: Whitened
+    test: Double = field(default_factory=lambda: np.empty((0, 0)))
+
+
+def _rows(test: ArrayLike) -> NDArray[np.bool_]:
+    rows = np.asarray(test)
+    if rows.dtype != np.bool_ or rows.ndim != 1 or rows.all() or rows.sum() < 2:
+        raise InputError(
+            "test", f"an array of {rows.dtype} of shape {rows.shape}, {np.count_nonzero(rows)} of them true",
+            "one bool for each row: two or more held out, others to fit",
+        )  # fmt: skip
+    return rows
+
+
+def _on_test_rows(a: _Side, b: _Side, M: Double, k: int) -> Double:
+    """Correlate the variates of two layers on the rows that are held out; M is the product of their bases."""
+    left, _, right = largest_singular_vectors(M, min(k, *M.shape))
+    return column_correlations(a.test @ left, b.test @ right)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from heschl.linear.device.arrays import Array
 from heschl.linear.device.backend import DeviceKind
 from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.place import backend_of
+from heschl.notices import warn
 
 # Of 16 bits are computed with in float32.
 TYPES = ("float32", "float64", "float16", "bfloat16")
@@ -84,7 +84,7 @@ def _adopted(name: str, X: Any) -> Array:
     if str(X.dtype).rpartition(".")[2] not in TYPES:
         raise InputError(name, f"numbers of type {X.dtype}", " or ".join(TYPES), "Convert them on the device.")
     if getattr(X, "requires_grad", False):
-        warnings.warn(f"{name} requires gradients: heschl computes none and reads it detached", stacklevel=2)
+        warn(f"{name} requires gradients: heschl computes none and reads it detached")
         X = X.detach()
     if len(X.shape) > 2:
         raise InputError(name, f"an array of shape {tuple(X.shape)}", "one or two axes")

@@ -18,8 +18,9 @@ from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search, split_r2
-from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
+from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel
 from heschl.linear.estimators.ridge import DEFAULT_ALPHAS
+from heschl.linear.estimators.shown import named_targets
 from heschl.linear.ridge.engine import Blocks, in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from heschl.checks import (
-    InputError,
-    check_responses,
-)
+from heschl.checks import InputError, check_responses
 from heschl.linear.crossval.fit import Fit
 from heschl.linear.crossval.scores import SCORES, score_predictions
 from heschl.linear.design.entrance import check_fit
@@ -32,7 +28,7 @@ from heschl.linear.device.host import HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.device.threads import beside_others
 from heschl.linear.estimators.distributed import predict_dask
-from heschl.linear.estimators.patterns import haufe_patterns
+from heschl.linear.estimators.patterns import features_here, haufe_patterns
 from heschl.linear.estimators.shown import chosen_table
 from heschl.linear.moments.distributed import is_dask
 from heschl.linear.moments.formulas import mean_of_defined
@@ -287,7 +283,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
 
         Parameters
         ----------
-        X : array-like of shape (n_frames, n_features), Repeated or FeatureSpaces
+        X : array-like of shape (n_frames, n_features), trials, Repeated or FeatureSpaces
             As a rule the training data.
         segments : array-like, optional
             As in `predict`.
@@ -297,6 +293,11 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         ndarray of shape (n_targets, n_features, n_lags)
             In units of X for a unit of each prediction, as `coef_` is arranged; the first axis is dropped where y was
             1-D. Of predictions that are combinations of each other, the least-squares solution.
+
+        Raises
+        ------
+        InputError
+            For features that are not those of the fit, and for a dask array.
 
         References
         ----------
@@ -315,6 +316,7 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         (array([ 1., -1.]), array([1., 0.]))
         """
         check_is_fitted(self)
+        X, segments = features_here(X, segments)
         prediction, bounds = self._predict(X, segments)
         on_this_side = backend_of(prediction).get(prediction)
         found = haufe_patterns(X, on_this_side, bounds, self._lags, self.boundary, self.feature_mean_)
@@ -391,9 +393,3 @@ def _like(prediction: Float, X: Any) -> Any:
     if torch is not None and isinstance(X, torch.Tensor):
         return torch.from_dlpack(np.ascontiguousarray(prediction))
     return prediction
-
-
-def named_targets(targets: Sequence[int] | NDArray[np.int64]) -> str:
-    """Write out the numbers of the first few of some targets."""
-    some = [str(int(target)) for target in targets[:10]]
-    return ", ".join(some) + (f", ... ({len(targets)} in all)" if len(targets) > 10 else "")

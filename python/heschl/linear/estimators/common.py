@@ -216,13 +216,8 @@ def common_variance(
         )
         own = given
         if over_time_course:
-            train, rows = fold != scored[0], row_numbers(parts[scored[0]])
-            pair = {
-                name: without_time_course(Frames.of(X, name=name).expanded(), bounds, train)[0]
-                for name, X in pair.items()
-            }
-            left, course = without_time_course(responses, bounds, train)
-            own, taken[rows] = check_fit(y=left, **checks), course[rows]
+            pair, left, taken = beyond_time_course(pair, responses, bounds, fold, scored[0], taken)
+            own = check_fit(y=left, **checks)
         names, problem, both = problem_of(pair, own)
         work = _work(scored, parts, both, given.alphas, advance)
         n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
@@ -239,6 +234,28 @@ def common_variance(
     total = by_stimulus(responses - mean, of_row, len(stimuli))
     baseline = by_stimulus(responses - taken, of_row, len(stimuli)) if over_time_course else total
     return CommonVariance(names, sse, total, baseline, stimuli, chosen)
+
+
+def beyond_time_course(
+    spaces: Mapping[str, Any], y: Any, bounds: Bounds, fold: Integers, k: int, taken: Double
+) -> tuple[dict[str, Any], Any, Double]:
+    """Take out what all stimuli of the training folds evoke alike, for outer fold k.
+
+    Returns
+    -------
+    features : dict of str to ndarray
+    y : ndarray of shape (n, c)
+        Responses without it.
+    taken : ndarray of shape (n, c)
+        `taken`, with what was taken out of the rows of fold k.
+    """
+    train = fold != k
+    features = {
+        name: without_time_course(Frames.of(X, name=name).expanded(), bounds, train)[0] for name, X in spaces.items()
+    }
+    left, course = without_time_course(y, bounds, train)
+    rows = np.repeat(~train, bounds[:, 1] - bounds[:, 0])
+    return features, left, np.where(rows[:, None], course, taken)
 
 
 def learned_features(learn: Learn, k: int, held_out: Bounds, n: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from heschl.linear.design.spaces import FeatureSpaces
 from heschl.linear.device.arrays import Bounds, Double, Integers
 from heschl.linear.device.host import HOST
 from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search
-from heschl.linear.estimators.common import by_stimulus, learned_features, training_means
+from heschl.linear.estimators.common import beyond_time_course, by_stimulus, learned_features, training_means
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.primal import Primal
 from heschl.linear.ridge.problem import Problem
@@ -63,6 +63,8 @@ class JointVariance:
         Squared errors of each model, summed over each stimulus; NaN where it was not heard.
     total : ndarray of shape (T, c)
         Squared errors of the training folds' mean.
+    baseline : ndarray of shape (T, c)
+        Squared errors that gains are from: `total`, or those of the time course that was taken out first.
     shares : ndarray of shape (m, c)
         R² of all spaces together, shared out among them by the product measure; it sums to that R².
     stimuli : ndarray of shape (T,)
@@ -88,6 +90,7 @@ class JointVariance:
     subsets: tuple[Subset, ...]
     sse: Double
     total: Double
+    baseline: Double
     shares: Double
     stimuli: np.ndarray[Any, Any]
     alphas: Double
@@ -114,7 +117,7 @@ class JointVariance:
     def gain(self, spaces: Sequence[str]) -> Double:
         """Return what each stimulus adds to R² of some spaces, (T, c); `r2` is its sum over that of `total`."""
         members = self._members(spaces)
-        return np.asarray(self.total - self.sse[self.subsets.index(members)] if members else np.zeros_like(self.total))
+        return np.asarray(self.baseline - self.sse[self.subsets.index(members)] if members else 0.0 * self.total)
 
     def common_gain(self, spaces: Sequence[str]) -> Double:
         """Return what each stimulus adds to a commonality, (T, c)."""
@@ -166,6 +169,7 @@ def joint_variance(
     missing: str = "raise",
     memory_limit: float | None = None,
     device: str = "auto",
+    over_time_course: bool = False,
     progress: Progress | None = None,
 ) -> JointVariance:
     """Fit a model of every subset of some feature spaces and score all of them out of fold.
@@ -192,6 +196,9 @@ def joint_variance(
         Of the draws.
     memory_limit : float, optional
         Bytes above the data.
+    over_time_course : bool
+        Take what all stimuli evoke alike (known from the training folds) out of responses and features first: R², parts
+        and shares are then of what lies beyond it, still over the variance about the training mean.
     progress : callable, optional
         Called with (models done, models in all).
 
@@ -217,15 +224,18 @@ def joint_variance(
     >>> [bool(abs(part[0] - 0.25) < 0.05) for part in parts]
     [True, True, True]
     """
-    given = check_fit(
-        y=y, lags=lags, segments=segments, folds=folds, least_folds=3, boundary=boundary, missing=missing,
-        alphas=alphas, memory_limit=memory_limit, device=device,
-    )  # fmt: skip
+    checks: dict[str, Any] = {
+        "lags": lags, "segments": segments, "folds": folds, "least_folds": 3, "boundary": boundary, "missing": missing,
+        "alphas": alphas, "memory_limit": memory_limit, "device": device,
+    }  # fmt: skip
+    given = check_fit(y=y, **checks)
     check_count("n_iter", n_iter, 1)
     responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
     labels = labels_of_segments("groups", groups, len(bounds))
     options = FitOptions("cholesky", memory_limit, True, device)
-    rounds = [[k] for k in range(len(parts))] if callable(spaces) else [list(range(len(parts)))]
+    alone = callable(spaces) or over_time_course
+    rounds = [[k] for k in range(len(parts))] if alone else [list(range(len(parts)))]
+    taken = np.zeros(responses.shape)
     out: _Gathered | None = None
     names: tuple[str, ...] = ()
     for scored in rounds:
@@ -233,11 +243,15 @@ def joint_variance(
         found = learned_features(spaces, scored[0], held_out, len(responses)) if callable(spaces) else spaces
         if not isinstance(found, Mapping) or not 2 <= len(found) <= MOST_SPACES:
             raise InputError("spaces", repr(found)[:60], f"a mapping of two to {MOST_SPACES} names to features")
+        own = given
+        if over_time_course:
+            found, left, taken = beyond_time_course(found, responses, bounds, fold, scored[0], taken)
+            own = check_fit(y=left, **checks)
         X = FeatureSpaces(found)
         names = tuple(X.columns)
         widths = [X.columns[name].stop - X.columns[name].start for name in names]
         every = Spaces(names, np.repeat(np.arange(len(names)), widths).astype(np.int64))
-        problem = Problem(*given.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
+        problem = Problem(*own.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
         out = out or _Gathered.of(len(names), len(parts), responses, progress)
         work = _Models(scored, parts, every, given.alphas, n_iter, random_state, out.advance).work
         n_sets = len(scored) * (len(parts) - 1) * 2 ** len(names) * 10
@@ -247,10 +261,11 @@ def joint_variance(
     stimuli, of_segment = np.unique(labels, return_inverse=True)
     of_row = np.repeat(of_segment.reshape(-1), bounds[:, 1] - bounds[:, 0])
     mean = training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
-    sse = np.stack([by_stimulus(responses - each, of_row, len(stimuli)) for each in out.predictions])
+    sse = np.stack([by_stimulus(responses - taken - each, of_row, len(stimuli)) for each in out.predictions])
     total = by_stimulus(responses - mean, of_row, len(stimuli))
-    shares = _product_measure(out.own, responses, mean, total)
-    return JointVariance(names, subsets_of(len(names)), sse, total, shares, stimuli, out.alphas)
+    baseline = by_stimulus(responses - taken, of_row, len(stimuli)) if over_time_course else total
+    shares = _product_measure(out.own, responses, taken if over_time_course else mean, total)
+    return JointVariance(names, subsets_of(len(names)), sse, total, baseline, shares, stimuli, out.alphas)
 
 
 def _product_measure(own: Double, y: Any, mean: Double, total: Double) -> Double:

@@ -7,13 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heschl.checks import InputError
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers, row_ranges
+from heschl.linear.design.trials import trials_and_segments
 from heschl.linear.device.arrays import Bounds, Double
 from heschl.linear.device.host import HOST
+from heschl.linear.moments.distributed import is_dask
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
 from heschl.linear.ridge.normal import Scaling, normal_equations
+
+
+def features_here(X: Any, segments: Any) -> tuple[Any, Any]:
+    """Return features, in the form of frames, and segments.
+
+    Raises
+    ------
+    InputError
+        For a dask array: features and predictions are read together, and once more than in a fit.
+    """
+    if is_dask(X):
+        raise InputError(
+            "X", "a dask array", "an array of this process", "Some of it may do: pass X[:100_000].compute()."
+        )
+    X, _, segments = trials_and_segments(X, None, segments)
+    return X, segments
 
 
 def haufe_patterns(

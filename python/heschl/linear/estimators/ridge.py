@@ -15,8 +15,9 @@ from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
 from heschl.linear.crossval.scores import Score, check_score
 from heschl.linear.design.segments import folds_of, make_splits
-from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel, named_targets
+from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel
 from heschl.linear.estimators.distributed import fit_dask
+from heschl.linear.estimators.shown import named_targets
 from heschl.linear.moments.distributed import is_dask
 from heschl.linear.ridge.penalty import Penalty
 from heschl.notices import reporting, warn

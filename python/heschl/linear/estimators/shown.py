@@ -1,7 +1,8 @@
-"""What a notebook shows of a fitted estimator: what was chosen, beside scikit-learn's diagram of what was asked for."""
+"""What is shown of a fitted estimator: what was chosen, beside scikit-learn's diagram of what was asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -50,3 +51,9 @@ def _alphas(chosen: NDArray[Any], grid: NDArray[np.float64]) -> str:
     text = _spread(chosen, "{:.3g}")
     at_end = int(np.isin(chosen, [grid.min(), grid.max()]).sum()) if grid.size > 1 else 0
     return text + (f"; {at_end} of {chosen.size} at an end of the grid" if at_end else "")
+
+
+def named_targets(targets: Sequence[int] | NDArray[np.int64]) -> str:
+    """Write out the numbers of the first few of some targets."""
+    some = [str(int(target)) for target in targets[:10]]
+    return ", ".join(some) + (f", ... ({len(targets)} in all)" if len(targets) > 10 else "")

@@ -33,7 +33,16 @@ from heschl.linear.ridge.held_out import HeldOut
 from heschl.linear.ridge.lanczos import BlockLanczos, multiply
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
 from heschl.linear.ridge.operators import GRAM_ROWS, AssembledOperator, LaggedOperator, LagTerms, Operator
-from heschl.linear.ridge.price import TARGETS, Price, column_operations, lagged_product, vectors_within
+from heschl.linear.ridge.price import (
+    AT_ONCE,
+    SIDE_BY_SIDE_COLUMNS,
+    TARGETS,
+    Price,
+    column_operations,
+    factoring_operations,
+    lagged_product,
+    vectors_within,
+)
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, cholesky_bytes
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
@@ -52,7 +61,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 class Krylov(Primal):
     """All training sets of one problem by Krylov spaces from their moments."""
 
-    SIDE_BY_SIDE_COLUMNS = 0  # products are as wide as the machine
+    SIDE_BY_SIDE_COLUMNS = SIDE_BY_SIDE_COLUMNS
 
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         super().__init__(problem, parts)
@@ -125,6 +134,12 @@ class KrylovTrained(Trained):
         Where the solution has not converged, NaN or minus what the space gives so far. `wanted` (n_alphas, c) are the
         entries to be known; by default those that it takes to find each target's best.
         """
+        if factoring_operations(len(alphas), len(self.equations.cross)) < AT_ONCE and self.family.may_factor:
+            exact = Trained(self.family, self._assembled(), self.scratch)
+            sse = exact.errors(alphas, tests)
+            if len(self.equations.gram):
+                mirror(self.equations.gram)  # the factors were there
+            return sse
         return np.asarray(self._path(alphas, tests, wanted, whole=False)[0])
 
     def sums(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:

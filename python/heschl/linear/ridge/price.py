@@ -9,21 +9,27 @@ import numpy as np
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.growth import Growth
 from heschl.linear.ridge.held_out import frequency_operations
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations
+from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
 
 # Time of products with X'X by lags, and of a step's other work, over that of a product of as many operations.
 LAGS_SLOWNESS, STEP_SLOWNESS = 1.5, 1.3
+# Columns up to which training sets are solved side by side: products of fewer are too small to be shared by threads.
+SIDE_BY_SIDE_COLUMNS = 2000
 # Targets of one space, at most. More share more directions; but what a λ costs grows with the space.
 TARGETS = 256
 # Steps of a space, times the root of its targets: 16 with 50 of them, 6 with 300, at R² up to 0.9.
 STEPS = 113.0
 TYPICAL_ROWS = 96  # of a segment
 # What a step, and a step of one λ, takes at least: operations that a product would do in that time.
-STEP_LEAST, SYSTEM_LEAST = 5e8, 3e7
+STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
 # What all may cost together, over factoring for every λ. What it exceeds 1 by is spent before it is judged which of the
 # two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
 MOST = 1.3
 SOONER = 0.6
+# What one step says of those to come is mostly noise: it takes so many in a row that say the same.
+PATIENCE = 6
+# Factoring for all λ that takes less than this is done without a space: it would hardly have begun by then.
+AT_ONCE = 2e9
 # A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
 NARROW = 24
 
@@ -50,6 +56,11 @@ def usual_steps(block: float, n_columns: float) -> float:
     return min(STEPS / math.sqrt(block), n_columns / block)
 
 
+def factoring_operations(n_factors: int, n_columns: int) -> float:
+    """Count the operations of factoring X'X so many times."""
+    return n_factors * float(n_columns) ** 3 / 3 * CHOLESKY_SLOWNESS
+
+
 class Price:
     """What one space has cost, and whether it should go on.
 
@@ -65,8 +76,9 @@ class Price:
     def __init__(self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float) -> None:
         p = float(n_columns)
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
-        self._factor = share * p**3 / 3 * CHOLESKY_SLOWNESS + 2.0 * p * p * n_targets
+        self._factor = share * factoring_operations(1, n_columns) + 2.0 * p * p * n_targets
         self._spent = 0.0
+        self._against: set[int] = set()  # steps in a row at which factoring seemed the cheaper
 
     def _next(self, growth: Growth) -> float:
         size, space = growth.space.next_size, growth.space
@@ -81,7 +93,13 @@ class Price:
         step, everything, rest = self._next(growth), self._n_alphas * self._factor, n_factors * self._factor
         if self._spent + step <= (MOST - 1.0) * everything:
             return False
-        return SOONER * steps * step > rest or (steps > 1.5 and self._spent + step + rest > MOST * everything)
+        if steps > 1.5 and self._spent + step + rest > MOST * everything:
+            return True
+        if SOONER * steps * step <= rest:
+            self._against.clear()
+        else:
+            self._against.add(growth.space.n_steps)
+        return len(self._against) >= PATIENCE
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
         """Return whether the targets that wait should have a space of their own."""
@@ -120,24 +138,30 @@ def krylov_operations(size: FitSize) -> float:
     return moment_operations(size) + size.n_sets * spaces * (grown + scored)
 
 
+def _side_by_side(size: FitSize, spaces: float) -> tuple[int, float]:
+    """Return how many training sets, and spaces of one or of several, are grown at a time."""
+    sets = n_workers(size, size.n_columns, SIDE_BY_SIDE_COLUMNS, size.n_sets)
+    return sets, max(sets, min(n_threads(), spaces))
+
+
 def krylov_bytes(size: FitSize) -> float:
     """Count the bytes that Krylov spaces hold."""
     p, w, d = float(size.n_columns), size.n_lags, size.n_features
     rows = size.n_rows / size.n_parts
     spaces, block, steps = _space(size)
-    at_once = min(n_threads(), spaces)
+    sets, at_once = _side_by_side(size, spaces)
     dimension = min(1.5 * steps, p / block) * block
     edges = int(size.n_segments)
     operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
-    return moment_bytes(size) + operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
+    return moment_bytes(size) + sets * operator * size.itemsize + at_once * (vectors * size.itemsize + systems)
 
 
 def vectors_within(size: FitSize, limit: float) -> int:
     """Count the vectors that a space may have within a limit of bytes; no more than there are columns."""
     each = (1.5 * size.n_columns + 2.0 * size.n_rows / size.n_parts) * size.itemsize
     spaces, block, steps = _space(size)
-    at_once = min(n_threads(), spaces)
+    _, at_once = _side_by_side(size, spaces)
     fixed = krylov_bytes(size) - at_once * min(1.5 * steps, size.n_columns / block) * block * each
     return int(min(size.n_columns, max(0.0, limit - fixed) / (at_once * each)))

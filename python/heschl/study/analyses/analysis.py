@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from heschl.study.config.study import Study
 from heschl.study.inputs.audit import Finding
 from heschl.study.session import Session
 from heschl.study.work.cache import Piece
+from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,8 +168,14 @@ class Analysis(ABC):
         """Return whether all its pieces exist."""
         return all(session.cache.has(piece) for stage in self.stages(session) for piece in stage.pieces)
 
-    def run(self, session: Session, spaces: Sequence[str] | None = None) -> None:
+    def without(self, session: Session, stages: Sequence[Stage]) -> Session | None:
+        """Return a study without what some stages are of; None where the analysis has no meaning without them."""
+        return None
+
+    def run(self, session: Session, spaces: Sequence[str] | None = None) -> dict[str, Exception]:
         """Make every piece that is missing, or wait for the process that has claimed it.
+
+        A piece that fails does not keep the others from being made.
 
         Parameters
         ----------
@@ -175,27 +183,53 @@ class Analysis(ABC):
             With the features extracted.
         spaces : sequence of str, optional
             Only the stages of these spaces.
+
+        Returns
+        -------
+        dict of str to exception
+            Why pieces could not be made, by their names.
+
+        Raises
+        ------
+        DamagedFeatures, OSError, InputError
+            For features that are to be extracted again, and files that cannot be written: no other piece would fare
+            better.
         """
         stages = [stage for stage in self.stages(session) if spaces is None or stage.space in (None, *spaces)]
+        errors: dict[str, Exception] = {}
+        tried: set[str] = set()
+        attempt = partial(_attempt, errors, tried, session.report)
         for stage in stages:
-            with named(stage), session.report.stage(stage.title, len(stage.pieces)) as advance:
-                session.cache.share(stage.pieces, advance)
+            with session.report.stage(stage.title, len(stage.pieces)) as advance:
+                session.cache.share(stage.pieces, advance, attempt)
         for stage in stages:
-            with named(stage):
-                session.cache.paths(stage.pieces, session.report)
+            left = [piece for piece in stage.pieces if str(piece.key) not in tried]
+            session.cache.paths(left, session.report, attempt)
+        return errors
 
 
 @contextmanager
-def named(stage: Stage) -> Iterator[None]:
-    """Put the stage's title before what an error says, so that a reader knows which of many fits it was."""
+def _attempt(errors: dict[str, Exception], tried: set[str], report: Reporter, piece: Piece) -> Iterator[None]:
+    """Note why a piece cannot be made, and say so."""
     try:
         yield
-    except DamagedFeatures:
+    except (DamagedFeatures, OSError):
         raise
-    except InputError as error:
-        raise InputError(f"{stage.title}: {error.argument}", error.found, error.expected, error.advice) from error
-    except (ArithmeticError, np.linalg.LinAlgError) as error:
-        raise InputError(
-            stage.title, f"{type(error).__name__}: {error}", "a fit that can be solved",
-            "Larger penalties (encoding.alphas), or fewer features (pca of the space).",
-        ) from error  # fmt: skip
+    except Exception as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        errors[piece.name] = _explained(error)
+        tried.add(str(piece.key))
+        report.say(f"{piece.name} failed, all else goes on: {errors[piece.name]}")
+
+
+def _explained(error: Exception) -> Exception:
+    """Say of a fit that cannot be solved which keys would cure it."""
+    if not isinstance(error, ArithmeticError | np.linalg.LinAlgError):
+        return error
+    explained = InputError(
+        "the fit", f"{type(error).__name__}: {error}", "one that can be solved",
+        "Larger penalties (encoding.alphas), or fewer features (pca of the space).",
+    )  # fmt: skip
+    explained.__cause__ = error
+    return explained

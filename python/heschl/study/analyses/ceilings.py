@@ -190,6 +190,15 @@ def _warnings(subject: Responses, arrays: Mapping[str, NDArray[Any]], session: S
     repeated = [name for name, count in Counter(subject.stimuli).items() if count > 1]
     if len({same[name] for name in repeated}) == 1:
         out.append(f"all {len(repeated)} repeated stimuli say one sentence: the ceiling is that of this sentence")
+    heard: dict[str, set[str]] = {name: set() for name in repeated}
+    for name, label in zip(subject.stimuli, subject.sessions, strict=False):
+        if name in heard:
+            heard[name].add(label)
+    if subject.sessions and len(set().union(*heard.values())) > 1 and all(len(own) == 1 for own in heard.values()):
+        out.append(
+            "each repeated stimulus was heard in one session only, and not all in the same: what differs between "
+            "sessions counts as signal, and ceilings are too high"
+        )
     for trace, text in TRACES.items():
         p = arrays[f"{trace}_p"].astype(np.float64)
         many = int((p * len(p) < SIGNIFICANCE).sum())

@@ -203,7 +203,9 @@ def explained(results: xr.Dataset) -> str:
         [
             "Common: what the shared part says of the responses and the probe says as well; a probe that predicts by "
             "itself something else has nothing in common with it. 'the time course': over and above what all stimuli "
-            "evoke alike. Controls: " + "; ".join(controls) + ".",
+            "evoke alike. Below 0: the two together predict more than each adds, or errors of fitting. r2: mean over "
+            "subjects of their electrodes' means, with 95 % limits and two-sided p for new subjects and new stimuli, "
+            "uncorrected for the number of probes. Controls: " + "; ".join(controls) + ".",
             *warnings_of(results),
         ]
     )

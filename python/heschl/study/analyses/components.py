@@ -95,7 +95,8 @@ class Components(Analysis):
             [
                 "Mean over test folds of each canonical correlation over the common time course, against those of all "
                 f"components where the stimuli of one side were exchanged ({PERMUTATIONS} permutations, weights "
-                "learned anew); q: false discovery rate over components.",
+                "learned anew, the null values of all components together, one-sided); q: false discovery rate over "
+                "components. The correlations of 'What the models share' still hold the time course.",
                 *advice(results, study),
             ]
         )

@@ -59,6 +59,11 @@ class EncodingAnalysis(Analysis):
             stages.append(Stage(encoding_title(space), tuple(pieces), space))
         return stages
 
+    def without(self, session: Session, stages: Sequence[Stage]) -> Session | None:
+        """Return the study without the spaces that could not be fitted."""
+        spaces = [stage.space for stage in stages if stage.space is not None]
+        return session.without(spaces) if len(spaces) < len(session.study.features) else None
+
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
         """Time a fit of each space's shape."""
         groups, folds = session.groups, session.study.encoding.folds

@@ -18,9 +18,10 @@ limits of what infinitely many permutations would count.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -36,6 +37,7 @@ from heschl.study.analyses.fits.exchange import Draws, best_statistic, exchanged
 from heschl.study.analyses.fits.leading import MOST_COMPONENTS
 from heschl.study.analyses.fits.reduced import reduction
 from heschl.study.config.study import Study
+from heschl.study.inputs.groups import FitGroup
 from heschl.study.session import Session
 from heschl.study.work.cache import Piece, load_arrays
 
@@ -61,28 +63,29 @@ class Exchange(Analysis):
     def check(self, session: Session) -> None:
         """Check that there are stimuli to exchange."""
         try:
-            for group in session.groups:
-                permuter_of(group)
+            for part in _parts(session):
+                permuter_of(part.group, part.blocks)
         except InputError as error:
             raise InputError(
-                "encoding.n_permutations", error.found, "two or more stimuli heard equally often",
+                "encoding.n_permutations", error.found,
+                "two or more stimuli heard equally often (in the same sessions, where there are any)",
                 "Set it to 0 to do without the exchange test.",
             ) from error  # fmt: skip
 
     def stages(self, session: Session) -> list[Stage]:
-        """Return a piece per layer, group and hundred permutations."""
+        """Return a piece per layer, group (of subjects with the same sessions) and hundred permutations."""
         return session.kept("stages of the exchange test", lambda: self._stages(session))
 
     def _stages(self, session: Session) -> list[Stage]:
-        encoding, rate, groups = session.study.encoding, session.grid.rate, session.groups
+        encoding, rate, parts = session.study.encoding, session.grid.rate, _parts(session)
         pieces = []
-        targets = [digest(group.y, group.segments, group.folds) for group in groups]
+        targets = [digest(part.group.y, part.group.segments, part.group.folds, part.blocks) for part in parts]
         for space, features in session.features.items():
             key = features.key
             for i, layer in enumerate(features.layers):
-                for g, (group, target) in enumerate(zip(groups, targets, strict=True)):
+                for g, (part, target) in enumerate(zip(parts, targets, strict=True)):
                     for draws in _draws(session, g):
-                        make = partial(write_exchange, features, i, group, encoding, rate, draws)
+                        make = partial(write_exchange, features, i, part.group, part.blocks, encoding, rate, draws)
                         name = f"{self.name}/{space}/{layer}.npz"
                         inputs = key, features.chosen[i], target, encoding.decides(), rate, *reduction(features.space)
                         pieces.append(Piece.of(name, make, *inputs, asdict(draws)))
@@ -95,10 +98,11 @@ class Exchange(Analysis):
         widest = max(source.description.width for source in session.sources.values())
         width = min(MOST_COMPONENTS, widest * len(encoding.lags(session.grid.rate)))
         seconds = memory = 0.0
-        for group in session.groups:
+        for part in _parts(session):
+            group = part.group
             X = np.random.default_rng(0).standard_normal((len(group.y), width), dtype=np.float32)
             begin = time.perf_counter()
-            exchanged(X, group, permuter_of(group), Draws((0, 0), 0, TIMED), encoding)
+            exchanged(X, group, permuter_of(group, part.blocks), Draws((0, 0), 0, TIMED), encoding)
             seconds += (time.perf_counter() - begin) * (encoding.n_permutations + 1) / TIMED * n_layers
             memory = max(memory, 2.0 * (1 << 30) if group.y.nbytes * TOGETHER > (1 << 30) else 12.0 * group.y.nbytes)
         n_pieces = len(self.stages(session)[0].pieces)
@@ -110,15 +114,18 @@ class Exchange(Analysis):
         """Return the results with the variables above."""
         (stage,) = self.stages(session)
         paths = iter(session.cache.paths(stage.pieces, session.report))
+        split = _parts(session)
+        order = np.argsort(np.concatenate([part.columns for part in split]))
         by_layer, best = [], []
         for features in session.features.values():
             own = []
             for _ in features.layers:
                 groups = []
-                for g in range(len(session.groups)):
+                for g in range(len(split)):
                     parts = [load_arrays(next(paths)) for _ in _draws(session, g)]
                     groups.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-                own.append({name: np.concatenate([group[name] for group in groups], axis=-1) for name in groups[0]})
+                joined = {name: np.concatenate([group[name] for group in groups], axis=-1) for name in groups[0]}
+                own.append({name: values[..., order] for name, values in joined.items()})
             by_layer += [best_statistic([layer]) for layer in own]
             best.append(best_statistic(own))
         spaces, models = _tested(best), _tested(by_layer)
@@ -131,7 +138,7 @@ class Exchange(Analysis):
         shape = (len(by_layer), results.sizes["electrode"])
         for name, values in (("layer_p", models.p_fitted), ("layer_p_max", models.p_fitted_max)):
             out[name] = (("model", "electrode"), values.reshape(shape))
-        permuters = [permuter_of(group) for group in session.groups]
+        permuters = [permuter_of(part.group, part.blocks) for part in split]
         return out.assign_attrs(
             exchange_cropped=max(permuter.cropped for permuter in permuters),
             exchange_staying=max(permuter.staying for permuter in permuters),
@@ -148,19 +155,54 @@ class Exchange(Analysis):
             if m >= 160
             else f"p values are counted, so that none lies below {1 / (1 + m):.2g}"
         )
+        within = " within the same recording sessions" if several_sessions(results) else ""
         return (
             f"Which electrodes follow which features was tested by {m} permutations: the responses to whole stimuli "
-            "were exchanged among stimuli of nearly the same length (cropped at their end to the shortest of a bin; "
+            f"were exchanged among stimuli heard equally often{within} and of nearly the same length (cropped at their "
+            "end to the shortest of a bin; "
             f"{results.attrs['exchange_cropped']:.0%} of the frames), all electrodes together, and the analysis was "
             "repeated on each, λ and layer chosen anew on its inner folds. The null hypothesis is that which of the "
             "stimuli evoked a response has nothing to do with its features; what all stimuli evoke alike at a time "
             "since their onset belongs to it. The statistic is the covariance of out-of-fold prediction and response "
-            f"over the variance of the response. A lagged design was cut to its {MOST_COMPONENTS} leading principal "
-            "components (of the features alone), where it has more, for the true alignment as for the others. p max "
+            "over the variance of the response, one-sided. A lagged design was cut to its "
+            f"{MOST_COMPONENTS} leading principal components (of the features alone), where it has more, for the true "
+            "alignment as for the others. p max "
             f"of a space is against the maximum over {n_electrodes} electrodes and {n_spaces} spaces, each electrode "
             f"standardised by its own null; that of a layer over {n_electrodes} electrodes and {n_models} layers of "
             f"all spaces. {tail[0].upper()}{tail[1:]}."
         )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Subjects of one group whose responses are exchanged within the same blocks.
+
+    Attributes
+    ----------
+    group : FitGroup
+    columns : array of shape (n_electrodes,), int
+        Their electrodes among those of all groups.
+    blocks : array of shape (n_segments,), int
+    """
+
+    group: FitGroup
+    columns: NDArray[np.intp]
+    blocks: NDArray[np.intp]
+
+
+def _parts(session: Session) -> list[_Part]:
+    """Cut all groups by the sessions of their subjects."""
+    first = np.cumsum([0, *(group.y.shape[1] for group in session.groups)])
+    return [
+        _Part(part, columns + start, blocks)
+        for group, start in zip(session.groups, first, strict=False) for part, columns, blocks in group.by_sessions()
+    ]  # fmt: skip
+
+
+def several_sessions(results: xr.Dataset) -> dict[str, int]:
+    """Return how many sessions each subject has, of those known to have more than one."""
+    counts: dict[str, int] = json.loads(results.attrs.get("sessions", "{}"))
+    return {subject: n for subject, n in counts.items() if n > 1}
 
 
 def _draws(session: Session, group: int) -> list[Draws]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,7 +34,7 @@ from heschl.study.analyses.fits.joint import joint_layers, write_joint
 from heschl.study.config.analyses import Joint
 from heschl.study.config.study import Study
 from heschl.study.session import Session
-from heschl.study.statistics.resampling import sign_flip_p_values
+from heschl.study.statistics.resampling import sign_flip_tests
 from heschl.study.statistics.tests import false_discovery_rate, quartiles
 from heschl.study.work.cache import Piece, load_arrays
 
@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+TEST = (
+    "sign flips over stimuli (one-sided, 2000 flips; the null hypothesis is that a part raises the error of a stimulus "
+    "as often as it lowers it), not an exchange of stimuli: that would take away what the other spaces explain as well"
+)
+"""Of the parts in single electrodes."""
 TRIAL_SIZE = 1200
 """Columns of the matrix whose factorisation is timed."""
 
@@ -68,6 +73,12 @@ class JointAnalysis(Analysis):
     def stages(self, session: Session) -> list[Stage]:
         """Return a stage for each joint model."""
         return [self._stage(session, name, joint) for name, joint in session.study.joint.items()]
+
+    def without(self, session: Session, stages: Sequence[Stage]) -> Session | None:
+        """Return the study without the joint models that could not be fitted."""
+        titles = {stage.title for stage in stages}
+        joints = [name for name in session.study.joint if joint_title(name) in titles]
+        return session.without(joints=joints) if len(joints) < len(session.study.joint) else None
 
     def _stage(self, session: Session, name: str, joint: Joint) -> Stage:
         title, file = joint_title(name), f"{self.name}/{name}.npz"
@@ -135,12 +146,16 @@ class JointAnalysis(Analysis):
             ]
             models += [model_name(name, [joint.spaces[i] for i in subset]) for subset in subsets_of(len(joint.spaces))]
             spaces += [f"{name}: {space}" for space in joint.spaces]
-        return results.assign(
-            joint_sse=(("joint_model", "electrode", "stimulus"), np.concatenate(sse)),
-            joint_shares=(("joint_space", "electrode"), np.concatenate(shares)),
-            joint_alpha=(("joint_space", "electrode", "fold"), np.concatenate(alphas)),
-            joint_layer=(("joint_space", "cohort", "fold"), np.array(layers, dtype=object)),
-        ).assign_coords(joint_model=models, joint_space=spaces)
+        return (
+            results.assign(
+                joint_sse=(("joint_model", "electrode", "stimulus"), np.concatenate(sse)),
+                joint_shares=(("joint_space", "electrode"), np.concatenate(shares)),
+                joint_alpha=(("joint_space", "electrode", "fold"), np.concatenate(alphas)),
+                joint_layer=(("joint_space", "cohort", "fold"), np.array(layers, dtype=object)),
+            )
+            .assign_coords(joint_model=models, joint_space=spaces)
+            .assign_attrs(joint_test=TEST)
+        )
 
     def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
         """Return joint.csv and joint_parts.csv."""
@@ -152,8 +167,9 @@ class JointAnalysis(Analysis):
             "Share of variance over electrodes, about the training mean and pooled over stimuli. mean, low, high and p "
             "are for new subjects and new stimuli, subjects counting alike; p_bonferroni over the rows of a model. "
             "'only' is lost without a space; 'common' is what each of several spaces could explain, and no other; "
-            "'beyond' is what the second space adds to the first. p < 0.05: electrodes in which the errors of stimuli "
-            "fall, by sign flips of stimuli corrected for the largest over electrodes."
+            "'beyond' is what the second space adds to the first. significant: electrodes in which the errors of "
+            "stimuli fall, p < 0.05 by sign flips of stimuli corrected for the largest over electrodes: a test over "
+            "stimuli, no exchange test of whether an electrode follows the features."
         )
         return [Section("joint", "Spaces together", parts_table(results), text)]
 
@@ -165,12 +181,13 @@ class JointAnalysis(Analysis):
             "for every subset of the spaces. What a space alone explains is R² of all less R² of all others; what "
             "several have in common is their commonality (inclusion and exclusion over the subsets); R² is about the "
             "mean of the training folds, pooled over stimuli, so that parts add up. Penalties and layers are chosen in "
-            "each outer fold's training set, which never held the stimuli that are scored."
+            "each outer fold's training set, which never held the stimuli that are scored. The p values of single "
+            f"electrodes are {TEST}."
         )
 
     def summary(self, results: xr.Dataset, study: Study) -> str:
         """Return the parts, in Markdown."""
-        lines = ["## Spaces together\n", "| model | part | mean | 95 % interval | p | electrodes, p < 0.05 |",
+        lines = ["## Spaces together\n", "| model | part | mean | 95 % interval | p | electrodes, sign flips |",
                  "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
         for row in parts_table(results).itertuples(index=False):
             lines.append(
@@ -201,7 +218,7 @@ def joints_of(results: xr.Dataset) -> dict[str, JointVariance]:
         at = [models.index(model_name(name, [joint.spaces[i] for i in subset])) for subset in subsets]
         own = [spaces.index(f"{name}: {space}") for space in joint.spaces]
         out[name] = JointVariance(
-            tuple(joint.spaces), subsets, sse[at].transpose(0, 2, 1), total, results["joint_shares"].values[own],
+            tuple(joint.spaces), subsets, sse[at].transpose(0, 2, 1), total, total, results["joint_shares"].values[own],
             results["stimulus"].values, results["joint_alpha"].values[own].transpose(2, 0, 1),
         )  # fmt: skip
     return out
@@ -222,15 +239,22 @@ def parts_of(found: JointVariance) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield f"{second} beyond {first}", found.gain([first, second]) - found.gain([first])
 
 
-def electrode_p_values(gain: NDArray[np.float64], total: NDArray[np.float64], seed: int = 0) -> NDArray[np.float64]:
-    """Test for each electrode whether errors fall, by sign flips of stimuli; corrected over a cohort's electrodes."""
-    p = np.full(gain.shape[1], np.nan)
+def sign_flips(
+    gain: NDArray[np.float64], total: NDArray[np.float64], seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Test for each electrode whether errors fall, by sign flips of stimuli.
+
+    p of each electrode alone, and against the largest over a cohort's electrodes. The null hypothesis is that a
+    stimulus gains as often as it loses: no exchange of stimuli, which would leave no room for what the other spaces
+    explain.
+    """
+    p = np.full((2, gain.shape[1]), np.nan)
     patterns, cohort = np.unique(np.isfinite(total).T, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         members = np.flatnonzero(cohort.reshape(-1) == k)
         if pattern.sum() > 1:
-            p[members] = sign_flip_p_values(gain[np.ix_(pattern, members)], seed=seed)
-    return p
+            p[:, members] = sign_flip_tests(gain[np.ix_(pattern, members)], seed=seed)
+    return p[0], p[1]
 
 
 def parts_table(results: xr.Dataset) -> pd.DataFrame:
@@ -245,7 +269,7 @@ def parts_table(results: xr.Dataset) -> pd.DataFrame:
             mean = found.over_subjects(gain, subjects)
             share = gain_share(gain, found.total)
             median, low, high = quartiles(share)
-            p = electrode_p_values(gain, found.total)
+            _, p = sign_flips(gain, found.total)
             own.append(
                 {
                     "joint": name, "part": part,
@@ -269,24 +293,26 @@ def gain_share(gain: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray
 
 
 def electrode_table(results: xr.Dataset) -> pd.DataFrame:
-    """Return a row for each joint model, electrode and part: its share of variance, p and q over electrodes.
+    """Return a row for each joint model, electrode and part: its share of variance, and its test by sign flips.
 
-    ``product_measure`` is the space's share of R² of all by the product measure, in the rows of "only SPACE".
+    ``p_flips`` of the electrode alone, ``p_flips_max`` against the largest over electrodes, ``q_flips`` their false
+    discovery rate; ``product_measure`` is the space's share of R² of all by the product measure, in the rows of "only
+    SPACE".
     """
     import pandas as pd
 
     rows = []
     for name, found in joints_of(results).items():
         for part, gain in parts_of(found):
-            p = electrode_p_values(gain, found.total)
+            p, p_max = sign_flips(gain, found.total)
             space = part.removeprefix("only ")
             shares = found.shares[found.names.index(space)] if part.startswith("only ") else np.full(p.shape, np.nan)
             rows.append(
                 pd.DataFrame(
                     {
                         "joint": name, "subject": results["subject"].values, "electrode": results["name"].values,
-                        "part": part, "r2": gain_share(gain, found.total), "p_familywise": p,
-                        "q_value": false_discovery_rate(p), "product_measure": shares,
+                        "part": part, "r2": gain_share(gain, found.total), "p_flips": p, "p_flips_max": p_max,
+                        "q_flips": false_discovery_rate(p), "product_measure": shares,
                     }
                 )
             )  # fmt: skip

@@ -1,4 +1,9 @@
-"""The map of layers: canonical correlations of every speech layer with every language layer."""
+"""The map of layers: canonical correlations of every speech layer with every language layer.
+
+It adds to the results ``layer_correlation`` (layer_a, layer_b, kept), speech by language, fitted to all stimuli of the
+first cohort as published; and ``layer_held_out``, of the same shape: the variates are found without the first outer
+fold and correlated on it, so that wide layers do not gain by being wide.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from heschl.linear import cca_grid
 from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.sources import code_key
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
-from heschl.study.analyses.fits.layer_map import CORRELATIONS, write_layer_map
+from heschl.study.analyses.fits.layer_map import CORRELATIONS, HELD_OUT, write_layer_map
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.session import Session
@@ -27,7 +32,7 @@ TITLE = "layers with layers"
 
 
 class LayerMap(Analysis):
-    """[shared] with ``layer_map``: adds ``layer_correlation`` (layer_a, layer_b, kept), speech by language."""
+    """[shared] with ``layer_map``: adds the variables above."""
 
     name: ClassVar[str] = "layer_map"
     variable: ClassVar[str] = "layer_correlation"
@@ -40,7 +45,15 @@ class LayerMap(Analysis):
         """Return one piece, of the first group's stimuli."""
         settings, group = _settings(session), session.groups[0]
         speech, language = (session.features[name] for name in (settings.speech, settings.language))
-        inputs = [speech.key, language.key, group.segments, settings.model_dump(), speech.chosen, language.chosen]
+        inputs = [
+            speech.key,
+            language.key,
+            group.segments,
+            group.folds,
+            settings.model_dump(),
+            speech.chosen,
+            language.chosen,
+        ]
         pairs = session.cache.path(f"{self.name}/pairs", digest(code_key(write_layer_map.__module__), *inputs))
         make = partial(write_layer_map, group, speech, language, settings, session.study.encoding.device, pairs)
         return [Stage(TITLE, (Piece.of(f"{self.name}/map.npz", make, *inputs),))]
@@ -59,7 +72,8 @@ class LayerMap(Analysis):
         took = 0.0
         for _ in range(2):  # the first one loads libraries
             begin = time.perf_counter()
-            cca_grid({"0": x}, {"0": y}, n_components=min(settings.n_components, *widths), device=device)
+            for test in (None, np.arange(m) < m // 5):
+                cca_grid({"0": x}, {"0": y}, n_components=min(settings.n_components, *widths), test=test, device=device)
             took = time.perf_counter() - begin
         seconds = took * map_operations(*shapes, n) / map_operations((1, widths[0]), (1, widths[1]), m)
         memory = 8.0 * n * (len(a.layers) * widths[0] + 3 * widths[1])
@@ -70,8 +84,9 @@ class LayerMap(Analysis):
         settings = _settings(session)
         (stage,) = self.stages(session)
         (path,) = session.cache.paths(stage.pieces, session.report)
-        values = load_arrays(path)[CORRELATIONS]
-        return results.assign(layer_correlation=(("layer_a", "layer_b", "kept"), values)).assign_coords(
+        arrays, dims = load_arrays(path), ("layer_a", "layer_b", "kept")
+        found = {"layer_correlation": (dims, arrays[CORRELATIONS]), "layer_held_out": (dims, arrays[HELD_OUT])}
+        return results.assign(found).assign_coords(
             layer_a=list(session.features[settings.speech].layers),
             layer_b=list(session.features[settings.language].layers),
         )

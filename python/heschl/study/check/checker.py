@@ -8,19 +8,21 @@ from pathlib import Path
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
-from heschl.study.check.counts import lag_problems, rate_of, shared_problems
+from heschl.study.check.counts import lag_problems, layer_problems, rate_of, shared_problems
 from heschl.study.check.problems import in_order
 from heschl.study.check.responses import read_all, response_problems
 from heschl.study.check.settings import settings_problems
 from heschl.study.check.transcripts import transcript_problems
 from heschl.study.config.study import Study, study_or_errors
-from heschl.study.inputs.choose import chosen_stimuli
-from heschl.study.inputs.load import FEW, load_inputs
+from heschl.study.inputs.load import heard_lengths, load_inputs, read_sounds, too_many_broken
 from heschl.study.inputs.transcripts import named_files
 from heschl.study.kinds.base import Tier
 from heschl.study.kinds.problems import Material, Problem, listed
-from heschl.timing.audio import duration
 from heschl.timing.words import Transcript
+
+NO_SOUND = "a sound for each stimulus"
+"""What words lack where no sound was found, which has been said then."""
+ALL: dict[str, list[str]] = {"only": [], "exclude": []}
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def check_study(path: str | Path) -> Checked:
     rate = rate_of(study, folder)
     problems += response_problems(study, subjects, durations, rate)
     found, read = transcript_problems(study, folder, durations, heard)
-    problems += found
+    problems += [problem for problem in found if durations or problem.expected != NO_SOUND]
     words = read.get("words")
     lengths: dict[str, float] = {}
     if len(subjects) == len(study.responses.subjects) and durations:
@@ -96,6 +98,7 @@ def check_study(path: str | Path) -> Checked:
     material = Material(folder, lengths, counts, longest)
     for name, space in study.features.items():
         problems += space.problems(material, f"features.{name}")
+    problems += layer_problems(study, folder)
     problems += shared_problems(study, folder, subjects, read, rate, _widths(study, folder))
     if not any(problem.severity == "error" for problem in problems):
         problems += _as_a_run_reads_it(path)
@@ -115,41 +118,28 @@ def _durations(study: Study, folder: Path, problems: list[Problem]) -> dict[str,
         problems.append(Problem("error", error.argument, error.found, error.expected, advice))
         return {}
     try:
-        files = {name: every[name] for name in chosen_stimuli(every, study.stimuli)}
+        sounds, broken, _ = read_sounds(every, study)
     except InputError as error:
         problems.append(Problem.of(error))
-        files = every
-    found, broken = {}, {}
-    for name, file in files.items():
-        try:
-            found[name] = duration(file)
-            if found[name] <= 0:
-                raise InputError(str(file), "no samples", "a sound")
-        except InputError as error:
-            broken[name] = error.found
-            found.pop(name, None)
+        sounds, broken, _ = read_sounds(
+            every, study.model_copy(update={"stimuli": study.stimuli.model_copy(update=ALL)})
+        )
     if broken:
-        few = len(broken) <= FEW * len(files)
-        each = listed(f"{name} ({why})" for name, why in broken.items())
+        few = not too_many_broken(broken, sounds)
+        each = listed(f"{name} ({why.found})" for name, why in broken.items())
         problems.append(
             Problem(
                 "warning" if few else "error", "stimuli.sounds", f"{len(broken)} sounds that cannot be read: {each}",
                 "sounds", "They are left out with their trials." if few else "Mend them, or leave out their trials.",
             )
         )  # fmt: skip
-    return found
+    return {name: seconds for name, (_, seconds) in sounds.items()}
 
 
 def _lengths(study: Study, subjects: Mapping[str, Responses], durations: Mapping[str, float]) -> dict[str, float]:
     """Return how much of each stimulus a run extracts, as `Inputs.lengths` does."""
     heard = sorted({name for subject in subjects.values() for name in subject.stimuli if name in durations})
-    lengths = {name: durations[name] for name in heard}
-    if study.responses.tail == "silence":
-        for subject in subjects.values():
-            for i, name in enumerate(subject.stimuli):
-                if name in lengths:
-                    lengths[name] = max(lengths[name], subject.covered(i))
-    return lengths
+    return heard_lengths({name: durations[name] for name in heard}, subjects.values(), study.responses.tail)
 
 
 def _widths(study: Study, folder: Path) -> dict[str, int]:

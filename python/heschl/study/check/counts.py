@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from heschl.ecog import Responses
 from heschl.study.check.problems import attempt
 from heschl.study.config.encoding import WHOLE
 from heschl.study.config.study import Study
-from heschl.study.kinds.base import Tier
+from heschl.study.kinds.base import Tier, chosen_layers
 from heschl.study.kinds.problems import Problem
 from heschl.timing.words import Transcript
 
@@ -46,6 +47,39 @@ def lag_problems(study: Study, rate: float | None, longest: float) -> list[Probl
                 f"lags shorter than the longest trial, {longest:.3g} s", "They are in seconds.",
             )
         )  # fmt: skip
+    return found
+
+
+def layer_problems(study: Study, folder: Path) -> list[Problem]:
+    """Look for layers that a model does not have, and for more components than features."""
+    found: list[Problem] = []
+    analysed: dict[str, list[str]] = {}
+    for name, space in study.features.items():
+        n_layers, width = space.layer_count(folder), space.width_of_layer(folder)
+        if n_layers:
+            names = [str(layer) for layer in range(n_layers)]
+            key = f"features.{name}.layers"
+            if attempt(found, partial(chosen_layers, space.layers, names, key)):
+                analysed[name] = [names[i] for i in chosen_layers(space.layers, names, key)]
+        if width is not None and space.pca is not None and space.pca > width:
+            found.append(
+                Problem(
+                    "warning", f"features.{name}.pca", f"{space.pca:g} components of {width} features",
+                    f"fewer than {width}", "It changes nothing: leave it out, or write a smaller number.",
+                )
+            )  # fmt: skip
+    named = [
+        (f"joint.{name}.layers.{of}", of, str(layer))
+        for name, joint in study.joint.items()
+        for of, layer in joint.layers.items()
+    ]
+    if study.shared is not None and study.shared.layers != "best":
+        spaces = (study.shared.speech, study.shared.language)
+        named += [("shared.layers", of, layer) for of, layer in zip(spaces, study.shared.layers, strict=True)]
+    for key, of, layer in named:
+        if layer not in analysed.get(of, [layer]):
+            text = f"one of the layers that are analysed of {of}: {', '.join(analysed[of])}"
+            found.append(Problem("error", key, repr(layer), text))
     return found
 
 

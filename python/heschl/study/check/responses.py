@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from heschl.checks import InputError
-from heschl.ecog import Responses, read_responses
+from heschl.ecog import Responses
+from heschl.ecog.responses.joined import read_sessions
 from heschl.names import name_hint
 from heschl.study.config.study import Study
 from heschl.study.inputs.choose import with_electrodes, with_stimuli
@@ -29,36 +30,59 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
     """Read the responses of all subjects to what is analysed; what is wrong with a file becomes a problem."""
     found: dict[str, Responses] = {}
     files: dict[Path, str] = {}
-    for name, file in study.responses.subjects.items():
-        path = folder / file
+    for name, own in study.responses.subjects.items():
         key = f"responses.subjects.{name}"
-        if not path.exists():
-            others = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
-            hint = name_hint(path.name, others) if others else ""
-            problems.append(
-                Problem("error", key, f"no file {path}", "a .npz archive, or a .zarr or .nc dataset", hint)
-            )  # fmt: skip
-            continue
-        same = files.setdefault(path.resolve(), name)
-        if same != name:
-            problems.append(
-                Problem(
-                    "error", key, f"the file of subject {same}, {file}", "a file of its own for each subject",
-                    "Electrodes that count twice make every test too sure.",
-                )
-            )  # fmt: skip
+        wrong = [problem for file in own if (problem := _file_problem(key, folder / file, name, files)) is not None]
+        if wrong:
+            problems += wrong
             continue
         try:
-            subject = read_responses(path, name, missing=study.responses.missing)
+            subject = read_sessions(folder, own, name, missing=study.responses.missing)
             if study.stimuli.only or study.stimuli.exclude:
                 subject = with_stimuli(subject, set(subject.stimuli) - sounds)
             found[name] = with_electrodes(subject, study.responses.electrodes)
         except InputError as error:
             advice = error.advice
             if "NaN" in error.found:
-                advice = 'responses.missing = "mask" takes NaN as missing.'
+                advice = 'responses.missing = "mask" takes NaN as missing.' + _empty_advice(folder, own, name)
+            if any(Path(file).suffix.lower() not in SUFFIXES for file in own):
+                advice = (
+                    "numpy.savez(file, responses=…, lengths=…, stimuli=…, electrodes=…, sfreq=…) writes one; "
+                    "scipy.io.loadmat reads a .mat file."
+                )
             problems.append(Problem("error", f"{key}: {error.argument}", error.found, error.expected, advice))
     return found
+
+
+def _empty(subject: Responses) -> list[str]:
+    """Return the electrodes that have no response at all."""
+    known = np.any([np.isfinite(trial).any(axis=0) for trial in subject.trials], axis=0)
+    return [name for name, some in zip(subject.electrodes, known, strict=True) if not some]
+
+
+def _empty_advice(folder: Path, files: Sequence[str], name: str) -> str:
+    """Say, of files that were refused for their NaN, which electrodes hold nothing else."""
+    try:
+        empty = _empty(read_sessions(folder, files, name, missing="mask"))
+    except InputError:
+        return ""
+    each = ", ".join(f'"{electrode}"' for electrode in empty)
+    return f" Electrodes without any response: responses.electrodes.exclude = [{each}]." if empty else ""
+
+
+def _file_problem(key: str, path: Path, name: str, files: dict[Path, str]) -> Problem | None:
+    """Return what is wrong with a file before it is read: it is not there, or counts twice."""
+    if not path.exists():
+        others = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
+        hint = name_hint(path.name, others) if others else ""
+        return Problem("error", key, f"no file {path}", "a .npz archive, or a .zarr or .nc dataset", hint)
+    if path.resolve() in files:
+        return Problem(
+            "error", key, f"the file of subject {files[path.resolve()]}, {path.name}",
+            "a file of its own for each subject and session", "What counts twice makes every test too sure.",
+        )  # fmt: skip
+    files[path.resolve()] = name
+    return None
 
 
 def response_problems(
@@ -111,9 +135,12 @@ def _names(key: str, subject: Responses, durations: Mapping[str, float], study: 
         tails = {name.rpartition("/")[2]: name for name in durations}
         tail = tails.get(unknown[0].rpartition("/")[2])
         hint = f"The sound is named {tail!r}." if tail else name_hint(unknown[0], durations)
+        if heard and not tail:
+            hint = "Put the sound where the others are, or take its trials out of the responses."
         found.append(
             Problem(
-                "error", f"{key}: stimuli", f"{len(unknown)} names without a sound: {listed(map(repr, unknown))}",
+                "error", f"{key}: stimuli",
+                f"{len(unknown)} name{'s' * (len(unknown) > 1)} without a sound: {listed(map(repr, unknown))}",
                 f"names of files of stimuli.sounds = {study.stimuli.sounds!r}, such as {listed(map(repr, durations))}",
                 hint,
             )
@@ -241,6 +268,16 @@ def _silent(key: str, subject: Responses) -> list[Problem]:
     for trial in subject.trials:
         with np.errstate(invalid="ignore"):
             varies |= np.nanmax(trial, axis=0, initial=-np.inf) > np.nanmin(trial, axis=0, initial=np.inf)
+    empty = _empty(subject)
+    if empty:
+        each = ", ".join(f'"{name}"' for name in empty)
+        return [
+            Problem(
+                "error", f"{key}: responses",
+                f"{len(empty)} electrode{'s' * (len(empty) > 1)} without any response: {listed(empty)}",
+                "responses of each electrode", f"responses.electrodes.exclude = [{each}] leaves them out.",
+            )
+        ]  # fmt: skip
     still = [name for name, moves in zip(subject.electrodes, varies, strict=True) if not moves]
     if not still:
         return []

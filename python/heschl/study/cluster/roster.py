@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from heschl.checks import InputError
 from heschl.study.analyses.analysis import StageCost
-from heschl.study.cluster.worker import Site, check_versions, reason, sees, versions
+from heschl.study.analyses.failures import reason
+from heschl.study.cluster.worker import Site, check_versions, sees, versions
 from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:

@@ -19,12 +19,13 @@ from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.failures import not_made, reason
 from heschl.study.cluster.cuts import Node, Task, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
 from heschl.study.cluster.roster import check_memory, have_gpus, ready_workers
 from heschl.study.cluster.shares import Reached
-from heschl.study.cluster.worker import Done, NotShared, Site, extract, make, reason, sent_folder, share, versions
+from heschl.study.cluster.worker import Done, NotShared, Site, extract, make, sent_folder, share, versions
 from heschl.study.extraction.extract import RefusedStimuli
 from heschl.study.inputs.load import leave_out
 from heschl.study.session import Session
@@ -99,21 +100,18 @@ class Work:
 
     def failed(self) -> dict[str, Exception]:
         """Return the analyses of which pieces are missing, and why; features, where nothing else was to be done."""
-        found: dict[str, Exception] = {}
-        for name, errors in self.errors.items() if not self.analyses else ():
-            if len(errors) >= TRIES:
-                found[name] = InputError(name, reason(errors[-1]), "features that can be extracted")
-        for analysis in self.analyses:
-            missing = [p for stage in self._stages(analysis) for p in stage.pieces if not self.session.cache.has(p)]
-            if missing:
-                known = [name for name, errors in self.errors.items() if errors]
-                names = [piece.name for piece in missing if piece.name in known] or known
-                reasons = "; ".join(f"{name}: {reason(self.errors[name][-1])}" for name in names[:3])
-                found[analysis.name] = InputError(
-                    f"{len(missing)} pieces of {analysis.name}", reasons or "pieces before them that failed",
-                    "pieces that can be made", "All that was finished is kept: the same command does what is left.",
-                )  # fmt: skip
-        return found
+        if not self.analyses:
+            return {
+                name: InputError(name, reason(errors[-1]), "features that can be extracted")
+                for name, errors in self.errors.items()
+                if len(errors) >= TRIES
+            }
+        found = {a.name: not_made(self.session, a.name, self._stages(a), self.reasons()) for a in self.analyses}
+        return {name: error for name, error in found.items() if error is not None}
+
+    def reasons(self) -> dict[str, BaseException]:
+        """Return why pieces, and features, could not be made, by name."""
+        return {name: errors[-1] for name, errors in self.errors.items() if errors}
 
     def _stages(self, analysis: Analysis) -> list[Stage]:
         stages = analysis.stages(self.session)

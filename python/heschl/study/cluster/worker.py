@@ -360,9 +360,3 @@ def check_versions(client: Mapping[str, str], here: Mapping[str, str], address: 
             ", ".join(f"{name} {client[name]}" for name in differing) + ", as on the client",
             "Install the same environment on all machines (heschl's version here is a hash of its code).",
         )  # fmt: skip
-
-
-def reason(error: BaseException) -> str:
-    """Return what an error says, with its kind where it is not one of heschl's own."""
-    text = str(error).strip()
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -7,16 +7,17 @@ not here is an error that names the nearest one that is.
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from heschl.checks import InputError
 from heschl.study.config.analyses import Joint, Shared, WordLags
 from heschl.study.config.encoding import AlphaRange, Encoding
+from heschl.study.config.messages import explained, no_toml
 from heschl.study.kinds.base import Role, Tier
 from heschl.study.kinds.registry import KINDS, Space, kinds_that_may_be
 from heschl.study.section import Name, Section
@@ -60,16 +61,23 @@ class Electrodes(Section):
     speech_responsive: bool = False
 
 
-class ResponseFiles(Section):
-    """[responses]: a file per subject, and what to do with silence after a sound, repeats, and NaN.
+Files = Annotated[
+    list[str], Field(min_length=1), BeforeValidator(lambda files: [files] if isinstance(files, str) else files)
+]
 
+
+class ResponseFiles(Section):
+    """[responses]: the file of each subject, and what to do with silence after a sound, repeats, and NaN.
+
+    Several files of one subject, as a list, are its recording sessions (runs): what differs between sessions then does
+    not count as following features. One file may name the session of each trial itself (``sessions``).
     With ``missing`` = "mask" a NaN is a response that is missing: it leaves the fit of its electrode, and no other's.
     """
 
     missing: Literal["raise", "mask"] = "raise"
     tail: Literal["silence", "crop"] = "silence"
     repeats: Literal["average", "separate"] = "average"
-    subjects: Annotated[dict[Name, str], Field(min_length=1)]
+    subjects: Annotated[dict[Name, Files], Field(min_length=1)]
     groups: Annotated[dict[Name, str], Field(default_factory=dict)]
     electrodes: Electrodes | None = None
 
@@ -174,6 +182,32 @@ class Study(Section):
         """Return the names of the spaces that need words, or phones."""
         return [name for name, space in self.features.items() if space.tier() == tier]
 
+    def without(self, spaces: Collection[str], joints: Collection[str], rate: float) -> Study:
+        """Return the settings without some spaces, what needs them, and some joint models.
+
+        ``rate`` is that of the grid, for where its model is among them.
+        """
+        shared, words = self.shared, self.word_lags
+        if shared is not None:
+            probes = {role: name for role in ("semantic", "acoustic") if (name := getattr(shared, role)) not in spaces}
+            probes = dict.fromkeys(("semantic", "acoustic")) | probes
+            lost = shared.speech in spaces or shared.language in spaces
+            shared = None if lost else shared.model_copy(update=probes)
+        if words is not None:
+            left = [name for name in words.spaces if name not in spaces]
+            words = words.model_copy(update={"spaces": left}) if left else None
+        changed = {
+            "features": {name: space for name, space in self.features.items() if name not in spaces},
+            "joint": {
+                name: joint for name, joint in self.joint.items()
+                if name not in joints and not set(joint.spaces) & set(spaces)
+            },
+            "shared": shared, "word_lags": words,
+        }  # fmt: skip
+        if self.grid_model() is not None:
+            changed["grid"] = Grid(rate=rate) if self.grid_model() in spaces else Grid(model=self.grid_model())
+        return self.model_copy(update=changed)
+
     def grid_model(self) -> str | None:
         """Return the name of the speech space whose frames are the grid; None where the grid is a rate."""
         if self.grid.rate is not None:
@@ -213,56 +247,21 @@ def study_or_errors(path: str | Path) -> tuple[Study | None, list[InputError]]:
     """Return a study.toml's contents, or everything that is wrong with them; see `read_study`."""
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
+        table = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError):
         advice = "`heschl simulate --out DIR` writes one to start from."
         return None, [InputError(str(path), "no such file", "a study.toml", advice)]
     except OSError as error:
         return None, [InputError(str(path), str(error.strerror), "a file that can be read")]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return None, [InputError(str(path), str(error), "TOML")]
+    except UnicodeDecodeError as error:
+        return None, [InputError(str(path), str(error), "text in UTF-8", "Save the file as UTF-8.")]
+    except tomllib.TOMLDecodeError as error:
+        return None, [no_toml(path, text, error)]
     try:
         return Study.model_validate(table), []
     except ValidationError as error:
-        return None, [_explained(problem, path) for problem in error.errors()]
-
-
-_FOUND_IN_TEXT = re.compile(r"^Value error, (?:(?P<key>[\w.]+): )?(?P<expected>.*)$", re.DOTALL)
-
-
-def _explained(problem: Any, path: Path) -> InputError:
-    """Turn an error of pydantic's into an InputError that names the key as the file spells it."""
-    keys = _as_written(problem["loc"])
-    key, value = ".".join(keys), problem.get("input")
-    if problem["type"] == "extra_forbidden":
-        return _unknown_key(problem["loc"], keys, path)
-    if problem["type"] == "missing":
-        return InputError(f"{path}: {key}", "nothing", "a value for this key")
-    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kinds = f"kind = one of {', '.join(map(repr, KINDS))}"
-        return InputError(f"{path}: {key}", _short(value), kinds)
-    if matched := _FOUND_IN_TEXT.match(problem["msg"]):
-        where = ".".join(filter(None, (key, matched["key"])))
-        return InputError(f"{path}: {where}", "settings that do not go together", matched["expected"])
-    if problem["type"] == "string_pattern_mismatch":
-        return InputError(f"{path}: {key}", _short(value), "a name of letters, digits, and . _ + -")
-    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return InputError(f"{path}: {key}", _short(value), expected[0].lower() + expected[1:])
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _as_written(loc: tuple[int | str, ...]) -> list[str]:
-    """Drop from pydantic's location the tags of unions, which the file does not have."""
-    keys = [str(part) for part in loc]
-    if keys[:1] == ["features"] and len(keys) > 2:
-        del keys[2]
-    if keys[:2] == ["encoding", "alphas"] and len(keys) > 2:
-        del keys[2]
-    return keys
+        return None, [explained(problem, path, _unknown_key) for problem in error.errors()]
 
 
 _SECTIONS: dict[tuple[str, ...], type[Section]] = {

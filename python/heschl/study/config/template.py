@@ -29,7 +29,7 @@ repeats = "average"             # trials of one stimulus: average them, or "sepa
 missing = "raise"               # NaN: an error, or "mask", a response that leaves the fit of its electrode
 
 [responses.subjects]            # .npz (responses, lengths, stimuli, electrodes, sfreq; regions, positions), .zarr, .nc
-S1 = "S1.npz"
+S1 = "S1.npz"                   # or a file for each recording session: ["S1_run-1.npz", "S1_run-2.npz"]
 
 [responses.groups]              # optional: electrodes by name, for tables and figures
 # stg = "STG*"

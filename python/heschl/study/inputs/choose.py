@@ -50,8 +50,9 @@ def with_stimuli(subject: Responses, left_aside: Collection[str]) -> Responses:
     if len(keep) == len(subject.stimuli):
         return subject
     return replace(
-        subject, stimuli=tuple(subject.stimuli[i] for i in keep), trials=tuple(subject.trials[i] for i in keep)
-    )
+        subject, stimuli=tuple(subject.stimuli[i] for i in keep), trials=tuple(subject.trials[i] for i in keep),
+        sessions=tuple(subject.sessions[i] for i in keep) if subject.sessions else (),
+    )  # fmt: skip
 
 
 def with_electrodes(subject: Responses, wanted: Electrodes | None) -> Responses:

@@ -5,7 +5,8 @@ The features are then gone through once for all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class FitGroup:
         Each stimulus with the response to another one; no column where this control was not asked for.
     folds : array of shape (n_segments,), int
         The outer fold in which each segment is the test; all segments of a stimulus share theirs.
+    sessions : mapping of subject to tuple of str, one per segment
+        In which recording sessions each segment was heard; equal for segments that were heard equally often in the same
+        ones.
     """
 
     subjects: tuple[str, ...]
@@ -38,6 +42,7 @@ class FitGroup:
     y: NDArray[np.float32]
     y_shuffled: NDArray[np.float32]
     folds: NDArray[np.intp]
+    sessions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -53,6 +58,31 @@ class FitGroup:
     def targets(self) -> NDArray[np.float32]:
         """All columns to fit: the responses, then the shuffled ones."""
         return np.concatenate([self.y, self.y_shuffled], axis=1)
+
+    def by_sessions(self) -> list[tuple[FitGroup, NDArray[np.intp], NDArray[np.intp]]]:
+        """Cut the group into subjects whose sessions part the segments in the same way.
+
+        Returns
+        -------
+        list of (FitGroup, columns, blocks)
+            The group itself where there is one part, else a part, without shuffled responses; its columns in `y`; and
+            the block, (n_segments,), in which each segment may exchange its response for that of another.
+        """
+        columns: dict[tuple[int, ...], list[int]] = {}
+        for at, subject in enumerate(self.subjects):
+            labels = self.sessions.get(subject, ("",) * len(self.segments))
+            number = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+            columns.setdefault(tuple(number[label] for label in labels), []).append(at)
+        parts = []
+        for blocks, own in columns.items():
+            subjects = tuple(self.subjects[i] for i in own)
+            part = self if len(own) == len(self.subjects) else replace(
+                self, subjects=subjects, electrodes=tuple(self.electrodes[i] for i in own), y=self.y[:, own],
+                y_shuffled=self.y_shuffled[:, :0],
+                sessions={name: labels for name, labels in self.sessions.items() if name in subjects},
+            )  # fmt: skip
+            parts.append((part, np.array(own, dtype=np.intp), np.array(blocks, dtype=np.intp)))
+        return parts
 
     def by_stimulus(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum rows (n_frames, c) over each stimulus, all its segments together: (n_stimuli, c); NaN counts as 0."""

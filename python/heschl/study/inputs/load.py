@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from heschl.checks import InputError
-from heschl.ecog import Responses, read_responses
+from heschl.ecog import Responses
+from heschl.ecog.responses.joined import read_sessions
 from heschl.names import name_hint
 from heschl.study.config.study import TIERS, Study, read_study
 from heschl.study.inputs.choose import chosen_stimuli, with_electrodes, with_stimuli
@@ -64,12 +65,7 @@ class Inputs:
     @cached_property
     def lengths(self) -> dict[str, float]:
         """How much of each stimulus to extract, in s: the sound, and silence after it if so asked."""
-        lengths = dict(self.durations)
-        if self.study.responses.tail == "silence":
-            for subject in self.subjects:
-                for trial, name in enumerate(subject.stimuli):
-                    lengths[name] = max(lengths[name], subject.covered(trial))
-        return lengths
+        return heard_lengths(self.durations, self.subjects, self.study.responses.tail)
 
 
 def load_inputs(path: str | Path) -> Inputs:
@@ -93,13 +89,16 @@ def load_inputs(path: str | Path) -> Inputs:
     path = Path(path)
     study = read_study(path)
     folder = path.resolve().parent
-    sounds, broken, aside = _find_sounds(folder, study, path)
+    sounds, errors, aside = read_sounds(named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds"), study)
+    if too_many_broken(errors, sounds):
+        raise next(iter(errors.values()))
+    broken = {name: error.found for name, error in errors.items()}
     subjects = tuple(
         with_electrodes(
-            with_stimuli(read_responses(folder / file, name, missing=study.responses.missing), {*broken, *aside}),
+            with_stimuli(read_sessions(folder, files, name, missing=study.responses.missing), {*broken, *aside}),
             study.responses.electrodes,
         )
-        for name, file in study.responses.subjects.items()
+        for name, files in study.responses.subjects.items()
     )
     for subject in subjects:
         _check_stimuli(subject, sounds, study)
@@ -134,14 +133,26 @@ def leave_out(inputs: Inputs, broken: Mapping[str, str]) -> Inputs | None:
     return Inputs(inputs.study, inputs.folder, kept, subjects, inputs.unheard, every)
 
 
-def _find_sounds(
-    folder: Path, study: Study, path: Path
-) -> tuple[dict[str, tuple[Path, float]], dict[str, str], set[str]]:
-    """Return each sound's path and duration by the name of its stimulus, the few that cannot be read, and why.
+def read_sounds(
+    every: Mapping[str, Path], study: Study
+) -> tuple[dict[str, tuple[Path, float]], dict[str, InputError], set[str]]:
+    """Look at the sounds of a study.
 
-    Last, the names of those that the study leaves aside.
+    Parameters
+    ----------
+    every : mapping of name to Path
+        The files of ``stimuli.sounds``.
+    study : Study
+
+    Returns
+    -------
+    dict of name to (Path, s)
+        Those that can be read, and how long they are.
+    dict of name to InputError
+        Those that cannot.
+    set of str
+        Those that the study leaves aside.
     """
-    every = named_files(folder, study.stimuli.sounds, f"{path}: stimuli.sounds")
     files = {name: every[name] for name in chosen_stimuli(every, study.stimuli)}
     sounds: dict[str, tuple[Path, float]] = {}
     errors: dict[str, InputError] = {}
@@ -153,9 +164,23 @@ def _find_sounds(
             sounds[name] = file, seconds
         except InputError as error:
             errors[name] = error
-    if len(errors) > FEW * len(files):
-        raise next(iter(errors.values()))
-    return sounds, {name: error.found for name, error in errors.items()}, set(every) - set(files)
+    return sounds, errors, set(every) - set(files)
+
+
+def too_many_broken(broken: Sized, of: Sized) -> bool:
+    """Return whether so many sounds cannot be read that a study does not go on without them."""
+    return len(broken) > FEW * (len(broken) + len(of))
+
+
+def heard_lengths(durations: Mapping[str, float], subjects: Iterable[Responses], tail: str) -> dict[str, float]:
+    """Return how much of each stimulus to extract, in s: the sound, and with ``tail`` = "silence" what follows it."""
+    lengths = dict(durations)
+    if tail == "silence":
+        for subject in subjects:
+            for trial, name in enumerate(subject.stimuli):
+                if name in lengths:
+                    lengths[name] = max(lengths[name], subject.covered(trial))
+    return lengths
 
 
 def _check_stimuli(subject: Responses, sounds: dict[str, tuple[Path, float]], study: Study) -> None:

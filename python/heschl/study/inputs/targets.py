@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
-from heschl.ecog.responses.repeats import repeats_of
+from heschl.ecog.responses.repeats import repeats_of, whole_presentations
 from heschl.linear import group_folds
 from heschl.study.inputs.groups import FitGroup, Segments
 from heschl.study.inputs.load import Inputs
@@ -49,8 +49,9 @@ def fit_groups(
     """
     study = inputs.study
     by_segments: dict[Segments, list[tuple[Responses, NDArray[np.float32]]]] = defaultdict(list)
+    sessions: dict[str, tuple[str, ...]] = {}
     for subject in inputs.subjects:
-        segments, y = _segments(subject, inputs, grid, resample, as_presented)
+        segments, y, sessions[subject.subject] = _segments(subject, inputs, grid, resample, as_presented)
         by_segments[segments].append((subject, y))
     groups = []
     for segments, members in by_segments.items():
@@ -74,6 +75,7 @@ def fit_groups(
                 y=y,
                 y_shuffled=_shuffled(y, segments, study.seed) if study.controls.shuffle else y[:, :0],
                 folds=_folds(names, lengths, members[0][0].subject, inputs),
+                sessions={subject.subject: sessions[subject.subject] for subject, _ in members},
             )
         )
     for group in groups:
@@ -99,20 +101,24 @@ def _folds(names: list[str], lengths: NDArray[np.int64], subject: str, inputs: I
 
 def _segments(
     subject: Responses, inputs: Inputs, grid: FrameGrid, resample: Resample, as_presented: bool
-) -> tuple[Segments, NDArray[np.float32]]:
-    """Return a subject's segments, by stimulus in sorted order or as presented, and their frames joined.
+) -> tuple[Segments, NDArray[np.float32], tuple[str, ...]]:
+    """Return a subject's segments, by stimulus in sorted order or as presented, their frames joined, and sessions.
 
-    The mean over repeats stands where its stimulus was presented first.
+    The mean over repeats stands where its stimulus was presented first; its sessions are those of all that it averages.
     """
     analysed = on_grid(subject, grid, inputs.durations, inputs.study.responses.tail, resample)
-    trials = list(zip(analysed.stimuli, analysed.trials, strict=True))
+    sessions = analysed.sessions or ("",) * len(analysed.trials)
+    trials = list(zip(analysed.stimuli, analysed.trials, sessions, strict=True))
     if inputs.study.responses.repeats == "average":
-        means = repeats_of(analysed)
-        trials = [(name, _mean_of_known(means[name])) for name in dict.fromkeys(analysed.stimuli) if name in means]
+        whole = whole_presentations(analysed.stimuli, analysed.trials)
+        trials = [
+            (name, _mean_of_known(repeats), " + ".join(sorted(sessions[i] for i in whole[name][1])))
+            for name, repeats in repeats_of(analysed).items()
+        ]
     if not as_presented:
         trials.sort(key=lambda trial: trial[0])  # repeats stay in their order
-    rows = np.concatenate([trial for _, trial in trials]).astype(np.float32)
-    return tuple((name, len(trial)) for name, trial in trials), rows
+    rows = np.concatenate([trial for _, trial, _ in trials]).astype(np.float32)
+    return tuple((name, len(trial)) for name, trial, _ in trials), rows, tuple(labels for *_, labels in trials)
 
 
 def _mean_of_known(repeats: NDArray[Any]) -> NDArray[Any]:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from heschl.checks import InputError
-from heschl.names import plain_name
+from heschl.names import name_hint, plain_name
 from heschl.study.config.study import Stimuli
 from heschl.study.kinds.base import Tier
 from heschl.timing.tables import read_text
@@ -75,7 +75,11 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier, *, cut: bool = 
     suffix = Path(pattern).suffix.lower()
     if suffix in (".csv", ".tsv"):
         if not (folder / pattern).is_file():
-            raise InputError(f"stimuli.{tier}", f"no file {folder / pattern}", "words and their times")
+            there = [
+                file.name for file in (folder / pattern).parent.glob("*") if file.suffix.lower() in (".csv", ".tsv")
+            ]
+            hint = name_hint(Path(pattern).name, there) if there else ""
+            raise InputError(f"stimuli.{tier}", f"no file {folder / pattern}", f"{tier} and their times", hint)
         reader = read_events if pattern.endswith("events.tsv") else read_table
         found = reader(folder / pattern)
     elif suffix == ".textgrid":

@@ -202,6 +202,10 @@ class FeatureSpace(Section):
         """Return the features of a layer, where a file says that; ``folder`` is that of the study.toml."""
         return None
 
+    def layer_count(self, folder: Path) -> int | None:
+        """Return how many layers there are, where a file says that; they are named "0", "1", and so on."""
+        return None
+
     def frame_rate(self, folder: Path) -> float | None:
         """Return the rate of its frames in Hz, where a file says that."""
         return None

@@ -21,6 +21,8 @@ from heschl.study.kinds.problems import Material, Problem, listed
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
 
+LOOKED_AT = 5
+"""Files whose numbers are looked at before a run."""
 FRAME_TICKS = 1000
 """Of a frame's length, to which centres and widths given in seconds are rounded."""
 
@@ -56,8 +58,8 @@ class ArraySpace(FeatureSpace):
         """Return the rows that the file of a stimulus should have; None where that is not known."""
 
     @abstractmethod
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
-        """Return what rows should be, and what may be wrong where files have so many per second instead."""
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
+        """Return what rows should be, and what may be wrong where files have others: (found, expected, s) of each."""
 
     def problems(self, material: Material, where: str) -> list[Problem]:
         """Look at the shape of every file."""
@@ -77,10 +79,11 @@ class ArraySpace(FeatureSpace):
     def _of_shapes(self, material: Material, where: str) -> list[Problem]:
         wrong: list[str] = []
         shapes: dict[tuple[int, int], str] = {}
-        rates: list[float] = []
+        counts: list[tuple[int, int, float]] = []
         for name, seconds in material.lengths.items():
             try:
-                layers, rows, width = _mapped(self.path(material.folder, name)).shape
+                values = _mapped(self.path(material.folder, name))
+                layers, rows, width = values.shape
             except InputError as error:
                 wrong.append(f"{name}: {error.found}")
                 continue
@@ -88,10 +91,10 @@ class ArraySpace(FeatureSpace):
             expected = self.rows_of(name, material)
             if expected is not None and rows != expected:
                 wrong.append(f"{name}: {rows} rows for {expected}")
-                rates.append(rows / seconds if seconds > 0 else 0.0)
-        found = []
+                counts.append((rows, expected, seconds))
+        found = self._of_numbers(material, where)
         if wrong:
-            about, remedy = self.about_rows(rates)
+            about, remedy = self.about_rows(counts)
             text = f"{len(wrong)} files of another shape: {listed(wrong)}"
             found.append(Problem("error", where, text, about, remedy))
         if len(shapes) > 1:
@@ -101,9 +104,18 @@ class ArraySpace(FeatureSpace):
 
     def width_of_layer(self, folder: Path) -> int | None:
         """Return that of the first file."""
+        shape = self._first_shape(folder)
+        return None if shape is None else shape[2]
+
+    def layer_count(self, folder: Path) -> int | None:
+        """Return that of the first file."""
+        shape = self._first_shape(folder)
+        return None if shape is None else shape[0]
+
+    def _first_shape(self, folder: Path) -> tuple[int, ...] | None:
         first = next(iter(sorted((folder / Path(self.folder).expanduser()).rglob("*.npy"))), None)
         try:
-            return None if first is None else int(_mapped(first).shape[2])
+            return None if first is None else _mapped(first).shape
         except InputError:
             return None
 
@@ -116,6 +128,19 @@ class ArraySpace(FeatureSpace):
                 f"{where}.folder", f"no file {missing[0]} (nor {len(missing) - 1} others)",
                 "NAME.npy for each stimulus that was heard, as numpy.save writes it",
             )  # fmt: skip
+
+    def _of_numbers(self, material: Material, where: str) -> list[Problem]:
+        """Look for NaN in the first few files: to read all of them is a run's."""
+        unknown = []
+        for name in list(material.lengths)[:LOOKED_AT]:
+            try:
+                if not np.isfinite(_mapped(self.path(material.folder, name))).all():
+                    unknown.append(name)
+            except InputError:
+                continue
+        remedy = "Interpolate them, or write 0 where there is nothing."
+        text = f"NaN or infinite values in files of {listed(unknown)}"
+        return [Problem("error", where, text, "finite numbers", remedy)] if unknown else []
 
 
 class FrameArrays(ArraySpace):
@@ -147,14 +172,22 @@ class FrameArrays(ArraySpace):
         """Return the frames of its sound, and of silence after it."""
         return self.grid().n_frames(material.lengths[name])
 
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
-        """Return what frames should be; files of another rate are told by their rows per second."""
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
+        """Return what frames should be; files of another rate, or of the sound alone, are told by their rows."""
         expected = f"floats (layers, frames, width), frames at {self.rate:g} Hz of the sound and the silence after it"
-        rate = float(np.median(rates)) if len(rates) else self.rate
+        short = [due - found for found, due, _ in rows]
+        if short and min(short) > 1 and max(short) - min(short) <= 1:
+            return expected, (
+                f"They end {np.median(short) / self.rate:.2g} s before the responses do, with their sounds? "
+                'responses.tail = "crop" takes frames and responses of the sound alone.'
+            )
+        rates = [found / seconds for found, _, seconds in rows if seconds > 0]
+        rate = float(np.median(rates)) if rates else self.rate
         if not 0.9 < rate / self.rate < 1.1:
             return expected, f"The files have about {rate:.3g} rows per second: rate = {rate:.3g}?"
         return expected, (
-            'responses.tail = "crop" asks for frames of the sound alone; centre and width say where frames lie.'
+            "A model's frames are often wider than they are apart, and end earlier: for windows of 25 ms width = 0.025 "
+            'and centre = 0.0125. responses.tail = "crop" asks for frames of the sound alone.'
         )
 
     def tier(self) -> None:
@@ -192,7 +225,7 @@ class WordArrays(ArraySpace, Spoken):
         """Return its words."""
         return None if material.words is None else material.words.get(name, 0)
 
-    def about_rows(self, rates: Sequence[float]) -> tuple[str, str]:
+    def about_rows(self, rows: Sequence[tuple[int, int, float]]) -> tuple[str, str]:
         """Return what rows should be."""
         return "a row for each word of the stimulus", "The rows are the words of the transcript, in its order."
 

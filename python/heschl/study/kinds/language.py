@@ -75,6 +75,11 @@ class LanguageModelSpace(Spoken):
         """Return whether a word may know those that follow."""
         return False
 
+    def layer_count(self, folder: Path) -> int | None:
+        """Return what the configuration says."""
+        facts = model_facts(folder, self.model)
+        return None if facts is None else facts.layers
+
     def width_of_layer(self, folder: Path) -> int | None:
         """Return what the configuration says."""
         facts = model_facts(folder, self.model)
@@ -138,6 +143,15 @@ class SurprisalSpace(LanguageModelSpace):
     roles: ClassVar[tuple[Role, ...]] = ("semantic",)
 
     kind: Literal["surprisal"]
+
+    def layer_count(self, folder: Path) -> int:
+        """Return 1."""
+        return 1
+
+    def width_of_layer(self, folder: Path) -> int:
+        """Return 1: a number of bits."""
+        return 1
+
     at: Literal["word", "onset"] = "onset"
 
     def open(self, files: StudyFiles) -> OpenSurprisal:

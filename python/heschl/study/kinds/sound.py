@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -35,6 +36,10 @@ class SoundSpace(FeatureSpace):
     def check(self, files: StudyFiles, where: str) -> None:
         """Check nothing: no file is named."""
 
+    def layer_count(self, folder: Path) -> int:
+        """Return 1."""
+        return 1
+
     def tier(self) -> None:
         """Return None: no transcript is needed."""
 
@@ -57,6 +62,10 @@ n_mels = 80
     hop: Positive = 0.010
     scale: Literal["db", "log", "power"] = "db"
     onsets: bool = False
+
+    def width_of_layer(self, folder: Path) -> int:
+        """Return the number of mel bands."""
+        return self.n_mels
 
     @model_validator(mode="after")
     def _ordered(self) -> MelSpace:

@@ -66,6 +66,11 @@ model = "facebook/wav2vec2-base"  # a name on the Hub, or a folder
             found.append(Problem("error", f"{where}.kind", text, "a model that hears", 'Write kind = "language".'))
         return found
 
+    def layer_count(self, folder: Path) -> int | None:
+        """Return what the configuration says."""
+        facts = model_facts(folder, self.model)
+        return None if facts is None else facts.layers
+
     def width_of_layer(self, folder: Path) -> int | None:
         """Return what the configuration says."""
         facts = model_facts(folder, self.model)

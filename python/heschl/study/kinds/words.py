@@ -76,6 +76,10 @@ oov = "zero"                    # words without a vector: "zero", "mean" or "dro
         expected = "GloVe's or word2vec's text: a word and its vector in each line"
         return [Problem("error", f"{where}.file", f"a first line that is no word and numbers, in {file}", expected)]
 
+    def layer_count(self, folder: Path) -> int:
+        """Return 1."""
+        return 1
+
     def tier(self) -> Tier:
         """Return "words"."""
         return "words"

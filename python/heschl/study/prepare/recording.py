@@ -87,9 +87,10 @@ class Preparation(Section):
     """A whole recording.toml; paths are relative to it.
 
     Where ``audio`` names the channel that recorded the sound, and ``sounds`` the stimuli (a glob), onsets are found in
-    it. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the one of an .nwb to read; ``open_bad`` says what becomes of
-    a bad span without an end (see `heschl.ecog.read_recording`). ``derivatives``: also write the high gamma of all good
-    electrodes for other tools, as "bids" (a folder OUT_bids) or "nwb" (a file beside OUT), or both.
+    it. A column ``session`` of the events goes into the dataset. ``sfreq`` is the rate of a .npy, in Hz; ``series`` the
+    one of an .nwb to read; ``open_bad`` says what becomes of a bad span without an end (see
+    `heschl.ecog.read_recording`). ``derivatives``: also write the high gamma of all good electrodes for other tools, as
+    "bids" (a folder OUT_bids) or "nwb" (a file beside OUT), or both.
     """
 
     subject: str
@@ -269,7 +270,10 @@ def _onsets(
     moved = (
         f"clock drift {drift.ppm:+.1f} ppm, offset {drift.offset:+.4f} s; {int(mended['corrected'].sum())} onsets by it"
     )
-    return mended[["onset", "duration", "stimulus"]], (note, moved)
+    events = mended[["onset", "duration", "stimulus"]]
+    if "session" in recording.events:  # a row for each presentation, in their order
+        events = events.assign(session=recording.events["session"].to_numpy())
+    return events, (note, moved)
 
 
 def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -288,14 +292,7 @@ def _chosen(trials: Responses, select: Select) -> tuple[Responses, dict[str, pd.
             f"The smallest p is {table['p'].min():.3g}; method = 'none' keeps all.",
         )  # fmt: skip
     names = tuple(name for name, kept in zip(trials.electrodes, keep, strict=True) if kept)
-    kept = Responses(
-        trials.subject,
-        names,
-        trials.sfreq,
-        trials.onset,
-        trials.stimuli,
-        tuple(trial[:, keep] for trial in trials.trials),
-    )
+    kept = replace(trials, electrodes=names, trials=tuple(trial[:, keep] for trial in trials.trials))
     return kept, {"select": table}, (note,)
 
 

@@ -1,4 +1,4 @@
-"""What all figures of a study share: palette, panels, points, bands."""
+"""What all figures of a study share: the palette of `heschl.plot`, the table of figures, numbers as text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from heschl.study.statistics.tests import quartiles
+from heschl.plot.style import GREY, INK, PALETTE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["GREY", "INK", "PALETTE", "Drawing", "colour_of", "count_text", "number_text"]
 
 
 class Drawing(NamedTuple):
@@ -31,17 +32,6 @@ class Drawing(NamedTuple):
     name: str
     draw: Callable[[Any], Figure]
     shown: Callable[[Any], bool] = lambda results: True
-
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY, INK = "#9A9A9A", "#333333"
-
-
-def draw_band(axis: Axes, depth: NDArray[np.intp], scores: NDArray[np.float64], colour: str) -> None:
-    """Draw median and quartiles of each row of scores along the depth of a model."""
-    median, low, high = np.array([quartiles(row) for row in scores]).T
-    axis.fill_between(depth, low, high, color=colour, alpha=0.18, lw=0)
-    axis.plot(depth, median, color=colour, lw=1.2, marker="o", ms=2.5)
 
 
 def colour_of(space: int) -> str:

@@ -118,10 +118,10 @@ def shared_probes(results: xr.Dataset) -> Figure:
         if "probe_unique_r2" in results:
             own = results["probe_unique_r2"].values[:, shown.inside]
             panels.append(("lost without it", dict(zip(names, own, strict=True))))
-    figure, axes = plate(results, "What the shared part is made of", 1, 56.0, n_columns=len(panels), sharey=True)
+    height = 5.2 * len(names) + 14
+    figure, axes = plate(results, "What the shared part is made of", 1, height, n_columns=len(panels), sharey=True)
     for axis, (title, values), crossed in zip(axes, panels, means or [{}] * len(panels), strict=True):
-        _columns(axis, values, crossed or {name: over_subjects(own, subjects) for name, own in values.items()}, title)
-    axes[0].set_ylabel("R²")
+        _rows(axis, values, crossed or {name: over_subjects(own, subjects) for name, own in values.items()}, title)
     explain(figure, f"{shown.text}; {shown.rule}",
             "point: electrode", of_whom(subjects, stimuli=bool(means)),
             "stars: that mean is not 0, Bonferroni over probes",
@@ -129,16 +129,20 @@ def shared_probes(results: xr.Dataset) -> Figure:
     return figure
 
 
-def _columns(axis: Axes, values: dict[str, Double], means: dict[str, CrossedMean], title: str) -> None:
-    for x, (name, own) in enumerate(values.items()):
+def _rows(axis: Axes, values: dict[str, Double], means: dict[str, CrossedMean], title: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for y, (name, own) in enumerate(values.items()):
         found = means[name]
-        swarm(axis, own, x, PROBES.get(name, GREY))
-        interval(axis, found, x)
-        mark(axis, found.p * len(values), x, vertical=True)
-    axis.set_xticks(range(len(values)), list(values), rotation=30, ha="right", rotation_mode="anchor")
-    axis.set_xlim(-0.6, len(values) - 0.4)
-    axis.set_title(title, fontsize=TEXT, color=INK, pad=10)
-    zero_line(axis)
+        swarm(axis, own, y, PROBES.get(name, GREY), vertical=False)
+        interval(axis, found, y, vertical=False)
+        mark(axis, found.p * len(values), y)
+    axis.set_yticks(range(len(values)), list(values))
+    axis.set_ylim(len(values) - 0.4, -0.6)
+    axis.xaxis.set_major_locator(MaxNLocator(3))
+    axis.set_xlabel("R²")
+    axis.set_title(title, fontsize=TEXT, color=INK, pad=2)
+    zero_line(axis, vertical=True)
 
 
 FIGURE_4 = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from typing import TYPE_CHECKING
 
 from heschl.linear import CrossedMean, crossed_mean
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+LABEL = 26
+"""Letters of a line of the names of parts."""
+
 
 def spaces_together(results: xr.Dataset) -> Figure:
     """Draw the parts of variance that spaces explain alone, in common, and beyond each other."""
@@ -43,7 +47,7 @@ def spaces_together(results: xr.Dataset) -> Figure:
             mean = crossed_mean(gain, total, subjects)
             swarm(axis, share_of(gain, total), y, colour if part != "all" else INK, vertical=False)
             interval(axis, mean, y, INK, vertical=False, size=3.5)
-            ticks.append(part)
+            ticks.append(textwrap.fill(part, LABEL))
             means.append(mean)
         for y, mean in enumerate(means):
             mark(axis, mean.p * len(means), y)
@@ -55,7 +59,7 @@ def spaces_together(results: xr.Dataset) -> Figure:
         axis.set_ylim(len(ticks) - 0.4, -0.6)
         axis.set_title(name, fontsize=TEXT, color=INK, loc="left", pad=2)
         zero_line(axis, vertical=True)
-    axes[-1].set_xlabel("R² about the training mean")
+    axes[-1].set_xlabel("R² about the training mean", loc="right")  # longer than the axis beside long names
     explain(
         figure, f"{shown.text}; {shown.rule}",
         "only: lost without it; common: what each of these could explain, and no other space; beyond: what the first "

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heschl.files import replacing
-from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text, draw_band
+from heschl.plot.scores import draw_band
+from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, count_text, number_text
 from heschl.study.report.figure2 import FIGURE_2
 from heschl.study.report.figure3 import FIGURE_3
 from heschl.study.report.figure4 import FIGURE_4
@@ -114,12 +115,13 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
     spaces, shown = [str(space) for space in results["space"].values], responding(results)
     scores = mean_over_folds(results, "r2")[:, shown.inside]
     control = mean_over_folds(results, "r2_shuffled")[:, shown.inside] if "r2_shuffled" in results else None
+    chosen = [quartiles(row)[0] for row in mean_over_folds(results, "best_r2")[:, shown.inside]]
     of_space = {space: np.flatnonzero(results["model_space"].values == space) for space in spaces}
-    deep = [space for space in spaces if len(of_space[space]) > 1] or spaces
+    deep = [space for space in spaces if len(of_space[space]) > 1]
     single = [space for space in spaces if space not in deep]
     n_columns = 2 if len(deep) > 1 else 1
     n_rows = -(-len(deep) // n_columns)
-    figure, axes = plate(results, "Score by layer", n_rows, 42.0 * n_rows, n_columns=n_columns, sharey=True)
+    figure, axes = plate(results, "Score by layer", n_rows, 46.0 * n_rows, n_columns=n_columns, sharey=True)
     for axis in axes[len(deep) :]:
         axis.remove()
     for axis, space in zip(axes, deep, strict=False):
@@ -127,8 +129,8 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         depth = np.arange(len(rows))
         zero_line(axis)
         if control is not None:
-            draw_band(axis, depth, control[rows], GREY)
-        draw_band(axis, depth, scores[rows], colour_of(spaces.index(space)))
+            draw_band(axis, control[rows], GREY, thin=True)
+        draw_band(axis, scores[rows], colour_of(spaces.index(space)), thin=True)
         for other in single:
             median = quartiles(scores[of_space[other][0]])[0]
             axis.axhline(median, color=colour_of(spaces.index(other)), ls="--", lw=0.9, label=other)
@@ -136,12 +138,16 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         step = -(-len(rows) // (7 if n_columns == 2 else 13))
         axis.set_xticks(depth[::step], names[::step])
         axis.set_xlabel("layer")
-        axis.set_title(space, fontsize=TEXT, color=INK, pad=2)
+        title = f"{space}\nchosen layer: {number_text(chosen[spaces.index(space)])}"
+        axis.set_title(title, fontsize=TEXT, color=INK, pad=12 if single and axis in axes[:n_columns] else 2)
     for row in range(n_rows):
-        axes[row * n_columns].set_ylabel(f"R², mean of {results.sizes['fold']} test folds")
+        axes[row * n_columns].set_ylabel("R², test folds")
     if single:
-        axes[0].legend(frameon=False, fontsize=SMALL, handlelength=1.4)
-    explain(figure, f"{shown.text}; {shown.rule}", "line: median over electrodes; band: quartiles",
+        axes[0].legend(frameon=False, fontsize=SMALL, handlelength=1.4, borderpad=0, ncols=4, columnspacing=0.9,
+                       loc="lower left", bbox_to_anchor=(-0.02, 0.995))  # fmt: skip
+    explain(figure, f"{shown.text}; {shown.rule}", f"line: median over electrodes, mean of {results.sizes['fold']} "
+            "folds; band: quartiles; chosen layer: median of the layer that inner folds choose for each electrode and "
+            "fold, scored on the outer one",
             "broken: median of spaces of one layer" if single else "",
             "grey: stimuli shuffled" if control is not None else "")  # fmt: skip
     return figure
@@ -153,7 +159,7 @@ FIGURES = (
     *FIGURE_4,
     *JOINT,
     Drawing("best_layer_scores", best_scores),
-    Drawing("score_by_layer", scores_by_layer),
+    Drawing("score_by_layer", scores_by_layer, lambda results: results.sizes["model"] > results.sizes["space"]),
     *FURTHER,
     *SHARED,
 )

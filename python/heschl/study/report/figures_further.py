@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heschl.study.report.drawing import GREY, INK, Drawing, colour_of
+from heschl.study.report.drawing import GREY, INK, Drawing, colour_of, number_text
 from heschl.study.report.plates import (
     COLUMN,
     REGIONS,
@@ -55,7 +55,7 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
         axis.set_xlabel(f"R², {spaces[i]}")
         axis.set_ylabel(f"R², {spaces[j]}")
         axis.tick_params(labelbottom=True, labelleft=True)
-        axis.set_title(f"r = {r:.2f}", fontsize=TEXT, color=INK, pad=2)
+        axis.set_title(f"r = {number_text(r)}", fontsize=TEXT, color=INK, pad=2)
         axis.set_aspect("equal")
     if regions:
         axes[0].legend(frameon=False, fontsize=SMALL - 0.5, loc="lower right", handletextpad=0.0, labelspacing=0.15,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from heschl.study.analyses.shared import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
-from heschl.study.report.drawing import INK, PALETTE, Drawing
-from heschl.study.report.plates import SMALL, explain, plate
+from heschl.study.report.drawing import INK, PALETTE, Drawing, number_text
+from heschl.study.report.plates import SMALL, TEXT, explain, plate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,22 +21,32 @@ COLOURS = {"speech": PALETTE[1], "language": PALETTE[2], "acoustic": PALETTE[0]}
 
 
 def layer_map(results: xr.Dataset) -> Figure:
-    """Draw the mean canonical correlation of every speech layer with every language layer."""
-    named = space_names(results)
-    mean = results["layer_correlation"].mean("kept")
-    figure, axes = plate(results, "Layers with layers", 1, 52.0)
-    image = axes[0].imshow(mean.values, aspect="auto", cmap="viridis", origin="lower")
-    for axis, layers, name in (
-        (axes[0].yaxis, mean["layer_a"].values, named["speech"]),
-        (axes[0].xaxis, mean["layer_b"].values, named["language"]),
-    ):
-        step = -(-len(layers) // 10)
-        axis.set_ticks(range(0, len(layers), step), labels=layers[::step])
-        axis.set_label_text(f"layer of {name}")
-    bar = figure.colorbar(image, ax=axes[0])
+    """Draw the mean canonical correlation of every speech layer with every language layer, fitted and held out."""
+    named, layers = space_names(results), [results[side].values for side in ("layer_a", "layer_b")]
+    maps = {"fitted": results["layer_correlation"].mean("kept").values}
+    if "layer_held_out" in results:
+        maps["held out"] = results["layer_held_out"].mean("kept", skipna=True).values
+    figure, axes = plate(results, "Layers with layers", 1, 44.0, n_columns=len(maps), sharey=True)
+    low = min(0.0, min(float(np.nanmin(values)) for values in maps.values()))
+    high = max(float(np.nanmax(values)) for values in maps.values())
+    for axis, (title, values) in zip(axes, maps.items(), strict=True):
+        image = axis.imshow(values, aspect="auto", cmap="viridis", origin="lower", vmin=low, vmax=high)
+        i, j = np.unravel_index(np.nanargmax(values), values.shape)
+        axis.plot(j, i, marker="s", ms=3.5, mfc="none", mec="white", mew=0.8)
+        axis.set_title(f"{title}: best {number_text(float(values[i, j]))}", fontsize=TEXT, color=INK, pad=2)
+        for of, names in ((axis.yaxis, layers[0]), (axis.xaxis, layers[1])):
+            step = -(-len(names) // (10 if of is axis.yaxis else 14 // len(maps)))
+            of.set_ticks(range(0, len(names), step), labels=names[::step])
+        axis.set_xlabel(f"layer of {named['language']}")
+    axes[0].set_ylabel(f"layer of {named['speech']}")
+    bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.ax.tick_params(labelsize=SMALL, width=0.5, length=2)
-    bar.set_label(f"mean of {n_components(results)} canonical correlations", fontsize=SMALL, color=INK)
-    explain(figure, "all stimuli; fitted, not held out")
+    bar.set_label("mean correlation" if n_components(results) > 1 else "correlation", fontsize=SMALL, color=INK)
+    explain(figure, "left: variates fitted to all stimuli, which more and wider layers raise" if len(maps) > 1 else
+            "all stimuli; fitted, not held out",
+            "right: found without the first outer fold, correlated on it" if len(maps) > 1 else "",
+            f"mean of {n_components(results)} canonical correlations" if n_components(results) > 1 else "",
+            "square: the best pair")  # fmt: skip
     return figure
 
 

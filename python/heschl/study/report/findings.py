@@ -37,7 +37,7 @@ def findings(results: xr.Dataset) -> list[Sentence]:
     means = [errors.mean(s) for s in range(len(spaces))]
     order = sorted(range(len(spaces)), key=lambda s: -np.nan_to_num(means[s].estimate, nan=-np.inf))
     return [
-        _best(spaces, means, order, shown.text),
+        _best(spaces, means, order, shown.text, _over_whom(errors)),
         _by_how_much(spaces, errors, order),
         _where(results, spaces),
         _control(results, spaces, order),
@@ -45,9 +45,14 @@ def findings(results: xr.Dataset) -> list[Sentence]:
     ]
 
 
-def _best(spaces: list[str], means: list[CrossedMean], order: list[int], who: str) -> Sentence:
+def _over_whom(errors: Errors) -> str:
+    one = len(np.unique(errors.subjects)) == 1
+    return "the mean over electrodes of one subject" if one else "the mean over subjects"
+
+
+def _best(spaces: list[str], means: list[CrossedMean], order: list[int], who: str, over: str) -> Sentence:
     best = order[0]
-    text = f"{spaces[best]} predicts best: R² = {_with_interval(means[best])}, the mean over subjects; {who}."
+    text = f"{spaces[best]} predicts best: R² = {_with_interval(means[best])}, {over}; {who}."
     return Sentence(text, row_anchor("spaces", best))
 
 
@@ -58,10 +63,14 @@ def _by_how_much(spaces: list[str], errors: Errors, order: list[int]) -> Sentenc
     first = row_anchor("contrasts", pairs.index((min(order[:2]), max(order[:2]))))
     for other in order[1:3]:
         found = errors.difference(order[0], other)
-        p = f", p = {found.p:.2g}" if np.isfinite(found.p) else ""
-        parts.append(f"{_with_interval(found)}{p} more than {spaces[other]}")
-    of = "new subjects and new stimuli" if errors.difference(*order[:2]).note == "" else "as far as this design can say"
-    return Sentence(f"That is {' and '.join(parts)} (uncorrected, for {of}).", first)
+        parts.append(f"{_with_interval(found, test=True)} more than {spaces[other]}")
+    one = len(np.unique(errors.subjects)) == 1
+    of = "new stimuli heard by this subject" if one else "new subjects and new stimuli"
+    if not one and errors.difference(*order[:2]).note:
+        of = "what this design allows, see the table"
+    return Sentence(
+        f"That is {', and '.join(parts)} (two-sided, uncorrected for having looked for the best; for {of}).", first
+    )
 
 
 def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
@@ -69,7 +78,8 @@ def _where(results: xr.Dataset, spaces: list[str]) -> Sentence:
     if not shown.follows.any():
         return Sentence(f"No electrode follows any space ({shown.rule}); what follows is of all of them.", "electrodes")
     each = ", ".join(f"{space} {n}" for space, n in zip(spaces, shown.follows.sum(axis=1), strict=True))
-    text = f"By {shown.rule.partition(', ')[2]}, at 5 %: {each} of {len(shown.inside)} electrodes follow."
+    what, n = shown.rule.partition(", ")[2], len(shown.inside)
+    text = f"Electrodes that follow a space, at 5 % ({what}): {each} of {n}."
     return Sentence(text, "electrodes")
 
 
@@ -84,10 +94,13 @@ def _control(results: xr.Dataset, spaces: list[str], order: list[int]) -> Senten
             )
     if "beyond_r2" in results:
         values = results["beyond_r2"].values[best, shown.inside]
-        parts.append(f"{np.nanmean(values):.3f} of it lies beyond the time course that all stimuli have in common")
+        parts.append(
+            f"{np.nanmean(values):.3f} of the R² of {spaces[best]} lies beyond the time course that all stimuli have "
+            "in common"
+        )
     if not parts:
         return Sentence("No control was asked for ([controls] shuffle).", "spaces")
-    text = " and ".join(parts)
+    text = "; ".join(parts)
     return Sentence(f"{text[0].upper()}{text[1:]}.", row_anchor("spaces", best))
 
 
@@ -119,7 +132,8 @@ def row_anchor(table: str, row: int) -> str:
     return f"{table}-{row}"
 
 
-def _with_interval(found: CrossedMean) -> str:
-    if not np.isfinite(found.low):
-        return f"{found.estimate:.3f}"
-    return f"{found.estimate:.3f} (95 % interval {found.low:.3f} to {found.high:.3f})"
+def _with_interval(found: CrossedMean, *, test: bool = False) -> str:
+    p = f"p = {found.p:.2g}" if test and np.isfinite(found.p) else ""
+    interval = f"95 % interval {found.low:.3f} to {found.high:.3f}" if np.isfinite(found.low) else ""
+    inside = ", ".join(filter(None, (interval, p)))
+    return f"{found.estimate:.3f} ({inside})" if inside else f"{found.estimate:.3f}"

@@ -97,17 +97,22 @@ def _sections(results: xr.Dataset) -> list[Section]:
             "spaces", "Scores by space", _by_space(results),
             "Median over electrodes. 'max over layers' is the published choice of a layer by the scores themselves: "
             "what it lies above 'r2' is optimism. 'max of mean squared r' is what the paper's code calls R²; it is "
-            "above 0 even where there is nothing to predict.",
+            f"above 0 even where there is nothing to predict. {_tested(results)} 'r2 over ceiling': median over the "
+            "electrodes whose noise ceiling is known to a tenth of it, which are not the same in every study.",
         ),
         Section(
             "contrasts", "Spaces against each other", contrast_table(results),
             "Mean difference of R² over electrodes; crossed, low, high and p_crossed for new subjects and new stimuli, "
-            "subjects counting alike; mixed, its interval and p_mixed by a linear mixed model with an offset for each "
-            "subject, for these very stimuli; t, p and p_bonferroni as published, which take electrodes as "
-            "independent; q: p adjusted for the false discovery rate over pairs.",
+            "subjects counting alike (95 % limits, two-sided p); mixed, its interval and p_mixed by a linear mixed "
+            "model with an offset for each subject, for these very stimuli; t, p and p_bonferroni as published, which "
+            "take electrodes as independent. Bonferroni's correction and q (false discovery rate) run over the pairs "
+            "of spaces in this table. All electrodes count, also those that follow nothing.",
         ),
-        Section("electrodes", "Electrodes", _electrodes(results), "Best layer by inner folds."),
-        Section("layers", "Layers", _by_layer(results), "Mean over electrodes of each layer's R² and r."),
+        Section("electrodes", "Electrodes", _electrodes(results), _of_electrodes(results)),
+        Section(
+            "layers", "Layers", _by_layer(results),
+            "Mean over electrodes of each layer's R² and r; folds_chosen: in how many outer folds inner ones chose it.",
+        ),
     ]  # fmt: skip
     if "beyond_r2" in results:
         found.insert(
@@ -122,6 +127,40 @@ def _sections(results: xr.Dataset) -> list[Section]:
         table = _by_region(results)
         found.insert(2, Section("regions", "Regions", table, "Medians over the electrodes of each region."))
     return found + [section for analysis in present(results) for section in analysis.sections(results)]
+
+
+def _tested(results: xr.Dataset) -> str:
+    """Return what the p values of electrodes are of."""
+    if "p_max" not in results:
+        return (
+            "'p gain max', 'q gain': of the gain in squared error over the training mean, a description and no test of "
+            "whether an electrode follows the features."
+        )
+    n, s = results.sizes["electrode"], results.sizes["space"]
+    m = json.loads(results.attrs["config"])["encoding"]["n_permutations"]
+    return (
+        f"By the exchange test ({m} permutations of whole stimuli, one-sided): p_max against the maximum over {n} "
+        f"electrodes and {s} spaces; q: false discovery rate over the same {n * s} tests."
+    )
+
+
+def _of_electrodes(results: xr.Dataset) -> str:
+    """Return what the columns of the table of electrodes are."""
+    text = (
+        "Best layer by inner folds (layers: which, and in how many outer folds); r2 about the test fold's own mean, "
+        "mean over folds; pooled_r2: one quotient over all folds. "
+    )
+    if "p_max" in results:
+        text += f"p: of this electrode and space alone, uncorrected. {_tested(results)} "
+    if "beyond_r2" in results:
+        text += "beyond_r2: over and above the common time course, about the training mean. "
+    text += (
+        "p_gain, q_gain (over the electrodes of a space), p_gain_max: gain in squared error over the training mean, by "
+        "a t test and by sign flips over stimuli, which do not test whether an electrode follows the features."
+    )
+    if "normalised_r2" in results:
+        text += " r2_over_ceiling: empty where the noise ceiling is not known to a tenth of it."
+    return text
 
 
 def _by_space(results: xr.Dataset) -> pd.DataFrame:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heschl.study.analyses.exchange import several_sessions
 from heschl.study.analyses.time_course import course_table
 from heschl.study.config.study import Study
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FEW_STIMULI, FEW_SUBJECTS = 30, 6
+FEW_STIMULI, FEW_SUBJECTS, FEW_REPEATED = 30, 6, 10
 FEW_SAY = 0.02  # R² below 0 of a mean over so few stimuli that it is mostly noise
 MUCH_CROPPED, MUCH_STAYING = 0.2, 0.34
 
@@ -26,7 +28,7 @@ def limits_of(results: xr.Dataset) -> list[tuple[str, str]]:
         ("electrodes that follow", _following(results, study)),
         ("common time course", _time_course(results)),
         ("repeats", _repeats(results)),
-        ("sessions", _sessions()),
+        ("sessions", _sessions(results)),
         ("sentences and speakers", _speakers(results)),
         ("positions", _positions(results)),
         ("layers", _layers(results)),
@@ -115,18 +117,48 @@ def _repeats(results: xr.Dataset) -> str:
             "No stimulus was repeated: how much of a response can be predicted at all is not known, and scores of "
             "electrodes, regions or subjects cannot be compared with each other as to how good a model is there."
         )
-    n = int(np.isfinite(results["ceiling_r2"].values).sum())
-    return (
-        f"Stimuli were repeated for {n} of {results.sizes['electrode']} electrodes: scores over the noise ceiling are "
-        "given. What is the same in all repeats but has nothing to do with the stimulus counts as predictable."
+    repeated: dict[str, int] = json.loads(results.attrs.get("repeated_stimuli", "{}"))
+    listed = ", ".join(f"{subject} {n}" for subject, n in repeated.items())
+    given, n = int(results["ceiling_determined"].values.sum()), results.sizes["electrode"]
+    text = (
+        f"Stimuli heard more than once: {listed}. {given} of {n} electrodes have a noise ceiling that is known to a "
+        "tenth of it; their scores alone are given over it, and what is said of them says nothing of the others. What "
+        "is the same in all repeats but has nothing to do with the stimulus counts as predictable."
     )
+    few = [subject for subject, count in repeated.items() if count < FEW_REPEATED]
+    if few:
+        text += (
+            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): an interval of a ceiling holds the truth "
+            "less often than in 95 of 100 cases."
+        )
+    return text
 
 
-def _sessions() -> str:
-    return (
-        "Sessions are not known to a study: stimuli were exchanged over all of a subject's recording. Where the order "
-        "of stimuli was not random, or each session had its own stimuli, drift passes for a difference between stimuli."
-    )
+def _sessions(results: xr.Dataset) -> str:
+    counts: dict[str, int] = json.loads(results.attrs.get("sessions", "{}"))
+    several, unknown = several_sessions(results), [subject for subject, n in counts.items() if n == 0]
+    text = []
+    if several:
+        listed = ", ".join(f"{subject} {n}" for subject, n in several.items())
+        exchanged = (
+            "Responses were exchanged within sessions only, so that a difference between sessions is no evidence that "
+            "an electrode follows the features. " if "p_max" in results else ""
+        )  # fmt: skip
+        text.append(
+            f"Several recording sessions ({listed}). {exchanged}Scores themselves are not corrected for sessions: "
+            "where features differ between the stimuli of two sessions, a baseline that differs, too, adds to them."
+        )
+    if unknown and len(unknown) < len(counts):
+        text.append(f"The sessions of {', '.join(unknown)} are not known.")
+    elif unknown or not counts:
+        text.append(
+            "Sessions are not known (the files of responses name none): what is said of stimuli is said over all of a "
+            "subject's recording. Where the order of stimuli was not random, or each session had its own stimuli, "
+            "drift passes for a difference between stimuli."
+        )
+    elif not several:
+        text.append("One recording session for each subject: a slow drift within it is part of the noise.")
+    return " ".join(text)
 
 
 def _speakers(results: xr.Dataset) -> str:
@@ -134,8 +166,8 @@ def _speakers(results: xr.Dataset) -> str:
     if results.attrs["wordless_stimuli"] == results.sizes["stimulus"]:
         return ""
     return (
-        f"{twins} sentences were spoken more than once. Without other voices for the same words, what is heard and who "
-        "says it cannot be told apart."
+        f"{twins} sentences were heard in more than one recording. For all others what belongs to the words and what "
+        "to the voice cannot be told apart by responses alone."
         if twins
         else "Each sentence was heard in one voice: what belongs to the words and what to the voice, the rate and the "
         "melody of that one reading cannot be told apart by responses alone."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heschl.linear.crossval.scores import SCORES
+from heschl.study.analyses.exchange import several_sessions
 from heschl.study.analyses.registry import present
 from heschl.study.config.study import Study
 
@@ -34,13 +35,15 @@ def _data(results: xr.Dataset, study: Study) -> str:
         if study.responses.tail == "silence"
         else "responses were cropped to their sounds"
     )
+    several = several_sessions(results)
+    sessions = f" Recording sessions: {', '.join(f'{name} {n}' for name, n in several.items())}." if several else ""
     missing = " Missing responses left the fit of their electrode." if study.responses.missing == "mask" else ""
     return (
         f"{results.sizes['electrode']} electrodes of {subjects} subject{'s' * (subjects > 1)} were analysed, in "
         f"response to "
         f"{results.sizes['stimulus']} stimuli ({frames:,} frames at {results.attrs['rate']:.6g} Hz); presentations "
         f"of the "
-        f"same stimulus were {repeats}, {tail}.{missing}"
+        f"same stimulus were {repeats}, {tail}.{missing}{sessions}"
     )
 
 

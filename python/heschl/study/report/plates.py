@@ -63,7 +63,6 @@ def responding(results: xr.Dataset) -> Shown:
     """
     tests = (
         ("p_max", "exchange test, maximum over electrodes and spaces"), ("p_gain_max", "sign flips over stimuli"),
-        ("p_familywise", "sign flips over stimuli"), ("q_value", "q over electrodes"),
     )  # fmt: skip
     name, rule = next(((name, text) for name, text in tests if name in results), ("", "no test"))
     n = results.sizes["electrode"]
@@ -167,11 +166,10 @@ def interval(
     axis.plot(*point, marker="D", ms=size, color=colour, mec="white", mew=0.5, zorder=5)
 
 
-def mark(axis: Axes, p: float, at: float, *, vertical: bool = False) -> None:
-    """Write the stars of a p value beside the axes, in the row ``at``, or above the column."""
-    place, where = ((1.01, at), ("axes fraction", "data")) if not vertical else ((at, 1.0), ("data", "axes fraction"))
-    across, up = ("left", "center") if not vertical else ("center", "bottom")
-    axis.annotate(star(p), place, xycoords=where, fontsize=TEXT, va=up, ha=across, color=INK, annotation_clip=False)
+def mark(axis: Axes, p: float, at: float) -> None:
+    """Write the stars of a p value beside the axes, in the row ``at``."""
+    axis.annotate(star(p), (1.01, at), xycoords=("axes fraction", "data"), fontsize=TEXT, va="center", ha="left",
+                  color=INK, annotation_clip=False)  # fmt: skip
 
 
 def star(p: float) -> str:

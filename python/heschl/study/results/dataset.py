@@ -31,7 +31,8 @@ ceiling_divisor, _of_folds        (electrode): what R² about the training mean 
 best_r2_training                  (space, electrode): 1 − Σ sse / Σ mean_sse, R² about the training mean
 normalised_r2, _r2_training       (space, electrode): best_r2, best_r2_training over a perfect model's
 word_lag_r2, word_lag_r           (word_space, electrode, word_lag), if asked for
-layer_correlation                 (layer_a, layer_b, kept), if asked for: speech by language layers, all stimuli
+layer_correlation, layer_held_out (layer_a, layer_b, kept), if asked for: speech by language layers, all stimuli; and
+                                  of variates found without the first outer fold, on it
 shared_..., canonical_...         if asked for: see `heschl.study.analyses.shared`
 ..._shuffled                      the same with another stimulus' response, if asked for
 ================================  ======================================================================
@@ -162,6 +163,7 @@ def _attributes(session: Session) -> dict[str, Any]:
         "unheard_stimuli": inputs.unheard,
         "same_text": sum(n > 1 for text, n in Counter(map(_said, inputs.stimuli.values())).items() if text),
         "wordless_stimuli": sum(not stimulus.words for stimulus in inputs.stimuli.values()),
+        "sessions": json.dumps({subject.subject: len(set(subject.sessions)) for subject in inputs.subjects}),
         "frames_per_group": [int(group.lengths.sum()) for group in groups],
         "broken": json.dumps(inputs.broken),
         "alike_stimuli": sum(count for count in Counter(inputs.identities.values()).values() if count > 1),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.files import replacing
-from heschl.names import plain_cell
+from heschl.names import plain_table
 from heschl.study.analyses.registry import present
 from heschl.study.statistics.contrasts import contrast_table
 
@@ -107,6 +107,5 @@ def all_tables(results: xr.Dataset) -> dict[str, pd.DataFrame]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, six digits, whole or not at all; no cell is a formula to a spreadsheet."""
-    texts = {str(name): cells.map(plain_cell) for name, cells in table.items() if cells.dtype.kind not in "biuf"}
     with replacing(path) as temporary:
-        table.assign(**texts).to_csv(temporary, index=False, float_format="%.6g")
+        plain_table(table).to_csv(temporary, index=False, float_format="%.6g")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,12 @@ def _nothing(world: World, n_permutations: int, seed: int) -> list[Answer]:
     return [_rejections(world, n_permutations, seed)]
 
 
+def _sessions(world: World, n_permutations: int, seed: int) -> list[Answer]:
+    """Ask which electrodes follow the features: exchanged within sessions, none; among all, many."""
+    among_all = _rejections(replace(world, sessions=world.sessions[:0]), n_permutations, seed)
+    return [_rejections(world, n_permutations, seed, f"exchanged over all sessions: {among_all.found:.2f}")]
+
+
 def _common_time_course(world: World, n_permutations: int, seed: int) -> list[Answer]:
     folds = _folds(world)
     r2 = _score(world, next(iter(world.spaces.values())), folds)
@@ -104,7 +110,8 @@ def _common_time_course(world: World, n_permutations: int, seed: int) -> list[An
 def _rejections(world: World, n_permutations: int, seed: int, misleading: str = "") -> Answer:
     found = exchange_test(
         {"features": list(world.spaces.values())}, world.y, segments=world.lengths, folds=_folds(world), lags=LAGS,
-        alphas=ALPHAS, n_permutations=n_permutations, random_state=seed,
+        alphas=ALPHAS, sessions=world.sessions if len(world.sessions) else None, n_permutations=n_permutations,
+        random_state=seed,
     )["features"]  # fmt: skip
     p = found.p_values
     most = binom.isf(CHANCE, len(p), LEVEL) / len(p)
@@ -244,4 +251,5 @@ _QUESTIONS: dict[str, Callable[[World, int, int], list[Answer]]] = {
     "one_sided": _one_sided,
     "twins": _twins,
     "few_repeats": _few_repeats,
+    "sessions": _sessions,
 }

@@ -9,6 +9,7 @@ import numpy as np
 from heschl.checks import InputError
 from heschl.ecog.recording.writers import write_recording
 from heschl.ecog.simulate import AUDIO, simulate_recording
+from heschl.names import plain_table
 from heschl.study.simulate import sound, text
 
 N_SENTENCES = 10
@@ -68,8 +69,8 @@ def simulate_raw(out: Path, *, format: str = "bids", seed: int = 0, n_repeats: i
         soundfile.write(out / "stimuli" / f"sentence{i:02d}.wav", audio, sound.SFREQ, subtype="PCM_16")
     recording, truth = simulate_recording(sounds, sound.SFREQ, n_repeats=n_repeats, seed=seed)
     path = write_recording(recording, out / "raw", format, name="S1")
-    recording.events.to_csv(out / "events.csv", index=False)
-    recording.electrodes.rename_axis("name").to_csv(out / "electrodes.csv")
+    plain_table(recording.events).to_csv(out / "events.csv", index=False)
+    plain_table(recording.electrodes.rename_axis("name")).to_csv(out / "electrodes.csv")
     kinds = {**dict.fromkeys(truth.driven, "driven"), **dict.fromkeys(truth.silent, "silent")}
     latency = dict(zip(truth.driven, truth.latencies.tolist(), strict=True))
     rows = [(name, kinds.get(str(name), "bad"), latency.get(str(name))) for name in recording.electrodes.index]

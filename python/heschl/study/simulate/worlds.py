@@ -16,6 +16,7 @@ true_context       electrodes follow what the words before say, which the langua
 one_sided          two models share some latents, and electrodes follow what only the first model has
 twins              sentences come twice, by two voices under two names, and what they evoke is each sentence's own
 few_repeats        ten stimuli were heard twice: signal and noise of planted sizes
+sessions           three sessions whose baselines differ, and so do the features of their stimuli; no other link
 ================== ================================================================================================
 """
 
@@ -65,6 +66,8 @@ class World:
         What each stimulus says; two of one number say the same.
     repeats : (s, R, frames, c) array
         Single presentations of every stimulus, where there are any.
+    sessions : (s,) array of int
+        The recording session of each stimulus, where there are several.
     """
 
     name: str
@@ -77,6 +80,7 @@ class World:
     types: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     texts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     repeats: Array = field(default_factory=lambda: np.zeros((0, 0, 0, 0), dtype=np.float32))
+    sessions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def nothing(seed: int = 0, *, n_stimuli: int = 40, n_electrodes: int = 20) -> World:
@@ -163,10 +167,23 @@ def few_repeats(
                  lengths, snr / (snr + 1 / n_repeats), repeats=repeats)  # fmt: skip
 
 
+def sessions(seed: int = 0, *, n_stimuli: int = 45, n_electrodes: int = 20, n_sessions: int = 3) -> World:
+    """Return electrodes of slow noise about baselines of sessions, and features whose mean differs between sessions."""
+    rng = np.random.default_rng(seed)
+    lengths, number = rng.integers(40, 80, n_stimuli), np.arange(n_stimuli) % n_sessions
+    of_frame = np.repeat(number, lengths)
+    baseline, level = rng.standard_normal((n_sessions, n_electrodes)), rng.standard_normal((n_sessions, 6))
+    X = slow(rng, lengths, 6) + level[of_frame]
+    y = standard(slow(rng, lengths, n_electrodes) + baseline[of_frame])
+    return World("sessions", "baselines differ between sessions; within one nothing follows the features",
+                 {"features": X.astype(np.float32)}, y, lengths, 0.0, sessions=number)  # fmt: skip
+
+
 WORLDS: dict[str, Callable[..., World]] = {
     make.__name__: make
     for make in (
-        nothing, common_time_course, word_types, time_alone, acoustic_alone, true_context, one_sided, twins, few_repeats
+        nothing, common_time_course, word_types, time_alone, acoustic_alone, true_context, one_sided, twins,
+        few_repeats, sessions,
     )
 }  # fmt: skip
 """All worlds by name."""

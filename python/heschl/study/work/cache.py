@@ -14,6 +14,7 @@ what a killed one had claimed is made by another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from heschl.study.work.progress import Reporter
 
 Progress = Callable[[int, int], None]
 """Told by what makes a piece how far it is: (steps done, steps in all)."""
+Attempt = Callable[["Piece"], AbstractContextManager[object]]
+"""What the making of a piece is wrapped in: it may note an error there and go on with the next piece."""
 
 
 class Piece(NamedTuple):
@@ -105,7 +108,7 @@ class Cache:
         """Return whether a piece is finished; whether it is whole is found out when it is read."""
         return piece.key is not None and self.path(piece.name, piece.key).exists()
 
-    def share(self, pieces: Sequence[Piece], advance: Callable[[float], None]) -> None:
+    def share(self, pieces: Sequence[Piece], advance: Callable[[float], None], attempt: Attempt = nullcontext) -> None:
         """Make every missing piece that no other process has claimed.
 
         ``advance`` is told how many pieces exist, whoever made them, and the part done of the one in hand.
@@ -113,13 +116,13 @@ class Cache:
         for piece in pieces:
             path = self._path_of(piece)
             if not path.exists():
-                with claimed(self._lock(path)) as mine:
+                with attempt(piece), claimed(self._lock(path)) as mine:
                     if mine:
                         self._make(path, partial(_report_within, piece, advance, sum(map(self.has, pieces))))
             advance(sum(map(self.has, pieces)))
 
-    def paths(self, pieces: Sequence[Piece], report: Reporter) -> list[Path]:
-        """Return the paths of pieces once all exist and are verified.
+    def paths(self, pieces: Sequence[Piece], report: Reporter, attempt: Attempt = nullcontext) -> list[Path]:
+        """Return the paths of pieces once all exist and are verified; without those whose error ``attempt`` notes.
 
         Those of other processes are waited for, or made if abandoned; damaged ones are set aside and made again.
         """
@@ -134,11 +137,12 @@ class Cache:
         found = []
         for piece in pieces:
             path = self._path_of(piece)
-            if not is_sealed(path, path.name):
-                with claimed(self._lock(path), wait):
-                    self._set_aside(path, report)
-                    self._make(path, partial(_report_within, piece, _ignore, 0))
-            found.append(path)
+            with attempt(piece):
+                if not is_sealed(path, path.name):
+                    with claimed(self._lock(path), wait):
+                        self._set_aside(path, report)
+                        self._make(path, partial(_report_within, piece, _ignore, 0))
+                found.append(path)
         return found
 
     def _path_of(self, piece: Piece) -> Path:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from heschl.checks import InputError
 from heschl.study.work.progress import Reporter
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
-
+REASON = 160
+"""Letters of why a worker ended early."""
 FEATURES = "features"
 """The stage before all analyses: extraction."""
 SPACE_BY_SPACE = (FEATURES, "encoding")
@@ -110,4 +111,7 @@ def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> 
         if failed:
             errors.seek(0)
             why = errors.read().strip().splitlines()[-1:] or ["no message"]
-            report.say(f"{failed} of {len(running)} workers ended early, their work was done by others: {why[0]}")
+            report.say(
+                f"{failed} of {len(running)} workers ended early, what they left was for the others: "
+                f"{textwrap.shorten(why[0], REASON, placeholder=' …')}"
+            )

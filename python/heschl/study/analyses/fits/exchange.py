@@ -56,17 +56,21 @@ class Draws:
         return [permuter.rows(move) for move in moves]
 
 
-def permuter_of(group: FitGroup) -> Permuter:
-    """Return which stimuli of a group may exchange their responses; repeats of a stimulus move together."""
+def permuter_of(group: FitGroup, blocks: NDArray[np.intp] | None = None) -> Permuter:
+    """Return which stimuli of a group may exchange their responses, within blocks of segments where there are any.
+
+    Repeats of a stimulus move together.
+    """
     ends = np.cumsum(group.lengths)
     bounds = np.stack([ends - group.lengths, ends], axis=1)
-    return Permuter.of(bounds, group.folds, np.array([name for name, _ in group.segments], dtype=object))
+    return Permuter.of(bounds, group.folds, np.array([name for name, _ in group.segments], dtype=object), blocks)
 
 
 def write_exchange(
     features: Features,
     layer: int,
     group: FitGroup,
+    blocks: NDArray[np.intp],
     settings: Encoding,
     rate: float,
     draws: Draws,
@@ -83,6 +87,8 @@ def write_exchange(
         Which of its layers.
     group : FitGroup
         Responses.
+    blocks : array of shape (n_segments,)
+        Segments of one number may exchange their responses.
     settings : Encoding
         Lags, λ grid, folds.
     rate : float
@@ -92,7 +98,7 @@ def write_exchange(
         The file.
     progress : callable
     """
-    permuter = permuter_of(group)
+    permuter = permuter_of(group, blocks)
     keep = features.space.pca
     X = leading_components(
         features.layer(layer, group.segments), group.lengths, settings.lags(rate),

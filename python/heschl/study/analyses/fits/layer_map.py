@@ -1,4 +1,4 @@
-"""Every speech layer correlated with every language layer, over all stimuli of one group."""
+"""Every speech layer correlated with every language layer: fitted to all stimuli of one group, and held out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from heschl.study.extraction.features import Features, expanded, spoken_rows
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.work.cache import Progress, save_arrays
 
-CORRELATIONS = "correlations"
+CORRELATIONS, HELD_OUT = "correlations", "held_out"
+FOLD = 0
+"""The outer fold that is held out."""
 
 
 def write_layer_map(
@@ -31,6 +33,9 @@ def write_layer_map(
     progress: Progress,
 ) -> None:
     """Write the canonical correlations of all pairs: (speech layers, language layers, components).
+
+    ``correlations`` are fitted to all stimuli; ``held_out`` are those of the first outer fold's stimuli, of variates
+    that were found on all others.
 
     Parameters
     ----------
@@ -53,11 +58,20 @@ def write_layer_map(
     def loader(space: Features, index: int) -> Callable[[], NDArray[Any]]:
         return lambda: level(expanded(space.layer(index, group.segments)), spoken, chosen)
 
+    folds = np.repeat(group.folds, group.lengths)
+    test = folds[spoken] == FOLD if chosen is None else folds[chosen[:, 0]] == FOLD
     shapes = [(len(space.layers), space.description.width) for space in (speech, language)]
-    found = cca_grid(
-        *({name: loader(space, i) for i, name in enumerate(space.layers)} for space in (speech, language)),
-        n_components=settings.n_components, pca=settings.principal_components(), standardize=settings.standardize,
-        device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=pairs,
-        progress=progress,
-    )  # fmt: skip
-    save_arrays(path, {CORRELATIONS: np.asarray(found)})
+    spaces = [{name: loader(space, i) for i, name in enumerate(space.layers)} for space in (speech, language)]
+    many = len(language.layers)
+
+    def correlations(held_out: NDArray[np.bool_] | None, before: int) -> NDArray[np.float64]:
+        return np.asarray(
+            cca_grid(
+                *spaces, n_components=settings.n_components, pca=settings.principal_components(),
+                standardize=settings.standardize, test=held_out,
+                device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=pairs,
+                progress=lambda done, of: progress(before + done, 2 * many),
+            )
+        )  # fmt: skip
+
+    save_arrays(path, {CORRELATIONS: correlations(None, 0), HELD_OUT: correlations(test, many)[1]})
