@@ -33,8 +33,8 @@ MEMORY = ("2GB", "1GB")
 
 
 def kills(count: int, folder: Path) -> None:
-    from heschl.study.analyses.registry import wanted
     import heschl.study.cluster.work as cluster_work
+    from heschl.study.analyses.registry import wanted
     from heschl.study.cluster.connect import connected
     from heschl.study.session import Session
     from heschl.study.work.progress import Reporter
