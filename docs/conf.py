@@ -35,6 +35,7 @@ html_math_renderer = "mathml"
 root_doc = "index"
 exclude_patterns = ["_build", "gallery", "generated"]  # what is generated is included by pages
 default_role = "py:obj"
+smartquotes = False  # messages and keys are to be found as they are written
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions

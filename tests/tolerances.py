@@ -13,6 +13,8 @@ KERNEL = {"float64": 1e-11, "float32": 2e-5}
 COEFFICIENTS = {"float64": 1e-9, "float32": 1e-3}
 # Weights and predictions by products whose factors are rounded to 10 bits, against float32's.
 TF32 = 2e-3
+# Of a product of float32 by tensor cores, beside the product of absolute values.
+SPLIT_PRODUCT = 1e-6
 # R² against the reference, absolute.
 R2 = {"float64": 1e-9, "float32": 1e-3}
 

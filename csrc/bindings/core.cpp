@@ -15,12 +15,13 @@ namespace {
 template <class T>
 void bind(py::module_& m) {
     bind_moments<OnCpu, T>(m);
-    bind_lagged_sums<T>(m);
+    bind_lagged_sums<OnCpu, T>(m);
     bind_ridge<OnCpu, T>(m);
     bind_predict<OnCpu, T>(m);
     bind_dual<OnCpu, T>(m);
     bind_leave_out<T>(m);
-    bind_products<T>(m);
+    bind_multiply<OnCpu, T>(m);
+    bind_complex_products<T>(m);
     bind_scores<OnCpu, T>(m);
     bind_cca<OnCpu, T>(m);
 }

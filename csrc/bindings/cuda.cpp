@@ -4,12 +4,14 @@
 
 #include "../cuda/arrays.hpp"
 #include "../cuda/libraries.hpp"
+#include "../cuda/products.hpp"
 #include "cca.hpp"
 #include "dlpack.hpp"
 #include "dual.hpp"
 #include "errors.hpp"
 #include "moments.hpp"
 #include "predict.hpp"
+#include "products.hpp"
 #include "ridge.hpp"
 #include "scores.hpp"
 
@@ -144,11 +146,12 @@ void bind_array(py::module_& m, const char* name) {
                 return out;
             },
             py::arg("row"), py::arg("rows"), py::arg("col"), py::arg("cols"))
-        .def("diagonal",
+        .def("diagonal",  // a view (n, 1)
              [](const A& a) {
                  require(a.rows == a.cols, "expected a square matrix");
-                 auto out = new_array<T>(a.cuda, a.rows, 1, 1);
-                 take<T>(*a.cuda, {a.data, a.rows, 1, a.stride + 1}, nullptr, nullptr, out.view());
+                 A out = a;
+                 out.stride = a.stride + 1;
+                 out.cols = 1;
                  return out;
              })
         .def("__dlpack_device__", [](const A& a) { return py::make_tuple(dl_here, a.cuda->device); })
@@ -170,11 +173,13 @@ void bind_array(py::module_& m, const char* name) {
 template <class T>
 void bind_kernels(py::module_& m) {
     bind_moments<OnCuda, T>(m);
+    bind_lagged_sums<OnCuda, T>(m);
     bind_ridge<OnCuda, T>(m);
     bind_predict<OnCuda, T>(m);
     bind_dual<OnCuda, T>(m);
     bind_scores<OnCuda, T>(m);
     bind_cca<OnCuda, T>(m);
+    bind_multiply<OnCuda, T>(m);
 }
 
 template <class T>
@@ -208,9 +213,24 @@ void bind_algebra(py::module_& m) {
     m.def("add", [](const A& target, const A& values, double factor) {
         add<T>(*target.cuda, static_cast<T>(factor), values.read(), target.view());
     });
-    m.def("scale_and_shift", [vector](const A& values, const std::optional<D>& factor, const std::optional<D>& row,
-                                      const std::optional<D>& column) {
-        scale_and_shift<T>(*values.cuda, vector(factor), vector(row), vector(column), values.view());
+    m.def("scale_and_shift", [vector](const A& values, const std::optional<D>& factor, const std::optional<D>& across,
+                                      const std::optional<D>& row, const std::optional<D>& column) {
+        scale_and_shift<T>(*values.cuda, vector(factor), vector(across), vector(row), vector(column), values.view());
+    });
+    m.def("mirror_lower", [](const A& values) { mirror_lower<T>(*values.cuda, values.view()); });
+    m.def("cholesky_upper", [](const A& values) {
+        require(values.rows == values.cols, "expected a square matrix");
+        Release unlocked;
+        cholesky_upper<T>(*values.cuda, values.view());
+    });
+    // op(U)^-1 R, or R U^-1, in place of R.
+    m.def("half_solve_upper", [](const A& u, bool transposed, const A& r) {
+        require(u.rows == u.cols && u.rows == r.rows, "half_solve_upper: U (n, n), R (n, c)");
+        half_solve_upper<T>(*u.cuda, u.read(), transposed, r.view());
+    });
+    m.def("divide_upper", [](const A& u, const A& r) {
+        require(u.rows == u.cols && u.rows == r.cols, "divide_upper: U (c, c), R (n, c)");
+        divide_upper<T>(*u.cuda, u.read(), r.view());
     });
     m.def("weighted_sums", [vector](const A& values, const std::optional<D>& weight) {
         auto out = new_array<double>(values.cuda, values.cols, 1, 1);
@@ -273,6 +293,27 @@ DeviceArray<double> grouped(const DeviceArray<double>& sums, const Array<int64_t
     return out;
 }
 
+// A matrix that multiplies others by tensor cores, split once.
+struct SplitMatrix {
+    Context cuda;
+    int64_t rows, cols;
+    SplitRoom room;
+
+    static std::unique_ptr<SplitMatrix> of(const DeviceArray<float>& array) {
+        Release unlocked;
+        return std::unique_ptr<SplitMatrix>(
+            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), false)});
+    }
+    DeviceArray<float> times(const DeviceArray<float>& V) const {
+        require(V.rows == cols, "times: inner sizes differ");
+        Release unlocked;
+        auto out = new_array<float>(cuda, rows, V.cols, 2);
+        const SplitRoom right(*cuda, V.read(), true);
+        multiply_split(*cuda, false, false, 1.0f, room.view(), right.view(), 0.0f, out.view());
+        return out;
+    }
+};
+
 }  // namespace
 }  // namespace heschl::bindings
 
@@ -313,6 +354,9 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     bind_algebra<float>(m);
     bind_algebra<double>(m);
     m.def("sums_of_groups", grouped);
+    py::class_<SplitMatrix>(m, "SplitMatrix")
+        .def_static("of", &SplitMatrix::of, py::arg("array"))
+        .def("times", &SplitMatrix::times, py::arg("V"));
     bind_kernels<float>(m);
     bind_kernels<double>(m);
     bind_largest_singular<OnCuda>(m);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "arrays.hpp"
@@ -100,15 +101,19 @@ void bind_moments(py::module_& m) {
         py::arg(Device::handle_name));
 }
 
-// The two ways to the sums that moments are made of, and what each costs; on the CPU.
-template <class T>
+// The two ways to the sums that moments are made of.
+template <class Device, class T>
 void bind_lagged_sums(py::module_& m) {
-    using A = Array<T>;
-    const auto bind = [&](const char* name, auto sum) {
+    using A = typename Device::template Array<T>;
+    using Handle = typename Device::Handle;
+    using Context = const std::remove_cvref_t<decltype(Device::context(std::declval<Handle>()))>&;
+    using Sum =
+        void (*)(Context, Frames<T>, Vector<const T>, Frames<T>, Vector<const T>, Product, Ranges, Lags, Matrix<T>);
+    const auto bind = [&](const char* name, Sum sum) {
         m.def(
             name,
             [sum](const A& a, const A& a_shift, const A& b, const A& b_shift, Product product,
-                  const Array<int64_t>& ranges, int64_t first, int64_t count, A& out, int64_t n_threads) {
+                  const Array<int64_t>& ranges, int64_t first, int64_t count, A& out, Handle handle) {
                 const auto left = frames_of<T>(a, std::nullopt), right = frames_of<T>(b, std::nullopt);
                 const auto left_shift = in1<T>(a_shift), right_shift = in1<T>(b_shift);
                 const auto sums = out2<T>(out);
@@ -119,14 +124,14 @@ void bind_lagged_sums(py::module_& m) {
                         "expected sums of shape (n_lags * d_a, d_b)");
                 const auto rows = ranges_of(ranges, left.count);
                 py::gil_scoped_release unlocked;
-                sum(OnCpu::context(n_threads), left, left_shift, right, right_shift, product, rows,
-                    lags_of(first, count), sums);
+                sum(Device::context(handle), left, left_shift, right, right_shift, product, rows, lags_of(first, count),
+                    sums);
             },
             strict("a"), strict("a_shift"), strict("b"), strict("b_shift"), py::arg("product"), strict("ranges"),
-            py::arg("first_lag"), py::arg("n_lags"), strict("out"), py::arg(OnCpu::handle_name));
+            py::arg("first_lag"), py::arg("n_lags"), strict("out"), py::arg(Device::handle_name));
     };
-    bind("sum_by_lag", sum_by_lag<T>);
-    bind("sum_by_frequency", sum_by_frequency<T>);
+    bind("sum_by_lag", static_cast<Sum>(sum_by_lag<T>));
+    bind("sum_by_frequency", static_cast<Sum>(sum_by_frequency<T>));
 }
 
 inline void bind_sum_operations(py::module_& m) {
@@ -136,12 +141,14 @@ inline void bind_sum_operations(py::module_& m) {
         .value("responses", Product::responses);
     m.def(
         "sum_operations",
-        [](const Array<int64_t>& ranges, int64_t first, int64_t count, int64_t d_a, int64_t d_b, Product product) {
+        [](const Array<int64_t>& ranges, int64_t first, int64_t count, int64_t d_a, int64_t d_b, Product product,
+           bool on_gpu) {
             const auto found = sum_operations(ranges_of(ranges, std::numeric_limits<int64_t>::max()),
-                                              lags_of(first, count), d_a, d_b, product);
+                                              lags_of(first, count), d_a, d_b, product, on_gpu);
             return std::pair(found.by_lag, found.by_frequency);
         },
-        strict("ranges"), py::arg("first_lag"), py::arg("n_lags"), py::arg("d_a"), py::arg("d_b"), py::arg("product"));
+        strict("ranges"), py::arg("first_lag"), py::arg("n_lags"), py::arg("d_a"), py::arg("d_b"), py::arg("product"),
+        py::arg("on_gpu") = false);
 }
 
 }  // namespace heschl::bindings

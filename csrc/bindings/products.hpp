@@ -1,4 +1,4 @@
-// Products of matrices that threads share, as Python sees them; on the CPU.
+// Products of matrices as Python sees them, on either device; of complex ones, on the CPU.
 #pragma once
 
 #include "arrays.hpp"
@@ -6,19 +6,25 @@
 
 namespace heschl::bindings {
 
-template <class T>
-void bind_products(py::module_& m) {
-    using A = Array<T>;
+template <class Device, class T>
+void bind_multiply(py::module_& m) {
+    using A = typename Device::template Array<T>;
     m.def(
         "multiply",
-        [](const A& a, const A& b, bool transpose_a, bool transpose_b, T scale, T keep, A& out, int64_t n_threads) {
+        [](const A& a, const A& b, bool transpose_a, bool transpose_b, T scale, T keep, A& out,
+           typename Device::Handle handle) {
             const auto left = in2<T>(a), right = in2<T>(b);
             const auto product = out2<T>(out);
             py::gil_scoped_release unlocked;
-            multiply<T>(OnCpu::context(n_threads), transpose_a, transpose_b, scale, left, right, keep, product);
+            multiply<T>(Device::context(handle), transpose_a, transpose_b, scale, left, right, keep, product);
         },
         strict("a"), strict("b"), py::arg("transpose_a"), py::arg("transpose_b"), py::arg("scale"), py::arg("keep"),
-        strict("out"), py::arg(OnCpu::handle_name));
+        strict("out"), py::arg(Device::handle_name));
+}
+
+template <class T>
+void bind_complex_products(py::module_& m) {
+    using A = Array<T>;
     m.def(
         "complex_products",
         [](const A& middle, const A& plus, const std::optional<A>& minus, bool transposed, int64_t frequencies,

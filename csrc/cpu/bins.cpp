@@ -150,10 +150,18 @@ BinCount cheapest_bins(Ranges ranges, Lags lags, int64_t d, int64_t c, Product p
     return best;
 }
 
-SumOperations sum_operations(Ranges ranges, Lags lags, int64_t d_a, int64_t d_b, Product product) {
+SumOperations sum_operations(Ranges ranges, Lags lags, int64_t d_a, int64_t d_b, Product product, bool on_gpu) {
     const double numbers = static_cast<double>(ranges.rows()) * static_cast<double>(lags.count * d_a);
-    return {numbers * (2.0 * static_cast<double>(d_b) + design_operations),
-            cheapest_bins(ranges, lags, d_a, d_b, product).operations};
+    const BinCount bins = cheapest_bins(ranges, lags, d_a, d_b, product);
+    if (!on_gpu) return {numbers * (2.0 * static_cast<double>(d_b) + design_operations), bins.operations};
+    // There no step is slower than another; tiles of a square do a third more than its triangle, transforms do not
+    // fold.
+    const bool same = product == Product::itself;
+    const auto n = static_cast<double>(bins.size), count = static_cast<double>(bins.added + bins.removed);
+    const auto left = static_cast<double>(d_a), right = static_cast<double>(d_b);
+    return {numbers * 2.0 * right, (same ? 2.7 : 4.0) * n * count * left * right +
+                                       3.0 * n * n * count * (same ? left : left + right) +
+                                       2.0 * static_cast<double>(lags.count) * n * left * right};
 }
 
 Packing pack(Ranges ranges, Lags lags, int64_t size, Product product) {

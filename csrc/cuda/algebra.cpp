@@ -22,7 +22,7 @@ void check_solver(int status, const char* what) { check_library(status, what, cu
 
 constexpr int op(bool transpose) { return transpose ? 1 : 0; }
 constexpr int lower = 0, upper = 1, left = 0, right = 1, non_unit = 0;
-constexpr int tf32_math = 3;
+constexpr int tf32_math = 3, half_type = 2, float_type = 0, compute_float = 68, default_algorithm = -1;
 
 template <class T>
 constexpr int data_type() {
@@ -66,24 +66,47 @@ void create_handles(Cuda::State& state, bool tf32) {
 // A row-major matrix is its own transpose in column-major order, so nothing is copied.
 
 template <class T>
-void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
-          Matrix<T> c) {
+static void gemm_by(Handle Cuda::State::* handle, const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha,
+                    Matrix<const T> a, Matrix<const T> b, T beta, Matrix<T> c) {
     if (c.rows == 0 || c.cols == 0) return;
     const Turn turn(cuda);
-    check_blas(table<T>().gemm(turn.state.products, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    check_blas(table<T>().gemm(turn.state.*handle, op(transpose_b), op(transpose_a), c.cols, c.rows,
                                transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, a.data, a.stride, &beta, c.data,
                                c.stride),
                "cublas gemm");
 }
 
 template <class T>
+void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
+          Matrix<T> c) {
+    gemm_by(&Cuda::State::products, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
+}
+
+template <class T>
+void gemm_exact(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b,
+                T beta, Matrix<T> c) {
+    gemm_by(&Cuda::State::blas, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
+}
+
+void gemm_half(const Cuda& cuda, bool transpose_a, bool transpose_b, float alpha, Matrix<const Half> a,
+               Matrix<const Half> b, float beta, Matrix<float> c) {
+    if (c.rows == 0 || c.cols == 0) return;
+    const Turn turn(cuda);
+    check_blas(
+        libraries().gemm_ex(turn.state.blas, op(transpose_b), op(transpose_a), c.cols, c.rows,
+                            transpose_a ? a.rows : a.cols, &alpha, b.data, half_type, b.stride, a.data, half_type,
+                            a.stride, &beta, c.data, float_type, c.stride, compute_float, default_algorithm),
+        "cublas gemmEx");
+}
+
+template <class T>
 void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, int64_t a_step,
-                 Matrix<const T> b, T beta, Matrix<T> c, int64_t c_step, int64_t count) {
+                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count) {
     if (c.rows == 0 || c.cols == 0 || count == 0) return;
     const Turn turn(cuda);
     check_blas(table<T>().gemm_batched(turn.state.products, op(transpose_b), op(transpose_a), c.cols, c.rows,
-                                       transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, 0, a.data, a.stride,
-                                       a_step, &beta, c.data, c.stride, c_step, count),
+                                       transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, b_step, a.data,
+                                       a.stride, a_step, &beta, c.data, c.stride, c_step, count),
                "cublas gemmStridedBatched");
 }
 
@@ -165,9 +188,14 @@ static void triangular_solve(const Cuda& cuda, int side, bool transpose, Matrix<
 }
 
 template <class T>
+void half_solve_upper(const Cuda& cuda, Matrix<const T> u, bool transposed, Matrix<T> r) {
+    triangular_solve(cuda, right, transposed, u, r);
+}
+
+template <class T>
 void solve_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r) {
-    triangular_solve(cuda, right, true, u, r);
-    triangular_solve(cuda, right, false, u, r);
+    half_solve_upper(cuda, u, true, r);
+    half_solve_upper(cuda, u, false, r);
 }
 
 template <class T>
@@ -211,10 +239,14 @@ void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values) {
 
 template void gemm(const Cuda&, bool, bool, float, Matrix<const float>, Matrix<const float>, float, Matrix<float>);
 template void gemm(const Cuda&, bool, bool, double, Matrix<const double>, Matrix<const double>, double, Matrix<double>);
-template void gemm_moving(const Cuda&, bool, bool, float, Matrix<const float>, int64_t, Matrix<const float>, float,
-                          Matrix<float>, int64_t, int64_t);
-template void gemm_moving(const Cuda&, bool, bool, double, Matrix<const double>, int64_t, Matrix<const double>, double,
-                          Matrix<double>, int64_t, int64_t);
+template void gemm_exact(const Cuda&, bool, bool, float, Matrix<const float>, Matrix<const float>, float,
+                         Matrix<float>);
+template void gemm_exact(const Cuda&, bool, bool, double, Matrix<const double>, Matrix<const double>, double,
+                         Matrix<double>);
+template void gemm_moving(const Cuda&, bool, bool, float, Matrix<const float>, int64_t, Matrix<const float>, int64_t,
+                          float, Matrix<float>, int64_t, int64_t);
+template void gemm_moving(const Cuda&, bool, bool, double, Matrix<const double>, int64_t, Matrix<const double>, int64_t,
+                          double, Matrix<double>, int64_t, int64_t);
 template void syrk_lower(const Cuda&, float, Matrix<const float>, float, Matrix<float>);
 template void syrk_lower(const Cuda&, double, Matrix<const double>, double, Matrix<double>);
 template void syrk_rows_lower(const Cuda&, float, Matrix<const float>, float, Matrix<float>);
@@ -225,6 +257,8 @@ template void cholesky_upper(const Cuda&, Matrix<float>);
 template void cholesky_upper(const Cuda&, Matrix<double>);
 template void solve_upper(const Cuda&, Matrix<const float>, Matrix<float>);
 template void solve_upper(const Cuda&, Matrix<const double>, Matrix<double>);
+template void half_solve_upper(const Cuda&, Matrix<const float>, bool, Matrix<float>);
+template void half_solve_upper(const Cuda&, Matrix<const double>, bool, Matrix<double>);
 template void divide_upper(const Cuda&, Matrix<const float>, Matrix<float>);
 template void divide_upper(const Cuda&, Matrix<const double>, Matrix<double>);
 template void eigen_lower(const Cuda&, Matrix<float>, bool, float*);

@@ -1,38 +1,9 @@
 #include <cmath>
-#include <cstring>
 
 #include "arrays.hpp"
+#include "halves.hpp"
 
 namespace heschl {
-
-namespace {
-
-__device__ inline float float_of(std::uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-template <class T>
-__device__ inline T number(T value) {
-    return value;
-}
-
-__device__ inline float number(BFloat value) { return float_of(static_cast<std::uint32_t>(value.bits) << 16); }
-
-__device__ inline float number(Half value) {
-    const std::uint32_t bits = value.bits, exponent = bits >> 10 & 31u, fraction = bits & 1023u;
-    float size;
-    if (exponent == 0)
-        size = static_cast<float>(fraction) * 0x1p-24f;  // subnormal numbers and zero
-    else if (exponent == 31)
-        size = float_of(0x7f800000u | fraction << 13);  // infinity and NaN
-    else
-        size = float_of((exponent + 112) << 23 | fraction << 13);
-    return bits >> 15 ? -size : size;
-}
-
-}  // namespace
 
 template <class From, class To>
 void gather(const Cuda& cuda, const From* data, int64_t row_step, int64_t column_step, Matrix<To> out) {
@@ -85,20 +56,35 @@ void add(const Cuda& cuda, T factor, Matrix<const T> other, Matrix<T> values) {
 }
 
 template <class T>
-void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const double> row,
-                     Vector<const double> column, Matrix<T> values) {
-    require((!row || row.size == values.rows) && (!column || column.size == values.cols),
-            "scale_and_shift: row (rows), column (cols)");
-    const double *by = factor.data, *down = row.data, *across = column.data;
+void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const double> across,
+                     Vector<const double> row, Vector<const double> column, Matrix<T> values) {
+    require((!row || row.size == values.rows) && (!column || column.size == values.cols) &&
+                (!across || across.size == values.cols),
+            "scale_and_shift: row (rows), across and column (cols)");
+    const double *by = factor.data, *times = across.data, *down = row.data, *right = column.data;
     const int64_t period = std::max<int64_t>(1, factor.size);
     for_each(cuda, values.rows * values.cols, [=] __device__(int64_t at) {
         const int64_t i = at / values.cols, j = at % values.cols;
         T& value = values.data[i * values.stride + j];
         double moved = static_cast<double>(value);
         if (by) moved *= by[i % period];
+        if (times) moved *= times[j];
         if (down) moved += down[i];
-        if (across) moved += across[j];
+        if (right) moved += right[j];
         value = static_cast<T>(moved);
+    });
+}
+
+template <class T>
+void mirror_lower(const Cuda& cuda, Matrix<T> values) {
+    // Square tiles of neighbouring threads, so that what is read down a column is read by neighbours in time.
+    constexpr int64_t tile = 16;
+    const int64_t p = values.rows, tiles = (p + tile - 1) / tile;
+    require(values.cols == p, "mirror_lower: expected a square matrix");
+    for_each(cuda, tiles * tiles * tile * tile, [=] __device__(int64_t at) {
+        const int64_t inside = at % (tile * tile), block = at / (tile * tile);
+        const int64_t row = block / tiles * tile + inside / tile, col = block % tiles * tile + inside % tile;
+        if (row < col && col < p) values.data[row * values.stride + col] = values.data[col * values.stride + row];
     });
 }
 
@@ -203,9 +189,11 @@ template void convert(const Cuda&, Matrix<const double>, Matrix<double>);
 template void add(const Cuda&, float, Matrix<const float>, Matrix<float>);
 template void add(const Cuda&, double, Matrix<const double>, Matrix<double>);
 template void scale_and_shift(const Cuda&, Vector<const double>, Vector<const double>, Vector<const double>,
-                              Matrix<float>);
+                              Vector<const double>, Matrix<float>);
 template void scale_and_shift(const Cuda&, Vector<const double>, Vector<const double>, Vector<const double>,
-                              Matrix<double>);
+                              Vector<const double>, Matrix<double>);
+template void mirror_lower(const Cuda&, Matrix<float>);
+template void mirror_lower(const Cuda&, Matrix<double>);
 template void weighted_sums(const Cuda&, Matrix<const float>, Vector<const double>, Vector<double>);
 template void weighted_sums(const Cuda&, Matrix<const double>, Vector<const double>, Vector<double>);
 template void row_sums(const Cuda&, Matrix<const float>, Vector<double>);

@@ -4,16 +4,9 @@
 #include <cstdint>
 
 #include "device.hpp"
+#include "halves.hpp"
 
 namespace heschl {
-
-// Numbers of 16 bits, of which nothing but the value is wanted: IEEE half precision, and the upper half of a float.
-struct Half {
-    std::uint16_t bits;
-};
-struct BFloat {
-    std::uint16_t bits;
-};
 
 // out[i, j] = data[i * row_step + j * column_step]: the array of another library, whatever the order of its memory.
 template <class From, class To>
@@ -39,10 +32,14 @@ void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out);
 template <class T>
 void add(const Cuda& cuda, T factor, Matrix<const T> other, Matrix<T> values);
 
-// values[i, j] = values[i, j] * factor[i % factor.size] + row[i] + column[j]; what is none leaves its term out.
+// values[i, j] = values[i, j] * factor[i % factor.size] * across[j] + row[i] + column[j]; what is none is left out.
 template <class T>
-void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const double> row,
-                     Vector<const double> column, Matrix<T> values);
+void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const double> across,
+                     Vector<const double> row, Vector<const double> column, Matrix<T> values);
+
+// The lower triangle of a square matrix into its upper one.
+template <class T>
+void mirror_lower(const Cuda& cuda, Matrix<T> values);
 
 // out[j] = sum_i weight[i] values[i, j], weights 1 where none are given.
 template <class T>

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "halves.hpp"
 #include "heschl/error.hpp"
 #include "heschl/view.hpp"
 
@@ -170,10 +171,19 @@ template <class T>
 void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
           Matrix<T> c);
 
-// The same for `count` products: A moves on by a_step elements and C by c_step from one to the next, B stays.
+// The same by float32's own products, whatever `tf32` says of those with data.
+template <class T>
+void gemm_exact(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b,
+                T beta, Matrix<T> c);
+
+// The same of numbers of half precision, summed in float32, by tensor cores: their sums round towards zero.
+void gemm_half(const Cuda& cuda, bool transpose_a, bool transpose_b, float alpha, Matrix<const Half> a,
+               Matrix<const Half> b, float beta, Matrix<float> c);
+
+// The same for `count` products: each matrix moves on by so many elements from one to the next.
 template <class T>
 void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, int64_t a_step,
-                 Matrix<const T> b, T beta, Matrix<T> c, int64_t c_step, int64_t count);
+                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count);
 
 // Lower triangle of C = alpha * A'A + beta * C, A (k, n); and of alpha * A A' + beta * C, A (n, k).
 template <class T>
@@ -185,11 +195,13 @@ void syrk_rows_lower(const Cuda& cuda, T alpha, Matrix<const T> a, T beta, Matri
 template <class T>
 void symm_lower(const Cuda& cuda, Matrix<const T> g, Matrix<const T> b, Matrix<T> c);
 
-// As for the Cpu: A = U'U in the upper triangle; (U'U)^-1 R; R U^-1.
+// As for the Cpu: A = U'U in the upper triangle; (U'U)^-1 R; its halves U'^-1 R and U^-1 R; R U^-1.
 template <class T>
 void cholesky_upper(const Cuda& cuda, Matrix<T> a);
 template <class T>
 void solve_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
+template <class T>
+void half_solve_upper(const Cuda& cuda, Matrix<const T> u, bool transposed, Matrix<T> r);
 template <class T>
 void divide_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
 

@@ -57,6 +57,7 @@ void open_libraries(const std::vector<std::string>& cublas, const std::vector<st
     look_up(blas, "cublasDestroy_v2", found->blas_destroy);
     look_up(blas, "cublasSetStream_v2", found->blas_set_stream);
     look_up(blas, "cublasSetMathMode", found->blas_set_math_mode);
+    look_up(blas, "cublasGemmEx_64", found->gemm_ex);
     look_up_table(blas, "S", found->single);
     look_up_table(blas, "D", found->double_);
     void* solver = open_first(cusolver);

@@ -26,6 +26,10 @@ struct Libraries {
     int (*blas_destroy)(Handle) = nullptr;
     int (*blas_set_stream)(Handle, void*) = nullptr;
     int (*blas_set_math_mode)(Handle, int) = nullptr;
+    // Of matrices of other types, by cudaDataType, summed as a cublasComputeType_t says.
+    int (*gemm_ex)(Handle, int, int, std::int64_t, std::int64_t, std::int64_t, const void*, const void*, int,
+                   std::int64_t, const void*, int, std::int64_t, const void*, void*, int, std::int64_t, int,
+                   int) = nullptr;
     CublasTable<float> single;
     CublasTable<double> double_;
 

@@ -1,23 +1,24 @@
-// Lagged moments: 2 n p (d + c) operations in one batched product over the lags, straight from the frames. Word-rate
-// features are spread to frames a block at a time: here products cost less than a search for runs.
+// Lagged moments, by frequency (spectral.cu) or by one batched product over the lags, straight from the frames, of
+// 2 n p (d + c) operations. Word-rate features are spread to frames a block at a time: here products cost less than a
+// search for runs.
 #include "heschl/cuda.hpp"
 #include "rows.hpp"
 #include "sums.hpp"
 
 namespace heschl {
 
-// column[k] += sum_t a'(t - lags[k]) right(t)', right(t) = read(frame or row of t).
 template <class T>
-void add_products(const Cuda& cuda, const Reader<T>& a, int64_t d, const Reader<T>& right, bool right_is_features,
-                  int64_t cols, Ranges ranges, Lags lags, Matrix<T> column) {
-    const int64_t w = lags.count, before = w - 1;
+void sum_by_lag(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                Product product, Ranges ranges, Lags lags, Matrix<T> out) {
+    const int64_t w = lags.count, before = w - 1, d = A.cols(), cols = B.cols();
     if (cols == 0 || ranges.count == 0) return;
+    const Reader<T> a(A, a_shift), right(B, b_shift);
     const Buffer<T> products(cuda, w * d * cols);  // lag w - 1 first: from one to the next the history moves on a row
     bool first = true;
     for_each_layout(ranges, lags, layout_rows<T>(lags, std::max(d, cols)), [&](const Layout& layout) {
         const int64_t n = layout.size();
         std::vector<int64_t> now = layout.row;
-        if (right_is_features)
+        if (product != Product::responses)
             for (int64_t i = 0; i < n; ++i) now[i] = now[i] < 0 ? -1 : layout.history[i];
         const Buffer<int64_t> history(cuda, layout.history), at(cuda, now);
         const Buffer<T> left(cuda, n * d), values(cuda, n * cols);
@@ -25,15 +26,26 @@ void add_products(const Cuda& cuda, const Reader<T>& a, int64_t d, const Reader<
         fill_rows(cuda, right, at.data(), values.matrix(n, cols));
         const int64_t rows = n - before;
         gemm_moving<T>(cuda, true, false, T(1), {left.data(), rows, d, d}, d,
-                       {values.data() + before * cols, rows, cols, cols}, first ? T(0) : T(1), products.matrix(d, cols),
-                       d * cols, w);
+                       {values.data() + before * cols, rows, cols, cols}, 0, first ? T(0) : T(1),
+                       products.matrix(d, cols), d * cols, w);
         first = false;
     });
     const T* found = products.data();
     for_each(cuda, w * d * cols, [=] __device__(int64_t at) {
         const int64_t row = at / cols, j = at % cols, k = row / d, f = row % d;
-        column.data[row * column.stride + j] += found[((w - 1 - k) * d + f) * cols + j];
+        out.data[row * out.stride + j] += found[((w - 1 - k) * d + f) * cols + j];
     });
+}
+
+// The sums by whichever way costs less.
+template <class T>
+void lagged_sum(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                Product product, Ranges ranges, Lags lags, Matrix<T> out) {
+    const auto [by_lag, by_frequency] = sum_operations(ranges, lags, A.cols(), B.cols(), product, true);
+    if (by_frequency < by_lag)
+        sum_by_frequency(cuda, A, a_shift, B, b_shift, product, ranges, lags, out);
+    else
+        sum_by_lag(cuda, A, a_shift, B, b_shift, product, ranges, lags, out);
 }
 
 template <class T>
@@ -41,8 +53,7 @@ void lagged_pair(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<
                  Ranges ranges, Lags lags, Matrix<T> first_column) {
     require(first_column.rows == lags.count * A.cols() && first_column.cols == B.cols(),
             "lagged_pair: first_column must be (n_lags * d_a, d_b)");
-    add_products(cuda, Reader<T>(A, a_shift), A.cols(), Reader<T>(B, b_shift), true, B.cols(), ranges, lags,
-                 first_column);
+    lagged_sum(cuda, A, a_shift, B, b_shift, Product::features, ranges, lags, first_column);
 }
 
 // edges[r] = the design's row at end - 1, or at begin - 1, of each range.
@@ -70,7 +81,7 @@ void lagged_moments(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Rang
         require(edges.cols == p && (edges.rows == ranges.count || edges.rows == 0),
                 "lagged_moments: leaving and entering must be (r, p) or (0, p)");
     const Reader<T> read(H, h_shift);
-    lagged_pair(cuda, H, h_shift, H, h_shift, ranges, lags, out.first_column);
+    lagged_sum(cuda, H, h_shift, H, h_shift, Product::itself, ranges, lags, out.first_column);
     fill_edges(cuda, read, ranges, lags, true, out.leaving);
     fill_edges(cuda, read, ranges, lags, false, out.entering);
     add_window_sums(cuda, read, d, ranges, PairWindows{lags}, w * w, out.pair_sums, out.pair_counts.data);
@@ -86,7 +97,7 @@ void lagged_targets(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Matr
     require(out.target_sums.rows == w && out.target_sums.cols == c && out.totals.rows == 2 && out.totals.cols == c,
             "lagged_targets: target_sums must be (w, c), totals (2, c)");
     const Reader<T> read(Y, y_shift);
-    add_products(cuda, Reader<T>(H, h_shift), d, read, false, c, ranges, lags, out.cross);
+    lagged_sum(cuda, H, h_shift, {Y, nullptr, Y.rows}, y_shift, Product::responses, ranges, lags, out.cross);
     add_window_sums(cuda, read, c, ranges, TargetWindows{lags}, w, out.target_sums, nullptr);
     add_sums_and_squares(cuda, read, c, ranges, out.totals);
 }
@@ -137,6 +148,10 @@ void feature_statistics(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, 
     });
 }
 
+template void sum_by_lag(const Cuda&, Frames<float>, Vector<const float>, Frames<float>, Vector<const float>, Product,
+                         Ranges, Lags, Matrix<float>);
+template void sum_by_lag(const Cuda&, Frames<double>, Vector<const double>, Frames<double>, Vector<const double>,
+                         Product, Ranges, Lags, Matrix<double>);
 template void lagged_pair(const Cuda&, Frames<float>, Vector<const float>, Frames<float>, Vector<const float>, Ranges,
                           Lags, Matrix<float>);
 template void lagged_pair(const Cuda&, Frames<double>, Vector<const double>, Frames<double>, Vector<const double>,

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "device.hpp"
+#include "arrays.hpp"
 #include "heschl/cuda.hpp"
 
 namespace heschl {
@@ -11,17 +11,9 @@ template <class T>
 void ridge_solve(const Cuda& cuda, Matrix<T> G, Vector<const T> diagonal, double alpha, Matrix<T> W) {
     const int64_t p = G.rows;
     require(G.cols == p && diagonal.size == p && W.rows == p, "ridge_solve: G (p, p), diagonal (p), W (p, c) differ");
-    // Square tiles of neighbouring threads, so that what is read down a column is read by neighbours in time.
-    constexpr int64_t tile = 16;
-    const int64_t tiles = (p + tile - 1) / tile;
-    for_each(cuda, tiles * tiles * tile * tile, [=] __device__(int64_t at) {
-        const int64_t inside = at % (tile * tile), block = at / (tile * tile);
-        const int64_t row = block / tiles * tile + inside / tile, col = block % tiles * tile + inside % tile;
-        if (row >= p || col >= p) return;
-        if (row < col)
-            G.data[row * G.stride + col] = G.data[col * G.stride + row];
-        else if (row == col)
-            G.data[row * G.stride + row] = static_cast<T>(static_cast<double>(diagonal.data[row]) + alpha);
+    mirror_lower(cuda, G);
+    for_each(cuda, p, [=] __device__(int64_t i) {
+        G.data[i * G.stride + i] = static_cast<T>(static_cast<double>(diagonal.data[i]) + alpha);
     });
     cholesky_upper(cuda, G);
     solve_upper<T>(cuda, {G.data, p, p, G.stride}, W);

@@ -66,4 +66,4 @@ gram = gram.T @ gram
 axes[0].imshow(gram, aspect="auto")
 axes[0].set(title="X'X, 60 x 60", xlabel="lag x feature", ylabel="lag x feature")
 axes[1].imshow(gram[:, :6], aspect="auto")
-axes[1].set(title="moments")
+axes[1].set_title("kept", fontsize=10)

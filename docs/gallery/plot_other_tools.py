@@ -95,8 +95,8 @@ if find_spec("mtrf"):
     from mtrf.model import TRF
 
     trf = TRF(direction=1)
-    trf.train(list(X), list(y), sfreq, 0.0, 0.16, 5.0)
-    ours = LaggedRidge(5.0 * sfreq * n_sentences, lags=lags).fit(flat_X, flat_y, segments=lengths)
+    trf.train(list(X), list(y), sfreq, 0.0, 0.16, 10.0 / (sfreq * n_sentences))
+    ours = LaggedRidge(10.0, lags=lags).fit(flat_X, flat_y, segments=lengths)
     same("mTRFpy, weights", ours.coef_.transpose(1, 2, 0) * sfreq, trf.weights)
     curves["mTRFpy"] = trf.weights[0, :, 0] / sfreq
 
@@ -129,7 +129,7 @@ banded = BandedRidgeCV(spaces, alphas=[1.0, 100.0, 1e4], lags=lags).fit(flat_X, 
 print("penalty of each space:", dict(zip(banded.space_names_, banded.alphas_[:, 0], strict=True)))
 
 # %%
-# The response function that each of them finds (each at a penalty of its own above; moved apart, or they would hide each other):
+# The response function that each of them finds (moved apart, or they would hide each other):
 import matplotlib.pyplot as plt
 
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")

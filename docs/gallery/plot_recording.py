@@ -92,7 +92,7 @@ for trial, name in enumerate(responses.stimuli):
     X.append(np.interp(responses.times(trial), grid.times(len(values)), values[:, 0], left=0, right=0)[:, None])
 groups = np.repeat(responses.stimuli, [len(trial) for trial in responses.trials])
 model = heschl.LaggedRidgeCV(
-    tmin=-0.1, tmax=0.3, sfreq=responses.sfreq, alphas=np.logspace(-2, 4, 7), cv=3, nested=True, missing="mask",
+    tmin=0.0, tmax=0.3, sfreq=responses.sfreq, alphas=np.logspace(2, 6, 5), cv=3, nested=True, missing="mask",
     standardize=True,
 )  # fmt: skip
 model.fit(X, responses.trials, groups=groups)
@@ -102,7 +102,7 @@ for name, score in zip(responses.electrodes, model.test_scores_.mean(axis=0), st
 # %%
 # The latencies that were planted are the peaks:
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-lags = np.arange(-10, 31) / 100
+lags = np.arange(31) / 100
 for name, latency in zip(truth.driven, truth.latencies, strict=True):
     weights = model.coef_[responses.electrodes.index(name), 0]
     (line,) = axis.plot(lags, weights, label=f"{name}, planted at {latency * 1e3:.0f} ms")

@@ -40,7 +40,7 @@ scores.to_dataframe().reset_index().pivot_table("best_r2", "region", "space", ag
 
 # %%
 # The estimators' own plots take these arrays:
-heschl.plot_scores({str(s): scores.sel(space=s).values for s in scores["space"]})
+heschl.plot_scores({str(s): scores.sel(space=s).values for s in scores["space"].values})
 
 # %%
 heschl.plot_layers({"wav2vec2": results["r2"].mean("fold")})

@@ -37,7 +37,7 @@ ax = heschl.plot_trf(model)
 ax.plot(times, kernel, "--", color="0.4", label="planted")
 ax.axvline(0.1, color="0.8", zorder=0)
 ax.legend(frameon=False)
-ax.set_title("the response follows the envelope by 100 ms")
+ax.set_title("100 ms after the envelope", fontsize=10)
 
 # %%
 # All of it as one labelled dataset:

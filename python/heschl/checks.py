@@ -270,7 +270,7 @@ def check_same_length(name: str, found: int, expected: int, of: str) -> None:
     """As many entries as rows."""
     advice = {
         "y": "Are features and responses at one rate? heschl.timing.resample.resample brings them to one.",
-        "groups": "Of labels of segments: np.repeat(groups, lengths).",
+        "groups": "One label for each segment? np.repeat(groups, lengths) has one for each row.",
     }
     if found != expected:
         raise InputError(name, f"{found} entries", f"{expected}, one for each row of {of}", advice.get(name, ""))

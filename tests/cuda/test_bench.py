@@ -17,14 +17,17 @@ def test_the_benchmark_runs_on_tiny_problems() -> None:
     assert "Error" not in table, table
     for case in (
         "product float64",
+        "split in halves",
+        "first fit",
         "Cholesky",
         "eigendecomposition",
         "host to device",
         "moments",
-        "speech layer",
+        "speech layer, nested",
+        "one subject",
         "language layer",
         "CCA pairs",
         "singular values",
-        "grid",
+        "grid, nested",
     ):
         assert case in table, table

@@ -223,8 +223,6 @@ def test_what_does_not_fit_is_said_before(device: Device) -> None:
 
 
 def test_choices_that_a_device_does_not_know() -> None:
-    with pytest.raises(InputError, match="solver: found 'krylov' with device='cuda'"):
-        fitted("cuda", "float64", solver="krylov")
     with pytest.raises(InputError, match="dtype: found 'tf32' with device='cpu'"):
         LaggedRidge(dtype="tf32", device="cpu").fit(PROBLEM.H, PROBLEM.Y)
     with pytest.raises(InputError, match="device: found 'gpu'"):

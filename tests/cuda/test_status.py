@@ -15,8 +15,9 @@ import pytest
 
 import heschl
 from heschl import InputError, LaggedRidge, cuda_status
-from heschl.linear.device import cuda
-from heschl.linear.device.cuda import EMULATE
+from heschl.linear.device import cuda, rates
+from heschl.linear.device.cuda import CUDA, EMULATE
+from heschl.linear.device.host import CPU, HOST
 from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver, place
 
@@ -79,16 +80,37 @@ def test_auto_goes_to_a_gpu_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         "heschl.linear.device.cuda.cuda_status", lambda: asked.append(1) or SimpleNamespace(available=True)
     )
+    found = {"cpu": 1e11, "cuda": 5e13}
+    monkeypatch.setattr("heschl.linear.device.place.measured_rate", lambda kind: found[kind.name])
     small = FitSize(1000, 1000, 10, 5, 10, 10, 5, 20, 6, False, 4)
     large = FitSize(58_943, 58_943, 768, 20, 822, 10, 5, 599, 6, False, 4)
     assert place("auto", small, "auto") == "cpu" and not asked  # small fits do not even ask
     assert place("auto", large, "auto") == "cuda" and asked
-    assert place("auto", large, "krylov") == place("cpu", large, "auto") == "cpu"
+    assert place("auto", large, "krylov") == "cuda" and place("cpu", large, "auto") == "cpu"
     assert place("cuda", small, "auto") == "cuda"
-    # Where products are two orders of magnitude faster an eigendecomposition does not pay for ten λ.
+    found["cuda"] = 1e10  # a card that is no faster than this CPU
+    assert place("auto", large, "auto") == "cpu"
+    # Where products are two orders of magnitude faster an eigendecomposition pays for a hundred λ alone.
     narrow = replace(large, n_features=64, n_alphas=100)
     assert choose_solver(narrow, "auto", None)[0].name == "eigh"
-    assert choose_solver(replace(narrow, device="cuda"), "auto", None)[0].name == "cholesky"
+    for n_alphas, name in ((10, "cholesky"), (100, "eigh")):
+        size = replace(narrow, device="cuda", n_alphas=n_alphas)
+        assert choose_solver(size, "auto", None)[0].name == name
+
+
+def test_rates_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(rates, "_measured", {})
+    monkeypatch.setattr(rates, "ENOUGH", 1e-5)
+    counted = replace(CPU, open=lambda tf32, number: opened.append("cpu") or HOST)  # type: ignore[func-returns-value]
+    assert rates.measured_rate(counted) == rates.measured_rate(counted) > 1e6 and opened == ["cpu"]
+
+
+def test_weights_of_factorisations_are_those_measured() -> None:
+    for order, slowness in ((2560, 25.0), (15_360, 2.1)):  # on an H100
+        assert CUDA.cholesky_operations(order) == pytest.approx(slowness * order**3 / 3)
+    assert CUDA.cholesky_operations(32_000) == pytest.approx(2.1 * 32_000**3 / 3)
+    assert CUDA.cholesky_operations(100) == CUDA.call and CPU.cholesky_operations(100) == pytest.approx(1.4e6 / 3)
 
 
 def test_a_build_with_cuda_imports_without_a_gpu() -> None:

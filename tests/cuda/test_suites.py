@@ -76,7 +76,7 @@ DEFAULTS = {kind.__name__: on_cuda(kind) for kind in (CCA, BandedRidgeCV, Lagged
     "permutation_test": partial(permutation_test, device="cuda"),
 }
 # Words of tests that ask for what only the CPU has, or for what a class made here lacks; conformance is below.
-CPU_ONLY = ('"krylov"', "pickle", "get_params", "test_scikit_learn_conformance")
+CPU_ONLY = ("pickle", "get_params", "test_scikit_learn_conformance")
 
 
 def cases_of(suite: ModuleType) -> dict[str, Any]:

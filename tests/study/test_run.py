@@ -208,7 +208,7 @@ def test_progress_is_one_line_per_stage_where_there_is_no_terminal(cohort: Path,
 
 
 def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_path: Path, whole_run: Path) -> None:
-    """kill -9 at ten moments, then to the end: every number as in a run that nothing stopped."""
+    """kill -9 at six moments, then to the end: every number as in a run that nothing stopped."""
     import random
     import shutil
     import subprocess
@@ -218,7 +218,7 @@ def test_killed_at_random_moments_the_results_are_the_same(cohort: Path, tmp_pat
     shutil.copytree(cohort.parent, tmp_path / "cohort", ignore=shutil.ignore_patterns("results"))
     study = tmp_path / "cohort" / "study.toml"
     chance = random.Random(0)
-    for _ in range(10):
+    for _ in range(6):
         process = subprocess.Popen(
             [sys.executable, "-c", "from heschl.__main__ import main; main()", "run", str(study)],
             stdout=subprocess.DEVNULL,

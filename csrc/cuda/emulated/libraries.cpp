@@ -3,11 +3,13 @@
 // finds them in this extension as it finds the real ones in NVIDIA's.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
 #include "../../bindings/scipy_blas.hpp"
+#include "../halves.hpp"
 #include "runtime.hpp"
 
 namespace heschl::emulated {
@@ -101,6 +103,44 @@ int gemm_batched(const char* function, void* handle, int op_a, int op_b, std::in
                 }
             }
             product<T>(op_a, op_b, m, n, k, by, left, lda, right, ldb, keep, c + i * step_c, ldc);
+        }
+    });
+}
+
+// sum + the products a b of some numbers of half precision as a tensor core adds them: products are exact, all terms
+// are cut to a multiple of a quarter of the last place of the largest one, and so is what their sum has beyond
+// float32's 24 bits: towards zero, at every `together` of them (Khattak and Mikaitis, arXiv:2512.07004, for the H100).
+constexpr std::int64_t together = 16;
+float added(float sum, const float* a, const float* b, std::int64_t count) {
+    double terms[together + 1] = {static_cast<double>(sum)}, largest = std::abs(terms[0]), total = 0.0;
+    for (std::int64_t i = 0; i < count; ++i) {
+        terms[i + 1] = static_cast<double>(a[i]) * static_cast<double>(b[i]);
+        largest = std::max(largest, std::abs(terms[i + 1]));
+    }
+    if (largest == 0.0) return 0.0f;
+    const double unit = std::ldexp(1.0, std::ilogb(largest) - 25);
+    for (std::int64_t i = 0; i <= count; ++i) total += std::trunc(terms[i] / unit) * unit;
+    if (total == 0.0) return 0.0f;
+    const double last = std::ldexp(1.0, std::ilogb(total) - 23);
+    return static_cast<float>(std::trunc(total / last) * last);
+}
+
+int gemm_half(void* handle, int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k, float by, const Half* a,
+              std::int64_t lda, const Half* b, std::int64_t ldb, float keep, float* c, std::int64_t ldc) {
+    if (!fits(lda, op_a == 0 ? m : k) || !fits(ldb, op_b == 0 ? k : n) || !fits(ldc, m) || n < 0) return invalid_value;
+    return queue("cublasGemmEx_64", handle, [=] {
+        std::vector<float> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(n * k));
+        for (std::int64_t i = 0; i < m * k; ++i)
+            left[i] = number(op_a == 0 ? a[i % k * lda + i / k] : a[i / k * lda + i % k]);
+        for (std::int64_t i = 0; i < n * k; ++i)
+            right[i] = number(op_b == 0 ? b[i / k * ldb + i % k] : b[i % k * ldb + i / k]);
+        for (std::int64_t at = 0; at < m * n; ++at) {
+            const std::int64_t row = at % m, col = at / m;
+            float sum = 0.0f;
+            for (std::int64_t i = 0; i < k; i += together)
+                sum = added(sum, &left[row * k + i], &right[col * k + i], std::min(together, k - i));
+            float& out = c[col * ldc + row];
+            out = by * sum + (keep == 0.0f ? 0.0f : keep * out);
         }
     });
 }
@@ -249,6 +289,14 @@ int cublasDgemmStridedBatched_64(void* h, int ta, int tb, Int m, Int n, Int k, c
                                  const double* beta, double* c, Int ldc, long long step_c, Int count) {
     return gemm_batched<double>(__func__, h, ta, tb, m, n, k, alpha, a, lda, step_a, b, ldb, step_b, beta, c, ldc,
                                 step_c, count);
+}
+int cublasGemmEx_64(void* h, int ta, int tb, Int m, Int n, Int k, const void* alpha, const void* a, int type_a, Int lda,
+                    const void* b, int type_b, Int ldb, const void* beta, void* c, int type_c, Int ldc, int compute,
+                    int) {
+    if (type_a != 2 || type_b != 2 || type_c != 0 || compute != 68) return not_supported;
+    return gemm_half(h, ta, tb, m, n, k, *static_cast<const float*>(alpha), static_cast<const heschl::Half*>(a), lda,
+                     static_cast<const heschl::Half*>(b), ldb, *static_cast<const float*>(beta), static_cast<float*>(c),
+                     ldc);
 }
 int cublasSsyrk_v2_64(void* h, int fill, int op, Int n, Int k, const float* alpha, const float* a, Int lda,
                       const float* beta, float* c, Int ldc) {

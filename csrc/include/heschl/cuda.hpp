@@ -21,6 +21,14 @@ void lagged_pair(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<
                  Ranges ranges, Lags lags, Matrix<T> first_column);
 
 template <class T>
+void sum_by_lag(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                Product product, Ranges ranges, Lags lags, Matrix<T> out);
+
+template <class T>
+void sum_by_frequency(const Cuda& cuda, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
+                      Product product, Ranges ranges, Lags lags, Matrix<T> out);
+
+template <class T>
 void lagged_kernel(const Cuda& cuda, Matrix<const T> A, Ranges a, Matrix<const T> B, Ranges b, Lags lags, Matrix<T> K);
 
 template <class T>
@@ -66,6 +74,10 @@ void score_sums(const Cuda& cuda, Matrix<const T> Y, Matrix<const T> P, Matrix<c
 template <class T>
 void whiten_rows(const Cuda& cuda, Matrix<const T> X, Vector<const double> mean, Vector<const double> factor,
                  Matrix<const double> U, Matrix<T> Q, Matrix<double> gram);
+
+template <class T>
+void multiply(const Cuda& cuda, bool transpose_a, bool transpose_b, T scale, Matrix<const T> a, Matrix<const T> b,
+              T keep, Matrix<T> out);
 
 void largest_singular(const Cuda& cuda, Matrix<const double> M, Vector<const int64_t> edges, int64_t k,
                       Matrix<double> values, Matrix<double> vectors);

@@ -65,11 +65,11 @@ template <class T>
 void sum_by_frequency(const Cpu& cpu, Frames<T> A, Vector<const T> a_shift, Frames<T> B, Vector<const T> b_shift,
                       Product product, Ranges ranges, Lags lags, Matrix<T> out);
 
-// Operations, in those of a large matrix product, of either way; the kernels take the cheaper one.
+// Operations, in those of a large matrix product, of either way, on the CPU or a GPU; the kernels take the cheaper one.
 struct SumOperations {
     double by_lag, by_frequency;
 };
-SumOperations sum_operations(Ranges ranges, Lags lags, int64_t d_a, int64_t d_b, Product product);
+SumOperations sum_operations(Ranges ranges, Lags lags, int64_t d_a, int64_t d_b, Product product, bool on_gpu = false);
 
 // X X' between the rows of some ranges of A and of B, for features as they are (frames outside [low, high) count 0).
 template <class T>

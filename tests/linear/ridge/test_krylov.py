@@ -176,7 +176,7 @@ def test_any_shape(problem: Ragged, boundary: str, standardize: bool, fit_interc
 
 @pytest.mark.usefixtures("never_factor")
 def test_targets_that_need_more_steps_have_spaces_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(krylov, "TARGETS", 5)
+    monkeypatch.setattr(krylov, "space_targets", lambda _: 5)
     monkeypatch.setattr(Price, "apart", lambda self, growth, _, n: growth.space.n_steps > 2 and n < self._n_targets)
     spaces: list[int] = []
     grow = KrylovTrained._grow

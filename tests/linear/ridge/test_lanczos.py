@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from heschl.linear import reference
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges
+from heschl.linear.device.products import multiply
 from heschl.linear.ridge.held_out import HeldOut
-from heschl.linear.ridge.lanczos import BlockLanczos, multiply, orthonormal_columns
+from heschl.linear.ridge.lanczos import BlockLanczos, orthonormal_columns
 from heschl.linear.ridge.normal import Scaling
 from heschl.linear.ridge.shifted import Shifted
 from linear.problems import Ragged, ragged

@@ -16,7 +16,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.shift import Shift
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.ridge.operators import AssembledOperator, LaggedOperator, LagTerms
+from heschl.linear.ridge.operators import LaggedOperator, LagTerms
 from linear.problems import Ragged, ragged
 from tolerances import KERNEL, worst
 
@@ -91,25 +91,8 @@ def test_any_edge_rows(a: int, b: int, w: int, d: int, seed: int) -> None:
     assert worst(found, expected, max(1.0, np.abs(expected).max())) < KERNEL["float64"]
 
 
-@pytest.mark.parametrize("p", [1, 7, 1100])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_an_assembled_gram_is_read_below_its_diagonal(p: int, dtype: str) -> None:
-    rng = np.random.default_rng(p)
-    gram = rng.standard_normal((p, p)).astype(dtype)
-    full = symmetric(gram)
-    diagonal = gram.diagonal().copy()
-    gram[np.triu_indices(p)] = np.nan
-    operator = AssembledOperator(gram, diagonal)
-    V = rng.standard_normal((p, 3))
-    assert operator.n_columns == p and operator.dtype == gram.dtype
-    assert worst(operator.product(V), full @ V) < KERNEL["float64"]
-    assert worst(operator.product(V.astype(dtype)), full @ V.astype(dtype)) < KERNEL[dtype]
-
-
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match="first_column"):
         LaggedOperator(np.ones((4, 2)), np.ones((1, 3)), np.ones((0, 4)), as_given(2, 2))
-    with pytest.raises(InputError, match="gram"):
-        AssembledOperator(np.ones((2, 3)), np.ones(2))
     with pytest.raises(InputError, match="pair_sums"):
         LagTerms.from_sums(np.zeros((3, 1)), np.zeros(3), np.zeros(1), np.ones(1), 0.0)

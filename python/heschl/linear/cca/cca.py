@@ -16,7 +16,8 @@ from heschl.linear.cca.whitening import Whitened, largest_singular_vectors, prod
 from heschl.linear.design.segments import group_folds, segment_bounds, segment_groups
 from heschl.linear.device.arrays import Array, Double
 from heschl.linear.device.exchange import adopt, in_kind, on_device, on_host
-from heschl.linear.device.place import backend_of, check_device, open_device
+from heschl.linear.device.host import CPU
+from heschl.linear.device.place import backend_of, check_device, name_of, open_device
 from heschl.linear.device.threads import one_blas_thread
 from heschl.linear.moments.formulas import column_correlations
 from heschl.linear.pickles import with_defaults
@@ -55,7 +56,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     device : {"auto", "cpu", "cuda"}
         Where the products with the rows are made; "auto": on a GPU where there is one and the products are large enough
         to gain by it. Rows that lie on a GPU stay there, and so do their variates, which come as arrays of the same
-        library. The small matrices between them stay on the CPU.
+        library. Bases are found in float64, and kept in the precision of the rows.
 
     Attributes
     ----------
@@ -72,6 +73,8 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     cv_correlations_ : (cv, n_components) array
         With `cv`: see `held_out_correlations`.
     x_rank_, y_rank_ : int
+    device_ : str
+        Where the products with the rows were made: "cpu", "cuda", or "cuda:1" of the second GPU.
     n_components_ : int
 
     Examples
@@ -136,6 +139,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_device(self.device)
         x, y = self._check(X, Y)
         where = open_device(self.device, lambda _: map_operations((1, x.shape[1]), (1, y.shape[1]), len(x)), x, y)
+        self.device_ = name_of(where)
         a, b = (
             whiten(name, where.put(side), reg=reg, **self.cut())
             for name, side, reg in zip(("X", "Y"), (x, y), self.penalties(), strict=True)
@@ -170,6 +174,7 @@ class CCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if 0 not in moments.lags:
             raise InputError("moments", f"lags {moments.lags[0]} to {moments.lags[-1]}", "lag 0 among them")
         left, right = (np.arange(moments.first_column.shape[1])[part] for part in (x, y))
+        self.device_ = CPU.name
         both, split = moments.select(features=np.concatenate([left, right]), lags=[0]), len(left)
         n, sums = both.n_rows, both.pair_sums[0]
         gram = both.first_column.astype(np.float64) - np.outer(sums, sums) / n

@@ -18,7 +18,7 @@ from heschl.linear.cca.whitening import Whitened, largest_singular_values, large
 from heschl.linear.design.frames import Frames
 from heschl.linear.device.arrays import Double
 from heschl.linear.device.backend import Backend
-from heschl.linear.device.place import backend_of, check_device, open_device
+from heschl.linear.device.place import backend_of, check_device, name_of, open_device
 from heschl.linear.moments.formulas import column_correlations
 from heschl.seals import is_sealed, seal
 
@@ -70,6 +70,7 @@ def cca_grid(
     xarray.DataArray
         (layer_a, layer_b, component) of float64; with `test` (rows, layer_a, layer_b, component), rows "fitted" and
         "test". A correlation on test rows is NaN where a variate is constant there.
+        `attrs["device"]` says where the products were made.
 
     Raises
     ------
@@ -160,6 +161,7 @@ def cca_grid(
             "layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components),
         },
         name="correlation",
+        attrs={} if backend is None else {"device": name_of(backend)},  # none where all was finished before
     )  # fmt: skip
     return found.isel(rows=0, drop=True) if aside is None else found
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, eigh, lapack, qr, solve_triangular, svd
+from scipy.linalg import eigh, lapack, qr, svd
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, n_threads, one_blas_thread
@@ -49,6 +50,8 @@ class Whitened:
     forth: Double = field(repr=False)
     shrink: Double = field(repr=False)
     mean: Double = field(repr=False)
+    placed: Array = field(default=None, repr=False)
+    """`turn` where the rows lie, brought there once for all other sides."""
 
     @property
     def rank(self) -> int:
@@ -103,14 +106,15 @@ def whiten(
     plain = reg == 0 and pca is None
     scale = norm[varies] / np.sqrt(n) if plain or standardize else np.ones(int(varies.sum()))
     part = X if varies.all() else b.columns(X, np.flatnonzero(varies))
-    # Threads share the rows, each with a BLAS thread of its own; a device leaves the host small matrices alone.
+    # Threads share the rows, each with a BLAS thread of its own.
     with one_blas_thread() if b.kind.host_threads else nullcontext():
         found = _cholesky_qr(part, mean[varies], scale) if n > part.shape[1] else None
         if found is None or not plain:
             found = _by_singular_values(part, mean[varies], scale, found, reg, rank_tol, pca)
     back, forth = np.zeros((d, found.rank)), np.zeros((found.rank, d))
     back[varies], forth[:, varies] = found.back / scale[:, None], found.forth * scale
-    return replace(found, back=back, forth=forth, mean=mean)
+    placed = b.put(np.ascontiguousarray(found.turn))
+    return replace(found, back=back, forth=forth, mean=mean, placed=placed)
 
 
 def whiten_gram(
@@ -159,7 +163,7 @@ def product(a: Whitened, b: Whitened) -> Array:
     backend = backend_of(a.rows)
     out = backend.cast(cross(a.rows, b.rows), np.float64)
     for side in (a, b):
-        out = cross(out, backend.put(np.ascontiguousarray(side.turn)))
+        out = cross(out, side.placed)
     return out
 
 
@@ -217,26 +221,37 @@ def _cholesky_qr(X: Array, mean: Double, scale: Double) -> Whitened | None:
         return b.get(found)
 
     gram = kept_rows(None)
-    first = _factor(gram, ONE_PASS if X.dtype == np.float64 else 1.0)
+    first = _factor(b, gram, ONE_PASS if X.dtype == np.float64 else 1.0)
     if first is None:
         return None
     upper, enough = first
-    inverse = solve_triangular(upper, np.eye(d), check_finite=False)
+    inverse = _inverse(b, upper)
     if enough:
-        return Whitened(rows, inverse, inverse, upper, np.ones(d), mean)
+        return Whitened(rows, b.get(inverse), b.get(inverse), upper, np.ones(d), mean)
     gram = kept_rows(upper)
     if np.abs(gram - np.eye(d)).sum(axis=0).max() > 0.5:
         return None
-    again = cholesky(gram, check_finite=False)
-    turn = solve_triangular(again, np.eye(d), check_finite=False)
-    return Whitened(rows, turn, inverse @ turn, again @ upper, np.ones(d), mean)
+    again = _upper(b, gram)
+    assert again is not None, "half a unit from the identity at most"
+    turn = _inverse(b, again)
+    back, forth = (b.multiply(*both) for both in ((inverse, turn), (b.put(again), b.put(upper))))
+    return Whitened(rows, b.get(turn), b.get(back), b.get(forth), np.ones(d), mean)
 
 
-def _factor(gram: Double, one_pass: float) -> tuple[Double, bool] | None:
+def _upper(b: Backend, gram: Double) -> Double | None:
+    """Factor by Cholesky where the rows lie; None where that fails."""
+    factor = b.put(np.array(gram))
+    return np.triu(b.get(factor)) if b.cholesky(factor) else None
+
+
+def _inverse(b: Backend, upper: Double) -> Array:
+    return b.half_solved(b.put(upper), b.put(np.eye(len(upper))), transpose=False)
+
+
+def _factor(b: Backend, gram: Double, one_pass: float) -> tuple[Double, bool] | None:
     """Factor by Cholesky; return the upper factor and whether it is exact enough, or None where it is too inexact."""
-    try:
-        upper = np.ascontiguousarray(cholesky(gram, check_finite=False))
-    except LinAlgError:
+    upper = _upper(b, gram)
+    if upper is None:
         return None
     reciprocal, _ = lapack.dpocon(upper, np.abs(gram).sum(axis=0).max())
     if reciprocal < TWO_PASSES**-2:

@@ -12,7 +12,7 @@ from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, cros
 from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Integers
-from heschl.linear.device.host import HOST
+from heschl.linear.device.host import CPU, HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads
 from heschl.linear.moments.lagged import LaggedMoments
@@ -38,8 +38,8 @@ class Fit:
         Of every λ over the splits, where they chose.
     chosen : ndarray of shape (c,)
         Index of each target's penalty.
-    solver, dtype : str
-        What it was done with.
+    solver, dtype, device, products : str
+        What it was done with, and where; what products are made of, where that is not numbers of its precision.
     condition : ndarray of shape (n_splits + 1,) or (1,)
         Estimated condition number of each training set, all rows last, at the smallest penalty it was solved for.
     n_steps, dimension : int
@@ -54,6 +54,8 @@ class Fit:
     condition: Double
     n_steps: int = 0
     dimension: int = 0
+    device: str = CPU.name
+    products: str = ""
 
 
 def fit_cv(
@@ -81,7 +83,8 @@ def fit_cv(
         weights = _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
         return scores, weights, (solver.n_steps, solver.dimension)
 
-    found, method, dtype, conditions = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
+    blocks = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
+    found, method, dtype, device, products, conditions = blocks
     condition = of_sets(conditions, [*splits.train, range(len(parts))])
     scores = PathScores.joined([(targets, part) for targets, (part, _, _) in found], c)
     chosen = choose(scores)
@@ -90,7 +93,7 @@ def fit_cv(
         final = fit_fixed(problem, parts, alphas, chosen, options)
         return replace(final, scores=scores, condition=np.concatenate([condition[:-1], final.condition]))
     space = largest([size for _, (_, _, size) in found])
-    return Fit(joined(weights, c), scores, chosen, method, dtype, condition, *space)
+    return Fit(joined(weights, c), scores, chosen, method, dtype, condition, *space, device, products)
 
 
 def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, options: FitOptions) -> Fit:
@@ -101,11 +104,11 @@ def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen:
         return weights, (solver.n_steps, solver.dimension)
 
     c = problem.y.shape[1]
-    found, method, dtype, conditions = in_blocks(problem, parts, 1, len(alphas), block, options)
+    found, method, dtype, device, products, conditions = in_blocks(problem, parts, 1, len(alphas), block, options)
     condition = of_sets(conditions, [range(len(parts))])
     weights = [(targets, part) for targets, (part, _) in found]
     space = largest([size for _, (_, size) in found])
-    return Fit(joined(weights, c), None, chosen, method, dtype, condition, *space)
+    return Fit(joined(weights, c), None, chosen, method, dtype, condition, *space, device, products)
 
 
 def fit_moments(

@@ -137,9 +137,11 @@ def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]], n
     for scores, part in zip(found, parts, strict=True):
         predictions[row_numbers(part)] = scores.predictions
     r2, sst = rows("r2"), rows("sst")
-    dtypes, solvers = ("/".join(sorted({getattr(s, name) for s in found})) for name in ("dtype", "solver"))
+    dtypes, solvers, devices = (
+        "/".join(sorted({getattr(s, name) for s in found})) for name in ("dtype", "solver", "device")
+    )
     return NestedScores(
         r2, rows("r"), rows("alpha"), rows("inner_r2"), sst, pooled_of_folds(r2, sst), predictions, rows("edge"),
         dtypes, solvers, rows("inner_score"), FoldSums.joined([scores.sums.fold(k) for k, scores in enumerate(found)]),
-        found[0].scoring,
+        found[0].scoring, devices,
     )  # fmt: skip

@@ -29,6 +29,7 @@ from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Bounds, Double, Float
 from heschl.linear.device.elsewhere import parts_elsewhere
+from heschl.linear.device.host import CPU
 from heschl.linear.device.threads import as_one_of, map_threads
 from heschl.linear.ridge.condition import Conditions
 from heschl.linear.ridge.engine import FitOptions, in_blocks
@@ -63,8 +64,8 @@ class NestedScores:
         Each row predicted by the outer model that never saw it.
     edge : ndarray of shape (K, c)
         Whether the chosen λ is at an end of the grid.
-    dtype, solver : str
-        The precision and the solver that the fits were done with.
+    dtype, solver, device : str
+        The precision and the solver that the fits were done with, and where.
     sums : FoldSums
         What every score of the outer folds is made of.
     scoring : str
@@ -95,6 +96,7 @@ class NestedScores:
     inner_score: Double
     sums: FoldSums
     scoring: str
+    device: str = CPU.name
 
     def of_folds(self, score: str) -> Double:
         """Return any score of `heschl.linear.crossval.scores.SCORES` in each outer fold, (K, c)."""
@@ -213,9 +215,9 @@ def nested_fit(
         done = 0
         return _nested(part, solver, parts, alphas, score, per_target, report, scored)
 
-    found, method, _, _ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
+    found, method, _, device, *_ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
     if len(found) == 1:
-        return replace(found[0][1], solver=method)
+        return replace(found[0][1], solver=method, device=device)
     arrays: dict[str, Any] = {}
     for field in fields(NestedScores):
         value = getattr(found[0][1], field.name)
@@ -224,7 +226,7 @@ def nested_fit(
             for targets, each in found:
                 arrays[field.name][..., targets] = getattr(each, field.name)
     arrays["sums"] = FoldSums.of_targets([(targets, each.sums) for targets, each in found], problem.y.shape[1])
-    return replace(found[0][1], **arrays, solver=method)
+    return replace(found[0][1], **arrays, solver=method, device=device)
 
 
 def n_training_sets(n_folds: int, scored: Sequence[int] | None = None) -> int:

@@ -129,7 +129,7 @@ class Frames:
 
     def by_frequency(self, ranges: Ranges, lags: range) -> bool:
         """Return whether the moments of these rows are summed by frequency: such kernels share work among threads."""
-        if not self.backend.kind.by_frequency or any(s.run is not None for s in self.spaces):
+        if not self.backend.kind.host_threads or any(s.run is not None for s in self.spaces):
             return False
         kernels = self.backend.kernels
         d, itself = max(s.n_columns for s in self.spaces), kernels.Product.itself

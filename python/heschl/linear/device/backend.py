@@ -42,8 +42,6 @@ class DeviceKind:
     by_word : bool
         Whether features at the rate of words, and spaces of several rates, stay as they are in products. Else they are
         brought to the rate of frames.
-    by_frequency : bool
-        Whether moments of frames are summed by frequency where that takes fewer operations than a product for each lag.
     keeps_margins : bool
         Whether moments keep the ends of segments, from which a narrower range of lags can be selected.
     cheap_passes : bool
@@ -53,11 +51,18 @@ class DeviceKind:
     tf32 : bool
         Whether it has products that round their factors to 10 bits.
     rate, start : float
-        Operations per second, and seconds to get there: what device="auto" compares.
+        Operations per second, about, before they are measured (`heschl.linear.device.rates`), and seconds to get there:
+        what device="auto" goes by.
     blocks_bytes : int
         Rows, products and matrices that its kernels hold at a time beside what is counted.
     eigh_slowness : float
         Operations of a symmetric eigendecomposition in units of p³, as many as products would do in its time.
+    cholesky_slowness : sequence of (order, float)
+        The same of a Cholesky factorisation in units of p³ / 3, by its order p; between these by powers of p.
+    call : float
+        Operations that a product would do in the time that a small call takes at least.
+    space_targets : int
+        Targets that share one Krylov space, at most.
     """
 
     name: str
@@ -69,7 +74,6 @@ class DeviceKind:
     remote: bool
     host_threads: bool
     by_word: bool
-    by_frequency: bool
     keeps_margins: bool
     cheap_passes: bool
     reports_singular: bool
@@ -78,6 +82,15 @@ class DeviceKind:
     start: float
     blocks_bytes: int
     eigh_slowness: float
+    cholesky_slowness: Sequence[tuple[float, float]]
+    call: float
+    space_targets: int
+
+    def cholesky_operations(self, order: float) -> float:
+        """Count the operations of a Cholesky factorisation."""
+        orders, slowness = zip(*self.cholesky_slowness, strict=True)
+        factor = np.exp(np.interp(np.log(max(order, 1.0)), np.log(orders), np.log(slowness)))
+        return max(self.call, float(factor) * order**3 / 3.0)
 
 
 class Backend(Protocol):
@@ -150,14 +163,20 @@ class Backend(Protocol):
     def below(self, arrays: Sequence[Array]) -> Array:
         """Stack matrices of equally many columns."""
 
-    def corner(self, array: Array, n: int) -> Array:
-        """Return a view of the first n rows and columns."""
+    def part(self, array: Array, rows: slice, columns: slice) -> Array:
+        """Return a view of some rows and columns."""
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
         """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
 
     def diagonal(self, array: Array) -> Array:
         """Copy the diagonal."""
+
+    def symmetric(self, array: Array, diagonal: Array) -> None:
+        """Write the lower triangle into the upper one, too, and the diagonal, in place."""
+
+    def raised(self, array: Array, value: float) -> Array:
+        """Add a constant to the diagonal, in place."""
 
     def finite(self, array: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
@@ -168,8 +187,11 @@ class Backend(Protocol):
     def scaled_rows(self, array: Array, factors: Double) -> Array:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
 
-    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """Add a constant to each row and one to each column, in place."""
+    def scaled_columns(self, array: Array, factors: Double) -> Array:
+        """Multiply columns by factors into a copy."""
+
+    def shifted(self, array: Array, rows: Double | None, columns: Double | None) -> Array:
+        """Add a constant to each row, and one to each column, where they are given, in place."""
 
     def means(self, array: Array, axis: int) -> Double:
         """Average over rows (0) or columns (1), in double; return the means on the host."""
@@ -179,6 +201,27 @@ class Backend(Protocol):
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
         """Multiply A b, or aᵀ b."""
+
+    def multiply(
+        self, a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
+        add_to: Array | None = None,
+    ) -> Array:  # fmt: skip
+        """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given; as exact as its type."""
+
+    def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
+        """Return what multiplies matrices by a square one, read once; `split`, by tensor cores where it gains by it."""
+
+    def splits(self, array: Array) -> bool:
+        """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""
+
+    def cholesky(self, array: Array) -> bool:
+        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
+
+    def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+
+    def divided(self, right: Array, factor: Array) -> Array:
+        """Compute R U⁻¹ in place of R (n, c)."""
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
         """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""

@@ -6,8 +6,9 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ EMULATE = "HESCHL_EMULATE_CUDA"
 # CUDA's libraries by the names of their interfaces, newest first.
 CUBLAS = ("libcublas.so.13", "libcublas.so.12")
 CUSOLVER = ("libcusolver.so.12", "libcusolver.so.11")
+# Columns from which on products by tensor cores take less time than splitting for them.
+SPLIT_LEAST = 2048
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,8 @@ class Device:
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate memory."""
-        rows, cols = shape if len(shape) == 2 else (shape[0], None)
-        return self.module.empty(self.context, int(rows), None if cols is None else int(cols), np.dtype(dtype).name)
+        sizes = (*map(int, shape), None)[:2]
+        return self.module.empty(self.context, *sizes, np.dtype(dtype).name)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate zeros."""
@@ -240,26 +243,24 @@ class Device:
 
     def side_by_side(self, arrays: Sequence[Array]) -> Array:
         """Join matrices of equally many rows."""
-        if len(arrays) == 1:
-            return arrays[0]
-        widths = [array.shape[1] for array in arrays]
-        out = self.empty((len(arrays[0]), sum(widths)), arrays[0].dtype)
-        for array, end, width in zip(arrays, np.cumsum(widths).tolist(), widths, strict=True):
-            self.module.assign(out.part(0, len(array), end - width, width), array)
-        return out
+        return arrays[0] if len(arrays) == 1 else self._joined(arrays, 1)
 
     def below(self, arrays: Sequence[Array]) -> Array:
         """Stack matrices of equally many columns."""
-        heights = [len(array) for array in arrays]
-        width = arrays[0].shape[1]
-        out = self.empty((sum(heights), width), arrays[0].dtype)
-        for array, end, height in zip(arrays, np.cumsum(heights).tolist(), heights, strict=True):
-            self.module.assign(out.part(end - height, height, 0, width), array)
+        return self._joined(arrays, 0)
+
+    def _joined(self, arrays: Sequence[Array], axis: int) -> Array:
+        ends, shape = np.cumsum([array.shape[axis] for array in arrays]).tolist(), list(arrays[0].shape)
+        out, whole = self.empty((*shape[:axis], ends[-1], *shape[axis + 1 :]), arrays[0].dtype), slice(None)
+        for array, end in zip(arrays, ends, strict=True):
+            some = slice(end - array.shape[axis], end)
+            self.module.assign(self.part(out, *((whole, some) if axis else (some, whole))), array)
         return out
 
-    def corner(self, array: Array, n: int) -> Array:
-        """Return a view of the first n rows and columns."""
-        return array.part(0, n, 0, n)
+    def part(self, array: Array, rows: slice, columns: slice) -> Array:
+        """Return a view of some rows and columns."""
+        (top, bottom, _), (left, right, _) = rows.indices(array.shape[0]), columns.indices(array.shape[1])
+        return array.part(top, max(0, bottom - top), left, max(0, right - left))
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
         """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
@@ -270,7 +271,18 @@ class Device:
 
     def diagonal(self, array: Array) -> Array:
         """Copy the diagonal."""
-        return array.diagonal()
+        n = len(array)
+        return self.copy(array.diagonal()).reshape((n,)) if n else self.empty((0,), array.dtype)
+
+    def symmetric(self, array: Array, diagonal: Array) -> None:
+        """Write the lower triangle into the upper one, too, and the diagonal, in place."""
+        self.module.mirror_lower(array)
+        self.module.assign(array.diagonal(), diagonal.reshape((len(array), 1)))
+
+    def raised(self, array: Array, value: float) -> Array:
+        """Add a constant to the diagonal, in place."""
+        self.shifted(array.diagonal(), None, np.array([value]))
+        return array
 
     def finite(self, array: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
@@ -283,13 +295,19 @@ class Device:
     def scaled_rows(self, array: Array, factors: Double) -> Array:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
         out = self.copy(array)
-        self.module.scale_and_shift(out, self.put(np.asarray(factors, dtype=np.float64)), None, None)
+        self.module.scale_and_shift(out, self.put(np.asarray(factors, dtype=np.float64)), None, None, None)
         return out
 
-    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """Add a constant to each row and one to each column, in place."""
-        down, across = (self.put(np.asarray(part, dtype=np.float64)) for part in (rows, columns))
-        self.module.scale_and_shift(array, None, down, across)
+    def scaled_columns(self, array: Array, factors: Double) -> Array:
+        """Multiply columns by factors into a copy."""
+        out = self.copy(array)
+        self.module.scale_and_shift(out, None, self.put(np.asarray(factors, dtype=np.float64)), None, None)
+        return out
+
+    def shifted(self, array: Array, rows: Double | None, columns: Double | None) -> Array:
+        """Add a constant to each row, and one to each column, where they are given, in place."""
+        both = (None if part is None else self.put(np.asarray(part, np.float64)) for part in (rows, columns))
+        self.module.scale_and_shift(array, None, None, *both)
         return array
 
     def means(self, array: Array, axis: int) -> Double:
@@ -299,8 +317,7 @@ class Device:
 
     def squares(self, array: Array, about: Double | None = None) -> Double:
         """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
-        n, c = array.shape
-        sums = self.empty((6, c), np.float64)
+        (n, c), sums = array.shape, self.empty((6, array.shape[1]), np.float64)
         whole, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
         shift = self.put(np.tile(np.zeros(c) if about is None else about, (2, 1)))
         self.module.score_sums(array, array, whole, fold, shift, sums, self.context)
@@ -309,6 +326,47 @@ class Device:
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
         """Multiply A b, or aᵀ b."""
         return self.module.product(a, b, transpose)
+
+    def multiply(
+        self, a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
+        add_to: Array | None = None,
+    ) -> Array:  # fmt: skip
+        """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given; as exact as its type."""
+        keep = 0.0 if add_to is None else 1.0
+        if add_to is None:
+            shape = a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]
+            inner = a.shape[0 if transpose_a else 1]
+            add_to = self.empty(shape, a.dtype) if inner else self.zeros(shape, a.dtype)
+        self.module.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, self.context)
+        return add_to
+
+    def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
+        """Return what multiplies matrices by a square one, read once; `split`, by tensor cores where it gains by it."""
+        return (
+            self.module.SplitMatrix.of(array).times if split and self.splits(array) else partial(self.multiply, array)
+        )
+
+    def splits(self, array: Array) -> bool:
+        """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""
+        return bool(array.dtype == np.float32 and len(array) >= SPLIT_LEAST)
+
+    def cholesky(self, array: Array) -> bool:
+        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
+        try:
+            self.module.cholesky_upper(array)
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
+    def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+        self.module.half_solve_upper(factor, transpose, right)
+        return right
+
+    def divided(self, right: Array, factor: Array) -> Array:
+        """Compute R U⁻¹ in place of R (n, c)."""
+        self.module.divide_upper(factor, right)
+        return right
 
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
         """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""
@@ -327,15 +385,16 @@ CUDA = DeviceKind(
     remote=True,
     host_threads=False,
     by_word=False,
-    by_frequency=False,
     keeps_margins=False,
     cheap_passes=True,
     reports_singular=False,
     tf32=True,
-    # Guesses on the side of the CPU until they are measured (`bench/gpu.py`): products are two orders of magnitude
-    # faster there, a reduction to tridiagonal form, bound by memory, one.
     rate=1e13,
     start=1.0,
-    blocks_bytes=3 * (256 << 20),  # csrc/cuda/device.hpp
-    eigh_slowness=75.0,
+    blocks_bytes=6 * (256 << 20),  # csrc/cuda/device.hpp, spectral.cu
+    # Measured on an H100 at 51 TFLOP/s of float32; of order 1,280 on an H200.
+    eigh_slowness=247.0,
+    cholesky_slowness=((1280.0, 35.0), (2560.0, 25.0), (15360.0, 2.1)),
+    call=2.5e9,  # 50 µs
+    space_targets=512,
 )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.linalg import eigh
+from scipy.linalg import blas, eigh, lapack
 
 from heschl import _core
-from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.arrays import Array, Double, Float
 from heschl.linear.device.backend import Backend, DeviceKind
 from heschl.linear.device.interrupt import Interruptible, interruptible
 from heschl.linear.device.threads import n_threads
+
+MIRRORED_ROWS = 512  # rows of a matrix that are mirrored at a time
 
 _eigh, _product = interruptible(eigh), interruptible(np.matmul)
 
@@ -97,9 +100,9 @@ class Host:
         """Stack matrices of equally many columns."""
         return np.concatenate(arrays)
 
-    def corner(self, array: Array, n: int) -> Array:
-        """Return a view of the first n rows and columns."""
-        return array[:n, :n]
+    def part(self, array: Array, rows: slice, columns: slice) -> Array:
+        """Return a view of some rows and columns."""
+        return array[rows, columns]
 
     def summed(self, first: Array, others: Sequence[Array], sign: int) -> Array:
         """Add arrays to a first one, or (sign -1) subtract them from it; the result is a new array."""
@@ -111,6 +114,20 @@ class Host:
     def diagonal(self, array: Array) -> Array:
         """Copy the diagonal."""
         return array.diagonal().copy()
+
+    def symmetric(self, array: Array, diagonal: Array) -> None:
+        """Write the lower triangle into the upper one, too, and the diagonal, in place."""
+        for begin in range(0, len(array), MIRRORED_ROWS):
+            end = begin + MIRRORED_ROWS
+            array[begin:end, end:] = array[end:, begin:end].T
+            corner = array[begin:end, begin:end]
+            corner[:] = np.tril(corner) + np.tril(corner, -1).T
+        np.fill_diagonal(array, diagonal)
+
+    def raised(self, array: Array, value: float) -> Array:
+        """Add a constant to the diagonal, in place."""
+        array[np.diag_indices(len(array))] += value
+        return array
 
     def finite(self, array: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
@@ -124,10 +141,16 @@ class Host:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
         return array * np.tile(factors, len(array) // len(factors))[:, None].astype(array.dtype)
 
-    def shifted(self, array: Array, rows: Double, columns: Double) -> Array:
-        """Add a constant to each row and one to each column, in place."""
-        array += rows[:, None].astype(array.dtype)
-        array += columns.astype(array.dtype)
+    def scaled_columns(self, array: Array, factors: Double) -> Array:
+        """Multiply columns by factors into a copy."""
+        return array * factors.astype(array.dtype)
+
+    def shifted(self, array: Array, rows: Double | None, columns: Double | None) -> Array:
+        """Add a constant to each row, and one to each column, where they are given, in place."""
+        if rows is not None:
+            array += rows[:, None].astype(array.dtype)
+        if columns is not None:
+            array += columns.astype(array.dtype)
         return array
 
     def means(self, array: Array, axis: int) -> Double:
@@ -146,10 +169,57 @@ class Host:
         """Multiply A b, or aᵀ b."""
         return _product(a.T if transpose else a, b)
 
+    def multiply(
+        self, a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
+        add_to: Array | None = None,
+    ) -> Array:  # fmt: skip
+        """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given; as exact as its type."""
+        a, transpose_a = _by_rows(a, transpose_a)
+        b, transpose_b = _by_rows(b, transpose_b)
+        keep = 0.0 if add_to is None else 1.0
+        if add_to is None:
+            shape = a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]
+            add_to = np.empty(shape, a.dtype) if len(b) and b.shape[1] else np.zeros(shape, a.dtype)
+        self.kernels.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, n_threads())
+        return add_to
+
+    def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
+        """Return what multiplies matrices by a square one."""
+        return partial(self.multiply, array)
+
+    def splits(self, array: Array) -> bool:
+        """Return False: there are no tensor cores."""
+        return False
+
+    def cholesky(self, array: Array) -> bool:
+        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
+        # The transpose of an array by rows is one by columns, as LAPACK reads it: L for U.
+        return bool(lapack.dpotrf(array.T, lower=1, overwrite_a=1, clean=0)[1] == 0)
+
+    def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+        if right.size == 0:
+            return right
+        return blas.dtrsm(1.0, factor.T, right.T, side=1, lower=1, trans_a=int(transpose), overwrite_b=1).T
+
+    def divided(self, right: Array, factor: Array) -> Array:
+        """Compute R U⁻¹ in place of R (n, c)."""
+        if right.size == 0:
+            return right
+        return blas.dtrsm(1.0, factor.T, right.T, lower=1, overwrite_b=1).T
+
     def eigh(self, array: Array) -> tuple[NDArray[Any], Array]:
         """Decompose a symmetric matrix, known by its lower triangle: eigenvalues on the host, vectors as rows."""
         values, vectors = _eigh(array, lower=True, driver="evd", check_finite=False)
         return values, vectors.T
+
+
+def _by_rows(a: Float, transposed: bool) -> tuple[Float, bool]:
+    """Return a matrix whose rows are contiguous: a transposed view is read as what it is a view of."""
+    size = a.dtype.itemsize
+    if a.shape[1] <= 1 or a.strides[1] == size:
+        return a, transposed
+    return (a.T, not transposed) if len(a) <= 1 or a.strides[0] == size else (np.ascontiguousarray(a), transposed)
 
 
 HOST: Backend = Host()
@@ -164,7 +234,6 @@ CPU = DeviceKind(
     remote=False,
     host_threads=True,
     by_word=True,
-    by_frequency=True,
     keeps_margins=True,
     cheap_passes=False,
     reports_singular=True,
@@ -173,4 +242,7 @@ CPU = DeviceKind(
     start=0.0,
     blocks_bytes=0,
     eigh_slowness=7.5,  # on two cores, 12 to 18 Cholesky factorisations
+    cholesky_slowness=((1.0, 1.4),),  # at orders of 1,280 to 5,120
+    call=0.0,
+    space_targets=256,
 )

@@ -11,12 +11,16 @@ from heschl.checks import InputError, check_choice
 from heschl.linear.device.arrays import Array
 from heschl.linear.device.backend import Backend, DeviceKind
 from heschl.linear.device.devices import DEVICES
-from heschl.linear.device.host import HOST
+from heschl.linear.device.host import CPU, HOST
+from heschl.linear.device.rates import measured_rate
 
 AUTO = "auto"
 TF32 = "tf32"
 # Of a device's free memory, what a fit may plan with: the rest is for libraries' work space and what no plan sees.
 FREE_SHARE = 0.85
+# Where the host, at the rate in its row of the table, takes less than this share of the seconds that another device
+# takes to get going, none is asked: to measure would cost more than there is to win.
+WORTH_ASKING = 0.2
 
 
 def named(device: str) -> tuple[DeviceKind, int]:
@@ -67,15 +71,26 @@ def place(device: str, operations: Callable[[str], float]) -> str:
     Returns
     -------
     str
-        Of "auto" the first to be done of those that are there; only those that would be faster are asked whether they
-        are.
+        Of "auto" the first to be done of those that are there, by the rates measured. Only where the host would take
+        longer than a start does others are asked whether they are there, and is anything measured.
     """
     if device != AUTO:
         return device
-    seconds = {kind.name: kind.start + operations(kind.name) / kind.rate for kind in DEVICES.values()}
-    # Of equal ones a device goes before the host.
-    order = sorted(DEVICES.values(), key=lambda kind: (seconds[kind.name], not kind.remote))
-    return next(kind.name for kind in order if kind.available())
+    on_host = operations(CPU.name) / CPU.rate
+    others = [kind for kind in DEVICES.values() if kind.remote and on_host > WORTH_ASKING * kind.start]
+    others = [kind for kind in others if kind.available()]
+    if not others:
+        return CPU.name
+
+    def seconds(kind: DeviceKind) -> float:
+        return kind.start + operations(kind.name) / measured_rate(kind)
+
+    return min([*others, CPU], key=seconds).name  # of equal ones a device goes before the host
+
+
+def name_of(backend: Backend) -> str:
+    """Return a backend's name as users ask for it: "cpu", "cuda", or "cuda:1" of the second GPU."""
+    return backend.kind.name + (f":{backend.number}" if backend.number else "")
 
 
 def open_device(device: str, operations: Callable[[str], float], *given: Array, tf32: bool = False) -> Backend:

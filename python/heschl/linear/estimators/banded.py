@@ -93,7 +93,7 @@ class BandedRidgeCV(LaggedModel):
         product measure; it sums to `cv_scores_` where these are R². Optimistic as these are: the same folds chose.
     condition_ : ndarray of shape (1,)
         The largest estimated condition number, as in `LaggedRidge`, of all candidates and training sets.
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, device_, products_, n_steps_, dimension_
         See `LaggedRidge`. All others are NumPy arrays wherever X lies.
     n_features_in_, feature_names_in_, target_names_
         See `LaggedRidge`.
@@ -233,7 +233,7 @@ class BandedRidgeCV(LaggedModel):
         def scores_of(_: Problem, solver: Primal, targets: Integers) -> PathScores:
             return search(solver, splits, spaces, candidates, score, self.alpha_per_target)
 
-        scored, _, _, of_folds = self._in_blocks(task, scores_of)
+        scored, *_, of_folds = self._in_blocks(task, scores_of)
         scores = PathScores.joined(scored, c)
         chosen = choose_alpha(scores.chosen_by, candidates.alphas, self.alpha_per_target)
 
@@ -243,14 +243,16 @@ class BandedRidgeCV(LaggedModel):
             shares = split_r2(solver, splits, spaces, candidates, chosen[targets], score)
             return weights if len(targets) == c else weights.on(HOST), shares, (solver.n_steps, solver.dimension)
 
-        fitted, method, dtype, of_all = self._in_blocks(task, fits_of)
+        fitted, method, dtype, device, products, of_all = self._in_blocks(task, fits_of)
         shares = np.empty((len(spaces.names), c))
         for targets, (_, own, _) in fitted:
             shares[:, targets] = own
         weights = joined([(targets, own) for targets, (own, _, _) in fitted], c)
         space = largest([size for _, (_, _, size) in fitted])
         values = [value for part in (of_folds, of_all) for of_set in part.values() for value in of_set.values()]
-        fit = Fit(weights, None, chosen, method, dtype, np.array([max(values, default=np.nan)]), *space)
+        fit = Fit(
+            weights, None, chosen, method, dtype, np.array([max(values, default=np.nan)]), *space, device, products
+        )
         return _Choice(score.oriented(scores.chosen_by), fit, shares)
 
     def _in_blocks(self, task: Task, work: Callable[[Problem, Any, Integers], Result]) -> Blocks[Result]:

@@ -151,7 +151,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         elif hasattr(self, "target_names_"):
             del self.target_names_
         self.lags_ = np.asarray(problem.lags)
-        self.dtype_, self.solver_ = fit.dtype, fit.solver
+        self.dtype_, self.solver_, self.device_ = fit.dtype, fit.solver, fit.device
+        self.products_ = fit.products or fit.dtype
         self.condition_ = fit.condition
         self.n_steps_, self.dimension_ = fit.n_steps, fit.dimension
         self.feature_mean_ = fit.weights.shift.astype(problem.X.dtype)

@@ -74,7 +74,8 @@ def labelled_fit(model: Any) -> xr.Dataset:
     elif hasattr(model, "alphas"):
         coordinates["candidate"] = np.atleast_1d(np.asarray(model.alphas, dtype=np.float64))
     attributes = {
-        "model": type(model).__name__, "solver": model.solver_, "dtype": model.dtype_, "boundary": model.boundary,
+        "model": type(model).__name__, "solver": model.solver_, "dtype": model.dtype_, "device": model.device_,
+        "boundary": model.boundary,
         "standardize": int(model.standardize), "n_segments": model._segments[0],
     }  # fmt: skip
     attributes |= {"scoring": model.scoring} if hasattr(model, "scoring") else {}

@@ -98,10 +98,15 @@ class LaggedRidge(_Ridge):
         What stands where history is missing: 0, with `standardize` the mean of the training frames.
     dtype_, solver_ : str
         Precision and solver of the fit: float64 where float32 could not carry it, or the problem is small.
+    device_ : str
+        Where it was done: "cpu", "cuda", or "cuda:1" of the second GPU.
+    products_ : str
+        What its products were made of: numbers as `dtype_` says or, on a GPU where that is as exact, "float16 x 3":
+        float32 split into two halves, for products with X'X by Krylov spaces.
     condition_ : ndarray of shape (1,)
         Estimated condition number of X'X + α I (of "dual", X X' + α I) at the smallest α, its columns scaled alike
         where the solver does not mind their scale. About 1e-16 times it is the relative error of weights in float64;
-        from 1e10 on there is a `scipy.linalg.LinAlgWarning`. NaN on a GPU.
+        from 1e10 on there is a `scipy.linalg.LinAlgWarning`. NaN on a GPU, but by "krylov".
     n_steps_, dimension_ : int
         Steps and vectors of the largest Krylov space that the fit grew; 0 where there was none.
     n_features_in_ : int
@@ -225,7 +230,7 @@ class LaggedRidgeCV(_Ridge):
 
     Attributes
     ----------
-    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, n_steps_, dimension_
+    coef_, intercept_, lags_, feature_mean_, dtype_, solver_, device_, products_, n_steps_, dimension_
         See `LaggedRidge`.
     n_features_in_, feature_names_in_, target_names_
         See `LaggedRidge`.

@@ -21,7 +21,7 @@ def chosen_table(model: Any) -> str:
     rows = [
         ("fitted", f"{n_targets} targets, {model.n_features_in_} features, {n_segments} segments"),
         ("lags", window),
-        ("solver", f"{model.solver_}, {model.dtype_}"),
+        ("solver", f"{model.solver_}, {model.dtype_}, on {model.device_}"),
     ]
     if hasattr(model, "alpha_"):
         rows.append(("λ chosen", _alphas(model.alpha_, np.atleast_1d(np.asarray(model.alphas, dtype=np.float64)))))

@@ -114,7 +114,7 @@ def unique_variance(
         )
         return [everything, *others]
 
-    found, _, _, _ = model._in_blocks(task, scores_of)
+    found, *_ = model._in_blocks(task, scores_of)
     best = np.empty((m + 1, c))
     for model_number, candidates in enumerate([task.candidates] + [fewer] * m):
         scores = PathScores.joined([(targets, scored[model_number]) for targets, scored in found], c)

@@ -21,6 +21,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Float, Ranges
 from heschl.linear.device.backend import Backend
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.ridge.condition import Conditions
 from heschl.linear.ridge.normal import (
     FLOAT32_ROUNDED_MEAN_TO_STD,
@@ -30,7 +31,7 @@ from heschl.linear.ridge.normal import (
     refuse_no_rows,
 )
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, device_blocks, n_workers
+from heschl.linear.ridge.size import FitSize, device_blocks, n_workers
 from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import Weights, in_units, solve
 
@@ -125,7 +126,7 @@ class DualTrained:
         refuse_no_rows(n)
         self.means = y.mean(axis=0, dtype=np.float64) if problem.fit_intercept else np.zeros(y.shape[1])
         kernel = family.block(parts, parts, self.features)
-        gram = b.corner(scratch, n)
+        gram = b.part(scratch, slice(n), slice(n))
         self.kernel_means, self.kernel_mean = np.zeros(n), 0.0
         if problem.fit_intercept:
             self.kernel_means = b.means(kernel, 0)
@@ -271,7 +272,7 @@ def dual_operations(size: FitSize) -> float:
     """Count the operations of the dual."""
     n, c = float(size.n_rows), size.n_targets
     train = n * (1 - 1 / max(2, size.n_parts))
-    each = train**3 / 3 * CHOLESKY_SLOWNESS + 2 * train * train * c + 2 * train * c * n / size.n_parts
+    each = DEVICES[size.device].cholesky_operations(train) + 2 * train * train * c + 2 * train * c * n / size.n_parts
     return kernel_operations(size) + size.n_sets * size.n_alphas * each + 2 * n * size.n_columns * c
 
 

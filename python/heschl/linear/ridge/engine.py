@@ -12,7 +12,7 @@ import numpy as np
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import CPU
-from heschl.linear.device.place import AUTO, memory_limit, named
+from heschl.linear.device.place import AUTO, memory_limit, name_of, named
 from heschl.linear.device.threads import beside_others, one_blas_thread
 from heschl.linear.ridge.condition import FLOAT32_LIMIT, Conditions, warn, worst
 from heschl.linear.ridge.condition import merged as merged_conditions
@@ -74,6 +74,10 @@ class Blocks(NamedTuple, Generic[Result]):
     ----------
     results : list of (targets, result)
     solver, dtype : str
+    device : str
+        Where it was done: "cpu", "cuda", "cuda:1".
+    products : str
+        What its products are made of: its precision, or that of their operands.
     conditions : dict
         Estimated condition numbers of training sets (`heschl.linear.ridge.condition`).
     """
@@ -81,6 +85,8 @@ class Blocks(NamedTuple, Generic[Result]):
     results: list[tuple[Integers, Result]]
     solver: str
     dtype: str
+    device: str
+    products: str
     conditions: Conditions
 
 
@@ -122,7 +128,7 @@ def _in_blocks(
     problem, ways = replace(problem, limit=limit), {"left_out": left_out, "banded": options.banded}
     ways["penalised"] = not problem.penalty.plain
     method, block = choose_solver(size, options.solver, limit, **ways)
-    if options.small_in_float64 and method.operations(size) < SMALL_OPERATIONS:
+    if options.small_in_float64 and method.operations(replace(size, device=CPU.name)) < SMALL_OPERATIONS:
         problem = problem.in_float64()
     found = None
     try:
@@ -138,14 +144,16 @@ def _in_blocks(
         method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, **ways)
         found = _blocks(problem, parts, method, block, work)
     backend.settle()
-    results, conditions = found
+    results, conditions, products = found
     if problem.y.dtype == np.float64:
         warn(conditions)
     dtype = "tf32" if options.tf32 and problem.y.dtype == np.float32 else str(problem.y.dtype)
-    return Blocks(results, method.name, dtype, conditions)
+    products = dtype if products == str(problem.y.dtype) else products
+    return Blocks(results, method.name, dtype, name_of(backend), products, conditions)
 
 
 def _is_small(size: FitSize) -> bool:
+    size = replace(size, device=CPU.name)
     return min(method.operations(size) for method in SOLVERS.values()) < SMALL_OPERATIONS
 
 
@@ -160,9 +168,9 @@ def _blocks(
     method: Method,
     block: int,
     work: Callable[[Problem, Any, Integers], Result],
-) -> tuple[list[tuple[Integers, Result]], Conditions]:
+) -> tuple[list[tuple[Integers, Result]], Conditions, str]:
     out: list[tuple[Integers, Result]] = []
-    conditions = []
+    conditions, products = [], str(problem.y.dtype)
     for targets, group in problem.by_mask(merged(parts) if method.all_at_once else parts):
         for start in range(0, len(targets), block):
             some = slice(start, start + block)
@@ -172,6 +180,7 @@ def _blocks(
                 with one_blas_thread() if solver.side_by_side else nullcontext():
                     out.append((targets[some], work(part, solver, targets[some])))
                 conditions.append(solver.conditions)
+                products = getattr(solver, "products", products)
             except MemoryError as error:
                 if not problem.X.backend.kind.remote:
                     raise
@@ -179,4 +188,4 @@ def _blocks(
                     f"{error}, with {min(block, len(targets))} of {len(targets)} targets at a time by {method.name!r}; "
                     "a smaller memory_limit takes fewer, and other processes on the device may give memory back"
                 ) from error
-    return out, merged_conditions(conditions)
+    return out, merged_conditions(conditions), products

@@ -11,7 +11,7 @@ import numpy as np
 
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.device.arrays import Float, Ranges
+from heschl.linear.device.arrays import Array, Float, Ranges
 from heschl.linear.ridge.normal import Scaling
 from heschl.linear.ridge.operators import Blocks, LagFourier
 
@@ -54,8 +54,10 @@ class HeldOut:
         counted = {size: frequency_operations(int((-(-lengths // size)).sum()), size, d, w) for size in sizes}
         size = min(counted, key=lambda each: counted[each])
         self._fourier: LagFourier | None = None
-        if X.dense is not None and self.n_rows and counted[size] < 2.0 * self.n_rows * d * w:
-            self._prepare(X.dense, size)
+        # A device is faster in one product for each lag.
+        dense = None if X.backend.kind.remote else X.dense
+        if dense is not None and self.n_rows and counted[size] < 2.0 * self.n_rows * d * w:
+            self._prepare(dense, size)
 
     def _prepare(self, H: Float, size: int) -> None:
         """Transform the frames of each block of rows to frequency."""
@@ -74,12 +76,12 @@ class HeldOut:
         self._inside = inside.T
         self._blocks = Blocks(*np.split(self._fourier.forward(frames), 2))
 
-    def product(self, V: Float) -> Float:
+    def product(self, V: Array) -> Array:
         """Return the design times V (p, c), (n_rows, c): rows in the order of the ranges."""
         w, d, c = len(self._lags), len(self._shift), V.shape[1]
         if self._fourier is None:
-            V = V * np.tile(self._scale, w)[:, None]
-            return np.asarray(self._X.predict(V, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags))
+            scaled = self._X.backend.scaled_rows(V, self._scale.astype(np.float64))
+            return self._X.predict(scaled, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags)
         V = V.reshape(w, d, c)
         both: Float | None = None
         for begin in range(0, d, TILE):

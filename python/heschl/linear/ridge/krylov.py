@@ -8,6 +8,7 @@ less to factor for the few λ that are still waited for, that is done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -15,32 +16,26 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.device.arrays import Bounds, Double, Float, Integers
+from heschl.linear.device.arrays import Array, Bounds, Double, Integers
+from heschl.linear.device.host import HOST
+from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, one_blas_thread
 from heschl.linear.moments.lagged import LaggedMoments
+from heschl.linear.ridge.collected import ChosenWeights, Collector, PathErrors, Sight, Test
 from heschl.linear.ridge.condition import note
-from heschl.linear.ridge.growth import (
-    ChosenWeights,
-    Collector,
-    Found,
-    Growth,
-    PathErrors,
-    Sight,
-    Test,
-    Tolerance,
-)
+from heschl.linear.ridge.growth import Found, Growth, Tolerance
 from heschl.linear.ridge.held_out import HeldOut
-from heschl.linear.ridge.lanczos import BlockLanczos, multiply
+from heschl.linear.ridge.lanczos import BlockLanczos
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, normal_equations
-from heschl.linear.ridge.operators import GRAM_ROWS, AssembledOperator, LaggedOperator, LagTerms, Operator
+from heschl.linear.ridge.operators import LaggedOperator, LagTerms
 from heschl.linear.ridge.price import (
     AT_ONCE,
     SIDE_BY_SIDE_COLUMNS,
-    TARGETS,
     Price,
-    column_operations,
     factoring_operations,
     lagged_product,
+    product_operations,
+    space_targets,
     vectors_within,
 )
 from heschl.linear.ridge.primal import Primal, Scratch, Trained, cholesky_bytes
@@ -54,6 +49,12 @@ SCORES = {"float32": Tolerance(1e-3, 3e-4), "float64": Tolerance(1e-9, 1e-9)}
 WEIGHTS = {"float32": Tolerance(1e-6, 1e-5), "float64": Tolerance(1e-12, 1e-10)}
 # A smaller space does not show what might become of λ that have not converged.
 LEAST_STEPS, LEAST_VECTORS = 3, 64
+# Blocks up to which a device leaves their systems to the host: a few calls of 50 µs each take longer there.
+SMALL_BLOCK = 128
+# Smallest penalties of which a space's solutions are confirmed.
+CONFIRMED = 4
+# What products of float32 are made of where they go through tensor cores: as a fit says it.
+SPLIT = "float16 x 3"
 # Residual in float64, beyond the tolerance, that rounding may leave of a solution that has converged.
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 
@@ -66,7 +67,10 @@ class Krylov(Primal):
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         super().__init__(problem, parts)
         self._grown: list[tuple[int, int]] = [(0, 0)]
-        size = FitSize.of(problem, parts, 1, 1)
+        # Products with X'X by tensor cores, until a solution by them misses its equation.
+        self.split = True
+        self.products = str(problem.y.dtype)
+        size = replace(FitSize.of(problem, parts, 1, 1), device=problem.X.backend.kind.name)
         limit = np.inf if problem.limit is None else problem.limit
         self.may_factor = cholesky_bytes(size) <= limit
         self.most_vectors = vectors_within(size, limit)
@@ -103,30 +107,38 @@ class KrylovTrained(Trained):
         self.moments = LaggedMoments.total([family.moments[part] for part in parts])
         w, d = len(self.moments.lags), self.moments.first_column.shape[1]
         edges = len(self.moments.leaving) + len(self.moments.entering)
-        self.column = column_operations(w, d, edges)
+        self.backend = backend_of(self.moments.first_column)
+        kind = self.backend.kind
+        self.column = product_operations(w, d, edges, kind.name)
         self.scaling = family.scaling(self.moments)
-        assemble = 2.0 * (w * d) ** 2 <= lagged_product(w, d, edges)
+        assemble = kind.remote or 2.0 * (w * d) ** 2 <= lagged_product(w, d, edges)
         intercept = family.problem.fit_intercept
         equations = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling, assemble=assemble)
         equations = replace(equations, conditions=family.noted(parts))
         super().__init__(family, equations, scratch)
-        self.operator = self._lagged() if not assemble else AssembledOperator(equations.gram, equations.diagonal)
+        self.operator, self.split = None if assemble else self._lagged(), False
         if assemble:
-            mirror(equations.gram)
-        self.sizes = np.sqrt(np.einsum("pc,pc->c", equations.cross, equations.cross, dtype=np.float64))
+            self.backend.symmetric(equations.gram, equations.diagonal)
+            self._read_gram()
+        self.sizes = np.sqrt(self.backend.squares(equations.cross))
         self.dtype = str(equations.cross.dtype)
 
-    def _lagged(self) -> Operator:
+    def _read_gram(self) -> None:
+        gram, split = self.equations.gram, self.family.split
+        self._times = self.backend.multiplier(gram, split=split)
+        self.split = split and self.backend.splits(gram)
+        self.family.products = SPLIT if self.split else str(gram.dtype)
+
+    def _lagged(self) -> LaggedOperator:
         moments, scaling = self.moments, self.scaling
         inverse_n = 1.0 / moments.n_rows if self.family.problem.fit_intercept else 0.0
         offset = scaling.mean - moments.shift.features
         terms = LagTerms.from_sums(moments.pair_sums, moments.pair_counts, offset, scaling.scale, inverse_n)
         return LaggedOperator(moments.first_column, moments.leaving, moments.entering, terms)
 
-    def product(self, V: Float) -> Float:
+    def product(self, V: Array) -> Array:
         """Multiply X'X by V (p, c)."""
-        gram = self.equations.gram
-        return multiply(gram, V) if len(gram) else self.operator.product(V)
+        return self._times(V) if self.operator is None else self.operator.product(V)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Σ (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c).
@@ -137,8 +149,8 @@ class KrylovTrained(Trained):
         if factoring_operations(len(alphas), len(self.equations.cross)) < AT_ONCE and self.family.may_factor:
             exact = Trained(self.family, self._assembled(), self.scratch)
             sse = exact.errors(alphas, tests)
-            if len(self.equations.gram):
-                mirror(self.equations.gram)  # the factors were there
+            if self.operator is None:
+                self.backend.symmetric(self.equations.gram, self.equations.diagonal)  # the factors were there
             return sse
         return np.asarray(self._path(alphas, tests, wanted, whole=False)[0])
 
@@ -155,7 +167,7 @@ class KrylovTrained(Trained):
         paths = PathErrors(alphas[order], self.sizes, self.equations.column_means, scored, need, whole)
         silent = np.flatnonzero(self.sizes == 0)
         for a in range(len(alphas) if silent.size else 0):
-            paths.take_weights(a, silent, np.zeros((len(self.equations.cross), len(silent)), self.dtype))
+            paths.take_weights(a, silent, self.backend.zeros((len(self.equations.cross), len(silent)), self.dtype))
         self._follow(paths, self._tolerance(SCORES))
         paths.sse[:] = np.where(np.isnan(paths.sse), -paths.guessed, paths.sse)
         out = np.empty_like(paths.sums)
@@ -166,16 +178,15 @@ class KrylovTrained(Trained):
         """Fit each target at its own λ, by spaces that serve all λ."""
         yield np.arange(len(chosen)), in_units(self.equations, self._solutions(alphas, chosen))
 
-    def solve(self, alpha: float, targets: Integers | None = None) -> Float:
+    def solve(self, alpha: float, targets: Integers | None = None) -> Array:
         """Solve for the weights (p, c) of the scaled features."""
         values = self._solutions(np.array([alpha]), np.zeros(len(self.sizes), dtype=np.int64), targets)
-        return values if targets is None else np.ascontiguousarray(values[:, targets])
+        return values if targets is None else self.backend.columns(values, targets)
 
-    def _solutions(self, alphas: Double, chosen: Integers, targets: Integers | None = None) -> Float:
+    def _solutions(self, alphas: Double, chosen: Integers, targets: Integers | None = None) -> Array:
         order = np.argsort(-alphas, kind="stable")
-        fitted = ChosenWeights(
-            alphas[order], self.sizes, np.argsort(order)[chosen], np.zeros_like(self.equations.cross)
-        )
+        zeros = self.backend.zeros(self.equations.cross.shape, self.dtype)
+        fitted = ChosenWeights(alphas[order], self.sizes, np.argsort(order)[chosen], zeros)
         asked = self.sizes > 0
         if targets is not None:
             asked &= np.isin(np.arange(len(asked)), targets)
@@ -190,7 +201,8 @@ class KrylovTrained(Trained):
     def _test(self, test: Sequence[int]) -> Test:
         family, problem = self.family, self.family.problem
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
-        y = family.y[row_numbers(ranges)] - self.equations.target_means.astype(family.y.dtype)
+        y = self.backend.rows(family.y, row_numbers(ranges))
+        y = self.backend.shifted(y, None, -self.equations.target_means)
         return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y)
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
@@ -203,7 +215,7 @@ class KrylovTrained(Trained):
         everything = np.arange(len(self.sizes))
         pool = everything[collector.waiting(everything).any(axis=0)]
         dear: list[Integers] = []
-        together = TARGETS
+        together, side_by_side = space_targets(self.backend.kind.name), self.backend.kind.host_threads
         while pool.size:
             left: list[Integers] = []
             share = 1.0 / len(pool)
@@ -213,8 +225,8 @@ class KrylovTrained(Trained):
                 return factor, some[collector.waiting(some).any(axis=0)]
 
             spaces = np.array_split(pool, -(-len(pool) // together))
-            with one_blas_thread():
-                for factor, waiting in map_threads(grow, spaces, lambda: None, small=True):
+            with one_blas_thread() if side_by_side else nullcontext():
+                for factor, waiting in map_threads(grow, spaces, lambda: None, small=side_by_side):
                     (dear if factor else left).append(waiting)
             rest = np.concatenate(left) if left else pool[:0]
             if 2 * len(rest) > len(pool):  # memory was too small: fewer targets need fewer vectors
@@ -227,20 +239,21 @@ class KrylovTrained(Trained):
 
     def _grow(self, targets: Integers, collector: Collector, tolerance: Tolerance, share: float) -> bool:
         """Grow a space of some targets while it is worth its price; whether to factor for those that still wait."""
-        sizes, cross = self.sizes[targets], self.equations.cross
-        start = np.ascontiguousarray(cross[:, targets] / sizes.astype(cross.dtype))
+        sizes, cross, b = self.sizes[targets], self.equations.cross, self.backend
+        start = b.scaled_columns(b.columns(cross, targets), 1.0 / sizes)
         unit = sizes / np.sqrt(np.maximum(self.equations.target_squares[targets], np.finfo(np.float64).tiny))
-        growth = Growth(BlockLanczos(self.product, start), collector.alphas, unit, tolerance)
-        price = Price(self.column, len(cross), len(targets), len(collector.alphas), share)
+        space = BlockLanczos(self.product, start, b if len(targets) > SMALL_BLOCK else HOST)
+        growth = Growth(space, collector.alphas, unit, tolerance)
+        price = Price(self.column, len(cross), len(targets), len(collector.alphas), share, b.kind.name)
         most = max(self.family.most_vectors, 2) if len(targets) > 1 else len(cross)
         sight = Sight(growth.space)
-        sample: tuple[Found, ...] = ()
+        samples: dict[int, Found] = {}
         while True:
             waiting = collector.waiting(targets)
             todo = waiting.any(axis=0)
             if growth.space.n_steps and (found := growth.converged(waiting)):
                 collector.take(sight, targets, found)
-                sample = (found[-1],)
+                samples |= {each.index: each.sample() for each in found}
                 continue
             steps = growth.steps_left(waiting & (waiting.cumsum(axis=0) == 1))
             unknown = int((~collector.known[:, targets]).any(axis=1).sum())
@@ -256,7 +269,6 @@ class KrylovTrained(Trained):
                 if growth.space.n_steps and (found := growth.converged(unsure)):
                     collector.take(sight, targets, found)
                     continue
-                space = growth.space
                 if complete or (space.n_steps >= LEAST_STEPS and space.dimension >= LEAST_VECTORS):
                     collector.look(sight, targets[unsure.any(axis=0)], targets, growth.so_far(unsure))
                     continue
@@ -264,10 +276,15 @@ class KrylovTrained(Trained):
             growth.step()
         self.family.note(growth.space)
         self._note_conditions(growth.space, collector)
-        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in sample):
+        smallest = [samples[index] for index in sorted(samples)[-CONFIRMED:]]
+        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in smallest):
             return bool(factor)
         collector.known[:, targets] = False
-        return True
+        if not self.split:
+            return True
+        self.family.split = False  # from here on, and for the training sets that follow
+        self._read_gram()
+        return self._grow(targets, collector, tolerance, share)
 
     def _note_conditions(self, space: BlockLanczos, collector: Collector) -> None:
         """Estimate the condition number at the smallest λ that was solved, from the extreme Ritz values."""
@@ -280,16 +297,28 @@ class KrylovTrained(Trained):
     def _confirm(
         self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
     ) -> bool:
-        """Return whether a solution, the last of a space, meets its equation in float64."""
-        alpha, target = collector.alphas[found.index], targets[found.columns[0]]
-        w = space.combine(found.values[:, :1].astype(self.dtype)).astype(np.float64)
-        b = self.equations.cross[:, [target]] / self.sizes[target]
-        residual = float(np.linalg.norm(b - self.operator.product(w) - alpha * w))
+        """Return whether some solutions of a space meet their equations in float64."""
+        alpha, some = float(collector.alphas[found.index]), targets[found.columns]
+        w = space.combine(found.coefficients(self.sizes[some], self.equations.cross))
+        residual = self._residual(alpha, some, w)
         if residual <= 2.0 * tolerance.residual + ROUNDING[self.dtype]:
             return True
+        if self.split:
+            return False
         if self.dtype == "float32":
             raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
         return False
+
+    def _residual(self, alpha: float, targets: Integers, w: Array) -> float:
+        """Return the largest ‖b - (G + λI) w‖ / ‖b‖ of some targets' weights (p, m), in float64."""
+        equations, b = self.equations, self.backend
+        right = b.columns(equations.cross, targets)
+        if self.operator is None:
+            gram, diagonal, every = equations.gram, equations.diagonal, np.arange(len(targets))
+            return float(b.kernels.ridge_residual(gram, diagonal, alpha, right, w, every, b.handle()))
+        w = w.astype(np.float64)
+        left = np.linalg.norm(right - self.operator.product(w) - alpha * w, axis=0)
+        return float((left / self.sizes[targets]).max())
 
     def _factor(self, targets: Integers, collector: Collector) -> None:
         """Solve by Cholesky what is still waited for, from the largest λ down."""
@@ -306,22 +335,12 @@ class KrylovTrained(Trained):
             index = int(np.flatnonzero(waiting.any(axis=1))[0])
             some = targets[waiting[index]]
             collector.take_weights(index, some, solve(equations, float(collector.alphas[index]), some))
-            np.fill_diagonal(equations.gram, equations.diagonal)  # the factor's was there
-        if len(self.equations.gram):
-            mirror(self.equations.gram)  # the factor was there
+        if self.operator is None:
+            self.backend.symmetric(equations.gram, equations.diagonal)  # the factor was there
 
     def _assembled(self) -> NormalEquations:
-        if len(self.equations.gram):
+        if self.operator is None:
             return self.equations
         intercept = self.family.problem.fit_intercept
         found = normal_equations(self.moments, fit_intercept=intercept, scaling=self.scaling)
         return replace(found, conditions=self.equations.conditions)
-
-
-def mirror(gram: Float) -> None:
-    """Write the lower triangle into the upper one, too."""
-    for begin in range(0, len(gram), GRAM_ROWS):
-        end = begin + GRAM_ROWS
-        gram[begin:end, end:] = gram[end:, begin:end].T
-        corner = gram[begin:end, begin:end]
-        corner[:] = np.tril(corner) + np.tril(corner, -1).T

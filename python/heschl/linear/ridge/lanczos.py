@@ -1,8 +1,10 @@
 """Block Lanczos: an orthonormal basis of span(B, G B, G² B, …), in which a symmetric G is block tridiagonal.
 
 With blocks V_j of the basis Q, G V_j = V_{j-1} β_{j-1}ᵀ + V_j α_j + V_{j+1} β_j. The space knows nothing of penalties:
-T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). Products go through the core, which calls
-SciPy's BLAS without Python's lock, so that spaces can grow side by side.
+T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). The basis lies where G does, on the host or on
+a device; on the host products go through the core, which calls SciPy's BLAS without Python's lock, so that spaces can
+grow side by side. A step on a device brings small matrices to the host and sends others back, some 40 c² bytes for
+blocks of c vectors: 10 MB where c is 512, which take a millisecond.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.linalg import eigvalsh, lapack, qr
 
-from heschl.linear.device.arrays import Double, Float
+from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import HOST
-from heschl.linear.device.threads import n_threads
+from heschl.linear.device.place import backend_of
 
 # Directions of a block smaller than so many roundings of the norm of G (at the start, of a column) are left out.
 ROUNDINGS = 1.0
@@ -22,61 +25,93 @@ ROUNDINGS = 1.0
 PANEL = 64
 # Dimension up to which Ritz values are a matter of milliseconds.
 SMALL = 200
-# Columns of the basis that lie together at least: products with narrow blocks are no products for BLAS.
-PANEL = 64
+# Beyond it the norm of a block is found by so many multiplications of so many vectors.
+NORM_STEPS, NORM_VECTORS = 12, 4
+# Share of the longest column below which products of columns of float64 with each other do not tell a direction from
+# rounding, and a further round has to.
+ROUND = 1e-6
+EVERYTHING = slice(None)
 
 
-def multiply(
-    a: Float, b: Float, *, transpose_a: bool = False, transpose_b: bool = False, scale: float = 1.0,
-    add_to: Float | None = None,
-) -> Float:  # fmt: skip
-    """Return scale · op(a) op(b), plus `add_to` (and in its memory) where it is given."""
-    a, transpose_a = _by_rows(a, transpose_a)
-    b, transpose_b = _by_rows(b, transpose_b)
-    keep = 0.0 if add_to is None else 1.0
-    if add_to is None:
-        shape = a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]
-        add_to = np.empty(shape, a.dtype) if len(b) and b.shape[1] else np.zeros(shape, a.dtype)
-    HOST.kernels.multiply(a, b, transpose_a, transpose_b, scale, keep, add_to, n_threads())
-    return add_to
-
-
-def _by_rows(a: Float, transposed: bool) -> tuple[Float, bool]:
-    """Return a matrix whose rows are contiguous: a transposed view is read as what it is a view of."""
-    size = a.dtype.itemsize
-    if a.shape[1] <= 1 or a.strides[1] == size:
-        return a, transposed
-    return (a.T, not transposed) if len(a) <= 1 or a.strides[0] == size else (np.ascontiguousarray(a), transposed)
-
-
-def orthonormal_columns(Z: Float, least: float) -> tuple[Float, Double]:
+def orthonormal_columns(Z: Array, least: float) -> tuple[Array, Double]:
     """Return an orthonormal basis V (p, r) of the columns of Z (p, c), and R (r, c) with Z = V R.
 
     Directions smaller than `least` are left out, so that r may be below c. Columns of float32 are orthonormalised by a
-    pivoted Cholesky factorisation of their products in float64, which resolves all that float32 columns hold; those of
-    float64 by Householder reflections.
+    pivoted Cholesky factorisation of their products in float64, which resolves all that float32 columns hold. Those of
+    float64 by Householder reflections on the host, and on a device in a few such rounds, each of what is left.
     """
+    b, c = backend_of(Z), Z.shape[1]
+    if Z.dtype == np.float32:
+        V, R, _, _ = _by_products(b, Z, least, 0.0)
+        return V, R
+    if b.kind.remote:
+        return _in_rounds(b, Z, least)
+    q, r, pivots = qr(Z, mode="economic", pivoting=True, check_finite=False)
+    rank = int(np.count_nonzero(np.abs(r.diagonal()) > least))
+    R = np.empty((rank, c))
+    R[:, pivots] = r[:rank]
+    return np.ascontiguousarray(q[:, :rank]), R
+
+
+def _whitened(b: Backend, Z: Array, upper: Double | None) -> tuple[Array | None, Double]:
+    """Return Z U⁻¹ where U is given, and the products of its columns (else of Z's), in float64."""
+    n = Z.shape[1]
+    gram, V = b.empty((n, n), np.float64), None if upper is None else b.empty(Z.shape, Z.dtype)
+    zeros, ones = b.put(np.zeros(n)), b.put(np.ones(n))
+    factor = None if upper is None else b.put(np.ascontiguousarray(upper))
+    b.kernels.whiten_rows(Z, zeros, ones, factor, V, gram, b.handle())
+    return V, b.get(gram)
+
+
+def _by_products(b: Backend, Z: Array, least: float, share: float) -> tuple[Array, Double, list[int], list[int]]:
+    """Return V, R as above, of directions above a share of the longest; which columns span V, and which are left."""
     c = Z.shape[1]
-    if Z.dtype == np.float64:
-        q, r, pivots = qr(Z, mode="economic", pivoting=True, check_finite=False)
-        rank = int(np.count_nonzero(np.abs(r.diagonal()) > least))
-        R = np.empty((rank, c))
-        R[:, pivots] = r[:rank]
-        return np.ascontiguousarray(q[:, :rank]), R
-    gram = np.empty((c, c))
-    HOST.kernels.whiten_rows(Z, np.zeros(c), np.ones(c), None, None, gram, n_threads())
-    rounding = c * np.finfo(np.float64).eps * float(gram.diagonal().max(initial=0.0))
-    factor, order, rank, _ = lapack.dpstrf(gram, tol=max(least**2, rounding))
-    rank, order = int(rank) if factor[0, 0] ** 2 > max(least**2, rounding) else 0, order - 1
+    _, gram = _whitened(b, Z, None)
+    longest = float(gram.diagonal().max(initial=0.0))
+    limit = max(least**2, share**2 * longest, c * np.finfo(np.float64).eps * longest)
+    factor, order, rank, _ = lapack.dpstrf(gram, tol=limit)
+    rank, order = int(rank) if factor[0, 0] ** 2 > limit else 0, order - 1
     if rank == 0:
-        return Z[:, :0], np.empty((0, c))
+        return b.part(Z, EVERYTHING, slice(0, 0)), np.empty((0, c)), [], list(range(c))
     R = np.empty((rank, c))
     R[:, order] = np.triu(factor[:rank])
-    V = np.empty((len(Z), rank), Z.dtype)
-    upper = np.ascontiguousarray(np.triu(factor[:rank, :rank]))
-    some = np.ascontiguousarray(Z[:, order[:rank]])
-    HOST.kernels.whiten_rows(some, np.zeros(rank), np.ones(rank), upper, V, np.empty((rank, rank)), n_threads())
-    return V, R
+    V, _ = _whitened(b, b.columns(Z, order[:rank].astype(np.int64)), np.triu(factor[:rank, :rank]))
+    return V, R, order[:rank].tolist(), order[rank:].tolist()
+
+
+def _in_rounds(b: Backend, Z: Array, least: float) -> tuple[Array, Double]:
+    """Orthonormalise columns of float64 by products: each round what the ones before could not tell from rounding."""
+    found: list[Array] = []
+    R, left, rest = np.zeros((0, Z.shape[1])), Z, np.arange(Z.shape[1])
+    while rest.size:
+        V, upper, used, unused = _by_products(b, left, least, ROUND)
+        if not used:
+            break
+        again = np.linalg.cholesky(_whitened(b, V, None)[1]).T  # V is orthonormal to 1e-4 at worst
+        found.append(_whitened(b, V, again)[0])
+        new = np.zeros((len(used), Z.shape[1]))
+        new[:, rest[used]] = again @ upper[:, used]
+        R, rest = np.concatenate([R, new]), rest[unused]
+        left = b.columns(left, np.array(unused, dtype=np.int64))
+        for _ in range(2 if rest.size else 0):
+            begin = 0
+            for block in found:
+                along, end = b.multiply(block, left, transpose_a=True), begin + block.shape[1]
+                b.multiply(block, along, scale=-1.0, add_to=left)
+                R[begin:end, rest] += b.get(along)
+                begin = end
+    return b.side_by_side(found) if found else b.part(Z, EVERYTHING, slice(0, 0)), R
+
+
+def _norm(symmetric: Double) -> float:
+    """Return the spectral norm: of a large block by power iterations, from below and to a few per cent."""
+    if len(symmetric) <= SMALL:
+        return float(np.linalg.norm(symmetric, 2))
+    V, size = np.random.default_rng(0).standard_normal((len(symmetric), NORM_VECTORS)), 0.0
+    for _ in range(NORM_STEPS):
+        V = symmetric @ (V / max(np.linalg.norm(V, axis=0).max(), np.finfo(np.float64).tiny))
+        size = float(np.linalg.norm(V, axis=0).max())
+    return size
 
 
 class BlockLanczos:
@@ -86,8 +121,10 @@ class BlockLanczos:
     ----------
     product : callable
         V (p, c) to G V.
-    start : ndarray of shape (p, c)
-        Columns of unit length, or of length 0, that the space starts from.
+    start : array of shape (p, c)
+        Columns of unit length, or of length 0, that the space starts from; on the host or a device.
+    small : Backend
+        Where systems of the size of a block are solved, and `first`, `diagonal` and `below` lie.
 
     Attributes
     ----------
@@ -99,16 +136,18 @@ class BlockLanczos:
         At most how large the directions are that were left out of each next block; 0 where none was.
     """
 
-    def __init__(self, product: Callable[[Float], Float], start: Float) -> None:
-        self._product = product
+    def __init__(self, product: Callable[[Array], Array], start: Array, small: Backend = HOST) -> None:
+        self._product, self._small, self._b = product, small, backend_of(start)
         self._eps = float(np.finfo(start.dtype).eps)
-        self._panels: list[Float] = []
+        self._panels: list[Array] = []
         self._edges = [0]  # first column of each panel, and one past the last
         self._starts = [0]  # the same of the blocks
-        block, self.first = orthonormal_columns(start, ROUNDINGS * self._eps)
+        block, first = orthonormal_columns(start, ROUNDINGS * self._eps)
+        self.first = small.put(first)
         self._append(block)
-        self.diagonal: list[Double] = []
-        self.below: list[Double] = []
+        self.diagonal: list[Array] = []
+        self.below: list[Array] = []
+        self._beta = first[:0]  # the last of `below`, on the host
         self.lost: list[float] = []
         self.norm = 0.0  # of G, as far as it is known
 
@@ -127,23 +166,24 @@ class BlockLanczos:
         """Vectors of the block that waits for G; 0 where the space is complete."""
         return self._starts[-1] - self._starts[-2] if len(self._starts) > self.n_steps + 1 else 0
 
-    def panels(self, begin: int, end: int) -> Iterator[Float]:
+    def panels(self, begin: int, end: int) -> Iterator[Array]:
         """Yield the basis from one column to another, (p, some) at a time."""
         for first, last, panel in zip(self._edges[:-1], self._edges[1:], self._panels, strict=True):
             low, high = max(begin, first), min(end, last)
             if low < high:
-                yield panel[:, low - first : high - first]
+                yield self._b.part(panel, EVERYTHING, slice(low - first, high - first))
 
-    def block(self, j: int) -> Float:
+    def block(self, j: int) -> Array:
         """Return V_j (p, c_j), j from 0."""
         return next(self.panels(self._starts[j], self._starts[j + 1]))
 
-    def combine(self, values: Float) -> Float:
+    def combine(self, values: Array) -> Array:
         """Return the first columns of the basis times values (k, m), (p, m)."""
-        out, begin = np.zeros((len(self._panels[0]), values.shape[1]), values.dtype), 0
+        b, begin = self._b, 0
+        out = b.zeros((len(self._panels[0]), values.shape[1]), values.dtype)
         for panel in self.panels(0, len(values)):
             end = begin + panel.shape[1]
-            multiply(panel, values[begin:end], add_to=out)
+            b.multiply(panel, b.part(values, slice(begin, end), EVERYTHING), add_to=out)
             begin = end
         return out
 
@@ -157,9 +197,9 @@ class BlockLanczos:
         T, begin = np.zeros((self.dimension, self.dimension)), 0
         for j, diagonal in enumerate(self.diagonal):
             end = begin + len(diagonal)
-            T[begin:end, begin:end] = diagonal
+            T[begin:end, begin:end] = self._small.get(diagonal)
             if end < self.dimension:
-                T[end : end + len(self.below[j]), begin:end] = self.below[j]
+                T[end : end + len(self.below[j]), begin:end] = self._small.get(self.below[j])
             begin = end
         values = eigvalsh(T, check_finite=False)
         return float(values[0]), float(values[-1])
@@ -171,36 +211,38 @@ class BlockLanczos:
         all blocks that follows then takes out what rounding left of them, at one product with the basis each way.
         (Without it, in float32, directions that have converged come back within a few steps.)
         """
-        j = self.n_steps
+        j, b = self.n_steps, self._b
         V = self.block(j)
         Z = self._product(V)
         if j > 0:
-            multiply(self.block(j - 1), self.below[j - 1].astype(Z.dtype), transpose_b=True, scale=-1.0, add_to=Z)
-        alpha = multiply(V, Z, transpose_a=True)
-        multiply(V, alpha, scale=-1.0, add_to=Z)
+            beta = b.put(self._beta.astype(Z.dtype))
+            b.multiply(self.block(j - 1), beta, transpose_b=True, scale=-1.0, add_to=Z)
+        alpha = b.multiply(V, Z, transpose_a=True)
+        b.multiply(V, alpha, scale=-1.0, add_to=Z)
         left = alpha
         for panel in self.panels(0, self._starts[j + 1]):
-            left = multiply(panel, Z, transpose_a=True)
-            multiply(panel, left, scale=-1.0, add_to=Z)
-        exact = alpha.astype(np.float64) + left[len(left) - len(alpha) :]
-        self.diagonal.append(0.5 * (exact + exact.T))
-        self.norm = max(self.norm, float(np.linalg.norm(self.diagonal[-1], 2)))
+            left = b.multiply(panel, Z, transpose_a=True)
+            b.multiply(panel, left, scale=-1.0, add_to=Z)
+        exact = b.get(alpha).astype(np.float64) + b.get(left)[len(left) - len(alpha) :]
+        exact = 0.5 * (exact + exact.T)
+        self.diagonal.append(self._small.put(exact))
+        self.norm = max(self.norm, _norm(exact))
         least = ROUNDINGS * self._eps * self.norm
         block, beta = orthonormal_columns(Z, least)
-        room = len(Z) - self._starts[j + 1]
-        block, beta = block[:, :room], beta[:room]
-        self.lost.append(least if block.shape[1] < Z.shape[1] else 0.0)
-        self.below.append(beta)
+        room = min(block.shape[1], len(Z) - self._starts[j + 1])
+        block, self._beta = b.part(block, EVERYTHING, slice(0, room)), np.ascontiguousarray(beta[:room])
+        self.lost.append(least if room < Z.shape[1] else 0.0)
+        self.below.append(self._small.put(self._beta))
         self._append(block)
 
-    def _append(self, block: Float) -> None:
-        p, r = block.shape
+    def _append(self, block: Array) -> None:
+        b, (p, r) = self._b, block.shape
         filled = self._edges[-1] - self._edges[-2] if self._panels else 0
         if not self._panels or filled + r > self._panels[-1].shape[1]:
-            self._panels.append(block if r >= PANEL else np.empty((p, PANEL), block.dtype))
+            self._panels.append(block if r >= PANEL else b.empty((p, PANEL), block.dtype))
             self._edges.append(self._edges[-1])
             filled = 0
         if self._panels[-1] is not block:
-            self._panels[-1][:, filled : filled + r] = block
+            b.assign(b.part(self._panels[-1], EVERYTHING, slice(filled, filled + r)), block)
         self._edges[-1] += r
         self._starts.append(self._starts[-1] + r)

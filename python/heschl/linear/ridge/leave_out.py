@@ -21,6 +21,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Float
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.host import HOST
 from heschl.linear.device.threads import map_threads, n_threads
 from heschl.linear.ridge.condition import Conditions, too_small
@@ -28,7 +29,7 @@ from heschl.linear.ridge.dual import Dual, DualTrained, kernel_operations
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, refuse_no_rows
 from heschl.linear.ridge.primal import Primal, Trained
 from heschl.linear.ridge.problem import Problem
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.size import FitSize, moment_bytes, moment_operations, n_workers
 from heschl.linear.ridge.training import one_by_one
 from heschl.linear.ridge.weights import FLOAT32_RESIDUAL, Weights, solve
 
@@ -271,7 +272,7 @@ def left_out_primal_operations(size: FitSize) -> float:
     """Count the operations of the closed form with p × p matrices."""
     n, p, c = float(size.n_rows), float(size.n_columns), size.n_targets
     group = n / size.n_parts
-    solve = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c
+    solve = DEVICES[size.device].cholesky_operations(p) + 2 * p * p * c
     groups = n * (p * p + p * group + group * group / 3 + 2 * p * c + 2 * group * c)
     risk = FLOAT32_LEFT_OUT if size.itemsize == 4 else 1.0
     return moment_operations(size) + size.n_alphas * (2 * solve + groups) * risk
@@ -289,7 +290,7 @@ def left_out_dual_operations(size: FitSize) -> float:
     """Count the operations of the closed form with n × n matrices."""
     n, c = float(size.n_rows), size.n_targets
     group = n / size.n_parts
-    solve = n**3 / 3 * CHOLESKY_SLOWNESS + 2 * n * n * c
+    solve = DEVICES[size.device].cholesky_operations(n) + 2 * n * n * c
     groups = n**3 / 3 + n * n * group + n * group * group / 3 + 2 * n * group * c
     again = 0 if c * size.n_alphas <= n else solve
     return kernel_operations(size) + size.n_alphas * (solve + groups + again) + 2 * n * size.n_columns * c

@@ -1,4 +1,4 @@
-"""X'X as something that multiplies: from the lagged moments without its p × p numbers, or assembled.
+"""X'X as something that multiplies, from the lagged moments and without its p × p numbers.
 
 With lag blocks of d columns, block (i, j) of X'X is block Toeplitz but for edge rows,
 
@@ -13,32 +13,14 @@ and complex products are three real ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from heschl.checks import InputError
 from heschl.linear.device.arrays import Double, Float
 from heschl.linear.device.host import HOST
+from heschl.linear.device.products import multiply
 from heschl.linear.device.threads import n_threads
-from heschl.linear.ridge.lanczos import multiply
-
-GRAM_ROWS = 512  # rows of an assembled X'X that are read at a time
-
-
-class Operator(Protocol):
-    """Symmetric X'X known by what it does to a block of vectors."""
-
-    @property
-    def n_columns(self) -> int:
-        """Order p of X'X."""
-
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """Floating-point type of the numbers it is made of."""
-
-    def product(self, V: Float) -> Float:
-        """Multiply X'X by V (p, c), in V's dtype: float64 vectors in float64 whatever the operator's."""
 
 
 class LagFourier:
@@ -302,40 +284,3 @@ class LaggedOperator:
         if not given:
             product *= scale
         return product
-
-
-class AssembledOperator:
-    """The same products from an assembled X'X, of which the lower triangle is read.
-
-    Parameters
-    ----------
-    gram : ndarray of shape (p, p)
-        X'X below the diagonal; diagonal and upper triangle may hold anything (a solver's factor).
-    diagonal : ndarray of shape (p,)
-    """
-
-    def __init__(self, gram: Float, diagonal: Float) -> None:
-        if gram.ndim != 2 or gram.shape != (len(diagonal), len(diagonal)):
-            raise InputError("gram, diagonal", f"shapes {gram.shape} and {diagonal.shape}", "(p, p) and (p,)")
-        self._gram, self._diagonal = gram, diagonal
-
-    @property
-    def n_columns(self) -> int:
-        """Order p of X'X."""
-        return len(self._diagonal)
-
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """Floating-point type of X'X."""
-        return self._gram.dtype
-
-    def product(self, V: Float) -> Float:
-        """Multiply X'X by V (p, c), in V's dtype; each number of the triangle is read once for both of its places."""
-        out: Float = V * self._diagonal.astype(V.dtype)[:, None]
-        for begin in range(0, len(V), GRAM_ROWS):
-            end = min(begin + GRAM_ROWS, len(V))
-            rows = self._gram[begin:end, :begin].astype(V.dtype, copy=False)
-            corner = np.tril(self._gram[begin:end, begin:end], -1).astype(V.dtype, copy=False)
-            out[begin:end] += rows @ V[:begin] + corner @ V[begin:end] + corner.T @ V[begin:end]
-            out[:begin] += rows.T @ V[begin:end]
-        return out

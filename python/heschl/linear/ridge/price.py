@@ -6,22 +6,23 @@ import math
 
 import numpy as np
 
+from heschl.linear.device.devices import DEVICES
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.growth import Growth
 from heschl.linear.ridge.held_out import frequency_operations
-from heschl.linear.ridge.size import CHOLESKY_SLOWNESS, FitSize, moment_bytes, moment_operations, n_workers
+from heschl.linear.ridge.size import FitSize, moment_bytes, moment_operations, n_workers
 
 # Time of products with X'X by lags, and of a step's other work, over that of a product of as many operations.
 LAGS_SLOWNESS, STEP_SLOWNESS = 1.5, 1.3
 # Columns up to which training sets are solved side by side: products of fewer are too small to be shared by threads.
 SIDE_BY_SIDE_COLUMNS = 2000
-# Targets of one space, at most. More share more directions; but what a λ costs grows with the space.
-TARGETS = 256
 # Steps of a space, times the root of its targets: 16 with 50 of them, 6 with 300, at R² up to 0.9.
 STEPS = 113.0
 TYPICAL_ROWS = 96  # of a segment
-# What a step, and a step of one λ, takes at least: operations that a product would do in that time.
+# What a step, and a step of one λ, takes at least: operations that a product would do in that time; on a device, that
+# many calls.
 STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
+STEP_CALLS, SYSTEM_CALLS = 20, 6
 # What all may cost together, over factoring for every λ. What it exceeds 1 by is spent before it is judged which of the
 # two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
 MOST = 1.3
@@ -45,10 +46,29 @@ def column_operations(n_lags: int, n_features: int, n_edges: int) -> float:
     return min(2.0 * float(n_lags * n_features) ** 2, lagged_product(n_lags, n_features, n_edges))
 
 
-def step_operations(column: float, p: float, block: float, dimension: float, n_alphas: float) -> float:
+def product_operations(n_lags: int, n_features: int, n_edges: int, device: str) -> float:
+    """Count the operations of X'X times one vector as a device does it: away from the host it is always assembled."""
+    if DEVICES[device].remote:
+        return 2.0 * float(n_lags * n_features) ** 2
+    return column_operations(n_lags, n_features, n_edges)
+
+
+def space_targets(device: str) -> int:
+    """Return how many targets share one space, at most.
+
+    More share more directions; but what a λ costs grows with the space.
+    """
+    return DEVICES[device].space_targets
+
+
+def step_operations(
+    column: float, p: float, block: float, dimension: float, n_alphas: float, device: str = "cpu"
+) -> float:
     """Count the operations of a step: products, orthogonalisation against a basis, one block of each λ's system."""
+    call = DEVICES[device].call
     grown = (block + NARROW) * column + block * (4.0 * p * dimension + 12.0 * p * block)
-    return STEP_LEAST + STEP_SLOWNESS * grown + n_alphas * (SYSTEM_LEAST + 14.0 * block**3)
+    least, of_system = STEP_LEAST + STEP_CALLS * call, SYSTEM_LEAST + SYSTEM_CALLS * call
+    return least + STEP_SLOWNESS * grown + n_alphas * (of_system + 14.0 * block**3)
 
 
 def usual_steps(block: float, n_columns: float) -> float:
@@ -56,9 +76,9 @@ def usual_steps(block: float, n_columns: float) -> float:
     return min(STEPS / math.sqrt(block), n_columns / block)
 
 
-def factoring_operations(n_factors: int, n_columns: int) -> float:
+def factoring_operations(n_factors: int, n_columns: int, device: str = "cpu") -> float:
     """Count the operations of factoring X'X so many times."""
-    return n_factors * float(n_columns) ** 3 / 3 * CHOLESKY_SLOWNESS
+    return n_factors * DEVICES[device].cholesky_operations(float(n_columns))
 
 
 class Price:
@@ -71,18 +91,22 @@ class Price:
     n_columns, n_targets, n_alphas : int
     share : float
         Part of the targets that a factorisation would serve which this space has.
+    device : str
+        Where.
     """
 
-    def __init__(self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float) -> None:
-        p = float(n_columns)
+    def __init__(
+        self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float, device: str = "cpu"
+    ) -> None:
+        p, self._device = float(n_columns), device
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
-        self._factor = share * factoring_operations(1, n_columns) + 2.0 * p * p * n_targets
+        self._factor = share * factoring_operations(1, n_columns, device) + 2.0 * p * p * n_targets
         self._spent = 0.0
         self._against: set[int] = set()  # steps in a row at which factoring seemed the cheaper
 
     def _next(self, growth: Growth) -> float:
         size, space = growth.space.next_size, growth.space
-        return step_operations(self._column, self._p, size, space.dimension + size, self._n_alphas)
+        return step_operations(self._column, self._p, size, space.dimension + size, self._n_alphas, self._device)
 
     def spend(self, growth: Growth) -> None:
         """Count the step that comes next."""
@@ -107,13 +131,13 @@ class Price:
             return False
         space = growth.space
         anew = (space.n_steps + steps) * (self._n_targets / n_waiting) ** 0.5  # narrower spaces need more steps
-        narrow = step_operations(self._column, self._p, n_waiting, anew * n_waiting / 2, self._n_alphas)
+        narrow = step_operations(self._column, self._p, n_waiting, anew * n_waiting / 2, self._n_alphas, self._device)
         return bool(anew * narrow < steps * self._next(growth))
 
 
 def _space(size: FitSize) -> tuple[float, float, float]:
     """Return the spaces of a training set, the targets in each, and the steps that a space usually takes."""
-    spaces = -(-size.n_targets // TARGETS)
+    spaces = -(-size.n_targets // space_targets(size.device))
     block = min(size.n_targets / spaces, size.n_columns)
     return float(spaces), block, usual_steps(block, size.n_columns)
 
@@ -122,7 +146,7 @@ def _test_column(size: FitSize) -> float:
     """Count the operations of one vector times the design of the rows of one part."""
     rows, w, d = size.n_rows / size.n_parts, size.n_lags, size.n_features
     direct = 2.0 * size.n_products / size.n_parts * size.n_columns
-    if size.n_products < size.n_rows:
+    if size.n_products < size.n_rows or DEVICES[size.device].remote:
         return direct
     return min(direct, frequency_operations(int(rows // TYPICAL_ROWS) + 1, TYPICAL_ROWS, d, w))
 
@@ -131,9 +155,9 @@ def krylov_operations(size: FitSize) -> float:
     """Count the operations of Krylov spaces, of as many steps as are usual."""
     p, edges = float(size.n_columns), int(size.n_segments * (1 - 1 / max(2, size.n_parts)))
     spaces, block, steps = _space(size)
-    column = column_operations(size.n_lags, size.n_features, edges) + _test_column(size)
+    column = product_operations(size.n_lags, size.n_features, edges, size.device) + _test_column(size)
     dimension = steps * block
-    grown = steps * step_operations(column, p, block, dimension / 2, size.n_alphas)
+    grown = steps * step_operations(column, p, block, dimension / 2, size.n_alphas, size.device)
     scored = size.n_alphas * 2.0 * size.n_rows / size.n_parts * dimension * block
     return moment_operations(size) + size.n_sets * spaces * (grown + scored)
 
@@ -141,7 +165,7 @@ def krylov_operations(size: FitSize) -> float:
 def _side_by_side(size: FitSize, spaces: float) -> tuple[int, float]:
     """Return how many training sets, and spaces of one or of several, are grown at a time."""
     sets = n_workers(size, size.n_columns, SIDE_BY_SIDE_COLUMNS, size.n_sets)
-    return sets, max(sets, min(n_threads(), spaces))
+    return sets, 1.0 if DEVICES[size.device].remote else max(sets, min(n_threads(), spaces))
 
 
 def krylov_bytes(size: FitSize) -> float:
@@ -153,6 +177,8 @@ def krylov_bytes(size: FitSize) -> float:
     dimension = min(1.5 * steps, p / block) * block
     edges = int(size.n_segments)
     operator = min(p * p, (4.0 * w * d + 3.0 * edges * 2) * d) if w > 1 else p * p
+    if DEVICES[size.device].remote:  # X'X, and its halves
+        operator = (2.0 if size.itemsize == 4 else 1.0) * p * p
     vectors = 1.5 * p * dimension + 12.0 * p * block + 2.0 * rows * (dimension + block) + 5.0 * rows * d
     systems = 8.0 * size.n_alphas * 2.0 * dimension * block
     return moment_bytes(size) + sets * operator * size.itemsize + at_once * (vectors * size.itemsize + systems)

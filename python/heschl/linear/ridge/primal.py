@@ -18,7 +18,6 @@ from heschl.linear.ridge.condition import Conditions, note, too_small
 from heschl.linear.ridge.normal import NormalEquations, PrecisionError, Scaling, normal_equations
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import (
-    CHOLESKY_SLOWNESS,
     STACKED_BYTES,
     FitSize,
     moment_bytes,
@@ -230,7 +229,7 @@ def grams(size: FitSize) -> float:
 def cholesky_operations(size: FitSize) -> float:
     """Count the operations of a Cholesky factorisation for each λ."""
     p, c = float(size.n_columns), size.n_targets
-    each = p**3 / 3 * CHOLESKY_SLOWNESS + 2 * p * p * c + size.test_operations
+    each = DEVICES[size.device].cholesky_operations(p) + 2 * p * p * c + size.test_operations
     return moment_operations(size) + size.n_sets * size.n_alphas * each
 
 

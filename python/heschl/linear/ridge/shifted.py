@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import blas, lapack
 
-from heschl.linear.device.arrays import Double, Integers
+from heschl.linear.device.arrays import Array, Double, Integers
+from heschl.linear.device.place import backend_of
 
 
 class Shifted:
@@ -22,55 +22,49 @@ class Shifted:
     ----------
     alpha : float
         λ.
-    first : ndarray of shape (r, c)
-        R, the right-hand sides in the first block.
+    first : array of shape (r, c)
+        R, the right-hand sides in the first block; on the host or, where blocks are large, on a device.
 
     Attributes
     ----------
     failed : bool
         T + λI is not positive definite to rounding: λ lies below what the numbers of T carry, and nothing is known of
         its solutions from this space.
-    explained : ndarray of shape (c,)
-        Σ bᵀ w of the solutions in the space.
     """
 
-    def __init__(self, alpha: float, first: Double) -> None:
+    def __init__(self, alpha: float, first: Array) -> None:
         self.alpha = alpha
         self.failed = False
-        self.explained = np.zeros(first.shape[1])
-        self._z = np.array(first, order="F")
-        self._schur: Double | None = None
-        self._factors: list[Double] = []
-        self._halves: list[Double] = []
+        self._b = backend_of(first)
+        self._z = self._b.copy(first)
+        self._schur: Array | None = None
+        self._factors: list[Array] = []
+        self._halves: list[Array] = []
 
     @property
     def n_blocks(self) -> int:
         """Blocks eliminated."""
         return len(self._factors)
 
-    def advance(self, diagonal: Double, below: Double) -> None:
+    def advance(self, diagonal: Array, below: Array) -> None:
         """Eliminate one more block, α_k (c_k, c_k) and β_k (c_{k+1}, c_k)."""
+        b = self._b
         if self.failed:
             return
-        D = np.array(diagonal, order="F")
-        D[np.diag_indices(len(D))] += self.alpha
-        if self._schur is not None:
-            D -= self._schur
-        factor, info = lapack.dpotrf(D, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
+        factor = b.raised(b.summed(diagonal, [] if self._schur is None else [self._schur], -1), self.alpha)
+        if not b.cholesky(factor):
             self.failed = True
             return
-        half = blas.dtrsm(1.0, factor, self._z, lower=1, overwrite_b=1)
-        coupling = blas.dtrsm(1.0, factor, below.T, lower=1)
+        half = b.half_solved(factor, self._z, transpose=True)
         self._factors.append(factor)
         self._halves.append(half)
-        self.explained += np.einsum("ij,ij->j", half, half)
-        self._schur = blas.dgemm(1.0, coupling, coupling, trans_a=1)
-        self._z = blas.dgemm(-1.0, coupling, half, trans_a=1)
+        coupling = b.divided(b.copy(below), factor)
+        self._schur = b.multiply(coupling, coupling, transpose_b=True)
+        self._z = b.multiply(coupling, half, scale=-1.0)
 
     def residual(self) -> Double:
         """Return the residuals ‖b - (G + λI) w‖ of every right-hand side, (c,)."""
-        return np.asarray(np.sqrt(np.einsum("ij,ij->j", self._z, self._z)))
+        return np.asarray(np.sqrt(self._b.squares(self._z)))
 
     def error(self, least: Shifted) -> Double:
         """Bound the error of every solution in the norm of G + λI, (c,).
@@ -84,23 +78,22 @@ class Shifted:
         least : Shifted
             The smallest λ that has come as far.
         """
+        b = self._b
         if len(self._z) == 0:
             return np.zeros(self._z.shape[1])
         assert self._schur is not None and least._schur is not None
-        bound = np.array(least._schur - self._schur, order="F")
-        bound[np.diag_indices(len(bound))] += self.alpha
-        factor, info = lapack.dpotrf(bound, lower=1, overwrite_a=1, clean=0)
-        if info != 0:  # rounding
+        factor = b.raised(b.summed(least._schur, [self._schur], -1), self.alpha)
+        if not b.cholesky(factor):  # rounding
             return np.asarray(self.residual() / np.sqrt(self.alpha))
-        half = blas.dtrsm(1.0, factor, self._z, lower=1)
-        return np.asarray(np.sqrt(np.einsum("ij,ij->j", half, half)))
+        return np.asarray(np.sqrt(b.squares(b.half_solved(factor, b.copy(self._z), transpose=True))))
 
-    def solution(self, below: Sequence[Double], columns: Integers) -> Double:
+    def solution(self, below: Sequence[Array], columns: Integers) -> Array:
         """Return Y (dimension, m) of some right-hand sides in the blocks eliminated."""
-        found: list[Double] = []
+        b, found = self._b, list[Array]()
         for k in range(self.n_blocks - 1, -1, -1):
-            factor, right = self._factors[k], np.asfortranarray(self._halves[k][:, columns])
+            factor, right = self._factors[k], b.columns(self._halves[k], columns)
             if found:
-                right -= blas.dtrsm(1.0, factor, blas.dgemm(1.0, below[k], found[-1], trans_a=1), lower=1)
-            found.append(blas.dtrsm(1.0, factor, right, lower=1, trans_a=1))
-        return np.concatenate(found[::-1])
+                next_one = b.multiply(below[k], found[-1], transpose_a=True)
+                right = b.summed(right, [b.half_solved(factor, next_one, transpose=True)], -1)
+            found.append(b.half_solved(factor, right, transpose=False))
+        return b.below(found[::-1])

@@ -15,8 +15,6 @@ from heschl.linear.device.host import CPU, HOST
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.problem import Problem
 
-# Time of a step over the time that a matrix product of as many operations would take, measured at p = 1,280 ... 5,120.
-CHOLESKY_SLOWNESS = 1.4
 # Spectra, and the products of some of their columns, that are held beside moments summed by frequency
 # (csrc/cpu/spectral.cpp).
 SPECTRA_BYTES = 128 << 20
@@ -84,23 +82,26 @@ class FitSize:
 def moment_operations(size: FitSize) -> float:
     """Count the operations of gathering moments: by lag or, of features at the rate of frames, by frequency if fewer.
 
+    A device brings all features to the rate of frames.
+
     Segments count as equally long, and features as one space.
     """
     d, c = size.n_features, size.n_targets
-    if not DEVICES[size.device].by_frequency or size.n_products < size.n_rows:
+    on_gpu = DEVICES[size.device].remote
+    if not on_gpu and size.n_products < size.n_rows:
         return 2.0 * size.n_products * size.n_columns * (d + c)
     part = size.n_rows / size.n_parts, max(1, size.n_segments // size.n_parts)
-    return size.n_parts * _sums_of_a_part(*part, size.n_lags, d, c)
+    return size.n_parts * _sums_of_a_part(*part, size.n_lags, d, c, on_gpu)
 
 
 @lru_cache(maxsize=256)
-def _sums_of_a_part(n_rows: float, n_segments: int, n_lags: int, d: int, c: int) -> float:
+def _sums_of_a_part(n_rows: float, n_segments: int, n_lags: int, d: int, c: int, on_gpu: bool) -> float:
     """Count the operations of one part's sums: the same for every solver whose price is asked."""
     edges = np.linspace(0, n_rows, n_segments + 1).astype(np.int64)
     ranges = whole(np.stack([edges[:-1], edges[1:]], axis=1)[np.diff(edges) > 0])
     product, count = HOST.kernels.Product, HOST.kernels.sum_operations
-    of_features = min(count(ranges, 0, n_lags, d, d, product.itself))
-    return float(of_features + min(count(ranges, 0, n_lags, d, c, product.responses)))
+    of_features = min(count(ranges, 0, n_lags, d, d, product.itself, on_gpu))
+    return float(of_features + min(count(ranges, 0, n_lags, d, c, product.responses, on_gpu)))
 
 
 def moment_bytes(size: FitSize) -> float:
@@ -110,7 +111,7 @@ def moment_bytes(size: FitSize) -> float:
     kept = (size.n_parts + 2) * p * (size.n_features + c) + 4 * p * c + 3 * size.n_rows * c
     stacked = min(STACKED_BYTES, p * c * size.n_alphas * size.itemsize) * 2 + STACKED_BYTES
     spectra = min(SPECTRA_BYTES, 4 * size.n_rows * (size.n_features + c) * size.itemsize)
-    blocks = spectra if DEVICES[size.device].by_frequency else device_blocks(size)
+    blocks = device_blocks(size) if DEVICES[size.device].remote else spectra
     return float(kept * size.itemsize + stacked + blocks)
 
 

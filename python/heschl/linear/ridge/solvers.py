@@ -61,7 +61,7 @@ SOLVERS: Mapping[str, Method] = {
         Method("cholesky", Primal, cholesky_operations, cholesky_bytes, banded=True, on_device=True),
         Method("eigh", EighPrimal, eigh_operations, eigh_bytes, on_device=True),
         Method("dual", Dual, dual_operations, dual_bytes, on_device=True),
-        Method("krylov", Krylov, krylov_operations, krylov_bytes, banded=True),
+        Method("krylov", Krylov, krylov_operations, krylov_bytes, banded=True, on_device=True),
     )
 }
 

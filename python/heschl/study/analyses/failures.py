@@ -73,7 +73,11 @@ def without_failed(
     whole = not_made(session, analysis.name, stages, errors)
     if whole is None:
         return session, {}
-    found = {stage.title: error for stage in stages if (error := not_made(session, stage.title, [stage], errors))}
+    found: dict[str, Exception] = {}
+    for stage in stages:
+        error = not_made(session, stage.title, [stage], errors)
+        if error is not None:
+            found[stage.title] = error
     less = analysis.without(session, [stage for stage in stages if stage.title in found])
     if less is not None:
         return less, found | needing(session, less, found)

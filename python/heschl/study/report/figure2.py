@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PAIRS = 6
+LEAST = (20.0, 13.0)
+"""mm of both panels of models over regions: with few of either, the words around them would leave none."""
 CLIP = 98.0
 """Percentile of the scores at which colours end."""
 
@@ -84,7 +86,7 @@ def models_over_regions(results: xr.Dataset) -> Figure:
     base = _baseline(results, spaces)
     pairs = _pairs(len(spaces), base)
     n_rows = len(regions) * (len(spaces) + 1)
-    heights = [3.4 * n_rows + 8, 5.0 * len(pairs) + 8]
+    heights = [max(3.4 * n_rows, LEAST[0]) + 8, max(5.0 * len(pairs), LEAST[1]) + 8]
     figure, (axis, lower) = plate(results, "Models over regions", 2, sum(heights), heights=heights)
     y = 0.0
     for region, inside in regions.items():

@@ -123,7 +123,7 @@ def plate(
 
 def explain(figure: Figure, *parts: str) -> None:
     """Write under a figure what its marks mean."""
-    text = "; ".join(filter(None, parts))
+    text = "; ".join(filter(None, parts)).replace(" %", "\N{NO-BREAK SPACE}%")
     figure.supxlabel("\n".join(textwrap.wrap(text, LINE)), fontsize=SMALL, color=INK, x=0.02, ha="left")
 
 

@@ -1,0 +1,161 @@
+"""What `gpu.py` measures with: a clock on the device, lines of the table, data, and what the card itself can do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Row:
+    """One line of the table; `fraction` of the measured product rate that the counted operations were done at."""
+
+    case: str
+    seconds: float
+    rate: float = 0.0  # operations per second, or bytes
+    fraction: float = 0.0
+    target: str = ""
+    met: str = ""
+    note: str = ""
+
+
+class Bench:
+    """Cases, one after the other, while there is time."""
+
+    def __init__(self, minutes: float, small: bool, only: list[str] | None = None) -> None:
+        from heschl.linear.device.cuda import cuda_backend, cuda_status
+
+        self.end, self.small, self.only = time.perf_counter() + 60 * minutes, small, only
+        self.device = cuda_backend()
+        self.name = cuda_status().devices[0]
+        self.rows: list[Row] = []
+        self.rates: dict[str, float] = {}
+        self.rng = np.random.default_rng(0)
+
+    def seconds(self, work: Callable[[], Any], repeats: int = 1) -> float:
+        """Median seconds of some work on the device, done when it returns."""
+        taken = []
+        for _ in range(repeats):
+            self.device.context.synchronize()
+            start = time.perf_counter()
+            work()
+            self.device.context.synchronize()
+            taken.append(time.perf_counter() - start)
+        return float(np.median(taken))
+
+    def add(self, row: Row) -> None:
+        """Keep and show a row."""
+        self.rows.append(row)
+        print(f"{row.case}: {row.seconds:.4g} s {row.note}", flush=True)
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.end - time.perf_counter()
+
+    def run(self, case: str, work: Callable[[], None], needs: float) -> None:
+        """Run one case, if its expected seconds are left; a case that fails is a line of the table, not the end."""
+        if self.only is not None and not any(case.startswith(name) for name in self.only):
+            return
+        if self.left() < needs:
+            self.add(Row(case, float("nan"), note=f"not reached: {self.left():.0f} s left, about {needs:.0f} needed"))
+            return
+        try:
+            work()
+        except (ArithmeticError, MemoryError, RuntimeError, ValueError, AssertionError) as error:
+            self.add(Row(case, float("nan"), met="no", note=f"{type(error).__name__}: {error}"[:300]))
+
+    def ceilings(self) -> None:
+        """Product rate by precision, and bandwidths."""
+        from heschl.linear.device.cuda import cuda_backend
+
+        n = 256 if self.small else 8192
+        for precision, dtype, tf32 in (("float32", "f4", False), ("tf32", "f4", True), ("float64", "f8", False)):
+            there = cuda_backend(tf32=tf32)
+            a, b = (there.put(self.rng.standard_normal((n, n)).astype(dtype)) for _ in range(2))
+            until = time.perf_counter() + (0.0 if self.small else 0.5)  # clocks rise with work
+            while True:
+                there.product(a, b)
+                there.context.synchronize()
+                if time.perf_counter() >= until:
+                    break
+            start = time.perf_counter()
+            for _ in range(5):
+                there.product(a, b)
+            there.context.synchronize()
+            taken = (time.perf_counter() - start) / 5
+            self.rates[precision] = 2.0 * n**3 / taken
+            self.add(
+                Row(f"product {precision}, {n}", taken, self.rates[precision], note=f"{self.rates[precision]:.3g}/s")
+            )
+        host = np.zeros((16 if self.small else 1 << 15, 1 << 13), np.float32)
+        there = self.device.put(host)
+        up = self.seconds(lambda: self.device.put(host), 3)
+        copied = self.seconds(lambda: self.device.copy(there), 3)
+        self.add(Row("host to device", up, host.nbytes / up, note=f"{host.nbytes / up / 1e9:.3g} GB/s"))
+        rate = 2 * host.nbytes / copied
+        self.add(Row("copy within the device", copied, rate, note=f"{rate / 1e9:.4g} GB/s, read and written"))
+
+    def factorisations(self) -> None:
+        """One λ by Cholesky, and an eigendecomposition, in products of as many operations: for the cost model."""
+        for p, with_eigh in ((2_560, True), (15_360, False)) if not self.small else ((40, True),):
+            gram = self.device.empty((p, p), np.float32)
+            A = self.device.put(self.rng.standard_normal((p // 4, p)).astype(np.float32))
+            self.device.assign(gram, self.device.product(A, A, transpose=True))
+            diagonal, cross = self.device.diagonal(gram), self.device.zeros((p, 1), np.float32)
+            solve = partial(self.device.kernels.ridge_solve, gram, diagonal, float(p), cross, self.device.handle())
+            solve()
+            taken = self.seconds(solve, 3)
+            slowness = taken * self.rates["float32"] / (p**3 / 3)
+            self.add(Row(f"Cholesky, p = {p}", taken, note=f"{slowness:.3g} × its operations as products"))
+            if with_eigh:
+                taken = self.seconds(lambda g=gram: self.device.eigh(g))
+                cubes = taken * self.rates["float32"] / p**3
+                self.add(Row(f"eigendecomposition, p = {p}", taken, note=f"{cubes:.3g} p³ operations as products"))
+
+    def data(self, d: int, c: int, n: int = 58_943) -> tuple[Any, Any, list[int]]:
+        """Features that correlate in time, and responses that some of them drive."""
+        n = 1500 if self.small else n
+        H = self.rng.standard_normal((n, d)).astype(np.float32)
+        for _ in range(2):
+            H[1:] += 0.7 * H[:-1]
+        Y = H[:, : min(d, 40)] @ self.rng.standard_normal((min(d, 40), c)).astype(np.float32)
+        Y = np.roll(Y, 3, axis=0) + 10 * self.rng.standard_normal((n, c)).astype(np.float32)
+        lengths = [n // 20] * 19 if self.small else [98] * (n // 98 - 1)
+        return H, Y, [*lengths, n - sum(lengths)]
+
+    def split(self) -> None:
+        """Products by halves on tensor cores: their rate and error beside float32's."""
+        from heschl.linear.device import cuda
+
+        n, c = (8192, 1024) if not self.small else (96, 8)
+        G, V = (self.rng.standard_normal((n, k)).astype(np.float32) for k in (n, c))
+        least, cuda.SPLIT_LEAST = cuda.SPLIT_LEAST, 1
+        there, right = self.device.put(G), self.device.put(V)
+        exact = G[:64].astype(np.float64) @ V
+        for split in (False, True):
+            times = self.device.multiplier(there, split=split)
+            wrong = np.abs(self.device.get(times(right))[:64] - exact).max() / np.abs(exact).max()
+            taken = self.seconds(partial(times, right), 5)
+            name, rate = "split in halves" if split else "float32", 2.0 * n * n * c / taken
+            self.add(Row(f"product {n} × {n} × {c}, {name}", taken, rate, note=f"{rate:.3g}/s, error {wrong:.1e}"))
+        cuda.SPLIT_LEAST = least
+
+    def first_fit(self) -> None:
+        """Seconds from the start of `import heschl` to the end of a small fit on the card, in a new process."""
+        code = (
+            "import time; a = time.perf_counter(); import numpy as np, heschl; b = time.perf_counter();"
+            "H = np.random.default_rng(0).standard_normal((4000, 64)).astype('f4');"
+            "heschl.LaggedRidgeCV(range(10), alphas=[1e2, 1e4], device='cuda').fit(H, H[:, :8], segments=[100] * 40);"
+            "print(b - a, time.perf_counter() - b)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        imported, fitted = map(float, done.stdout.split())
+        note, met = f"and {imported:.2g} s to import", "yes" if fitted <= 1.0 else "no"
+        self.add(Row("first fit after import", fitted, target="≤ 1 s", met=met, note=note))

@@ -1,0 +1,102 @@
+// Products that solvers are made of, as in cpu/products.cpp: as exact as their numbers, by one call of cuBLAS; and
+// those of float32 by tensor cores, of operands split into two numbers of half precision each.
+#include <cmath>
+
+#include "heschl/cuda.hpp"
+#include "products.hpp"
+
+namespace heschl {
+
+template <class T>
+void multiply(const Cuda& cuda, bool transpose_a, bool transpose_b, T scale, Matrix<const T> a, Matrix<const T> b,
+              T keep, Matrix<T> out) {
+    const int64_t inner = transpose_a ? a.rows : a.cols;
+    require((transpose_a ? a.cols : a.rows) == out.rows && (transpose_b ? b.rows : b.cols) == out.cols &&
+                (transpose_b ? b.cols : b.rows) == inner,
+            "multiply: expected (m, k) times (k, n) into (m, n)");
+    if (inner > 0) gemm_exact<T>(cuda, transpose_a, transpose_b, scale, a, b, keep, out);
+}
+
+namespace {
+
+constexpr int largest_exponent = 14;  // of what is split: below 2^14, and its remainder, times 2^11, below 2^13
+constexpr float low_unit = 0x1p-11f;
+// Tensor cores round towards zero as they add, so that errors grow with the number of terms: so many of these at most,
+// and whole sums of them are added in float32.
+#ifdef HESCHL_EMULATED
+constexpr int64_t terms_together = 64;
+#else
+constexpr int64_t terms_together = 2048;
+#endif
+
+}  // namespace
+
+void split(const Cuda& cuda, Matrix<const float> in, bool by_column, const Split& out) {
+    constexpr int64_t parts = 32;  // threads for each row or column; neighbours read neighbours
+    const int64_t outer = by_column ? in.cols : in.rows, inner = by_column ? in.rows : in.cols;
+    require(out.high.rows == in.rows && out.high.cols == in.cols, "split: expected room of the same shape");
+    const Buffer<float> partial(cuda, outer * parts);
+    float* found = partial.data();
+    for_each(cuda, outer * parts, [=] __device__(int64_t at) {
+        const int64_t o = by_column ? at % outer : at / parts, part = by_column ? at / outer : at % parts;
+        float largest = 0.0f;
+        for (int64_t i = part; i < inner; i += parts) {
+            const float size = fabsf(by_column ? in.data[i * in.stride + o] : in.data[o * in.stride + i]);
+            largest = size > largest ? size : largest;
+        }
+        found[o * parts + part] = largest;
+    });
+    int* exponents = out.exponents;
+    for_each(cuda, outer, [=] __device__(int64_t o) {
+        float largest = 0.0f;
+        for (int64_t part = 0; part < parts; ++part)
+            largest = found[o * parts + part] > largest ? found[o * parts + part] : largest;
+        exponents[o] = largest > 0.0f ? largest_exponent - 1 - ilogbf(largest) : 0;
+    });
+    const Matrix<Half> high = out.high, low = out.low;
+    for_each(cuda, in.rows * in.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / in.cols, j = at % in.cols;
+        const float value = ldexpf(in.data[i * in.stride + j], exponents[by_column ? j : i]);
+        const Half upper = half_of(value);
+        high.data[i * high.stride + j] = upper;
+        low.data[i * low.stride + j] = half_of((value - number(upper)) / low_unit);
+    });
+}
+
+void multiply_split(const Cuda& cuda, bool transpose_a, bool transpose_b, float scale, const Split& a, const Split& b,
+                    float keep, Matrix<float> out) {
+    const int64_t inner = transpose_a ? a.high.rows : a.high.cols;
+    require((transpose_a ? a.high.cols : a.high.rows) == out.rows &&
+                (transpose_b ? b.high.rows : b.high.cols) == out.cols &&
+                (transpose_b ? b.high.cols : b.high.rows) == inner,
+            "multiply_split: expected (m, k) times (k, n) into (m, n)");
+    if (inner == 0) return;
+    const Buffer<float> sums(cuda, out.rows * out.cols);
+    const Matrix<float> sum = sums.matrix(out.rows, out.cols);
+    const auto some = [](const Matrix<Half>& all, bool rows, int64_t first, int64_t count) {
+        return rows ? Matrix<const Half>{all.row(first), count, all.cols, all.stride}
+                    : Matrix<const Half>{all.data + first, all.rows, count, all.stride};
+    };
+    // Small terms first. What both remainders make together lies below float32's last place.
+    for (int part = 0; part < 3; ++part)
+        for (int64_t first = 0; first < inner; first += terms_together) {
+            const int64_t count = std::min(terms_together, inner - first);
+            gemm_half(cuda, transpose_a, transpose_b, part < 2 ? low_unit : 1.0f,
+                      some(part == 1 ? a.low : a.high, transpose_a, first, count),
+                      some(part == 0 ? b.low : b.high, !transpose_b, first, count),
+                      part == 0 && first == 0 ? 0.0f : 1.0f, sum);
+        }
+    const int *down = a.exponents, *across = b.exponents;
+    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
+        const int64_t i = at / out.cols, j = at % out.cols;
+        float& kept = out.data[i * out.stride + j];
+        const float value = scale * ldexpf(sum.data[at], -(down[i] + across[j]));
+        kept = keep == 0.0f ? value : value + keep * kept;
+    });
+}
+
+template void multiply(const Cuda&, bool, bool, float, Matrix<const float>, Matrix<const float>, float, Matrix<float>);
+template void multiply(const Cuda&, bool, bool, double, Matrix<const double>, Matrix<const double>, double,
+                       Matrix<double>);
+
+}  // namespace heschl

@@ -1,0 +1,75 @@
+"""Products of float32 split into halves, with the rounding of tensor cores: as exact as one product of float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cuda.test_krylov import path
+from heschl.linear.device import cuda
+from heschl.linear.device.cuda import Device
+from heschl.linear.ridge import krylov
+from heschl.linear.ridge.krylov import SPLIT, KrylovTrained
+from heschl.linear.ridge.price import Price
+from linear.ridge.test_krylov import assert_as_exact
+from tolerances import KRYLOV_R2, SPLIT_PRODUCT, worst
+
+
+@pytest.fixture
+def split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "SPLIT_LEAST", 1)
+    monkeypatch.setattr(Price, "too_dear", lambda *_: False)
+    monkeypatch.setattr(krylov, "AT_ONCE", 0.0)
+
+
+@pytest.mark.usefixtures("split")
+@pytest.mark.parametrize("scales", ["one", "rows", "outliers"])
+def test_a_product_is_as_exact_as_one_of_float32(device: Device, scales: str) -> None:
+    """Also where rows, and columns of the other side, are of sizes that half precision does not hold together."""
+    rng = np.random.default_rng(0)
+    G, V = rng.standard_normal((150, 150)), rng.standard_normal((150, 7))
+    if scales == "rows":
+        G, V = G * np.logspace(-20, 20, 150)[:, None], V * np.logspace(15, -15, 7)
+    if scales == "outliers":
+        G[:, 3] *= 450.0
+        G[5], V[:, 2] = 0.0, 0.0
+    G, V = G.astype(np.float32), V.astype(np.float32)
+    times = device.multiplier(device.put(G), split=True)
+    found = device.get(times(device.put(V))).astype(float)
+    size = np.abs(G).astype(float) @ np.abs(V).astype(float)  # what rounding errors are small beside
+    exact = G.astype(float) @ V.astype(float)
+    wrong = np.abs(found - exact) / np.maximum(size, np.finfo(float).tiny)
+    of_float32 = np.abs((G @ V).astype(float) - exact) / np.maximum(size, np.finfo(float).tiny)
+    assert wrong.max() < SPLIT_PRODUCT and wrong.max() < 4 * of_float32.max()
+    assert worst(device.get(device.multiplier(device.put(G), split=False)(device.put(V))), G @ V) < 1e-6
+
+
+@pytest.mark.usefixtures("split")
+def test_halves_of_every_size(device: Device) -> None:
+    """A diagonal matrix gives the numbers back that it was split into: 21 bits of each at least, beside the largest."""
+    values = np.float32(np.r_[np.logspace(-12, 0, 40), -np.logspace(-3, 0, 20), 0.0, 1.0 - 2.0**-24])
+    row = np.zeros((len(values), len(values)), np.float32)
+    row[0] = values
+    times = device.multiplier(device.put(row), split=True)
+    found = device.get(times(device.put(np.eye(len(values), dtype=np.float32))))[0]
+    assert np.abs(found.astype(float) - values).max() < 2.0**-22
+    small = np.abs(values) < 1e-3
+    assert np.abs(found.astype(float) - values)[small].max() < 1e-3 * 2.0**-20
+
+
+@pytest.mark.usefixtures("split")
+def test_paths_by_tensor_cores_choose_the_same() -> None:
+    there, exact = path("cuda", "float32"), path("cpu", "float64", "cholesky")
+    assert there.products_ == SPLIT and there.dtype_ == "float32"
+    assert_as_exact(there, exact, exact.alphas, "float32", KRYLOV_R2["float32"])
+    assert path("cuda", "float64").products_ == "float64" and path("cpu", "float32").products_ == "float32"
+
+
+@pytest.mark.usefixtures("split")
+def test_what_misses_its_equation_goes_by_plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    confirm = KrylovTrained._residual
+    monkeypatch.setattr(KrylovTrained, "_residual", lambda self, *given: 1.0 if self.split else confirm(self, *given))
+    exact, there = path("cpu", "float64", "cholesky"), path("cuda", "float32")
+    assert there.products_ == "float32" and there.dtype_ == "float32" and there.solver_ == "krylov"
+    assert_as_exact(there, exact, exact.alphas, "float32", KRYLOV_R2["float32"])
+    assert krylov.SPLIT not in there.products_
