@@ -30,7 +30,7 @@ from heschl.study.cluster.worker import threads
 from heschl.study.session import Session
 
 MakeWork = Callable[..., Work]
-SECONDS = 150
+SECONDS = 300
 
 
 @pytest.fixture(autouse=True)
