@@ -230,6 +230,8 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
     "low above high": (toml("low = 1e1, high = 1e5", "low = 1e5, high = 1e1"), "error", ("Exchange",)),
     "the rate of the sound for the grid's": (
         toml('[grid]\nmodel = "hubert"', "[grid]\nrate = 8000.0"), "warning", ("grid.rate", "frames")),
+    "a grid in kHz": (toml('[grid]\nmodel = "hubert"', "[grid]\nrate = 0.05"), "error", ("grid.rate", "rate = 50")),
+    "a mel spectrum above all sound": (toml('kind = "mel"', 'kind = "mel"\nfmin = 9000.0'), "error", ("fmin", "8000")),
     "sounds of another suffix": (toml("*.wav", "*.flac"), "error", ("*.flac", "*.wav")),
     "an unknown key and a wrong value": (toml("folds = 3", 'folds = "3"\nalpha = 1'), "error", ("alphas", "folds")),
     # models and arrays

@@ -201,7 +201,7 @@ def _threads() -> int:
 def test_a_whole_study(
     elsewhere: Path, client: Any, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heschl.study.run._write", lambda session, analyses, failed: {})  # which Dask has no part in
+    monkeypatch.setattr("heschl.study.run._write", lambda *_: {})  # which Dask has no part in
     out = run_study(elsewhere, tmp_path / "out", dask=client.scheduler.address)
     assert_same_pieces(out / "cache", alone)
     assert not list((out / "cache").glob(".mark*"))

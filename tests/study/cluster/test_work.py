@@ -117,7 +117,7 @@ def test_a_piece_that_fails_is_named_and_the_rest_goes_on(work: MakeWork, tmp_pa
     assert [session.cache.has(piece) for piece in scripted.pieces] == [True, False, True, True]
     assert "scripted/wrong.txt failed twice, all else goes on: ValueError: wrong cannot be made" in said(done)
     (error,) = done.failed().values()
-    assert str(error).startswith("1 pieces of scripted: found scripted/wrong.txt: ValueError")
+    assert str(error).startswith("1 piece of scripted: found scripted/wrong.txt: ValueError")
     assert len(list(tmp_path.glob("wrong-begun-*"))) == 2
 
 

@@ -24,7 +24,7 @@ from heschl.linear.design.segments import segment_bounds
 from heschl.linear.design.trials import joined_trials, trials_and_segments
 from heschl.linear.device.arrays import Bounds, Float
 from heschl.linear.device.exchange import in_kind, on_device, on_host
-from heschl.linear.device.host import HOST
+from heschl.linear.device.host import CPU, HOST
 from heschl.linear.device.place import AUTO, TF32, backend_of, open_device
 from heschl.linear.device.threads import beside_others
 from heschl.linear.estimators.distributed import predict_dask
@@ -186,6 +186,8 @@ class LaggedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             state["_weights"] = Weights(**state["_weights"])
         if "_weights" in state:
             state.setdefault("_segments", (1, 0))  # of a version that did not keep them: nothing to compare with
+            state.setdefault("device_", CPU.name)
+            state.setdefault("products_", state.get("dtype_"))
         super().__setstate__(state)
 
     def to_xarray(self) -> xr.Dataset:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from heschl.linear.device.place import check_device
+from heschl.study.check.problems import attempt
 from heschl.study.config.study import Study
 from heschl.study.kinds.problems import Problem
 from heschl.study.work.layout import Layout
@@ -12,7 +14,8 @@ from heschl.study.work.layout import Layout
 LONG_LAG_S = 5.0
 """Auditory cortex answers within a second; a longer lag is more likely a number of ms."""
 LONG_WORD_LAG_S = 30.0
-FINE_GRID_HZ = 400.0
+FINE_GRID_HZ, COARSE_GRID_HZ = 400.0, 2.0
+"""A rate of frames that is higher is more likely that of the sound; one that is lower a number of kHz."""
 
 
 def settings_problems(study: Study, folder: Path, path: Path) -> list[Problem]:
@@ -31,6 +34,14 @@ def settings_problems(study: Study, folder: Path, path: Path) -> list[Problem]:
             Problem(
                 "warning", "encoding.alphas", f"one λ, {alphas[0]:g}", "several for inner folds to choose from",
                 "alphas = { low = 1e1, high = 1e7, n = 13 } serves most features.",
+            )
+        )  # fmt: skip
+    attempt(found, lambda: check_device(study.encoding.device))  # a GPU that is not there
+    if study.grid.rate is not None and study.grid.rate < COARSE_GRID_HZ:
+        found.append(
+            Problem(
+                "error", "grid.rate", f"{study.grid.rate:g} frames per second", "25 to 200 Hz",
+                f"If these are kHz, write rate = {1e3 * study.grid.rate:g}.",
             )
         )  # fmt: skip
     if study.grid.rate is not None and study.grid.rate > FINE_GRID_HZ:

@@ -71,6 +71,8 @@ n_mels = 80
     def _ordered(self) -> MelSpace:
         if self.fmax is not None and self.fmin >= self.fmax:
             raise ValueError(f"fmin below fmax, not fmin = {self.fmin:g} Hz and fmax = {self.fmax:g} Hz")
+        if self.fmin >= MEL_SFREQ / 2:
+            raise ValueError(f"fmin below {MEL_SFREQ / 2:g} Hz, half the rate of the sound, not {self.fmin:g} Hz")
         return self
 
     def problems(self, material: Material, where: str) -> list[Problem]:
