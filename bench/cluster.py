@@ -1,12 +1,13 @@
-"""How a study spreads over workers: measured with 1, 2 and 4 here, simulated for 8 to 256.
+"""How a study spreads over workers: measured with 1, 2 and 4 here, simulated for 1 to 256.
 
     python bench/cluster.py measure OUT     a study of the paper's form, a part of its size, by 1, 2 and 4 workers
     python bench/cluster.py simulate        the paper, and a cohort ten times as large, by 1 to 256 workers
 
-Measuring asserts that the pieces are the same, byte for byte, with any number of workers. Simulating goes through the
-tasks of the paper (`heschl.study.cluster.spread`): its spaces, layers and parts, each with the seconds that such a
-piece takes one thread, by count from full-size layers that were measured; with what a task costs client and scheduler,
-and what each worker reads before it begins.
+Measuring asserts that the pieces are the same, byte for byte, with any number of workers, and where all fits are made
+in shares. Simulating goes through the tasks of the paper (`heschl.study.cluster.spread`): its spaces, layers and parts,
+each with the seconds that such a piece takes one thread, measured or by count from full-size layers that were (see
+README.md); with what a task costs client and scheduler, what each worker reads before it begins, and what each share of
+a piece takes beside its work.
 """
 
 from __future__ import annotations
@@ -18,82 +19,152 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import heschl.study.cluster.work as cluster_work
+from heschl.study.cluster.cuts import in_shares
 from heschl.study.cluster.spread import Job, makespan
 
 SCALE = Fraction(1, 40)
-# The paper's spaces: layers, s that a layer's nested fit takes one thread, s to extract its features. Fits are
-# extrapolated: by the counts of operations, from layers of p = 15,360 (speech) and p = 32,000 (language) in README.md.
+FOLDS = 5
+# The paper's spaces: layers, CPU seconds of a layer's nested fit (README.md: plain fits measured, nested 2.6 times as
+# much by count), of its moments among them, and of extracting its features.
 SPACES = {
-    "mel": (1, 60.0, 60.0),
-    "wav2vec2": (12, 1200.0, 400.0),
-    "gpt2": (48, 2600.0, 1600.0),
-    "glove": (1, 300.0, 5.0),
+    "mel": (1, 42.0, 2.0, 60.0),
+    "wav2vec2": (12, 671.0, 20.0, 400.0),
+    "gpt2": (48, 1310.0, 40.0, 1600.0),
+    "glove": (1, 450.0, 10.0, 5.0),
 }
-N_PARTS, PART_SECONDS = 14, 1500.0  # of [shared], for each group of subjects
+# [shared]: features learned in each outer fold, so 25 training sets instead of 15. Parts as wide as a layer take what
+# a layer does; the language model's at the rate of frames, whose moments take 170 s in each outer fold. Parts that are
+# scored over the common time course, too, are two.
+LEARNED = 25 / 15
+SPEECH_PART, LANGUAGE_PART = LEARNED * 671.0, LEARNED * 1310.0 + FOLDS * 150.0
+PARTS = (SPEECH_PART, SPEECH_PART, 20.0, 2 * SPEECH_PART, LEARNED * 1310.0, LANGUAGE_PART, 20.0, 2 * LANGUAGE_PART,
+         *[20.0] * 7)  # fmt: skip
 GROUPS_OF_STIMULI = 10  # that the features of a model are extracted in
 SUBMITTING = 0.006  # s of client and scheduler for each task
-DATA_BYTES = 2.2e9  # responses on the grid, and a layer: what every worker reads before its first fit
+DATA_BYTES = 0.4e9  # responses on the grid (58,943 x 822) and a layer: read before the first fit
 BANDWIDTH = 1e9  # bytes/s that the shared disk gives to all workers together
+# What a share takes beside its work: a second to read and check the layer, and the moments of all folds (w d^2 numbers
+# for features, w d c for responses, edges of sentences) from other workers, each of which gives 1 GB/s.
+SHARING = {"mel": 1.1, "wav2vec2": 1.6, "gpt2": 2.7, "glove": 1.2}
+LEARNING = SHARING["gpt2"] + 10.0  # and canonical variates learned anew, where a worker has not learned them before
 IMPORTS = 6.0  # s
 NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-def paper(cohort: int = 1) -> list[Job]:
+def paper(n_workers: int, cohort: int = 1, shares: bool = True) -> list[Job]:
     """Return the tasks of the paper, or of a cohort so many times as large (as many groups of subjects)."""
+    left = cohort * (sum(n * fit for n, fit, _, _ in SPACES.values()) + sum(PARTS))
+
+    def cut(seconds: float) -> bool:
+        return shares and in_shares(seconds, left, n_workers)
+
     jobs = []
-    for name, (layers, fit, extraction) in SPACES.items():
-        n = GROUPS_OF_STIMULI if layers > 1 else 1
+    for name, (_, _, _, extraction) in SPACES.items():
+        n = GROUPS_OF_STIMULI if extraction > 100 else 1
         jobs += [Job(f"features {name}", extraction / n)] * n
-        jobs += [Job(f"encoding {name}", fit, (f"features {name}",))] * (layers * cohort)
-    encoded = tuple(f"encoding {name}" for name in SPACES)
-    jobs += [Job("shared", PART_SECONDS, encoded)] * (N_PARTS * cohort)
-    jobs += [Job("noise ceilings", 5.0)] * (16 * cohort)
-    return jobs
+    steps: list[list[Job]] = [[], [], []]  # of all layers: the first step of each is submitted first
+    for name, (layers, fit, moments, _) in SPACES.items():
+        for layer in range(layers * cohort):
+            after, piece = (f"features {name}",), f"{name} {layer}"
+            if cut(fit):
+                found = _nested("encoding", piece, fit, moments, 10, FOLDS, after, SHARING[name])
+                for step, of_step in zip(steps, found, strict=True):
+                    step += of_step
+            else:
+                steps[0].append(Job("encoding", fit, after))
+    jobs += [job for step in steps for job in step]
+    steps = [[], [], []]
+    for group in range(cohort):
+        for at, seconds in enumerate(PARTS):
+            scores = 2 if at in (3, 7) else 1
+            for score in range(scores if cut(seconds) else 0):
+                for fold in range(FOLDS):
+                    piece, own = f"shared {group} {at} {score} {fold}", seconds / scores / FOLDS
+                    found = _nested("shared", piece, own, 0.1 * own, FOLDS - 1, 1, ("encoding",), LEARNING)
+                    for step, of_step in zip(steps, found, strict=True):
+                        step += of_step
+            if not cut(seconds):
+                steps[0].append(Job("shared", seconds, ("encoding",)))
+    jobs += [job for step in steps for job in step]
+    return jobs + [Job("noise ceilings", 5.0)] * (16 * cohort)
+
+
+def _nested(
+    title: str,
+    piece: str,
+    seconds: float,
+    moments: float,
+    pairs: int,
+    outer: int,
+    after: tuple[str, ...],
+    sharing: float,
+) -> tuple[list[Job], list[Job], list[Job]]:
+    """Return the shares of a fit: moments of folds, pairs of folds left out, outer folds."""
+    each = (seconds - moments) / (pairs + outer) + sharing
+    first, second = f"{piece} moments", f"{piece} pairs"
+    return (
+        [Job(first, moments / FOLDS + 1.0, after, 1.0)] * FOLDS,
+        [Job(second, each, (first,), sharing)] * pairs,
+        [Job(title, each, (second,), sharing)] * outer,
+    )
 
 
 def simulate() -> None:
     """Print the makespan of the paper, and of a cohort ten times as large."""
     for what, cohort in (("the paper", 1), ("ten times its cohort", 10)):
-        jobs = paper(cohort)
-        print(f"\n{what}: {len(jobs)} tasks, {sum(job.seconds for job in jobs) / 3600:.1f} hours of one worker\n")
-        print("| workers | hours | efficiency | bounded by |\n|---|---|---|---|")
+        work = sum(job.seconds for job in paper(1, cohort, shares=False))
+        print(f"\n{what}: {work / 3600:.1f} hours of one worker\n")
+        print("| workers | tasks | hours | efficiency | bounded by | whole pieces |\n|---|---|---|---|---|---|")
         for n in NUMBERS:
-            found = makespan(jobs, n, SUBMITTING, IMPORTS + min(n, len(jobs)) * DATA_BYTES / BANDWIDTH)
-            print(f"| {n} | {found.seconds / 3600:.2f} | {found.efficiency:.0%} | {found.bound} |")
+            start = IMPORTS + n * DATA_BYTES / BANDWIDTH
+            jobs = paper(n, cohort)
+            found, whole = (makespan(each, n, SUBMITTING, start) for each in (jobs, paper(n, cohort, shares=False)))
+            print(
+                f"| {n} | {len(jobs)} | {found.seconds / 3600:.2f} | {found.efficiency:.0%} | {found.bound} "
+                f"| {whole.efficiency:.0%} |"
+            )
 
 
 def measure(out: Path) -> None:
     """Run a part of the paper by 1, 2 and 4 workers, each of one thread, features there already."""
-    from heschl.study.analyses.registry import wanted
-    from heschl.study.cluster.connect import connected
-    from heschl.study.cluster.work import Work
     from heschl.study.session import Session
     from heschl.study.simulate import simulate_paper
-    from heschl.study.work.progress import Reporter
 
     study = out / "study.toml"
     if not study.exists():
         simulate_paper(out, scale=SCALE)
     Session(study, out / "results").extracted()
-    rows, first = [], None
-    for n in (1, 2, 4):
-        with connected(f"local:{n}", Reporter(None)) as client:
-            session = Session(study, out / "results", Reporter(None))
-            session.check()
-            shutil.rmtree(session.layout.cache, ignore_errors=True)
-            client.run(_warm)
-            work = Work(session, wanted(session.study), list(session.study.features), None, {}, client)
-            begin = time.perf_counter()
-            work.run()
-            seconds = time.perf_counter() - begin
-        pieces = {str(p.relative_to(session.layout.cache)): p.read_bytes() for p in session.layout.cache.rglob("*.npz")}
+    one, first = 0.0, None
+    for n, shares in ((1, False), (2, False), (2, True), (4, False)):
+        seconds, of_work, pieces = run_once(study, out / "results", n, shares)
         first = first or pieces
-        assert pieces == first, "results depend on the number of workers"
-        of_work = sum(session.report.seconds.values())
-        rows.append({"workers": n, "seconds": seconds, "work": of_work, "pieces": len(pieces)})
-        print(json.dumps(rows[-1]), flush=True)
-    for row in rows[1:]:
-        print(f"{row['workers']} workers: {rows[0]['seconds'] / row['seconds']:.2f} times one")
+        assert pieces == first, "results depend on the workers"
+        one = one or seconds
+        row = {"workers": n, "in shares": shares, "seconds": round(seconds, 1), "of work": round(of_work, 1)}
+        print(json.dumps(row | {"times one": round(one / seconds, 2), "pieces": len(pieces)}), flush=True)
+
+
+def run_once(study: Path, out: Path, n: int, shares: bool) -> tuple[float, float, dict[str, bytes]]:
+    """Make all pieces of a study by so many workers: seconds, seconds of work, and the pieces."""
+    from heschl.study.analyses.registry import wanted
+    from heschl.study.cluster.connect import connected
+    from heschl.study.session import Session
+    from heschl.study.work.progress import Reporter
+
+    cluster_work.in_shares = (lambda *_: True) if shares else in_shares
+    with connected(f"local:{n}", Reporter(None)) as client:
+        session = Session(study, out, Reporter(None))
+        session.check()
+        shutil.rmtree(session.layout.cache, ignore_errors=True)
+        client.run(_warm)
+        work = cluster_work.Work(session, wanted(session.study), list(session.study.features), None, {}, client)
+        begin = time.perf_counter()
+        work.run()
+        seconds = time.perf_counter() - begin
+        assert not work.failed(), work.failed()
+    pieces = {str(p.relative_to(session.layout.cache)): p.read_bytes() for p in session.layout.cache.rglob("*.npz")}
+    return seconds, sum(session.report.seconds.values()), pieces
 
 
 def _warm() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -129,3 +131,29 @@ def play(script: str, folder: Path, path: Path, progress: Progress) -> None:
     if script.startswith("slow"):
         time.sleep(0.2)
     path.write_text(script)
+
+
+class KillerOfWorkers(threading.Thread):
+    """Sends SIGKILL to one worker of a cluster after the other, at random times, until so many were killed."""
+
+    def __init__(self, client: Any, count: int, chance: random.Random) -> None:
+        super().__init__()
+        self.client, self.count, self.chance = client, count, chance
+        self.over, self.killed = threading.Event(), set[int]()
+
+    def run(self) -> None:
+        while len(self.killed) < self.count and not self.over.wait(self.chance.uniform(0.1, 0.8)):
+            workers = self.client.cluster.workers.values()  # nannies, which live in this process
+            alive = [nanny.pid for nanny in workers if nanny.pid is not None and nanny.pid not in self.killed]
+            if alive:
+                pid = self.chance.choice(alive)
+                os.kill(pid, signal.SIGKILL)
+                self.killed.add(pid)
+
+    def __enter__(self) -> KillerOfWorkers:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()

@@ -158,9 +158,9 @@ def _on_cluster(
     """Do the same on a cluster; return the study, without what was refused or failed, and what failed."""
     check_installed()
     spaces = part.spaces if set(part.stages) <= set(SPACE_BY_SPACE) else None
-    costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
     failed: dict[str, Exception] = {}
     with connected(where, session.report) as client:
+        costs = read_plan(session.layout, session.study) or {stage.name: stage for stage in estimate(session).stages}
         while True:
             names = [name for name in part.spaces if name in session.study.features]
             work = Work(session, analyses, names, None if spaces is None else names, costs, client)
@@ -172,7 +172,7 @@ def _on_cluster(
                 if session is not whole:
                     break  # what waited for the spaces that failed is done without them
             if session is whole:
-                return session, failed
+                return session, failed | ({} if analyses else work.failed())
             analyses = [a for a in analyses if a.wanted(session.study) and a.name not in failed]
 
 

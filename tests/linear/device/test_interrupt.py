@@ -12,22 +12,29 @@ import time
 import numpy as np
 import pytest
 
-from heschl.linear.device import forks, interrupt
+from heschl.linear.device import forks, interrupt, threads
 from heschl.linear.device.forks import no_fork
 from heschl.linear.device.interrupt import INTERRUPTED, Interruptible, interruptible
 from heschl.linear.device.threads import _pools, beside_others, n_threads, one_blas_thread
 
-# A factorisation of some seconds on one thread. What is printed says whether it still runs when Python goes on.
+# A factorisation of some seconds on one thread, interrupted as soon as its thread is there. What is printed says
+# whether it still runs when Python goes on.
 INTERRUPT = """
-import sys, threading
+import os, signal, sys, threading, time
 import numpy as np
 from heschl.linear.device.host import HOST
 G, W = np.eye(5000), np.ones((5000, 1))
+def running():
+    return any(thread.name == "heschl kernel" for thread in threading.enumerate())
+def interrupt():
+    while not running():
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
 try:
-    print("begins", flush=True)
     HOST.kernels.ridge_solve(G, G.diagonal().copy(), 1.0, W, 1)
 except KeyboardInterrupt:
-    print(any(thread.name == "heschl kernel" for thread in threading.enumerate()), flush=True)
+    print(running(), flush=True)
     if "again" in sys.argv:
         print(HOST.kernels.ridge_solve(np.eye(2), np.ones(2), 1.0, np.ones((2, 1)), 1), flush=True)  # Python goes on
     raise
@@ -59,13 +66,10 @@ print(len(done), all(done))
 @pytest.mark.parametrize("again", [[], ["again"]])
 def test_an_interruption_does_not_wait_for_a_kernel(again: list[str]) -> None:
     command = [sys.executable, "-c", INTERRUPT, *again]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == "begins\n"
-        process.send_signal(signal.SIGINT)
-        said, error = process.communicate(timeout=100)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    said, error = found.stdout, found.stderr
     assert said.split() == ["True", *(["None"] if again else [])]
-    assert "KeyboardInterrupt" in error and process.returncode in (INTERRUPTED, -signal.SIGINT)
+    assert "KeyboardInterrupt" in error and found.returncode in (INTERRUPTED, -signal.SIGINT)
 
 
 def test_calls_give_what_they_give(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +103,8 @@ def test_without_a_thread_left_the_call_is_made_here(monkeypatch: pytest.MonkeyP
     assert interruptible(np.sum)(np.ones(3)) == 3
 
 
-def test_a_second_fit_at_a_time_has_one_blas_thread() -> None:
+def test_a_second_fit_at_a_time_has_one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_fits", set())  # what an interrupted test left running may still be there
     before = [pool.num_threads for pool in _pools()]
     seen: list[tuple[list[int], int]] = []
 

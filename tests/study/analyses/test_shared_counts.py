@@ -9,7 +9,7 @@ import pytest
 
 from heschl import CCA, InputError
 from heschl.linear import residual
-from heschl.study.analyses.analysis import Stage, named
+from heschl.study.analyses.analysis import _explained
 from heschl.study.config.analyses import Shared
 
 
@@ -60,12 +60,11 @@ def test_rounding_of_a_residual_is_nothing() -> None:
     assert CCA(2).fit(left[train], half[train]).correlations_.shape == (2,)
 
 
-def test_an_error_names_its_stage() -> None:
-    stage = Stage("shared by wav2vec2 and gpt2", ())
-    with pytest.raises(InputError, match=r"shared by wav2vec2 and gpt2: X: found 1; expected 2\. Do\."), named(stage):
-        raise InputError("X", "1", "2", "Do.")
-    with pytest.raises(InputError, match=r"shared by .*LinAlgError.*encoding\.alphas"), named(stage):
-        raise np.linalg.LinAlgError("singular")
+def test_an_error_of_a_solve_says_what_cures_it() -> None:
+    error = _explained(np.linalg.LinAlgError("singular"))
+    assert isinstance(error, InputError) and "LinAlgError: singular" in str(error) and "encoding.alphas" in str(error)
+    own = InputError("X", "1", "2", "Do.")
+    assert _explained(own) is own
 
 
 def test_the_input_layer_has_no_context(own_cohort: Path) -> None:

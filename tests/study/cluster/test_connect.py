@@ -77,6 +77,14 @@ def test_the_mark_of_a_shared_folder(tmp_path: Path) -> None:
     (tmp_path / "mark").write_text("here")
     assert sees(Site({}, str(tmp_path), "mark:here"))
     assert not sees(Site({}, str(tmp_path), "mark:there")) and not sees(Site({}, str(tmp_path / "no"), "mark:here"))
+    assert not sees(Site({}, str(tmp_path), "mark:here", str(tmp_path / "study.toml")))  # results alone are shared
+
+
+def test_features_alone_that_fail_are_an_error(work: Callable[..., Work]) -> None:
+    one = work([])
+    one.errors["features mel"] += [OSError("gone")] * 2
+    (error,) = one.failed().values()
+    assert str(error) == "features mel: found OSError: gone; expected features that can be extracted."
 
 
 def test_a_worker_that_joins_later_and_does_not_share_the_folder(
@@ -99,7 +107,7 @@ def test_a_worker_that_joins_later_and_does_not_share_the_folder(
     assert all(
         session.cache.has(piece) for analysis in done.analyses for s in analysis.stages(session) for piece in s.pieces
     )
-    assert any("the folder that the client sees" in line for line in done.report.lines)  # type: ignore[attr-defined]
+    assert any("the folders that the client sees" in line for line in done.report.lines)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -193,7 +201,7 @@ def _threads() -> int:
 def test_a_whole_study(
     elsewhere: Path, client: Any, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heschl.study.run._write", lambda session, analyses, failed: {})  # which Dask has no part in
+    monkeypatch.setattr("heschl.study.run._write", lambda *_: {})  # which Dask has no part in
     out = run_study(elsewhere, tmp_path / "out", dask=client.scheduler.address)
     assert_same_pieces(out / "cache", alone)
     assert not list((out / "cache").glob(".mark*"))

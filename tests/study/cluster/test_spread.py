@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from heschl.cli import app
-from heschl.study.cluster.spread import Job, makespan
+from heschl.study.cluster.spread import Job, makespan, shares_of
 
 FITS = [Job("features a", 10.0), *[Job("encoding a", 4.0, ("features a",))] * 12, Job("features b", 30.0),
         *[Job("encoding b", 4.0, ("features b",))] * 12,
@@ -29,6 +29,16 @@ def test_what_bounds_it() -> None:
     assert makespan(FITS, 1).bound == "the work itself"
     assert makespan(FITS, 64).bound == "one piece after the other, up to 'shared'"
     assert makespan([Job("a", 0.001)] * 5000, 64).bound == "submitting the tasks"
+
+
+def test_a_long_piece_in_shares() -> None:
+    """Of 15 training sets the ten pairs of folds come first; what shares take beside their work is no work."""
+    shares = shares_of("encoding", "layer 0", 150.0, 5, (), 2.0)
+    found = makespan(shares, 10, 0.0, 0.0)
+    assert found.seconds == pytest.approx(12.0 + 12.0)
+    assert found.efficiency == pytest.approx(150.0 / (10 * 24.0))
+    after = [*shares, Job("shared", 5.0, ("encoding",))]
+    assert makespan(after, 10, 0.0, 0.0).seconds == pytest.approx(29.0)
 
 
 def test_the_plan_of_a_study(elsewhere: Path, tmp_path: Path) -> None:

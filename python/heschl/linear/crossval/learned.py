@@ -14,7 +14,9 @@ from heschl.linear.crossval.path import Progress
 from heschl.linear.crossval.scores import FoldSums, check_score, pooled_of_folds
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.frames import Frames
+from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.time_course import without_time_course
+from heschl.linear.device.elsewhere import in_parts
 from heschl.linear.ridge.engine import FitOptions
 from heschl.linear.ridge.problem import Problem
 
@@ -95,40 +97,45 @@ def nested_cv_learned(
     given = check_fit(y=y, **checks)
     n, parts = len(given.responses.host), given.parts
     options = FitOptions(solver, memory_limit, False, device, tol=tol)
-    scores: dict[str, list[NestedScores]] = {}
-    for k, part in enumerate(parts):
+
+    def of_fold(k: int) -> dict[str, NestedScores]:
+        """Score all features of one outer fold; predictions are of its own rows."""
         train = np.ones(n, dtype=bool)
-        for start, stop in part:
+        for start, stop in parts[k]:
             train[start:stop] = False
         spaces = learn(k, train)
-        of_fold, course = given, None
+        own, course = given, None
         if over_time_course:
             y_left, course = without_time_course(given.responses.host, given.bounds, given.folds != k)
-            of_fold = check_fit(y=y_left, **checks)
+            own = check_fit(y=y_left, **checks)
+        scores = {}
         for done, (name, make) in enumerate(spaces.items()):
             X = make()
             if over_time_course:
                 X, _ = without_time_course(Frames.of(X).expanded(), given.bounds, given.folds != k)
-            problem = Problem(*of_fold.with_features(X), given.lags, boundary, True, standardize)
+            problem = Problem(*own.with_features(X), given.lags, boundary, True, standardize)
             found = nested_fit(problem, parts, given.alphas, score, alpha_per_target, None, options, outer=[k])
-            if course is not None:
-                found = replace(found, predictions=(found.predictions + course).astype(found.predictions.dtype))
-            scores.setdefault(name, []).append(found)
+            predictions = found.predictions if course is None else found.predictions + course
+            scores[name] = replace(
+                found, predictions=predictions[row_numbers(parts[k])].astype(found.predictions.dtype)
+            )
             if progress is not None:
                 progress(k * len(spaces) + done + 1, len(parts) * len(spaces))
-    return {name: _joined(found, parts) for name, found in scores.items()}
+        return scores
+
+    found = list(in_parts(of_fold, len(parts)))
+    return {name: _joined([scores[name] for scores in found], parts, n) for name in found[0]}
 
 
-def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]]) -> NestedScores:
-    """Join scores of one outer fold each: fold k of the k-th."""
+def _joined(found: Sequence[NestedScores], parts: Sequence[NDArray[np.int64]], n: int) -> NestedScores:
+    """Join scores of one outer fold each, with predictions of its rows: fold k of the k-th."""
 
     def rows(name: str) -> NDArray[Any]:
         return np.stack([getattr(scores, name)[k] for k, scores in enumerate(found)])
 
-    predictions = found[0].predictions.copy()
-    for k, part in enumerate(parts):
-        for start, stop in part:
-            predictions[start:stop] = found[k].predictions[start:stop]
+    predictions = np.full((n, found[0].predictions.shape[1]), np.nan, found[0].predictions.dtype)
+    for scores, part in zip(found, parts, strict=True):
+        predictions[row_numbers(part)] = scores.predictions
     r2, sst = rows("r2"), rows("sst")
     dtypes, solvers, devices = (
         "/".join(sorted({getattr(s, name) for s in found})) for name in ("dtype", "solver", "device")

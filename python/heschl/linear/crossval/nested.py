@@ -7,9 +7,9 @@ paths of λ for the choices, and one solve per outer fold for the scores.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,12 +28,17 @@ from heschl.linear.crossval.scores import FoldSums, Score, check_score, fold_squ
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Bounds, Double, Float
+from heschl.linear.device.elsewhere import parts_elsewhere
 from heschl.linear.device.host import CPU
-from heschl.linear.device.threads import map_threads
+from heschl.linear.device.threads import as_one_of, map_threads
+from heschl.linear.ridge.condition import Conditions
 from heschl.linear.ridge.engine import FitOptions, in_blocks
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.training import Solver
 from heschl.notices import followed
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -276,7 +281,7 @@ def _nested(
 
     # inner[j].values[:, k]: fold k predicted without folds j and k; row j of inner[j] stays empty
     inner = [PathSums(score, sst, len(alphas)) for _ in range(n_folds)]
-    paths = map_threads(pair_path, pairs, solver.scratch, small=solver.side_by_side)
+    paths = _training_sets(solver, pair_path, pairs)
     for (j, k), values in zip(pairs, followed(paths, len(pairs), "pairs of folds left out"), strict=True):
         inner[k].values[:, j], inner[j].values[:, k] = values[:, 0], values[:, 1]
         report()
@@ -284,29 +289,29 @@ def _nested(
     def best(scores: PathScores) -> NDArray[np.int64]:
         return choose_alpha(scores.chosen_by, alphas, per_target)
 
-    chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
-    inner_score, inner_r2 = np.full((2, n_folds, n_targets), np.nan)
-    for j in scored:
+    def outer_fit(j: int, scratch: Any) -> tuple[NDArray[np.int64], Double, Double, Float]:
+        """Choose λ for an outer fold, and predict it: index of λ, inner score, inner R² (c,), and (rows, c)."""
         inner[j].sst = np.where(np.arange(n_folds)[:, None] == j, np.nan, sst)  # the outer fold itself has no say
 
-        def again(fold: int, missing: NDArray[np.bool_], outer: int = j) -> Double:
-            trained = solver.train(without(outer, fold), solver.scratch())
+        def again(fold: int, missing: NDArray[np.bool_]) -> Double:
+            trained = solver.train(without(j, fold), scratch)
             return path_sums(score, problem, parts, trained, alphas, [[fold]], missing)[:, 0]
 
         scores = settle(inner[j], alphas, best, again)
-        chosen[j] = best(scores)
-        inner_score[j], inner_r2[j] = (part[chosen[j], np.arange(n_targets)] for part in (scores.chosen_by, scores.r2))
+        found = best(scores)
+        known = [part[found, np.arange(n_targets)] for part in (scores.chosen_by, scores.r2)]
+        predicted = np.full((len(row_numbers(rows[j])), n_targets), np.nan, dtype=problem.y.dtype)
+        for targets, weights in solve_chosen(solver, without(j), alphas, found, scratch):
+            predicted[:, targets] = weights.predict(problem.X, rows[j], problem.lags)
+        return found, known[0], known[1], predicted
 
+    chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
+    inner_score, inner_r2 = np.full((2, n_folds, n_targets), np.nan)
     predictions = np.full_like(problem.y, np.nan)
     outer = FoldSums(*np.full((4, n_folds, n_targets), np.nan))
-
-    def outer_fit(j: int, scratch: Any) -> None:
-        index = row_numbers(rows[j])
-        for targets, weights in solve_chosen(solver, without(j), alphas, chosen[j], scratch):
-            predictions[np.ix_(index, targets)] = weights.predict(problem.X, rows[j], problem.lags)
+    for j, found in zip(scored, _training_sets(solver, outer_fit, scored), strict=True):
+        chosen[j], inner_score[j], inner_r2[j], predictions[row_numbers(rows[j])] = found
         outer.assign(j, FoldSums.of(problem.y, predictions, [rows[j]]))
-
-    for _ in map_threads(outer_fit, scored, solver.scratch, small=solver.side_by_side):
         report()
 
     alpha, edge = np.full(chosen.shape, np.nan), np.zeros(chosen.shape, dtype=bool)
@@ -318,3 +323,20 @@ def _nested(
         r2_of_folds, r(outer), alpha, inner_r2, sst, pooled, predictions, edge, str(problem.y.dtype), "", inner_score,
         outer, score.name,
     )  # fmt: skip
+
+
+def _training_sets(solver: Solver, work: Callable[[Item, Any], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Call work(item, scratch) for the training sets of a solver, here or where they are shared out."""
+
+    def apart(at: int) -> tuple[Result, Conditions]:
+        with as_one_of(len(items), small=solver.side_by_side):
+            return work(items[at], solver.scratch()), solver.conditions
+
+    elsewhere = parts_elsewhere(apart, len(items))
+    if elsewhere is None:
+        yield from map_threads(work, items, solver.scratch, small=solver.side_by_side)
+        return
+    for value, conditions in elsewhere:
+        for training_set, known in conditions.items():
+            solver.conditions.setdefault(training_set, {}).update(known)
+        yield value

@@ -112,6 +112,20 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
+@contextmanager
+def as_one_of(count: int, *, small: bool) -> Iterator[None]:
+    """Compute one item here as `map_threads` would with so many of them: the number of threads decides last digits."""
+    if not small or min(n_threads(), count) < 2:
+        yield
+        return
+    with one_blas_thread():
+        _here.serial = True
+        try:
+            yield
+        finally:
+            _here.serial = False
+
+
 def map_threads(
     work: Callable[[Item, Memory], Result], items: Sequence[Item], allocate: Callable[[], Memory], *, small: bool
 ) -> Iterator[Result]:

@@ -14,6 +14,7 @@ from heschl.linear.design.frames import Frames
 from heschl.linear.design.responses import Responses
 from heschl.linear.design.rows import row_ranges
 from heschl.linear.device.arrays import Array, Bounds, Float, Ranges
+from heschl.linear.device.elsewhere import in_parts
 from heschl.linear.moments.lagged import LaggedMoments
 from heschl.linear.moments.masks import mask_groups, masked_moments
 from heschl.linear.moments.shift import Shift
@@ -124,5 +125,9 @@ class Problem:
 
     def _of_rows(self, parts: Sequence[Bounds], y: Array, shift: Shift) -> list[LaggedMoments]:
         how: dict[str, Any] = {"keep": self.keep, "segments": self.segments}
-        found = (LaggedMoments.of_rows(self.X, y, part, self.lags, self.boundary, shift, **how) for part in parts)
+
+        def of_part(at: int) -> LaggedMoments:
+            return LaggedMoments.of_rows(self.X, y, parts[at], self.lags, self.boundary, shift, **how)
+
+        found = map(of_part, range(len(parts))) if self.X.backend.kind.remote else in_parts(of_part, len(parts))
         return list(followed(found, len(parts), "parts of the data summed"))

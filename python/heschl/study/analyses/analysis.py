@@ -101,12 +101,15 @@ class Analysis(ABC):
         Analyses that must be done before it is known what its pieces depend on.
     optional : bool
         Whether results can be written where it fails.
+    in_shares : bool
+        Whether its pieces are fits by nested cross-validation, a long one of which several machines can make together.
     """
 
     name: ClassVar[str]
     variable: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[bool] = True
+    in_shares: ClassVar[bool] = False
 
     @abstractmethod
     def wanted(self, study: Study) -> bool:

@@ -32,6 +32,7 @@ class EncodingAnalysis(Analysis):
     name: ClassVar[str] = "encoding"
     variable: ClassVar[str] = "r2"
     optional: ClassVar[bool] = False
+    in_shares: ClassVar[bool] = True
 
     def wanted(self, study: Study) -> bool:
         """Return True: every study has it."""

@@ -79,6 +79,7 @@ class SharedAnalysis(Analysis):
     name: ClassVar[str] = "shared"
     variable: ClassVar[str] = "shared_r2"
     needs: ClassVar[tuple[str, ...]] = ("encoding",)
+    in_shares: ClassVar[bool] = True
 
     def wanted(self, study: Study) -> bool:
         """Return whether there is a [shared]."""

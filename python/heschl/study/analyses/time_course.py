@@ -53,6 +53,7 @@ class TimeCourse(Analysis):
     name: ClassVar[str] = "time_course"
     variable: ClassVar[str] = "beyond_r2"
     needs: ClassVar[tuple[str, ...]] = ("encoding",)
+    in_shares: ClassVar[bool] = True
 
     def wanted(self, study: Study) -> bool:
         """Return True: every study has it."""

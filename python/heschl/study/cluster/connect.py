@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 SECONDS = 10
 """That a scheduler has to answer."""
+CONNECT = "distributed.comm.timeouts.connect"
+QUICKLY = "5s"
+"""For a connection, in clusters that are started here. By default Dask goes on for 30 s to knock at a worker that has
+just died, each time that it wants something of it."""
 
 
 @contextmanager
@@ -39,8 +43,11 @@ def connected(where: str, report: Reporter) -> Iterator[Client]:
         Where Dask is not installed, nothing answers at the address, or the file is not right.
     """
     check_installed()
+    import dask
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in the words of this package
-    with _cluster(where) as cluster, _client(where, cluster) as client:
+    quickly = {CONNECT: QUICKLY} if dask.config.get(CONNECT) == "30s" else {}  # who has set another time knows why
+    with dask.config.set(quickly), _cluster(where) as cluster, _client(where, cluster) as client:
         if client.scheduler_info()["services"].get("dashboard"):
             report.say(f"dashboard: {client.dashboard_link}")
         yield client

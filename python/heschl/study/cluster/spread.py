@@ -1,18 +1,21 @@
 """How a study would spread over workers: its makespan for any number of them, and what bounds it.
 
-The tasks are those that a run submits, with the times of the plan. They are gone through as Dask would: each worker
-takes the next task, by priority, whose inputs are there. That is a model, not a schedule: where tasks run is Dask's.
+The tasks are those that a run submits, with the times of the plan; long pieces are made in shares where there are too
+few of them. They are gone through as Dask would: each worker takes the next task, by priority, whose inputs are there.
+That is a model, not a schedule: where tasks run is Dask's.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from heschl.study.analyses.analysis import StageCost
 from heschl.study.analyses.registry import wanted
+from heschl.study.cluster.cuts import in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Packer
 from heschl.study.session import Session
@@ -21,6 +24,8 @@ STARTING = 5.0
 """s that a worker takes to import and to read its first inputs."""
 SUBMITTING = 0.01
 """s that the client and the scheduler spend on a task."""
+SHARING = 2.0
+"""s that each share of a piece takes to read the features, and to get what other shares have found."""
 NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -34,11 +39,14 @@ class Job:
     seconds : float
     after : tuple of str
         Stages that must be over.
+    extra : float
+        Of the seconds, what would not be needed if one worker did all.
     """
 
     stage: str
     seconds: float
     after: tuple[str, ...] = ()
+    extra: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Makespan:
     n_workers : int
     seconds : float
     efficiency : float
-        Of the time of all workers, the share that is work.
+        Of the time of all workers, the share that is work; what shares of pieces take beside it is none.
     bound : str
         What keeps it from being shorter.
     """
@@ -71,13 +79,13 @@ def spread_study(path: str | Path, out: str | Path | None, costs: Sequence[Stage
     >>> [round(makespan(fits, n).seconds) for n in (1, 2, 8)]
     [305, 185, 95]
     """
-    jobs = jobs_of(Session(path, out), {cost.name: cost for cost in costs})
-    found = [makespan(jobs, n) for n in NUMBERS]
+    session, by_title = Session(path, out), {cost.name: cost for cost in costs}
+    found = [makespan(jobs_of(session, by_title, n), n) for n in NUMBERS]
     least = next(i for i, each in enumerate(found) if each.seconds <= 1.02 * found[-1].seconds)
     return found[: least + 2]
 
 
-def jobs_of(session: Session, costs: Mapping[str, StageCost]) -> list[Job]:
+def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) -> list[Job]:
     """Return the tasks of a whole run of a study, nothing of which is done yet.
 
     Parameters
@@ -86,14 +94,22 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost]) -> list[Job]:
         Checked.
     costs : mapping of title to StageCost
         As planned.
+    n_workers : int
+        Which decides whether long pieces are made in shares.
     """
     jobs: list[Job] = []
     titles: dict[str, tuple[str, ...]] = {}
     extractions = Extractions(session, Packer(lambda name, value: None), shared=True)
 
-    def add(title: str, count: int, after: tuple[str, ...]) -> None:
+    folds, left = session.study.encoding.folds, sum(cost.seconds for cost in costs.values())
+
+    def add(title: str, count: int, after: tuple[str, ...], can_be_shared: bool = False) -> None:
         each = costs[title].seconds / max(1, count) if title in costs else 0.0
-        jobs.extend([Job(title, each, after)] * count)
+        if can_be_shared and in_shares(each, left, n_workers):
+            for piece in range(count):
+                jobs.extend(shares_of(title, f"{title}, piece {piece}", each, folds, after))
+        else:
+            jobs.extend([Job(title, each, after)] * count)
 
     for name, source in session.sources.items():
         add(source.title, len(extractions.missing(name)), ())
@@ -109,9 +125,32 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost]) -> list[Job]:
                 if analysis.name == "ceilings"
                 else (*features.values(),)
             )
-            add(stage.title, len(stage.pieces), own + needs)
+            add(stage.title, len(stage.pieces), own + needs, analysis.in_shares)
         titles[analysis.name] = tuple(stage.title for stage in stages)
     return jobs
+
+
+def shares_of(
+    title: str, piece: str, seconds: float, folds: int, after: tuple[str, ...], sharing: float = SHARING
+) -> list[Job]:
+    """Return the shares of one piece by nested cross-validation: all pairs of folds left out, then all folds.
+
+    Parameters
+    ----------
+    title, piece : str
+        Of the stage, and what tells this piece from its others.
+    seconds : float
+        Of the piece, if it were whole.
+    folds : int
+    after : tuple of str
+        Stages that must be over.
+    sharing : float
+        s that each share takes beside the work.
+    """
+    n_pairs = folds * (folds - 1) // 2
+    each = seconds / (n_pairs + folds) + sharing
+    pairs = f"{piece}, pairs"
+    return [Job(pairs, each, after, sharing)] * n_pairs + [Job(title, each, (pairs,), sharing)] * folds
 
 
 def makespan(
@@ -127,45 +166,67 @@ def makespan(
     submitting, starting : float
         s that each task takes of the client, and that each worker takes to begin.
     """
-    ready = [starting] * n_workers
-    heapq.heapify(ready)
-    over: dict[str, float] = {}  # of each stage, the end of its last task
-    held: dict[str, int] = {}
-    for job in jobs:
-        held[job.stage] = held.get(job.stage, 0) + 1
-    waiting, now, submitted = list(jobs), 0.0, 0.0
-    left = dict(held)
-    while waiting:
-        free = heapq.heappop(ready)
-        at, start = _next(waiting, left, over, free)
-        job = waiting.pop(at)
+    free = [starting] * n_workers
+    waiting = _Waiting(jobs)
+    now = submitted = 0.0
+    for _ in jobs:
+        at = heapq.heappop(free)
+        job, start = waiting.next(at)
         submitted += submitting
         end = max(start, submitted) + job.seconds
-        heapq.heappush(ready, end)
-        left[job.stage] -= 1
-        over[job.stage] = max(over.get(job.stage, 0.0), end)
+        heapq.heappush(free, end)
+        waiting.over(job, end)
         now = max(now, end)
-    work = sum(job.seconds for job in jobs)
+    work = sum(job.seconds - job.extra for job in jobs)
     return Makespan(n_workers, now, work / (now * n_workers) if now else 1.0, _bound(jobs, n_workers, now, submitting))
 
 
-def _next(waiting: Sequence[Job], left: Mapping[str, int], over: Mapping[str, float], free: float) -> tuple[int, float]:
-    """Return the first task that could start when a worker is free, else the one that could start first."""
-    best: tuple[float, int] | None = None
-    seen: set[tuple[str, ...]] = set()
-    for at, job in enumerate(waiting):
-        if job.after in seen:
-            continue
-        seen.add(job.after)
-        if any(left.get(stage, 0) for stage in job.after):
-            continue
-        start = max([free, *(over.get(stage, 0.0) for stage in job.after)])
-        if best is None or start < best[0]:
-            best = start, at
-        if start <= free:
-            break
-    assert best is not None, "what a task comes after stands before it"
-    return best[1], best[0]
+class _Waiting:
+    """Tasks that are not begun, those together that come after the same stages."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._left = Counter(job.stage for job in jobs)
+        self._end: dict[str, float] = {}  # of each stage, of its tasks so far
+        self._groups: dict[tuple[str, ...], deque[int]] = {}
+        for at, job in enumerate(jobs):
+            self._groups.setdefault(job.after, deque()).append(at)
+        self._blocked = {after: {stage for stage in after if self._left[stage]} for after in self._groups}
+        self._behind: dict[str, list[tuple[str, ...]]] = {}
+        self._to_come: list[tuple[float, int, tuple[str, ...]]] = []  # when it may begin, its first task
+        self._ready: list[tuple[int, tuple[str, ...]]] = []
+        for after, stages in self._blocked.items():
+            for stage in stages:
+                self._behind.setdefault(stage, []).append(after)
+            if not stages:
+                self._open(after)
+
+    def _open(self, after: tuple[str, ...]) -> None:
+        begin = max((self._end.get(stage, 0.0) for stage in after), default=0.0)
+        heapq.heappush(self._to_come, (begin, self._groups[after][0], after))
+
+    def next(self, free: float) -> tuple[Job, float]:
+        """Take the first task that could start when a worker is free, else the one that could start first."""
+        while self._to_come and (self._to_come[0][0] <= free or not self._ready):
+            begin, at, after = heapq.heappop(self._to_come)
+            heapq.heappush(self._ready, (at, after))
+            if begin > free:
+                free = begin
+        at, after = heapq.heappop(self._ready)
+        group = self._groups[after]
+        group.popleft()
+        if group:
+            heapq.heappush(self._ready, (group[0], after))
+        return self._jobs[at], free
+
+    def over(self, job: Job, end: float) -> None:
+        """Take note of a task's end, and open what waited for its stage."""
+        self._end[job.stage] = max(self._end.get(job.stage, 0.0), end)
+        self._left[job.stage] -= 1
+        for after in self._behind.get(job.stage, ()) if not self._left[job.stage] else ():
+            self._blocked[after].discard(job.stage)
+            if not self._blocked[after]:
+                self._open(after)
 
 
 def _bound(jobs: Sequence[Job], n_workers: int, seconds: float, submitting: float) -> str:

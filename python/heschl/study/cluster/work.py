@@ -12,7 +12,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +20,12 @@ from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.analyses.failures import not_made, reason
+from heschl.study.cluster.cuts import Node, Task, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
-from heschl.study.cluster.worker import (
-    Done,
-    NotShared,
-    Site,
-    check_versions,
-    extract,
-    make,
-    sees,
-    sent_folder,
-    versions,
-)
+from heschl.study.cluster.roster import check_memory, have_gpus, ready_workers
+from heschl.study.cluster.shares import Reached
+from heschl.study.cluster.worker import Done, NotShared, Site, extract, make, sent_folder, share, versions
 from heschl.study.extraction.extract import RefusedStimuli
 from heschl.study.inputs.load import leave_out
 from heschl.study.session import Session
@@ -48,19 +40,6 @@ TRIES = 2
 """Of a piece that fails."""
 SECONDS = 20.0
 """That a scheduler has to come back."""
-DEATHS = 5
-"""Of workers, one after the other, while they are being told what they have."""
-
-
-@dataclass
-class Task:
-    """One task that was submitted, and what it is of."""
-
-    name: str
-    title: str  # of its stage
-    seconds: float  # expected
-    piece: Piece | None = None  # none where it extracts features
-    waits: list[Future] = field(default_factory=list)
 
 
 class Work:
@@ -120,7 +99,13 @@ class Work:
         return self.session
 
     def failed(self) -> dict[str, Exception]:
-        """Return the analyses of which pieces are missing, and why."""
+        """Return the analyses of which pieces are missing, and why; features, where nothing else was to be done."""
+        if not self.analyses:
+            return {
+                name: InputError(name, reason(errors[-1]), "features that can be extracted")
+                for name, errors in self.errors.items()
+                if len(errors) >= TRIES
+            }
         found = {a.name: not_made(self.session, a.name, self._stages(a), self.reasons()) for a in self.analyses}
         return {name: error for name, error in found.items() if error is not None}
 
@@ -133,47 +118,27 @@ class Work:
         return [stage for stage in stages if self.stages_of is None or stage.space in (None, *self.stages_of)]
 
     def _prepare(self, mark: str) -> int:
-        """Wait for workers, check them, let them say what they have, and see whether they share the folder."""
-        from heschl.study.cluster.plugin import Resources
-
-        client = self.client
-        found: dict[str, Any] = {}
-        while not found:
-            if not client.scheduler_info(n_workers=-1)["workers"]:
-                self.report.say("no workers yet: waiting for the first")
-                client.wait_for_workers(1)
-            found = self._asked(versions)
-        for address, here in found.items():
-            if isinstance(here, BaseException):
-                raise InputError(
-                    f"worker {address}", f"no heschl like this one there ({reason(here)})", "the client's environment",
-                    "Install the same environment on all machines.",
-                )  # fmt: skip
-            check_versions(self.site.versions, here, address)
-        self._register(Resources())
-        site = Site(self.site.versions, self.cache, mark)
-        blind = sorted(address for address, seen in self._asked(sees, site).items() if not seen)
+        """Wait for workers, check them, and see whether they share the folder; return how many there are."""
+        shared = Site(self.site.versions, self.cache, mark, os.path.abspath(self.session.path))
+        n_workers, blind = ready_workers(self.client, shared, self.report)
         if blind and self.shared:
-            n = "no worker sees" if len(blind) == len(found) else f"{len(blind)} of {len(found)} workers do not see"
+            n = "no worker sees" if len(blind) == n_workers else f"{len(blind)} of {n_workers} workers do not see"
             self.report.say(
-                f"{n} {self.cache} ({', '.join(blind[:3])}): what they need is sent to them, features are extracted "
-                "on each worker, and pieces come back"
+                f"{n} {self.cache}, or not the study ({', '.join(blind[:3])}): what they need is sent to them, "
+                "features are extracted on each worker, and pieces come back"
             )
             self.shared = False
-        self.site = site if self.shared else Site(self.site.versions, self.cache)
-        return len(found)
-
-    def _asked(self, function: Any, *arguments: Any) -> dict[str, Any]:
-        """Call a function on every worker; errors are answers, workers that are gone meanwhile are left out."""
-        answers: dict[str, Any] = self.client.run(function, *arguments, on_error="return")
-        return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
+        self.site = shared if self.shared else Site(self.site.versions, self.cache)
+        return n_workers
 
     def _round(self, mark: str) -> None:
         """Submit all that is missing, and gather it."""
         from distributed import as_completed
 
         self._wait_for_scheduler()
-        n_workers = self._prepare(mark)
+        self.n_workers = self._prepare(mark)
+        check_memory(self.client, self.costs)
+        self.gpus = have_gpus(self.client)
         self.again, self.refused = False, None
         self.tasks: dict[Any, Task] = {}
         self.open: dict[str, int] = defaultdict(int)  # tasks of each stage that are not over
@@ -183,7 +148,7 @@ class Work:
         self.packer = Packer(folder.keep if self.shared else self.values.__setitem__)
         self.extractions = Extractions(self.session, self.packer, self.shared)
         self.features: dict[str, list[Future]] = {}
-        self._check_memory()
+        self.left = self._to_come(set())
         self.futures = as_completed()
         started: set[str] = set()
         if self.shared:
@@ -196,26 +161,15 @@ class Work:
             )  # fmt: skip
         self._submit_pieces(started)
         total, done = sum(task.seconds for task in self.tasks.values()) + self._to_come(started), 0.0
-        with self.report.stage(f"on {n_workers} workers", total) as advance:
+        with self.report.stage(f"on {self.n_workers} workers", total) as advance:
             for future in self.futures:
                 task = self.tasks.pop(future.key)
-                self._gather(future, task)
+                done += self._gather(future, task)
                 self._submit_pieces(started)
-                done += task.seconds
                 advance(done)
         self.futures = None
         if self.refused is not None:
             self._leave_out(self.refused)
-
-    def _register(self, plugin: Any) -> None:
-        """Give every worker a plugin, now and as they come; again where one dies meanwhile."""
-        for _ in range(DEATHS):
-            try:
-                self.client.register_plugin(plugin)
-                return
-            except OSError:  # the connection of a worker that is gone
-                self._wait_for_scheduler()
-        self.client.register_plugin(plugin)
 
     def _wait_for_scheduler(self) -> None:
         deadline = time.monotonic() + SECONDS
@@ -226,22 +180,6 @@ class Work:
                 "--dask", "a scheduler that is gone", "one that answers",
                 "All that was finished is kept: start the scheduler, and the same command goes on.",
             )  # fmt: skip
-
-    def _check_memory(self) -> None:
-        """Refuse pieces for which no worker has the memory, before any work."""
-        from heschl.study.cluster.plugin import MEMORY
-
-        largest = max(
-            worker["resources"].get(MEMORY, 0.0)
-            for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
-        )
-        for title, cost in self.costs.items():
-            if cost.memory > largest:
-                raise InputError(
-                    f"memory for {title}", f"{cost.memory / 1e9:.1f} GB",
-                    f"{largest / 1e9:.1f} GB, which the largest worker has to give",
-                    "Fewer and larger workers, or fewer lags (encoding.tmax).",
-                )  # fmt: skip
 
     def _features_of(self, name: str) -> list[Future]:
         """Submit the extraction of what is missing of a space, group of stimuli by group; once a round."""
@@ -271,7 +209,7 @@ class Work:
                 for piece in stage.pieces:
                     if piece.key is None or self.session.cache.has(piece) or len(self.errors[piece.name]) >= TRIES:
                         continue
-                    self._submit_piece(stage, piece, len(stage.pieces))
+                    self._submit_piece(stage, piece, len(stage.pieces), analysis.in_shares)
 
     def _to_come(self, started: set[str]) -> float:
         """Return the seconds of what is not submitted yet."""
@@ -290,9 +228,9 @@ class Work:
             analysis.done(self.session)
         )
 
-    def _submit_piece(self, stage: Stage, piece: Piece, of: int) -> None:
+    def _submit_piece(self, stage: Stage, piece: Piece, of: int, can_be_shared: bool) -> None:
         assert piece.key is not None, "it is known what it depends on"
-        parcel, session = self.packer.pack(piece.make), self.session
+        parcel, session, seconds = self.packer.pack(piece.make), self.session, self._seconds(stage.title, of)
         spaces = sorted(parcel.spaces)
         if any(len(self.errors[session.sources[name].title]) >= TRIES for name in spaces):
             return
@@ -300,12 +238,22 @@ class Work:
         features = {} if self.shared else {name: self.extractions.parcel(name) for name in spaces}
         apart = parcel.apart.union(*(extraction.apart for extraction in features.values()))
         order = list(session.sources)
-        self._submit(
-            Task(piece.name, stage.title, self._seconds(stage.title, of), piece, waits),
-            piece.key, -order.index(stage.space) if stage.space in order else -len(order),
-            session.study.encoding.device == "cuda",
-            make, piece.name, piece.key, parcel, self.site, self._carried(apart), features, waits,
-        )  # fmt: skip
+        priority = -order.index(stage.space) if stage.space in order else -len(order)
+        gpu, carried = session.study.encoding.device == "cuda", self._carried(apart)
+
+        def submit(node: Node | None) -> None:
+            counts, shares = (None, []) if node is None else node.known()
+            same = parcel, self.site, carried, features, counts, shares, waits
+            task = Task(piece.name, stage.title, node.seconds if node else seconds, piece, [*waits, *shares], node)
+            if node is None or node.above is None:
+                self._submit(task, of, priority, gpu, make, piece.name, piece.key, *same)
+            else:
+                self._submit(task, f"{of}, in shares", priority, gpu, share, node.place, *same)
+
+        # Moments on a GPU do not travel; and what comes to a CPU here and to a GPU there is not the same fit.
+        on_cpus = session.study.encoding.device == "cpu" or not self.gpus
+        cut = can_be_shared and on_cpus and in_shares(seconds, self.left, self.n_workers)
+        submit(Node((), None, submit, seconds) if cut else None)
 
     def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
         from heschl.study.cluster.plugin import GPU, MEMORY, PIECE
@@ -333,13 +281,28 @@ class Work:
             self.carried[name] = self.client.scatter(self.values[name], broadcast=True, hash=False)
         return {name: self.carried[name] for name in sorted(apart)}
 
-    def _gather(self, future: Future, task: Task) -> None:
-        """Take what came back: a piece, an error, or nothing, where the scheduler lost it."""
+    def _gather(self, future: Future, task: Task) -> float:
+        """Take what came back: a piece, a part of it, an error, or nothing, where the scheduler lost it.
+
+        Returns
+        -------
+        float
+            Seconds of work, as expected, that are over.
+        """
+        over, node = task.seconds, task.node
         if future.status == "finished":
-            done: Done = future.result()
-            self.report.seconds[task.title] = self.report.seconds.get(task.title, 0.0) + done.seconds
-            if task.piece is not None and done.content is not None:
-                _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
+            if node is not None and future.type is Reached:
+                over = 0.0
+                reached: Reached = future.result()
+                self._count(task, reached.seconds)
+                node.cut(reached.count)
+            elif node is not None and node.above is not None:
+                node.found(future)  # stays where it is: the seconds that it took are told by what it is a part of
+            else:
+                done: Done = future.result()
+                self._count(task, done.seconds)
+                if task.piece is not None and done.content is not None:
+                    _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
         elif future.status == "error":
             self._note(future.exception(), task)
         else:
@@ -347,8 +310,16 @@ class Work:
         self.open[task.title] -= 1
         if self.open[task.title] == 0 and task.title in self.report.seconds:
             self.report.say(f"{task.title}: {self.report.seconds[task.title]:.1f} s of work")
+        return over
+
+    def _count(self, task: Task, seconds: float) -> None:
+        self.report.seconds[task.title] = self.report.seconds.get(task.title, 0.0) + seconds
 
     def _note(self, error: BaseException | None, task: Task) -> None:
+        if task.node is not None and task.node.whole.failed:
+            return  # another part of the same piece has failed, and is told
+        if task.node is not None:
+            task.node.whole.failed = True
         if isinstance(error, RefusedStimuli):
             self.refused = error
         elif any(future.status in ("error", "cancelled", "lost") for future in task.waits):

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures, Description, FeatureStore
 from heschl.sources import code_key
 from heschl.study.cluster.parcels import Carried, Delivered, Folder, Parcel, placed
+from heschl.study.cluster.shares import Known, Place, Reached, Share, gone_through
 from heschl.study.extraction.extract import extract_missing
 from heschl.study.kinds.base import FeatureSpace, OpenSpace
 from heschl.study.work.cache import Cache, Piece
@@ -48,11 +49,14 @@ class Site:
     mark : str
         A file there, and what it holds, by which a worker knows that it sees the same folder; nothing where the folder
         is not shared.
+    study : str
+        The study.toml, which a worker that shares the folders sees, too.
     """
 
     versions: dict[str, str]
     cache: str
     mark: str = ""
+    study: str = ""
 
     @property
     def shared(self) -> bool:
@@ -179,8 +183,8 @@ def extract(parcel: Parcel, names: Sequence[str], site: Site, carried: Mapping[s
 
 def make(
     name: str, key: str, parcel: Parcel, site: Site, carried: Mapping[str, Any], features: Mapping[str, Parcel],
-    after: Sequence[Done],
-) -> Done:  # fmt: skip
+    counts: Mapping[Place, Sequence[int]] | None, shares: Sequence[Share], after: Sequence[Done],
+) -> Done | Reached:  # fmt: skip
     """Make a piece.
 
     Parameters
@@ -194,26 +198,70 @@ def make(
         What was sent apart, where the folder is not shared.
     features : mapping of space to Parcel
         How to extract the features that it reads, where the folder is not shared and this worker lacks them.
+    counts, shares : mapping of Place to sequence of int, sequence of Share
+        What other workers have found of it, where it is made in shares (see `Known`); else None, and nothing.
     after : sequence of Done
         The extraction of those features: what must be over.
+
+    Returns
+    -------
+    Done, or Reached where the piece is made in shares and not all of them are known
     """
     with _at_work(site) as root:
         started = time.monotonic()
+        known = None if counts is None else Known(counts, shares)
+        earlier = known.latest_seconds(()) if known else 0.0
         _model.clear()
         cache = Cache(placed(site.cache, root))
         piece = Piece(name, key, parcel.open(_delivered(site, carried), root))
-        for _ in range(ATTEMPTS if root else 1):
-            for extraction in features.values():
-                job = _job(extraction, site, carried, root)
-                job.run(list(job.keys))
-            try:
-                (path,) = cache.paths([piece], Reporter(None))
-                break
-            except DamagedFeatures:
-                if root is None:  # the client lets them be extracted again
-                    raise
-        content = path.read_bytes() if root else None
-        return Done(time.monotonic() - started, content)
+
+        def write() -> None:
+            with_features(lambda: cache.paths([piece], Reporter(None)), features, site, carried, root)
+
+        count = gone_through(write, known)
+        seconds = time.monotonic() - started + earlier
+        if isinstance(count, int):
+            return Reached(seconds, count)
+        return Done(seconds, cache.path(name, key).read_bytes() if root else None)
+
+
+def share(
+    wanted: Place, parcel: Parcel, site: Site, carried: Mapping[str, Any], features: Mapping[str, Parcel],
+    counts: Mapping[Place, Sequence[int]], shares: Sequence[Share], after: Sequence[Done],
+) -> Share | Reached:  # fmt: skip
+    """Compute a part of a piece; other arguments are those of `make`."""
+    with _at_work(site) as root:
+        started = time.monotonic()
+        known = Known(counts, shares)
+        earlier = known.latest_seconds(wanted)
+        _model.clear()
+        call = parcel.open(_delivered(site, carried), root)
+        nowhere = Path(os.devnull)  # a part is found before anything is written
+
+        def compute() -> None:
+            with_features(lambda: call(nowhere, lambda done, total: None), features, site, carried, root)
+
+        found = gone_through(compute, known, wanted)
+        seconds = time.monotonic() - started + earlier
+        assert found is not None, "the client asks for parts that a piece has said it has"
+        return Reached(seconds, found) if isinstance(found, int) else replace(found, seconds=seconds)
+
+
+def with_features(
+    work: Callable[[], object], features: Mapping[str, Parcel], site: Site, carried: Mapping[str, Any],
+    root: Path | None,
+) -> None:  # fmt: skip
+    """Do work that reads features; without a shared folder they are extracted here, again where they are damaged."""
+    for _ in range(ATTEMPTS if root else 1):
+        for extraction in features.values():
+            job = _job(extraction, site, carried, root)
+            job.run(list(job.keys))
+        try:
+            work()
+            return
+        except DamagedFeatures:
+            if root is None:  # the client lets them be extracted again
+                raise
 
 
 def _job(parcel: Parcel, site: Site, carried: Mapping[str, Any], root: Path | None) -> Extraction:
@@ -252,8 +300,8 @@ def _at_work(site: Site) -> Iterator[Path | None]:
     check_versions(site.versions, versions(), worker.address)
     if site.shared and not sees(site):
         raise NotShared(
-            "results folder", f"no {site.cache} on worker {worker.address}, or another one",
-            "the folder that the client sees", "Mount it there, or use workers that all are without it.",
+            "results folder", f"no {site.cache} or {site.study} on worker {worker.address}, or others",
+            "the folders that the client sees", "Mount them there, or use workers that all are without them.",
         )  # fmt: skip
     with threads(int(worker.state.nthreads)):
         yield None if site.shared else Path(worker.local_directory) / "heschl"
@@ -275,10 +323,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 def sees(site: Site) -> bool:
-    """Return whether this process sees the mark in the results folder."""
+    """Return whether this process sees the mark in the results folder, and the study."""
     name, _, text = site.mark.partition(":")
     try:
-        return Path(site.cache, name).read_text() == text
+        return Path(site.cache, name).read_text() == text and (not site.study or Path(site.study).is_file())
     except OSError:
         return False
 

@@ -139,7 +139,7 @@ def _rows(axis: Axes, values: dict[str, Double], means: dict[str, CrossedMean], 
         mark(axis, found.p * len(values), y)
     axis.set_yticks(range(len(values)), list(values))
     axis.set_ylim(len(values) - 0.4, -0.6)
-    axis.xaxis.set_major_locator(MaxNLocator(3))
+    axis.xaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
     axis.set_xlabel("R²")
     axis.set_title(title, fontsize=TEXT, color=INK, pad=2)
     zero_line(axis, vertical=True)

@@ -95,8 +95,8 @@ def _control(results: xr.Dataset, spaces: list[str], order: list[int]) -> Senten
     if "beyond_r2" in results:
         values = results["beyond_r2"].values[best, shown.inside]
         parts.append(
-            f"{np.nanmean(values):.3f} of the R² of {spaces[best]} lies beyond the time course that all stimuli have "
-            "in common"
+            f"over and above the time course that all stimuli have in common {spaces[best]} explains "
+            f"{np.nanmean(values):.3f}"
         )
     if not parts:
         return Sentence("No control was asked for ([controls] shuffle).", "spaces")

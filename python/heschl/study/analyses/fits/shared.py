@@ -21,6 +21,7 @@ from heschl.linear import (
     residual,
 )
 from heschl.linear.cca.costs import device_of_pairs
+from heschl.linear.device.elsewhere import in_parts
 from heschl.linear.moments.formulas import quotient
 from heschl.study.analyses.fits.encoding import GroupFits, inner_scores
 from heschl.study.analyses.fits.time_course import errors
@@ -115,12 +116,17 @@ class Split:
 
     def write_part(self, name: str, path: Path) -> None:
         """Score one part by nested cross-validation."""
-        scores = self.scores(name)
-        arrays = {field: getattr(scores, field) for field in KEPT} | {"sse": errors(self.group, scores.predictions)}
-        if name in BEYOND:
-            arrays["beyond"] = errors(self.group, self.scores(name, over_time_course=True).predictions)
-        if name.endswith("layer"):
-            arrays["predictions"] = scores.predictions
+
+        def kept(beyond: int) -> dict[str, NDArray[Any]]:
+            if beyond:
+                return {"beyond": errors(self.group, self.scores(name, over_time_course=True).predictions)}
+            scores = self.scores(name)
+            arrays = {field: getattr(scores, field) for field in KEPT} | {"sse": errors(self.group, scores.predictions)}
+            return arrays | ({"predictions": scores.predictions} if name.endswith("layer") else {})
+
+        arrays: dict[str, NDArray[Any]] = {}
+        for found in in_parts(kept, 1 + (name in BEYOND)):
+            arrays |= found
         save_arrays(path, arrays)
 
     def scores(self, name: str, *, over_time_course: bool = False) -> NestedScores:
