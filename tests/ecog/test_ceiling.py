@@ -158,6 +158,18 @@ def test_a_perfect_model_reaches_its_ceiling_where_one_is_given() -> None:
         assert np.median(naive) < 0.95  # what folds' own means leave of it
 
 
+def test_few_electrodes_get_a_ceiling_by_their_signal_not_by_chance() -> None:
+    """Of many whose ceiling is not known to a tenth, none passes for having been lucky; a few good ones keep theirs."""
+    rng, c, good = np.random.default_rng(8), 400, 8
+    snr = np.where(np.arange(c) < good, 10.0, 0.5)
+    signal = np.sqrt(snr) * slow(rng, 10, 60, c)
+    trials = tuple(signal[i] + slow(rng, 1, 60, c)[0] for i in range(10) for _ in range(2))
+    names = tuple(f"s{i}" for i in range(10) for _ in range(2))
+    found = noise_ceiling(Responses("S", tuple(map(str, range(c))), 100.0, 0.0, names, trials))
+    determined = found["determined"].to_numpy()
+    assert determined[:good].mean() > 0.7 and not determined[good:].any()
+
+
 def test_noise_shared_by_repeats_is_seen_where_it_can_be() -> None:
     rng = np.random.default_rng(7)
     stimuli = [i for i in range(12) for _ in range(2)] + list(range(12))  # twice in a row, once apart

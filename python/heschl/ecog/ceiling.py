@@ -38,6 +38,8 @@ DETERMINED = 0.1
 """Standard error, relative to the ceiling, up to which a score is divided by it."""
 CORRECTION = 0.2
 """Of the ceiling, up to which it may be corrected for having been chosen."""
+FEW = 5.0
+"""Chance with which an electrode may have passed the bar, over the share of electrodes that pass it."""
 STEP = 1e-4
 """Of the index, for the slope of the ceiling in it."""
 
@@ -80,10 +82,10 @@ def noise_ceiling(
     pandas.DataFrame
         Indexed by electrode: ``r2`` (the ceiling of R² about the training mean, and of r²), ``r``, ``low`` and ``high``
         (interval of r2), ``reliable`` (low is above 0), ``determined`` (its standard error is at most a tenth of it,
-        the correction that follows at most a fifth), ``divisor`` (what R² is divided by where it is determined, NaN
-        elsewhere: r2 corrected for having passed that bar, which estimates that are too high pass more easily),
-        ``snr`` (S / N of one presentation that belongs to the divisor), ``n_stimuli`` (with repeats), ``method``,
-        ``of``.
+        the correction that follows at most a fifth; where few electrodes pass, the bar rises, for chance would have
+        lifted them), ``divisor`` (what R² is divided by where it is determined, NaN elsewhere: r2 corrected for having
+        passed that bar, which estimates that are too high pass more easily), ``snr`` (S / N of one presentation that
+        belongs to the divisor), ``n_stimuli`` (with repeats), ``method``, ``of``.
 
     Raises
     ------
@@ -128,9 +130,12 @@ def noise_ceiling(
     index, error = _jackknife(found.index, len(blocks))
     width = stats.t.ppf((1 + level) / 2, max(1, len(blocks) - 2)) * error  # a mean and a spread are estimated
     r2 = ceiling(index)
-    relative = _relative_error(ceiling, error, _noise_error(blocks, counts, of))
-    determined = np.isfinite(error) & (relative(index) <= DETERMINED)
-    snr = found.snr(np.where(determined, _corrected(index, error, _least(relative, index)), -np.inf))
+    usual = _at_least_usual(error)
+    relative = _relative_error(ceiling, usual, _at_least_usual(_noise_error(blocks, counts, of)))
+    degrees, least = max(1, len(blocks) - 2), _least(relative, index)
+    passed = np.isfinite(error) & (relative(index) <= DETERMINED)
+    determined, bar = _not_by_chance(index, usual, least, passed, degrees)
+    snr = found.snr(np.where(determined, _corrected(index, usual, bar), -np.inf))
     determined &= _over(snr, share) >= (1 - CORRECTION) * r2
     snr = np.where(determined, snr, np.nan)
     return pd.DataFrame(
@@ -285,6 +290,16 @@ def _jackknife(index: Callable[[Double], Double], n: int) -> tuple[Double, Doubl
     return estimate, np.where(noiseless, 0.0, np.where(np.isfinite(estimate), error, np.nan))
 
 
+def _at_least_usual(error: Double) -> Double:
+    """Return errors, none smaller than the electrodes' median.
+
+    Of a few stimuli an error is known but roughly, and where few electrodes pass a bar, they are those whose error was
+    underestimated.
+    """
+    usual = np.median(error[np.isfinite(error)]) if np.isfinite(error).any() else np.nan
+    return np.where(error < usual, usual, error)
+
+
 def _noise_error(blocks: list[Double], counts: dict[str, tuple[int, int]], of: str) -> Double:
     """Return the standard error of log N against the noise in the very responses that are scored.
 
@@ -322,6 +337,29 @@ def _least(relative: Callable[[Double], Double], passed: Double) -> Double:
         enough = relative(middle) <= DETERMINED
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return high
+
+
+def _not_by_chance(
+    index: Double, error: Double, least: Double, passed: NDArray[np.bool_], degrees: int
+) -> tuple[NDArray[np.bool_], Double]:
+    """Raise the bar where few electrodes pass it, for they are likely to be those that chance has lifted.
+
+    Of electrodes at the bar half would pass. One stays if so far above it (by Student's t) as happens to electrodes at
+    the bar less often than `FEW` times the share of electrodes that stay: from one in ten on, all that pass.
+
+    Returns
+    -------
+    determined : ndarray of bool
+    bar : ndarray
+        The index from which an electrode stays.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.where(passed, np.where(error > 0, stats.t.sf((index - least) / error, degrees), 0.0), 1.0)
+    share = np.arange(1, len(chance) + 1) / max(1, int(np.isfinite(index).sum()))
+    allowed = np.minimum(FEW * share, 0.5)
+    stay = np.flatnonzero(np.sort(chance) <= allowed)
+    limit = float(allowed[stay[-1]]) if len(stay) else 0.0
+    return passed & (chance <= limit), least + float(stats.t.isf(limit, degrees)) * error if limit > 0 else least
 
 
 def _corrected(index: Double, error: Double, least: Double) -> Double:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import heschl.study.cluster.extraction as extraction
+import heschl.study.cluster.roster as roster
 import heschl.study.cluster.work as work_module
 from cluster_pieces import KillerOfWorkers, Scripted, assert_same_pieces
 from heschl.checks import InputError
@@ -30,7 +31,7 @@ from heschl.study.cluster.worker import threads
 from heschl.study.session import Session
 
 MakeWork = Callable[..., Work]
-SECONDS = 150
+SECONDS = 300
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,7 @@ def test_all_analyses_as_by_one_process(work: MakeWork, alone: Path, monkeypatch
 
 
 def test_without_a_shared_folder(work: MakeWork, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "sees", _blind)
+    monkeypatch.setattr(roster, "sees", _blind)
     done = work()
     session = done.run()
     assert not done.failed()

@@ -87,7 +87,8 @@ def _in_rounds(b: Backend, Z: Array, least: float) -> tuple[Array, Double]:
         V, upper, used, unused = _by_products(b, left, least, ROUND)
         if not used:
             break
-        again = np.linalg.cholesky(_whitened(b, V, None)[1]).T  # V is orthonormal to 1e-4 at worst
+        # V is orthonormal to 1e-4 at worst.
+        again: Double = np.asarray(np.linalg.cholesky(_whitened(b, V, None)[1]).T, np.float64)
         found.append(_whitened(b, V, again)[0])
         new = np.zeros((len(used), Z.shape[1]))
         new[:, rest[used]] = again @ upper[:, used]

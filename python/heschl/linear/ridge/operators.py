@@ -45,11 +45,12 @@ class LagFourier:
         """Transform (lags, …) to real parts above imaginary ones (2 · frequencies, …)."""
         n, shape = len(sequence), sequence.shape[1:]
         forth = np.ascontiguousarray(self._forth[:, :n], sequence.dtype)
-        return multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1)).reshape(-1, *shape)
+        flat: Float = multiply(forth, np.ascontiguousarray(sequence).reshape(n, -1))
+        return flat.reshape(-1, *shape)
 
     def backward(self, both: Float, first: int = 0) -> Float:
         """Transform real parts above imaginary ones (2 · frequencies, …) back to the first lags (lags, …)."""
-        flat = multiply(np.ascontiguousarray(self._back[first:], both.dtype), both.reshape(len(both), -1))
+        flat: Float = multiply(np.ascontiguousarray(self._back[first:], both.dtype), both.reshape(len(both), -1))
         return flat.reshape(-1, *both.shape[1:])
 
 

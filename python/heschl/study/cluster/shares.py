@@ -84,7 +84,8 @@ class Known:
 
     def steps(self, place: Place) -> list[list[Share]]:
         """Return the parts of each step that is known of a part."""
-        found, at = {}, 0
+        found: dict[Place, list[list[Share]]] = {}
+        at = 0
         for other, counts in self.counts.items():
             found[other] = []
             for count in counts:
