@@ -121,6 +121,27 @@ def test_a_piece_that_fails_is_named_and_the_rest_goes_on(work: MakeWork, tmp_pa
     assert len(list(tmp_path.glob("wrong-begun-*"))) == 2
 
 
+def test_a_result_that_went_with_its_worker_is_made_again(
+    work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Future
+    from distributed.client import FutureCancelledError
+
+    result, gone = Future.result, []
+
+    def first_gone(future: Any, timeout: Any = None) -> Any:
+        if not gone:
+            gone.append(future.key)
+            raise FutureCancelledError(future.key, "lost")
+        return result(future, timeout)
+
+    monkeypatch.setattr(Future, "result", first_gone)
+    scripted = Scripted(tmp_path, "right1", "right2")
+    done = work([scripted])
+    session = done.run()
+    assert gone and all(map(session.cache.has, scripted.pieces)) and not done.failed()
+
+
 def test_a_worker_that_dies_and_one_that_wants_too_much(work: MakeWork, tmp_path: Path) -> None:
     scripted = Scripted(tmp_path, *(f"slow{i}" for i in range(6)), "dies", *(f"right{i}" for i in range(3)))
     done = work([scripted])

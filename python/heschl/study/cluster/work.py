@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -290,19 +291,21 @@ class Work:
             Seconds of work, as expected, that are over.
         """
         over, node = task.seconds, task.node
-        if future.status == "finished":
-            if node is not None and future.type is Reached:
-                over = 0.0
-                reached: Reached = future.result()
-                self._count(task, reached.seconds)
-                node.cut(reached.count)
-            elif node is not None and node.above is not None:
-                node.found(future)  # stays where it is: the seconds that it took are told by what it is a part of
+        if future.status == "finished" and node is not None and future.type is not Reached and node.above is not None:
+            node.found(future)  # stays where it is: the seconds that it took are told by what it is a part of
+        elif future.status == "finished":
+            try:
+                result: Reached | Done = future.result()
+            except CancelledError:  # the only worker that had it went before it could be fetched
+                self.again = True
             else:
-                done: Done = future.result()
-                self._count(task, done.seconds)
-                if task.piece is not None and done.content is not None:
-                    _write(self.session.cache.path(task.piece.name, str(task.piece.key)), done.content)
+                self._count(task, result.seconds)
+                if isinstance(result, Reached):
+                    over = 0.0
+                    assert node is not None  # only parts of pieces reach a step
+                    node.cut(result.count)
+                elif task.piece is not None and result.content is not None:
+                    _write(self.session.cache.path(task.piece.name, str(task.piece.key)), result.content)
         elif future.status == "error":
             self._note(future.exception(), task)
         else:
