@@ -102,9 +102,8 @@ def main() -> None:
         any_passed.append(found.p_values_max.min() <= 0.05)
     around = 1.96 * np.std(passed, ddof=1) / np.sqrt(len(passed))
     low, high = binomtest(int(np.sum(any_passed)), len(any_passed)).proportion_ci()
-    print(
-        f"electrodes {np.mean(passed):.3f} ± {around:.3f}; any by the maximum {np.mean(any_passed):.3f} ({low:.3f} to {high:.3f})"
-    )
+    together = f"{np.mean(any_passed):.3f} ({low:.3f} to {high:.3f})"
+    print(f"electrodes {np.mean(passed):.3f} ± {around:.3f}; any by the maximum {together}")
 
 
 if __name__ == "__main__":
