@@ -24,7 +24,7 @@ FLOAT32 = 2.5e-7
 # R² by Krylov spaces at their own tolerance against float64 Cholesky, absolute.
 KRYLOV_R2 = {"float64": 1e-8, "float32": 1e-4}
 # Where two rows predict twenty: 3e-4 of the response known, times what the prediction makes of it.
-KRYLOV_R2_OF_FEW_ROWS = {"float64": 1e-8, "float32": 1e-2}
+KRYLOV_R2_OF_FEW_ROWS = {"float64": 1e-6, "float32": 1e-2}
 
 # Correlations of the published practice against another program of it, absolute.
 PUBLISHED = 1e-6

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from heschl.linear.device.devices import DEVICES
+from heschl.linear.device.host import CPU
 from heschl.linear.device.threads import n_threads
 from heschl.linear.ridge.growth import Growth
 from heschl.linear.ridge.held_out import frequency_operations
@@ -62,7 +63,7 @@ def space_targets(device: str) -> int:
 
 
 def step_operations(
-    column: float, p: float, block: float, dimension: float, n_alphas: float, device: str = "cpu"
+    column: float, p: float, block: float, dimension: float, n_alphas: float, device: str = CPU.name
 ) -> float:
     """Count the operations of a step: products, orthogonalisation against a basis, one block of each λ's system."""
     call = DEVICES[device].call
@@ -76,7 +77,7 @@ def usual_steps(block: float, n_columns: float) -> float:
     return min(STEPS / math.sqrt(block), n_columns / block)
 
 
-def factoring_operations(n_factors: int, n_columns: int, device: str = "cpu") -> float:
+def factoring_operations(n_factors: int, n_columns: int, device: str = CPU.name) -> float:
     """Count the operations of factoring X'X so many times."""
     return n_factors * DEVICES[device].cholesky_operations(float(n_columns))
 
@@ -96,7 +97,7 @@ class Price:
     """
 
     def __init__(
-        self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float, device: str = "cpu"
+        self, column: float, n_columns: int, n_targets: int, n_alphas: int, share: float, device: str = CPU.name
     ) -> None:
         p, self._device = float(n_columns), device
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
