@@ -62,6 +62,7 @@ def test_auto_takes_what_is_done_first_of_what_is_there(monkeypatch: pytest.Monk
     def there(found: bool) -> Any:
         return lambda: asked.append("cuda") or found
 
+    monkeypatch.setattr(place, "measured_rate", lambda kind: kind.rate)  # there is no card to be measured
     kind = DEVICES["cuda"]
     for found, expected in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setitem(DEVICES, "cuda", replace(kind, available=there(found)))  # type: ignore[arg-type]
