@@ -60,6 +60,9 @@ def one_blas_thread() -> Iterator[None]:
 
     A BLAS thread that has done its part waits for more by spinning, and takes the time of whoever else would run. Where
     no product is large enough to be shared, none should be woken from the first to the last.
+
+    OpenBLAS (0.3.30 and 0.3.31) does not hear this from another thread once the main thread has set a number itself, as
+    `threadpool_limits` does there: results are the same, and fits in that thread slower.
     """
     global _held, _users
     with _lock:
