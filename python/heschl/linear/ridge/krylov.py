@@ -257,7 +257,8 @@ class KrylovTrained(Trained):
                 continue
             steps = growth.steps_left(waiting & (waiting.cumsum(axis=0) == 1))
             unknown = int((~collector.known[:, targets]).any(axis=1).sum())
-            complete = growth.space.next_size == 0
+            # No more directions than rows: what comes after them is rounding.
+            complete = growth.space.next_size == 0 or growth.space.dimension >= self.equations.n_rows
             factor = todo.any() and (complete or (self.family.may_factor and price.too_dear(growth, steps, unknown)))
             leave = (
                 price.apart(growth, steps, int(todo.sum())) or growth.space.dimension + growth.space.next_size > most
