@@ -90,6 +90,7 @@ class Blocks(NamedTuple, Generic[Result]):
     conditions: Conditions
 
 
+@beside_others()
 def in_blocks(
     problem: Problem,
     parts: Sequence[Bounds],
@@ -105,19 +106,6 @@ def in_blocks(
     In float64 where float32 fails, or the problem is small. With `left_out` the solver may be a `LeaveOut`. Penalties
     at which float64 fails raise `InputError`; where it loses most digits there is a `scipy.linalg.LinAlgWarning`.
     """
-    with beside_others():
-        return _in_blocks(problem, parts, n_sets, n_alphas, work, options, left_out)
-
-
-def _in_blocks(
-    problem: Problem,
-    parts: Sequence[Bounds],
-    n_sets: int,
-    n_alphas: int,
-    work: Callable[[Problem, Any, Integers], Result],
-    options: FitOptions,
-    left_out: bool,
-) -> Blocks[Result]:
     if not problem.penalty.plain:
         problem, options = problem.in_float64(), replace(options, device=_on_host(options.device))
     size = FitSize.of(problem, parts, n_sets, n_alphas)
