@@ -12,7 +12,7 @@ import numpy as np
 from heschl.linear.device.arrays import Bounds, Integers
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.host import CPU
-from heschl.linear.device.place import AUTO, memory_limit, name_of, named
+from heschl.linear.device.place import AUTO, memory_limit, name_of, open_device
 from heschl.linear.device.threads import beside_others, one_blas_thread
 from heschl.linear.ridge.condition import FLOAT32_LIMIT, Conditions, warn, worst
 from heschl.linear.ridge.condition import merged as merged_conditions
@@ -20,7 +20,7 @@ from heschl.linear.ridge.leave_out import merged
 from heschl.linear.ridge.normal import PrecisionError
 from heschl.linear.ridge.problem import Problem
 from heschl.linear.ridge.size import FitSize
-from heschl.linear.ridge.solvers import SOLVERS, Method, choose_solver, place
+from heschl.linear.ridge.solvers import SOLVERS, Method, choose_solver, operations_by_device
 
 Result = TypeVar("Result")
 
@@ -60,11 +60,8 @@ class FitOptions:
 
     def backend(self, size: FitSize, problem: Problem) -> Backend:
         """Return where to compute: where the data lie, if on a device; else as asked (`solvers.place`)."""
-        where = problem.X.backend
-        if where.kind.remote:
-            return where.kind.open(self.tf32, where.number)
-        kind, number = named(place(self.device, size, self.solver))
-        return kind.open(self.tf32, number)
+        operations = operations_by_device(size, self.solver)
+        return open_device(self.device, operations, problem.X.spaces[0].values, tf32=self.tf32)
 
 
 class Blocks(NamedTuple, Generic[Result]):

@@ -149,8 +149,7 @@ class KrylovTrained(Trained):
         if factoring_operations(len(alphas), len(self.equations.cross)) < AT_ONCE and self.family.may_factor:
             exact = Trained(self.family, self._assembled(), self.scratch)
             sse = exact.errors(alphas, tests)
-            if self.operator is None:
-                self.backend.symmetric(self.equations.gram, self.equations.diagonal)  # the factors were there
+            self._restore()
             return sse
         return np.asarray(self._path(alphas, tests, wanted, whole=False)[0])
 
@@ -336,8 +335,12 @@ class KrylovTrained(Trained):
             index = int(np.flatnonzero(waiting.any(axis=1))[0])
             some = targets[waiting[index]]
             collector.take_weights(index, some, solve(equations, float(collector.alphas[index]), some))
+        self._restore()
+
+    def _restore(self) -> None:
+        """Make X'X whole again where it is the operator: factors took its memory."""
         if self.operator is None:
-            self.backend.symmetric(equations.gram, equations.diagonal)  # the factor was there
+            self.backend.symmetric(self.equations.gram, self.equations.diagonal)
 
     def _assembled(self) -> NormalEquations:
         if self.operator is None:

@@ -78,14 +78,19 @@ LEFT_OUT: Mapping[str, Method] = {
 PENALISED: Mapping[str, Method] = {"cholesky": Method("cholesky", Penalised, cholesky_operations, penalised_bytes)}
 
 
-def place(device: str, size: FitSize, solver: str) -> str:
-    """Return the name of the device for a fit: as asked for, or for "auto" the one where it is done first."""
+def operations_by_device(size: FitSize, solver: str) -> Callable[[str], float]:
+    """Return the function that counts the operations of a fit on the device of a name."""
 
     def operations(name: str) -> float:
         methods = [method for method in _methods(solver, name) if method.on_device]
         return min((method.operations(replace(size, device=name)) for method in methods), default=0.0)
 
-    return devices.place(device, operations)
+    return operations
+
+
+def place(device: str, size: FitSize, solver: str) -> str:
+    """Return the name of the device for a fit: as asked for, or for "auto" the one where it is done first."""
+    return devices.place(device, operations_by_device(size, solver))
 
 
 def _methods(solver: str, device: str, *, left_out: bool = False, banded: bool = False) -> list[Method]:
