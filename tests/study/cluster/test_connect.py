@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,8 @@ from heschl.features.store import DamagedFeatures
 from heschl.study import run_study
 from heschl.study.cluster.config import SYSTEMS, read_cluster
 from heschl.study.cluster.connect import connected, n_local
-from heschl.study.cluster.plugin import has_gpu
+from heschl.study.cluster.plugin import PIECE, has_gpu
+from heschl.study.cluster.roster import register
 from heschl.study.cluster.work import Work
 from heschl.study.cluster.worker import NotShared, Site, check_versions, sees, versions
 from heschl.study.extraction.extract import RefusedStimuli
@@ -85,6 +87,21 @@ def test_features_alone_that_fail_are_an_error(work: Callable[..., Work]) -> Non
     one.errors["features mel"] += [OSError("gone")] * 2
     (error,) = one.failed().values()
     assert str(error) == "features mel: found OSError: gone; expected features that can be extracted."
+
+
+def test_what_waits_while_no_worker_is_left_is_done_by_the_next() -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        register(client)
+        waits = client.submit(int, "3", resources={PIECE: 1.0})
+        while not client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.unrunnable)):
+            time.sleep(0.01)
+        cluster.scale(1)
+        assert waits.result(timeout=20) == 3
 
 
 def test_a_worker_that_joins_later_and_does_not_share_the_folder(

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from distributed import WorkerPlugin
+from distributed import Status, WorkerPlugin
 
 from heschl.study.work.machine import total_memory
 
@@ -29,7 +29,13 @@ class Resources(WorkerPlugin):  # type: ignore[misc]
         """Declare them."""
         declared = worker.state.total_resources
         found = {PIECE: 1.0, MEMORY: memory_of(worker), GPU: float(has_gpu())}
-        await worker.set_resources(**{name: value for name, value in found.items() if name not in declared})
+        new = {name: value for name, value in found.items() if name not in declared}
+        await worker.set_resources(**new)
+        if new and worker.status is Status.running:
+            # The scheduler looks for tasks that wait for want of workers when one begins, not when it says what it
+            # has. Where all workers were gone at once, their tasks would wait for ever: so it begins again.
+            worker.status = Status.paused
+            worker.status = Status.running
 
 
 def memory_of(worker: Any) -> float:

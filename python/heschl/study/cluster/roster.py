@@ -54,7 +54,7 @@ def ready_workers(client: Client, site: Site, report: Reporter) -> tuple[int, li
                 "Install the same environment on all machines.",
             )  # fmt: skip
         check_versions(site.versions, here, address)
-    _register(client)
+    register(client)
     blind = sorted(address for address, seen in _asked(client, sees, site).items() if not seen)
     return len(found), blind
 
@@ -98,7 +98,7 @@ def _asked(client: Client, function: Any, *arguments: Any) -> dict[str, Any]:
     return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
 
 
-def _register(client: Client) -> None:
+def register(client: Client) -> None:
     """Give every worker the plugin, now and as they come; again where one dies meanwhile."""
     from heschl.study.cluster.plugin import Resources
 
