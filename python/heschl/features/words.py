@@ -20,6 +20,8 @@ from heschl.files import read_npy
 LONGEST_LINE = 1 << 20
 """Letters of a line; a longer one is refused, so that a compressed file cannot fill the memory."""
 OOV = ("zero", "mean", "drop")
+FEW_FOUND = "Is the table of the language that is spoken, and are the words spelled as in it, without tags or numbers?"
+"""What to look at where a table has few of a study's words."""
 _AROUND = '.,;:!?"()[]{}\u201c\u201d\u2026\u2014'
 """Punctuation that may stand about a word; an apostrophe may be the word's."""
 _CLITIC = re.compile(r"(.+?)(n't|'(?:s|m|re|ve|ll|d))", re.IGNORECASE)
@@ -131,6 +133,7 @@ class WordVectors:
                 str(path),
                 f"none of the study's {len(spelt)} words, {min(spelt)!r} first",
                 "a vector for at least one of them",
+                FEW_FOUND,
             )
         missing = tuple(sorted(word for word in spelt if wanted.key(word) not in vectors))
         return cls(width, missing, vectors, oov, fold, str(path), by_parts)

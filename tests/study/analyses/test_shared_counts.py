@@ -47,17 +47,22 @@ def test_what_can_be_passes(settings: dict[str, object], n_rows: int) -> None:
     shared(**settings).check_counts({"speech": 384}, 0)
 
 
-def test_rounding_of_a_residual_is_nothing() -> None:
+@pytest.mark.parametrize("unit", [1e-13, 1.0, 1e9])  # MEG is in T
+def test_rounding_of_a_residual_is_nothing(unit: float) -> None:
     """Of a layer that is its input, 1e-14 was left, which a CCA whitened back to the layer."""
     rng = np.random.default_rng(0)
-    words, train = rng.standard_normal((300, 5)), np.arange(300) < 200
+    words, train = unit * rng.standard_normal((300, 5)), np.arange(300) < 200
     turned = words @ rng.standard_normal((5, 4))
+    rounding = 1e-14 * unit * rng.standard_normal((300, 4))
     with pytest.raises(InputError, match=r"nothing is left.*context_reg"):
-        residual(turned, words, train)
-    half = np.hstack([turned[:, :2], rng.standard_normal((300, 2))]).astype(np.float32)
-    left = residual(half, words.astype(np.float32), train)
-    assert (left[:, :2] == 0).all() and (left[:, 2:].std(axis=0) > 0.5).all()
-    assert CCA(2).fit(left[train], half[train]).correlations_.shape == (2,)
+        residual(turned + rounding, words, train)
+    half = np.hstack([turned[:, :2] + rounding[:, :2], unit * rng.standard_normal((300, 2))])
+    for precision in (np.float64, np.float32):
+        layer = half.astype(precision)
+        left = residual(layer, words.astype(precision), train)
+        assert (left[:, :2] == 0).all() and (left[:, 2:].std(axis=0) > 0.5 * unit).all()
+        model = CCA(2).fit(left[train], layer[train])
+        assert (model.x_rank_, model.y_rank_) == (2, 4) and (model.x_weights_[:2] == 0).all()
 
 
 def test_an_error_of_a_solve_says_what_cures_it() -> None:

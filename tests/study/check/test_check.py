@@ -73,7 +73,7 @@ def sound_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         np.save(folder / f"own/s{i}.npy", rng.normal(size=(2, int(length * 50 + 1e-6), 6)).astype(np.float32))
     (folder / "words.csv").write_text("\n".join(rows) + "\n")
-    (folder / "glove.txt").write_text("word0 0.1 0.2\nword1 0.3 0.1\n")
+    (folder / "glove.txt").write_text("".join(f"word{j} 0.1 0.{j}\n" for j in range(9)))
     for name, config in (("hubert", HUBERT), ("gpt", GPT)):
         (folder / "models" / name).mkdir(parents=True)
         (folder / "models" / name / "config.json").write_text(json.dumps(config))
@@ -281,6 +281,12 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
         lambda folder: (folder / "study.toml").write_text(STUDY + '[joint]\nspaces = ["mel", "gpt"]\n'), "error",
         ("[joint.NAME]",)),
     "a kind that is nearly one": (toml('kind = "mel"', 'kind = "Mel"'), "error", ("nearest is 'mel'",)),
+    "vectors of another language": (
+        lambda folder: (folder / "glove.txt").write_text("mot 0.1 0.2\n"), "error",
+        ("features.glove.file", "none of the study's", "the language that is spoken")),
+    "vectors of few words": (
+        lambda folder: (folder / "glove.txt").write_text("word0 0.1 0.2\n"), "warning",
+        ("features.glove.file", "1 of 8 words", "% of what is spoken", "none of word1, word2")),
     "vectors of another name": (toml('"glove.txt"', '"glove.6B.txt"'), "error", ("glove.txt",)),
 }  # fmt: skip
 

@@ -130,5 +130,5 @@ def test_what_is_wrong_with_frames_is_guessed(tmp_path: Path, rows: int, rate: f
         found = rows + round(rate * (seconds - 2.0)) if rows != 80 else round(40 * seconds)
         np.save(tmp_path / "frames" / f"{name}.npy", np.zeros((found, 3)))
     space = FrameArrays(kind="frame_arrays", folder="frames", rate=rate)
-    (problem,) = space.problems(Material(tmp_path, lengths, None, 0), "features.frames")
+    (problem,) = space.problems(Material(tmp_path, lengths, None, 0, {}), "features.frames")
     assert re.search(remedy, problem.remedy), problem

@@ -13,6 +13,8 @@ from heschl.cli import app
 from heschl.linear import Repeated
 from heschl.study import open_results, run_study
 from heschl.study.config.study import read_study
+from heschl.study.kinds.problems import Material
+from heschl.study.kinds.words import WordSpace
 from heschl.timing.align import word_of_frames
 from study.extraction.test_features import features_of
 
@@ -176,3 +178,14 @@ def test_stimuli_in_folders(own_cohort: Path) -> None:
     own_cohort.write_text(own_cohort.read_text().replace("stimuli/*.wav", "stimuli/*/*.wav"))
     inputs, _, _ = features_of(own_cohort)
     assert sorted(inputs.stimuli)[0] == "speaker-0/0" and read_study(own_cohort).stimuli.sounds == "stimuli/*/*.wav"
+
+
+def test_words_without_a_vector_are_counted_before_a_run(tmp_path: Path) -> None:
+    """Contractions, possessives and hyphens count as found where their parts are."""
+    (tmp_path / "vectors.txt").write_text("do 1 0\nn't 0 1\ndog 1 1\n's 2 0\nwell 0 2\nknown 1 2\n")
+    space = WordSpace(kind="words", file="vectors.txt", oov="drop")
+    spoken = {"Don\u2019t": 5, "dog's": 2, "well-known": 1, "do": 1, "Zebra": 2}
+    (note,) = space.problems(Material(tmp_path, {}, None, 0, spoken), "features.glove")
+    assert note.severity == "note" and "vectors of 4 of 5 words, 3 of them by their parts, 82% of" in note.found
+    assert note.found.endswith("none of Zebra") and "oov = 'drop'" in note.remedy
+    assert space.problems(Material(tmp_path, {}, None, 0, {"do": 1}), "features.glove") == []

@@ -169,7 +169,8 @@ def residual(X: NDArray[Any], base: NDArray[Any], train: Rows, *, reg: float = 0
     -------
     (n, d) array
         X - base W - b, in the precision of X; of mean 0 on the training rows. A feature of which no more than rounding
-        is left (1e-5 of its deviation on the training rows) is 0.
+        is left (1e-5 of its own deviation on the training rows, so whatever the units) is 0, and no direction to `CCA`,
+        which would scale it up to variance 1.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ def check_study(path: str | Path) -> Checked:
         problems += lag_problems(study, rate, max(covered, default=0.0))
     counts = {name: len(words[name].words) if name in words else 0 for name in lengths} if words else None
     longest = max((len(each.words) for each in (words or {}).values()), default=0)
-    material = Material(folder, lengths, counts, longest)
+    material = Material(folder, lengths, counts, longest, _spoken(words or {}, lengths))
     for name, space in study.features.items():
         problems += space.problems(material, f"features.{name}")
     problems += layer_problems(study, folder)
@@ -155,6 +156,12 @@ def _as_a_run_reads_it(path: Path) -> list[Problem]:
     except InputError as error:
         return [Problem.of(error)]
     return []
+
+
+def _spoken(words: Mapping[str, Transcript], lengths: Mapping[str, float]) -> Counter[str]:
+    """Count the words of what was heard, or of all there is where that is not known."""
+    heard = [each for name, each in words.items() if name in lengths or not lengths]
+    return Counter(word.text for each in heard for word in each.words)
 
 
 def _n_words(read: Mapping[Tier, Mapping[str, Transcript]]) -> int:

@@ -60,12 +60,15 @@ class Material:
         Words of each; None where the transcripts cannot be read.
     longest_text : int
         Words of the stimulus that has most.
+    spoken : mapping of word to int
+        How often each word is spoken in what was heard; empty where the transcripts cannot be read.
     """
 
     folder: Path
     lengths: Mapping[str, float]
     words: Mapping[str, int] | None
     longest_text: int
+    spoken: Mapping[str, int]
 
 
 def listed(names: Iterable[str]) -> str:

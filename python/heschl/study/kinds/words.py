@@ -17,6 +17,8 @@ from heschl.timing.stimulus import Stimulus
 
 NAMED_WORDS = 12
 """Words without a vector that a note names."""
+ENOUGH = 0.5
+"""Share of the spoken words below which a table is taken for the wrong one."""
 
 
 class WordSpace(Spoken):
@@ -61,20 +63,43 @@ oov = "zero"                    # words without a vector: "zero", "mean" or "dro
                 raise InputError(f"{where}.{key}", f"no file {files.folder / file}", "word vectors")
 
     def problems(self, material: Material, where: str) -> list[Problem]:
-        """Look whether the table can be one, by its first line."""
+        """Look whether the table can be one, by its first line; then which of the words that are spoken it has."""
         file = material.folder / self.file
         if not file.is_file():
             there = [other.name for other in file.parent.glob("*") if other.is_file()]
             hint = name_hint(file.name, there) if there else ""
             return [Problem("error", f"{where}.file", f"no file {file}", "word vectors", hint)]
-        if file.suffix in (".npy", ".gz"):
+        if file.suffix not in (".npy", ".gz"):
+            with open(file, "rb") as lines:
+                first = lines.readline(1_000_000).split()
+            if len(first) < 2 or not _is_number(first[-1]):
+                expected = "GloVe's or word2vec's text: a word and its vector in each line"
+                found = f"a first line that is no word and numbers, in {file}"
+                return [Problem("error", f"{where}.file", found, expected)]
+        return self._of_spoken(material, where) if material.spoken else []
+
+    def _of_spoken(self, material: Material, where: str) -> list[Problem]:
+        """Count how much of what is spoken has a vector."""
+        from heschl.features.words import FEW_FOUND, WordVectors
+
+        spoken, words = material.spoken, None if self.words is None else material.folder / self.words
+        try:
+            vectors = WordVectors.read(material.folder / self.file, spoken, words=words, fold=self.fold)
+        except InputError as error:
+            found = f"{error.argument}: {error.found}"
+            return [Problem("error", f"{where}.file", found, error.expected, error.advice)]
+        missing = sorted(vectors.missing, key=lambda word: (-spoken[word], word))
+        if not missing:
             return []
-        with open(file, "rb") as lines:
-            first = lines.readline(1_000_000).split()
-        if len(first) > 1 and _is_number(first[-1]):
-            return []
-        expected = "GloVe's or word2vec's text: a word and its vector in each line"
-        return [Problem("error", f"{where}.file", f"a first line that is no word and numbers, in {file}", expected)]
+        share = 1.0 - sum(spoken[word] for word in missing) / sum(spoken.values())
+        by_parts = f", {len(vectors.by_parts)} of them by their parts," * bool(vectors.by_parts)
+        found = (
+            f"vectors of {len(spoken) - len(missing)} of {len(spoken)} words{by_parts} {share:.0%} of what is spoken; "
+            f"none of {_first(missing)}"
+        )
+        if share < ENOUGH:
+            return [Problem("warning", f"{where}.file", found, "vectors of most words", FEW_FOUND)]
+        return [Problem("note", f"{where}.file", found, "", f"{where}.oov = {self.oov!r} says what these are.")]
 
     def layer_count(self, folder: Path) -> int:
         """Return 1."""
