@@ -87,7 +87,8 @@ def rows_of(path: Path) -> Rows:
         if any(cell.strip() for cell in row[len(names) :]):
             raise InputError(
                 place, f"more cells than columns, {len(row)} and {len(names)}", "one cell per column",
-                "A word that holds the separator needs quotes." if separator != "\t" else "",
+                "A word that holds the separator needs quotes; decimals are written with a point."
+                if separator != "\t" else "",
             )  # fmt: skip
         empty = False
         yield dict(zip(names, row + [""] * (len(names) - len(row)), strict=False)), place

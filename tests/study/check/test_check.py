@@ -1,4 +1,4 @@
-"""Forty mistakes that people make in their files and in study.toml: each is one line that names the cure."""
+"""Eighty mistakes that people make in their files and in study.toml: each is one line that names the cure."""
 
 from __future__ import annotations
 
@@ -176,6 +176,37 @@ def cut_short(folder: Path) -> None:
     np.savez(folder / "S1.npz", **{**kept, "lengths": np.full(10, 20), "responses": kept["responses"][:200]})
 
 
+def with_baseline(folder: Path) -> None:
+    """Half a second of rest before each onset, and nothing that says so."""
+    with np.load(folder / "S1.npz") as arrays:
+        kept = dict(arrays)
+    rest = np.random.default_rng(2).normal(size=(50, 3))
+    trials = np.split(kept["responses"], np.cumsum(kept["lengths"])[:-1])
+    responses = np.concatenate([part for trial in trials for part in (rest, trial)])
+    np.savez(folder / "S1.npz", **{**kept, "responses": responses, "lengths": kept["lengths"] + 50})
+
+
+def arrays(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def made(folder: Path) -> None:
+        for path in (folder / "own").iterdir():
+            np.save(path, change(np.load(path)))
+
+    return made
+
+
+def sounds(change: Callable[[Any], tuple[Any, int]], names: str = "*") -> Callable[[Path], None]:
+    def made(folder: Path) -> None:
+        for path in (folder / "stimuli").glob(f"{names}.wav"):
+            soundfile.write(path, *change(soundfile.read(path)[0]))
+
+    return made
+
+
+def labelled(folder: Path) -> None:
+    rows = (folder / "words.csv").read_text().splitlines()
+    (folder / "words.csv").write_text("\n".join([*rows, "s0,sp,0.85,0.89", "s1,sp,0.9,0.95"]) + "\n")
+
+
 MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
     # words
     "words in ms": (
@@ -281,6 +312,38 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
         lambda folder: (folder / "study.toml").write_text(STUDY + '[joint]\nspaces = ["mel", "gpt"]\n'), "error",
         ("[joint.NAME]",)),
     "a kind that is nearly one": (toml('kind = "mel"', 'kind = "Mel"'), "error", ("nearest is 'mel'",)),
+    # of a second forty
+    "every row twice": (
+        lambda folder: (folder / "words.csv").write_text(
+            (table := (folder / "words.csv").read_text()) + table.partition("\n")[2]
+        ), "error", ("54 of 108 rows", "appended")),
+    "labels of silence as words": (labelled, "warning", ("'sp' (2)", "Leave these rows out")),
+    "words in capitals": (words(lambda n, w, a, b: f"{n},{w.upper()},{a},{b}"), "warning", ("capitals", "WORD0")),
+    "decimal commas": (
+        words(lambda n, w, a, b: f"{n},{w},{a},{b}".replace(".", ",")), "error", ("decimals", "with a point")),
+    "a baseline before the onset": (with_baseline, "note", ("0.5 s longer", "`times`")),
+    "the responses of another subject": (
+        lambda folder: shutil.copy(folder / "S1.npz", folder / "S2.npz"), "error", ("subjects.S2", "those of S1")),
+    "an artefact": (
+        responses(responses=lambda r: np.where(np.arange(r.size).reshape(r.shape) == 7, 1e6, r)), "warning",
+        ("STG2", "standard deviations", 'missing = "mask"')),
+    "exponents for λ": (toml("low = 1e1, high = 1e5", "low = 1, high = 7"), "warning", ("low = 1e1, high = 1e7",)),
+    "word2vec's binary form": (
+        each(lambda folder: (folder / "v.bin").write_bytes(b"1 1\nso \0\0\0\0"), toml("glove.txt", "v.bin")), "error",
+        ("save_word2vec_format",)),
+    "vectors still packed": (
+        each(lambda folder: (folder / "glove.zip").write_bytes(b"PK"), toml("glove.txt", "glove.zip")), "error",
+        ("Unpack it",)),
+    "arrays with their axes exchanged": (
+        arrays(lambda a: a.transpose(1, 0, 2)), "error", ("another order", "moveaxis")),
+    "arrays of whole numbers": (arrays(lambda a: a.astype(int)), "error", ("int64", "astype")),
+    "arrays of another format": (
+        lambda folder: [path.rename(path.with_suffix(".npz")) for path in (folder / "own").iterdir()], "error",
+        (".npz files", "numpy.save")),
+    "a silent sound": (sounds(lambda x: (0 * x, 16000), "s3"), "warning", ("1 silent sound", "s3", "stimuli.exclude")),
+    "sounds of a telephone": (sounds(lambda x: (x[::2], 8000)), "warning", ("10 of 10 sounds at 8000 Hz", "fmax")),
+    "a sound of no bytes": (lambda folder: (folder / "stimuli/s2.wav").write_bytes(b""), "warning", ("s2", "left out")),
+    "a key in another section": (toml("[encoding]", '[encoding]\ncontext = "story"'), "error", ("features.NAME",)),
     "vectors of another language": (
         lambda folder: (folder / "glove.txt").write_text("mot 0.1 0.2\n"), "error",
         ("features.glove.file", "none of the study's", "the language that is spoken")),
@@ -298,8 +361,8 @@ def test_a_study_without_a_mistake_has_none(sound_study: Path) -> None:
     assert "nothing stands in the way" in found.verdict
 
 
-def test_forty_mistakes() -> None:
-    assert len(MISTAKES) >= 40
+def test_eighty_mistakes() -> None:
+    assert len(MISTAKES) >= 80
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -328,6 +391,20 @@ def test_a_mark_at_the_begin_of_the_file_is_no_mistake(sound_study: Path, tmp_pa
     folder = shutil.copytree(sound_study, tmp_path / "study")
     (folder / "study.toml").write_text(STUDY, encoding="utf-8-sig")
     assert not check_study(folder / "study.toml").problems
+
+
+def test_what_is_left_aside_is_no_mistake(sound_study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sound_study, tmp_path / "study")
+    toml('words = "words.csv"', 'words = "words.csv"\nexclude = ["s0", "s1"]')(folder)
+    for path in list((folder / "stimuli").iterdir()):  # what a Mac writes beside files on other systems
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    found = check_study(folder / "study.toml")
+    assert not found.problems and found.stimuli == 8
+
+
+def test_a_folder_for_the_file_in_it(sound_study: Path) -> None:
+    (problem,) = check_study(sound_study).problems
+    assert str(sound_study / "study.toml") in problem.remedy
 
 
 def test_several_mistakes_are_one_list(sound_study: Path, tmp_path: Path) -> None:

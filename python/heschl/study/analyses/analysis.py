@@ -36,11 +36,20 @@ class Stage:
         What is kept of it.
     space : str or None
         The feature space whose features are enough for it; None where it takes several.
+    weights : tuple of float
+        How long each piece takes, beside the others; nothing where all are alike.
     """
 
     title: str
     pieces: tuple[Piece, ...]
     space: str | None = None
+    weights: tuple[float, ...] = ()
+
+    def by_length(self) -> list[tuple[Piece, float]]:
+        """Return each piece with its share of the stage's time, the longest first: the short ones fill up the end."""
+        weights = self.weights or (1.0,) * len(self.pieces)
+        shares = [(piece, weight / sum(weights)) for piece, weight in zip(self.pieces, weights, strict=True)]
+        return sorted(shares, key=lambda each: -each[1])
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ class SharedAnalysis(Analysis):
         title = f"shared by {settings.speech} and {settings.language}"
         if not encoding_done(session):
             names = _piece_names(settings)
-            return [Stage(title, tuple(Piece.unknown(name) for _ in session.groups for name in names))]
+            unknown = tuple(Piece.unknown(name) for _ in session.groups for name in names)
+            return [Stage(title, unknown, weights=self._weights(session))]
         pieces = []
         for split in splits(session):
             inputs = split_inputs(split)
@@ -127,7 +128,19 @@ class SharedAnalysis(Analysis):
             makers += [partial(write_part, split, name) for name in part_names(settings)]
             names = _piece_names(settings)
             pieces += [Piece.of(name, make, *inputs) for name, make in zip(names, makers, strict=True)]
-        return [Stage(title, tuple(pieces))]
+        return [Stage(title, tuple(pieces), weights=self._weights(session))]
+
+    def _weights(self, session: Session) -> tuple[float, ...]:
+        """Return how long pieces take beside each other: as the squares of their features, twice where scored twice."""
+        settings = shared_settings(session)
+        weights = [settings.n_components**2.0]
+        for name in part_names(settings):
+            side, what, *_ = name.split()
+            width = settings.n_components
+            if what in ("layer", "all", "rest"):
+                width = session.sources[getattr(settings, side)].description.width
+            weights.append(width**2.0 * (1 + (name in BEYOND)))
+        return tuple(weights) * len(session.groups)
 
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
         """Scale the cost of the layers: each part is fitted anew in each outer fold, 5 thirds as often for 5 folds."""

@@ -13,6 +13,7 @@ from heschl.study.check.counts import lag_problems, layer_problems, rate_of, sha
 from heschl.study.check.problems import in_order
 from heschl.study.check.responses import read_all, response_problems
 from heschl.study.check.settings import settings_problems
+from heschl.study.check.sounds import sound_problems
 from heschl.study.check.transcripts import transcript_problems
 from heschl.study.config.study import Study, study_or_errors
 from heschl.study.inputs.load import heard_lengths, load_inputs, read_sounds, too_many_broken
@@ -81,12 +82,12 @@ def check_study(path: str | Path) -> Checked:
         return Checked(tuple(Problem.of(error) for error in errors), 0, 0, 0, 0)
     folder = path.resolve().parent
     problems = settings_problems(study, folder, path)
-    durations = _durations(study, folder, problems)
-    subjects = read_all(study, folder, set(durations), problems)
+    durations, without = _durations(study, folder, problems)
+    subjects = read_all(study, folder, without, problems)
     heard = {name for subject in subjects.values() for name in subject.stimuli if name in durations}
     rate = rate_of(study, folder)
     problems += response_problems(study, subjects, durations, rate)
-    found, read = transcript_problems(study, folder, durations, heard)
+    found, read = transcript_problems(study, folder, durations, heard, without)
     problems += [problem for problem in found if durations or problem.expected != NO_SOUND]
     words = read.get("words")
     lengths: dict[str, float] = {}
@@ -109,20 +110,20 @@ def check_study(path: str | Path) -> Checked:
     )  # fmt: skip
 
 
-def _durations(study: Study, folder: Path, problems: list[Problem]) -> dict[str, float]:
-    """Return the length of each sound that can be read."""
+def _durations(study: Study, folder: Path, problems: list[Problem]) -> tuple[dict[str, float], set[str]]:
+    """Return the length of each sound that can be read, and the names of those left aside or broken."""
     try:
         every = named_files(folder, study.stimuli.sounds, "stimuli.sounds")
     except InputError as error:
         others = sorted({file.suffix for file in folder.rglob("*") if file.suffix.lower() in (".wav", ".flac", ".mp3")})
         advice = f"There are {listed(f'*{suffix}' for suffix in others)} files below." if others else error.advice
         problems.append(Problem("error", error.argument, error.found, error.expected, advice))
-        return {}
+        return {}, set()
     try:
-        sounds, broken, _ = read_sounds(every, study)
+        sounds, broken, aside = read_sounds(every, study)
     except InputError as error:
         problems.append(Problem.of(error))
-        sounds, broken, _ = read_sounds(
+        sounds, broken, aside = read_sounds(
             every, study.model_copy(update={"stimuli": study.stimuli.model_copy(update=ALL)})
         )
     if broken:
@@ -130,11 +131,13 @@ def _durations(study: Study, folder: Path, problems: list[Problem]) -> dict[str,
         each = listed(f"{name} ({why.found})" for name, why in broken.items())
         problems.append(
             Problem(
-                "warning" if few else "error", "stimuli.sounds", f"{len(broken)} sounds that cannot be read: {each}",
+                "warning" if few else "error", "stimuli.sounds",
+                f"{len(broken)} sound{'s' * (len(broken) > 1)} that cannot be read: {each}",
                 "sounds", "They are left out with their trials." if few else "Mend them, or leave out their trials.",
             )
         )  # fmt: skip
-    return {name: seconds for name, (_, seconds) in sounds.items()}
+    problems += sound_problems(study, {name: file for name, (file, _) in sounds.items()})
+    return {name: seconds for name, (_, seconds) in sounds.items()}, {*aside, *broken}
 
 
 def _lengths(study: Study, subjects: Mapping[str, Responses], durations: Mapping[str, float]) -> dict[str, float]:

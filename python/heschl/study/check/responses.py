@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.ecog import Responses
@@ -23,11 +26,18 @@ SHORT, MUCH_TOO_SHORT = 0.8, 0.3
 LARGEST_M = 0.25
 """No electrode lies further from the centre of a head, in m."""
 ENOUGH_TRIALS = 4
+BASELINE_S = 0.1
+"""Time by which trials that hold a baseline are longer than their sounds, at least."""
+ARTEFACT = 100.0
+"""Standard deviations, told by quartiles, beyond which no response lies."""
+SOME_SAMPLES = 20_000
+"""Of a subject, from which quartiles are told."""
+IQR_OF_NORMAL = 1.349
 SUFFIXES = (".npz", ".zarr", ".nc")
 
 
-def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Problem]) -> dict[str, Responses]:
-    """Read the responses of all subjects to what is analysed; what is wrong with a file becomes a problem."""
+def read_all(study: Study, folder: Path, without: set[str], problems: list[Problem]) -> dict[str, Responses]:
+    """Read the responses of all subjects but those to some stimuli; what is wrong with a file becomes a problem."""
     found: dict[str, Responses] = {}
     files: dict[Path, str] = {}
     for name, own in study.responses.subjects.items():
@@ -38,9 +48,7 @@ def read_all(study: Study, folder: Path, sounds: set[str], problems: list[Proble
             continue
         try:
             subject = read_sessions(folder, own, name, missing=study.responses.missing)
-            if study.stimuli.only or study.stimuli.exclude:
-                subject = with_stimuli(subject, set(subject.stimuli) - sounds)
-            found[name] = with_electrodes(subject, study.responses.electrodes)
+            found[name] = with_electrodes(with_stimuli(subject, without), study.responses.electrodes)
         except InputError as error:
             advice = error.advice
             if "NaN" in error.found:
@@ -106,7 +114,7 @@ def response_problems(
         if durations:
             found += _names(key, subject, durations, study)
             found += _lengths(key, subject, durations)
-        found += [*_places(key, subject), *_silent(key, subject)]
+        found += [*_places(key, subject), *_silent(key, subject), *_artefacts(key, subject)]
         if rate is not None and subject.sfreq < 0.75 * rate:
             found.append(
                 Problem(
@@ -115,6 +123,7 @@ def response_problems(
                     f"They are interpolated: grid.rate = {subject.sfreq:g} adds no rows that say nothing new.",
                 )
             )  # fmt: skip
+    found += _twins(subjects)
     electrodes = [electrode for subject in subjects.values() for electrode in subject.electrodes]
     for group, pattern in study.responses.groups.items():
         if electrodes and not any(fnmatch.fnmatchcase(electrode, pattern) for electrode in electrodes):
@@ -206,7 +215,20 @@ def _lengths(key: str, subject: Responses, durations: Mapping[str, float]) -> li
                 f"Is sfreq {_round(subject.sfreq * ratio):g} Hz?",
             )
         ]  # fmt: skip
-    return _padded(key, subject, durations)
+    return _padded(key, subject, durations) or _before(key, subject, covered - sound)
+
+
+def _before(key: str, subject: Responses, more: NDArray[np.float64]) -> list[Problem]:
+    """Say where all trials are longer than their sounds by the same time, which may lie before the onset."""
+    if subject.onset < 0 or len(more) < ENOUGH_TRIALS or np.ptp(more) > 3 / subject.sfreq or more.min() < BASELINE_S:
+        return []
+    return [
+        Problem(
+            "note", f"{key}: responses", f"trials that all last {np.median(more):.3g} s longer than their sounds",
+            "samples from the onset of the sound on",
+            "If a baseline comes first, save `times` in s from the onset in place of sfreq: they then begin below 0.",
+        )
+    ]  # fmt: skip
 
 
 def _padded(key: str, subject: Responses, durations: Mapping[str, float]) -> list[Problem]:
@@ -289,6 +311,50 @@ def _silent(key: str, subject: Responses) -> list[Problem]:
             "responses that vary", "They get no score: leave them out of the file.",
         )
     ]  # fmt: skip
+
+
+def _artefacts(key: str, subject: Responses) -> list[Problem]:
+    """Look for electrodes with values far outside of their own distribution."""
+    if not subject.trials:
+        return []
+    step = max(1, sum(map(len, subject.trials)) // SOME_SAMPLES)
+    some = np.concatenate([trial[::step] for trial in subject.trials])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an electrode without a response has been told
+        low, middle, high = np.nanpercentile(some, [25, 50, 75], axis=0)
+        far = np.nanmax([np.nanmax(np.abs(trial - middle), axis=0) for trial in subject.trials], axis=0)
+    spread = (high - low) / IQR_OF_NORMAL
+    beyond = np.divide(far, spread, out=np.zeros_like(far), where=spread > 0)
+    names = [
+        f"{name} ({times:.3g})" for name, times in zip(subject.electrodes, beyond, strict=True) if times > ARTEFACT
+    ]
+    if not names:
+        return []
+    return [
+        Problem(
+            "warning", f"{key}: responses",
+            f"{len(names)} electrode{'s' * (len(names) > 1)} with values more than {ARTEFACT:g} standard deviations "
+            f"(by their quartiles) from the median: {listed(names)}", "responses without artefacts",
+            'Write NaN in place of them, with responses.missing = "mask", or leave the trials out: squared errors of a '
+            "few samples would decide the fit.",
+        )
+    ]  # fmt: skip
+
+
+def _twins(subjects: Mapping[str, Responses]) -> list[Problem]:
+    """Look for subjects whose responses are those of another one."""
+    found = []
+    for (first, a), (second, b) in itertools.combinations(subjects.items(), 2):
+        if len(a.trials) == len(b.trials) > 0 and all(
+            x.shape == y.shape and np.array_equal(x, y, equal_nan=True) for x, y in zip(a.trials, b.trials, strict=True)
+        ):
+            found.append(
+                Problem(
+                    "error", f"responses.subjects.{second}", f"the responses of {first}, number for number",
+                    "those of another subject", "What counts twice makes every test too sure.",
+                )
+            )  # fmt: skip
+    return found
 
 
 def _all_alike(values: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from heschl.linear.device.place import check_device
 from heschl.study.check.problems import attempt
+from heschl.study.config.encoding import AlphaRange
 from heschl.study.config.study import Study
 from heschl.study.kinds.problems import Problem
 from heschl.study.work.layout import Layout
@@ -14,6 +15,9 @@ from heschl.study.work.layout import Layout
 LONG_LAG_S = 5.0
 """Auditory cortex answers within a second; a longer lag is more likely a number of ms."""
 LONG_WORD_LAG_S = 30.0
+NARROW = 100.0
+"""Times that the largest λ is the smallest, below which a grid leaves inner folds little to choose."""
+LARGEST_EXPONENT = 12.0
 FINE_GRID_HZ, COARSE_GRID_HZ = 400.0, 2.0
 """A rate of frames that is higher is more likely that of the sound; one that is lower a number of kHz."""
 
@@ -36,6 +40,17 @@ def settings_problems(study: Study, folder: Path, path: Path) -> list[Problem]:
                 "alphas = { low = 1e1, high = 1e7, n = 13 } serves most features.",
             )
         )  # fmt: skip
+    elif alphas[-1] < NARROW * alphas[0]:
+        exponents = study.encoding.alphas if isinstance(study.encoding.alphas, AlphaRange) else None
+        remedy = "alphas = { low = 1e1, high = 1e7, n = 13 } serves most features."
+        if exponents is not None and exponents.high <= LARGEST_EXPONENT:
+            low, high, n = exponents.low, exponents.high, exponents.n
+            remedy = f"If these are exponents, write {{ low = 1e{low:g}, high = 1e{high:g}, n = {n} }}."
+        found.append(
+            Problem(
+                "warning", "encoding.alphas", f"λ from {alphas[0]:g} to {alphas[-1]:g}", "several decades of λ", remedy
+            )
+        )
     attempt(found, lambda: check_device(study.encoding.device))  # a GPU that is not there
     if study.grid.rate is not None and study.grid.rate < COARSE_GRID_HZ:
         found.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,11 @@ SPEECH_ENDS = (0.5, 1.05)
 """Share of a sound at which its last word ends, where the unit is right."""
 FAR = 5.0
 """Times past the end of the sound beyond which a unit is looked for, not a word that is too long."""
+NO_WORDS = frozenset({
+    "sp", "sil", "spn", "nsn", "pau", "<p:>", "<s>", "</s>", "<sil>", "<unk>", "<eps>", "<nib>", "<usb>",
+    "{sp}", "{sl}", "{ns}", "{lg}", "#h", "h#", "[noise]", "[laughter]",
+})  # fmt: skip
+"""What aligners and corpora write where nothing is said: MFA, P2FA, Kaldi, MAUS, TIMIT, Switchboard."""
 REMEDIES = {
     "words that do not overlap": "stimuli.overlaps = \"cut\" ends each word where the next begins.",
     "an end within the sound": "Is this the transcript of this sound? Cut the words, or mend their times.",
@@ -35,7 +41,7 @@ REMEDIES = {
 
 
 def transcript_problems(
-    study: Study, folder: Path, durations: Mapping[str, float], heard: set[str]
+    study: Study, folder: Path, durations: Mapping[str, float], heard: set[str], without: set[str]
 ) -> tuple[list[Problem], dict[Tier, dict[str, Transcript]]]:
     """Check all words and phones of a study against its sounds and texts.
 
@@ -48,6 +54,8 @@ def transcript_problems(
         Of the sounds, in s.
     heard : set of str
         The stimuli that some subject heard.
+    without : set of str
+        Stimuli that are left aside: their words are not looked at.
 
     Returns
     -------
@@ -63,7 +71,8 @@ def transcript_problems(
         key = f"stimuli.{tier}"
 
         def keep(tier: Tier = tier) -> None:
-            read[tier] = read_transcripts(folder, study.stimuli, tier)
+            every = read_transcripts(folder, study.stimuli, tier)
+            read[tier] = {name: transcript for name, transcript in every.items() if name not in without}
 
         if not attempt(found, keep) or not read[tier]:
             continue
@@ -75,6 +84,7 @@ def transcript_problems(
         known = {name: each for name, each in read[tier].items() if name in sounds or name not in durations}
         found += grouped(key, validate(known, sounds, texts if tier == "words" else None), REMEDIES)
         found += _cut(key, study, folder, tier)
+        found += _no_words(key, known) if tier == "words" else []
     return found, read
 
 
@@ -97,7 +107,7 @@ def _cause(key: str, read: Mapping[str, Transcript], durations: Mapping[str, flo
     words = {name: each.words for name, each in read.items() if each.words and name in durations}
     if not words:
         return _names(key, read, durations)
-    for look in (_swapped, _durations_as_ends, _unit, _recording):
+    for look in (_twice, _swapped, _durations_as_ends, _unit, _recording):
         problem = look(key, words, durations)
         if problem is not None:
             return problem
@@ -119,6 +129,34 @@ def _names(key: str, read: Mapping[str, Transcript], durations: Mapping[str, flo
         "error", key, f"words of {listed(map(repr, read))}, of which no one is a sound",
         f"the names of sounds, such as {listed(map(repr, durations))}", names,
     )  # fmt: skip
+
+
+def _twice(key: str, words: Mapping[str, tuple[Word, ...]], durations: Mapping[str, float]) -> Problem | None:
+    """Look for rows that stand there once more."""
+    rows = [(name, word.text, word.start) for name, each in words.items() for word in each]
+    again = len(rows) - len(set(rows))
+    if again <= 0.3 * len(rows):
+        return None
+    return Problem(
+        "error", key, f"{again} of {len(rows)} rows that are there twice", "each word once",
+        "Was a table appended to itself? Leave out the rows that are there again.",
+    )  # fmt: skip
+
+
+def _no_words(key: str, read: Mapping[str, Transcript]) -> list[Problem]:
+    """Look for the labels by which aligners mark silence and noise."""
+    labels = Counter(
+        word.text for transcript in read.values() for word in transcript.words if word.text.casefold() in NO_WORDS
+    )
+    if not labels:
+        return []
+    each = listed(f"{label!r} ({count})" for label, count in labels.most_common())
+    return [
+        Problem(
+            "warning", key, f"{labels.total()} rows that are labels of silence or noise: {each}",
+            "words that were spoken", "Leave these rows out: models would read the labels as words.",
+        )
+    ]  # fmt: skip
 
 
 def _swapped(key: str, words: Mapping[str, tuple[Word, ...]], durations: Mapping[str, float]) -> Problem | None:

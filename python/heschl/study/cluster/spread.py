@@ -103,16 +103,21 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) ->
 
     folds, left = session.study.encoding.folds, sum(cost.seconds for cost in costs.values())
 
-    def add(title: str, count: int, after: tuple[str, ...], can_be_shared: bool = False) -> None:
-        each = costs[title].seconds / max(1, count) if title in costs else 0.0
-        if can_be_shared and in_shares(each, left, n_workers):
-            for piece in range(count):
-                jobs.extend(shares_of(title, f"{title}, piece {piece}", each, folds, after))
-        else:
-            jobs.extend([Job(title, each, after)] * count)
+    def add(title: str, parts: Sequence[float], after: tuple[str, ...], can_be_shared: bool = False) -> None:
+        later: list[Job] = []  # the first step of every piece is submitted before the second of any
+        for at, part in enumerate(parts):
+            seconds = part * costs[title].seconds if title in costs else 0.0
+            if can_be_shared and in_shares(seconds, left, n_workers):
+                shares = shares_of(title, f"{title}, piece {at}", seconds, folds, after)
+                jobs.extend(shares[:-folds])
+                later += shares[-folds:]
+            else:
+                jobs.append(Job(title, seconds, after))
+        jobs.extend(later)
 
     for name, source in session.sources.items():
-        add(source.title, len(extractions.missing(name)), ())
+        n = len(extractions.missing(name))
+        add(source.title, [1 / n] * n, ())
     features = {name: source.title for name, source in session.sources.items()}
     for analysis in wanted(session.study):
         stages = analysis.stages(session)
@@ -125,7 +130,7 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) ->
                 if analysis.name == "ceilings"
                 else (*features.values(),)
             )
-            add(stage.title, len(stage.pieces), own + needs, analysis.in_shares)
+            add(stage.title, [part for _, part in stage.by_length()], own + needs, analysis.in_shares)
         titles[analysis.name] = tuple(stage.title for stage in stages)
     return jobs
 
@@ -171,9 +176,10 @@ def makespan(
     now = submitted = 0.0
     for _ in jobs:
         at = heapq.heappop(free)
-        job, start = waiting.next(at)
+        while (job := waiting.next(at)) is None:  # the worker waits until some task could start
+            at = heapq.heappushpop(free, waiting.next_start())
         submitted += submitting
-        end = max(start, submitted) + job.seconds
+        end = max(at, submitted) + job.seconds
         heapq.heappush(free, end)
         waiting.over(job, end)
         now = max(now, end)
@@ -205,19 +211,23 @@ class _Waiting:
         begin = max((self._end.get(stage, 0.0) for stage in after), default=0.0)
         heapq.heappush(self._to_come, (begin, self._groups[after][0], after))
 
-    def next(self, free: float) -> tuple[Job, float]:
-        """Take the first task that could start when a worker is free, else the one that could start first."""
-        while self._to_come and (self._to_come[0][0] <= free or not self._ready):
-            begin, at, after = heapq.heappop(self._to_come)
+    def next(self, now: float) -> Job | None:
+        """Take the first task that can start now, if there is one."""
+        while self._to_come and self._to_come[0][0] <= now:
+            _, at, after = heapq.heappop(self._to_come)
             heapq.heappush(self._ready, (at, after))
-            if begin > free:
-                free = begin
-        at, after = heapq.heappop(self._ready)
+        if not self._ready:
+            return None
+        _, after = heapq.heappop(self._ready)
         group = self._groups[after]
-        group.popleft()
+        at = group.popleft()
         if group:
             heapq.heappush(self._ready, (group[0], after))
-        return self._jobs[at], free
+        return self._jobs[at]
+
+    def next_start(self) -> float:
+        """Return when the next task could start, where none can now."""
+        return self._to_come[0][0]
 
     def over(self, job: Job, end: float) -> None:
         """Take note of a task's end, and open what waited for its stage."""

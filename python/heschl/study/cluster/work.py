@@ -191,7 +191,7 @@ class Work:
             gpu = getattr(self.session.study.features[name], "device", "cpu") == "cuda"
             at = list(self.session.sources).index(name)
             for i, names in enumerate(groups):
-                task = Task(title, title, self._seconds(title, len(groups)))
+                task = Task(title, title, self._seconds(title, 1 / len(groups)))
                 parcel = self.extractions.parcel(name)
                 arguments = parcel, names, self.site, self._carried(parcel.apart)
                 self.features[name].append(
@@ -207,19 +207,19 @@ class Work:
             started.add(analysis.name)
             stages = self._stages(analysis)
             for stage in stages:
-                for piece in stage.pieces:
+                for piece, part in stage.by_length():
                     if piece.key is None or self.session.cache.has(piece) or len(self.errors[piece.name]) >= TRIES:
                         continue
-                    self._submit_piece(stage, piece, len(stage.pieces), analysis.in_shares)
+                    self._submit_piece(stage, piece, part, analysis.in_shares)
 
     def _to_come(self, started: set[str]) -> float:
         """Return the seconds of what is not submitted yet."""
         later = (analysis for analysis in self.analyses if analysis.name not in started)
         return sum(
-            self._seconds(stage.title, len(stage.pieces))
+            self._seconds(stage.title, part)
             for analysis in later
             for stage in self._stages(analysis)
-            for piece in stage.pieces
+            for piece, part in stage.by_length()
             if not self.session.cache.has(piece)
         )
 
@@ -229,9 +229,9 @@ class Work:
             analysis.done(self.session)
         )
 
-    def _submit_piece(self, stage: Stage, piece: Piece, of: int, can_be_shared: bool) -> None:
+    def _submit_piece(self, stage: Stage, piece: Piece, part: float, can_be_shared: bool) -> None:
         assert piece.key is not None, "it is known what it depends on"
-        parcel, session, seconds = self.packer.pack(piece.make), self.session, self._seconds(stage.title, of)
+        parcel, session, seconds = self.packer.pack(piece.make), self.session, self._seconds(stage.title, part)
         spaces = sorted(parcel.spaces)
         if any(len(self.errors[session.sources[name].title]) >= TRIES for name in spaces):
             return
@@ -241,6 +241,7 @@ class Work:
         order = list(session.sources)
         priority = -order.index(stage.space) if stage.space in order else -len(order)
         gpu, carried = session.study.encoding.device == "cuda", self._carried(apart)
+        of = len(stage.pieces)
 
         def submit(node: Node | None) -> None:
             counts, shares = (None, []) if node is None else node.known()
@@ -270,9 +271,10 @@ class Work:
         self.futures.add(future)
         return future
 
-    def _seconds(self, title: str, pieces: int) -> float:
+    def _seconds(self, title: str, part: float) -> float:
+        """Return what a part of a stage will take."""
         cost = self.costs.get(title)
-        return cost.seconds / pieces if cost else 1.0
+        return part * cost.seconds if cost else 1.0
 
     def _carried(self, apart: frozenset[str]) -> dict[str, Future]:
         """Send to the workers what is needed apart, each once."""

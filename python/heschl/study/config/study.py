@@ -250,7 +250,9 @@ def study_or_errors(path: str | Path) -> tuple[Study | None, list[InputError]]:
         text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
         table = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError):
-        advice = "`heschl simulate --out DIR` writes one to start from."
+        advice = "`heschl init` writes one to start from."
+        if (path / "study.toml").is_file():
+            advice = f"Name the file in that folder: {path / 'study.toml'}."
         return None, [InputError(str(path), "no such file", "a study.toml", advice)]
     except OSError as error:
         return None, [InputError(str(path), str(error.strerror), "a file that can be read")]
@@ -295,4 +297,7 @@ def _unknown_key(loc: tuple[int | str, ...], keys: list[str], path: Path) -> Inp
         )
     twin = difflib.get_close_matches(keys[-1], elsewhere, n=1)
     advice = f"There is {elsewhere[twin[0]]}." if twin else ""
+    kinds = [kind for kind, space in KINDS.items() if keys[-1] in space.model_fields and keys[0] != "features"]
+    if kinds:
+        advice = f"It is a key of [features.NAME] of kind {' or '.join(kinds)}."
     return InputError(f"{path}: {'.'.join(keys)}", "an unknown key", f"one of {', '.join(here)}", advice)

@@ -23,6 +23,7 @@ TIMIT_SUFFIXES = (".wrd", ".phn")
 def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
     """Return the files that match a glob by their names: the path below the glob's fixed part, without suffix.
 
+    Files that a Mac puts beside others ("._name") are none.
     Names are in the form of `heschl.names.plain_name`, whichever way the file system writes accents.
 
     Raises
@@ -35,7 +36,9 @@ def named_files(folder: Path, pattern: str, where: str) -> dict[str, Path]:
     root = folder.joinpath(*parts[:fixed])
     try:
         forms = dict.fromkeys((pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD"))))
-        found = sorted({file for form in forms for file in folder.glob(form) if file.is_file()})
+        found = sorted(
+            {file for form in forms for file in folder.glob(form) if file.is_file() and file.name[:2] != "._"}
+        )
     except (NotImplementedError, ValueError):  # an absolute or an empty pattern
         raise InputError(
             where, repr(pattern), "a pattern relative to the study.toml, such as 'stimuli/*.wav'"
@@ -85,7 +88,8 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier, *, cut: bool = 
     elif suffix == ".textgrid":
         name = stimuli.word_tier if tier == "words" else stimuli.phone_tier
         files = named_files(folder, pattern, f"stimuli.{tier}")
-        found = {stimulus: read_textgrid(file, name) for stimulus, file in files.items()}
+        key = "word_tier" if tier == "words" else "phone_tier"
+        found = {stimulus: _tier(file, name, f"stimuli.{key}") for stimulus, file in files.items()}
     elif suffix in TIMIT_SUFFIXES:
         files = named_files(folder, pattern, f"stimuli.{tier}")
         found = {stimulus: read_timit(file) for stimulus, file in files.items()}
@@ -96,6 +100,17 @@ def read_transcripts(folder: Path, stimuli: Stimuli, tier: Tier, *, cut: bool = 
     if cut and cuts_overlaps(stimuli, tier):
         return {stimulus: transcript.cut_at_next() for stimulus, transcript in found.items()}
     return found
+
+
+def _tier(file: Path, name: str, key: str) -> Transcript:
+    """Read a tier of a TextGrid; where there is none of that name, say which key names it."""
+    try:
+        return read_textgrid(file, name)
+    except InputError as error:
+        if not error.argument.endswith(f"tier {name!r}"):
+            raise
+        advice = f"{key} names the tier." + (f" {error.advice}" if error.advice else "")
+        raise InputError(error.argument, error.found, error.expected, advice) from None
 
 
 def read_texts(folder: Path, stimuli: Stimuli) -> dict[str, str]:

@@ -73,13 +73,18 @@ class ArraySpace(FeatureSpace):
             there = [file.stem for file in place.rglob("*.npy")]
             text = f"no file for {len(missing)} of {len(material.lengths)} stimuli: {listed(missing)}"
             expected = f"NAME.npy for each stimulus that was heard, in {place}"
-            return [Problem("error", f"{where}.folder", text, expected, name_hint(missing[0], there))]
+            hint = name_hint(missing[0], there)
+            if not there:
+                others = sorted({file.suffix for file in place.rglob("*") if file.is_file()})
+                hint = f"There are {listed(others)} files: numpy.save(NAME.npy, array) writes these." if others else ""
+            return [Problem("error", f"{where}.folder", text, expected, hint)]
         return self._of_shapes(material, where)
 
     def _of_shapes(self, material: Material, where: str) -> list[Problem]:
         wrong: list[str] = []
         shapes: dict[tuple[int, int], str] = {}
         counts: list[tuple[int, int, float]] = []
+        turned = 0
         for name, seconds in material.lengths.items():
             try:
                 values = _mapped(self.path(material.folder, name))
@@ -92,9 +97,15 @@ class ArraySpace(FeatureSpace):
             if expected is not None and rows != expected:
                 wrong.append(f"{name}: {rows} rows for {expected}")
                 counts.append((rows, expected, seconds))
+                turned += expected in (layers, width) and rows != expected
         found = self._of_numbers(material, where)
         if wrong:
             about, remedy = self.about_rows(counts)
+            if not counts:
+                remedy = "array.astype(numpy.float32), with the axes in this order, is one."
+            elif turned == len(counts) > 1:
+                remedy = "The axes are in another order: numpy.moveaxis puts rows second, or first of two."
+                shapes.clear()
             text = f"{len(wrong)} files of another shape: {listed(wrong)}"
             found.append(Problem("error", where, text, about, remedy))
         if len(shapes) > 1:

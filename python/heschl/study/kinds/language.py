@@ -13,7 +13,7 @@ from heschl.features.store import Rows
 from heschl.study.kinds.base import Blocks, Role, Spoken, StudyFiles, Tier, texts_of, words_key
 from heschl.study.kinds.facts import MASKED, model_facts, model_problems
 from heschl.study.kinds.model import check_model, model_source, model_sources
-from heschl.study.kinds.problems import Material, Problem
+from heschl.study.kinds.problems import Material, Problem, listed
 from heschl.study.section import Device
 from heschl.timing.grid import FrameGrid
 from heschl.timing.stimulus import Stimulus
@@ -69,6 +69,10 @@ class LanguageModelSpace(Spoken):
             text = f"a stimulus of {material.longest_text} words"
             remedy = 'Write context = "story": the model then reads on in windows.'
             found.append(Problem("error", f"{where}.context", text, f"at most {facts.longest} tokens", remedy))
+        letters = [word for word in material.spoken if any(map(str.isalpha, word))]
+        if len(letters) > 1 and all(word == word.upper() != word.lower() for word in letters):
+            remedy = "Write them as a text has them: a model knows words in capitals by other, rarer tokens."
+            found.append(Problem("warning", "stimuli.words", f"words all in capitals, {listed(letters)}", "", remedy))
         return found
 
     def reads_on(self) -> bool:

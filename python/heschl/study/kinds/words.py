@@ -17,6 +17,12 @@ from heschl.timing.stimulus import Stimulus
 
 NAMED_WORDS = 12
 """Words without a vector that a note names."""
+PACKED = {
+    ".zip": "Unpack it.", ".7z": "Unpack it.", ".tar": "Unpack it.",
+    ".bin": "word2vec's binary form: gensim's KeyedVectors.load_word2vec_format(file, binary=True)"
+    '.save_word2vec_format("vectors.txt") writes it as text.',
+}  # fmt: skip
+"""What is no text yet, and what makes it one."""
 ENOUGH = 0.5
 """Share of the spoken words below which a table is taken for the wrong one."""
 
@@ -69,6 +75,9 @@ oov = "zero"                    # words without a vector: "zero", "mean" or "dro
             there = [other.name for other in file.parent.glob("*") if other.is_file()]
             hint = name_hint(file.name, there) if there else ""
             return [Problem("error", f"{where}.file", f"no file {file}", "word vectors", hint)]
+        if file.suffix.lower() in PACKED:
+            expected = "GloVe's or word2vec's text (also .gz), or a .npy table"
+            return [Problem("error", f"{where}.file", f"a {file.suffix} file", expected, PACKED[file.suffix.lower()])]
         if file.suffix not in (".npy", ".gz"):
             with open(file, "rb") as lines:
                 first = lines.readline(1_000_000).split()
