@@ -323,7 +323,8 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[str, ...]]] = {
         words(lambda n, w, a, b: f"{n},{w},{a},{b}".replace(".", ",")), "error", ("decimals", "with a point")),
     "a baseline before the onset": (with_baseline, "note", ("0.5 s longer", "`times`")),
     "the responses of another subject": (
-        lambda folder: shutil.copy(folder / "S1.npz", folder / "S2.npz"), "error", ("subjects.S2", "those of S1")),
+        lambda folder: shutil.copy(folder / "S1.npz", folder / "S2.npz"), "error",
+        ("subjects.S2", "the responses of S1")),
     "an artefact": (
         responses(responses=lambda r: np.where(np.arange(r.size).reshape(r.shape) == 7, 1e6, r)), "warning",
         ("STG2", "standard deviations", 'missing = "mask"')),

@@ -186,6 +186,9 @@ def test_words_without_a_vector_are_counted_before_a_run(tmp_path: Path) -> None
     space = WordSpace(kind="words", file="vectors.txt", oov="drop")
     spoken = {"Don\u2019t": 5, "dog's": 2, "well-known": 1, "do": 1, "Zebra": 2}
     (note,) = space.problems(Material(tmp_path, {}, None, 0, spoken), "features.glove")
-    assert note.severity == "note" and "vectors of 4 of 5 words, 3 of them by their parts, 82% of" in note.found
+    assert (
+        note.severity == "note"
+        and "vectors of 4 of 5 words, 82% of what is spoken; 3 of them by their parts" in note.found
+    )
     assert note.found.endswith("none of Zebra") and "oov = 'drop'" in note.remedy
     assert space.problems(Material(tmp_path, {}, None, 0, {"do": 1}), "features.glove") == []

@@ -98,17 +98,16 @@ oov = "zero"                    # words without a vector: "zero", "mean" or "dro
             found = f"{error.argument}: {error.found}"
             return [Problem("error", f"{where}.file", found, error.expected, error.advice)]
         missing = sorted(vectors.missing, key=lambda word: (-spoken[word], word))
-        if not missing:
-            return []
         share = 1.0 - sum(spoken[word] for word in missing) / sum(spoken.values())
-        by_parts = f", {len(vectors.by_parts)} of them by their parts," * bool(vectors.by_parts)
-        found = (
-            f"vectors of {len(spoken) - len(missing)} of {len(spoken)} words{by_parts} {share:.0%} of what is spoken; "
-            f"none of {_first(missing)}"
-        )
+        found = f"vectors of {len(spoken) - len(missing)} of {len(spoken)} words, {share:.0%} of what is spoken"
+        if vectors.by_parts:
+            found += f"; {len(vectors.by_parts)} of them by their parts' vectors: {_first(vectors.by_parts)}"
+        if missing:
+            found += f"; none of {_first(missing)}"
         if share < ENOUGH:
             return [Problem("warning", f"{where}.file", found, "vectors of most words", FEW_FOUND)]
-        return [Problem("note", f"{where}.file", found, "", f"{where}.oov = {self.oov!r} says what these are.")]
+        remedy = f"{where}.oov = {self.oov!r} says what words without one are." if missing else ""
+        return [Problem("note", f"{where}.file", found, "", remedy)] if missing or vectors.by_parts else []
 
     def layer_count(self, folder: Path) -> int:
         """Return 1."""
