@@ -1,9 +1,10 @@
 """Mistakes made on purpose in a copy of the package, and whether the tests named here find them.
 
-    python bench/mutations.py [NAME ...]
+    python bench/mutations.py [NAME ...] [--demo]
 
 Each mistake is one that makes results look better than they are, or moves features against responses. A copy of the
 package (with its compiled core) and of the tests is changed in one place and the tests are run on it: they must fail.
+With `--demo` (minutes for each) it also says whether `heschl demo` itself misses the planted truth then.
 """
 
 from __future__ import annotations
@@ -78,41 +79,58 @@ MISTAKES = {
 }  # fmt: skip
 
 
-def found_by_tests(mistake: Mistake) -> tuple[bool, str]:
-    """Make a mistake in a copy and run its tests: whether one failed, and which."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in ("python", "tests"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
-        file = copy / "python" / "heschl" / mistake.file
-        text = file.read_text(encoding="utf-8")
-        if text.count(mistake.right) != 1:
-            raise SystemExit(
-                f"{mistake.file} has changed: {mistake.right!r} is there {text.count(mistake.right)} times"
-            )
-        file.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mistake.tests.split()]
-        environment = {**os.environ, "PYTHONPATH": str(copy / "python")}
-        out = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+def make(mistake: Mistake, copy: Path) -> dict[str, str]:
+    """Make a mistake in a copy of package and tests; return the environment that imports the copy."""
+    for name in ("python", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    file = copy / "python" / "heschl" / mistake.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(mistake.right) != 1:
+        raise SystemExit(f"{mistake.file} has changed: {mistake.right!r} is there {text.count(mistake.right)} times")
+    file.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": str(copy / "python")}
+
+
+def found_by_tests(mistake: Mistake, copy: Path, environment: dict[str, str]) -> tuple[bool, str]:
+    """Run a mistake's tests on the copy: whether one failed, and which."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mistake.tests.split()]
+    out = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     failed = [line.split()[1] for line in out.stdout.splitlines() if line.startswith("FAILED")]
     return bool(failed) and out.returncode == 1, failed[0] if failed else out.stdout[-300:]
+
+
+def found_by_demo(copy: Path, environment: dict[str, str]) -> str:
+    """Run `heschl demo` on the copy, and return what of the planted truth it misses."""
+    folder = copy / "demo"
+    out = subprocess.run(
+        [sys.executable, "-m", "heschl", "demo", str(folder)], cwd=copy, env=environment, capture_output=True, text=True
+    )
+    if not (folder / "demo.md").is_file():
+        return f"ends with an error: {(out.stderr or out.stdout)[-200:]}"
+    lines = (folder / "demo.md").read_text(encoding="utf-8").splitlines()
+    return "; ".join(line.strip("| ").rsplit(" | ", 1)[0] for line in lines if line.endswith("| **no** |")) or "nothing"
 
 
 def main() -> None:
     """Print a row for each mistake; the exit code is 1 where one goes unseen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MISTAKES))
-    names = parser.parse_args().names or list(MISTAKES)
+    parser.add_argument("--demo", action="store_true", help="also by the demo's own verdict")
+    given = parser.parse_args()
+    names = given.names or list(MISTAKES)
     unknown = [name for name in names if name not in MISTAKES]
     if unknown:
         parser.error(f"{unknown[0]!r}: no mistake of that name")
-    print("| mistake | found by |\n| --- | --- |")
+    print("| mistake | found by | missed by the demo |\n| --- | --- | --- |")
     unseen = 0
     for name in names:
-        found, by = found_by_tests(MISTAKES[name])
+        with tempfile.TemporaryDirectory() as folder:
+            environment = make(MISTAKES[name], Path(folder))
+            found, by = found_by_tests(MISTAKES[name], Path(folder), environment)
+            demo = found_by_demo(Path(folder), environment) if given.demo else ""
         unseen += not found
-        print(f"| {name} | {f'`{by}`' if found else f'NOT FOUND: {by}'} |", flush=True)
+        print(f"| {name} | {f'`{by}`' if found else f'NOT FOUND: {by}'} | {demo} |", flush=True)
     raise SystemExit(1 if unseen else 0)
 
 

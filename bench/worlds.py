@@ -2,8 +2,8 @@
 
     python bench/worlds.py [--seeds 20] [--scale 2] [--permutations 99] [--only NAME]
 
-Prints a row for each question: the mean over worlds with its 95 % interval, what is true of the world, in how many
-worlds the answer lies within it, and what the usual analysis says of the first world.
+Prints a row for each question: the mean over worlds with its 95 % interval, what is true (mean over worlds of its
+limits), in how many worlds the answer lies within it, and what the usual analysis says of the first world.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
             values = np.array([answer.found for answer in found])
             half = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
             right = sum(answer.passed for answer in found)
-            cells = [name, question, f"{values.mean():.3f} ± {half:.3f}", f"{found[0].low:.2f} to {found[0].high:.2f}",
+            low, high = (float(np.mean([getattr(answer, end) for answer in found])) for end in ("low", "high"))
+            cells = [name, question, f"{values.mean():.3f} ± {half:.3f}", f"{low:.3f} to {high:.3f}",
                      f"{right} of {len(found)}", found[0].misleading]  # fmt: skip
             print(f"| {' | '.join(cells)} |", flush=True)
         print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True) if args.only else None

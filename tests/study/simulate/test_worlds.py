@@ -50,7 +50,8 @@ def test_a_wrong_answer_fails() -> None:
     (answer,) = ask(replace(world, y=np.roll(X @ np.ones((6, 20)), 1, axis=0) + world.y))
     assert not answer.passed
     context = WORLDS["true_context"]()
-    assert not ask(replace(context, name="word_types"))[0].passed
+    assert 0.1 < context.within_types < context.share
+    assert not ask(replace(context, within_types=0.0))[0].passed
 
 
 def test_what_lies_beyond_a_words_type() -> None:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heschl.checks import InputError, check_choice
+from heschl.checks import check_choice
 from heschl.linear.crossval.crossed import CrossedMean, crossed_mean
 from heschl.linear.crossval.learned import Learn
-from heschl.linear.crossval.path import Progress, choose_alpha
-from heschl.linear.crossval.scores import SCORES
-from heschl.linear.design.entrance import FitInput, check_fit
-from heschl.linear.design.frames import Frames
-from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import Splits, labels_of_segments
-from heschl.linear.design.spaces import FeatureSpaces
-from heschl.linear.design.time_course import without_time_course
-from heschl.linear.device.arrays import Bounds, Double, Integers
-from heschl.linear.device.host import HOST
-from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search
-from heschl.linear.ridge.engine import FitOptions, in_blocks
-from heschl.linear.ridge.primal import Primal
-from heschl.linear.ridge.problem import Problem
+from heschl.linear.crossval.path import Progress
+from heschl.linear.device.arrays import Double
+from heschl.linear.estimators.bands import Candidates
+from heschl.linear.estimators.subsets import fit_subsets, share_of
 
 # Signs of the R² of the first space, the second, and both.
 PARTS: dict[str, tuple[int, int, int]] = {
@@ -88,9 +78,7 @@ class CommonVariance:
         name : {"first", "second", "both", "common", "unique_first", "unique_second"}
             common = R²(first) + R²(second) - R²(both); unique_first = R²(both) - R²(second).
         """
-        known = np.isfinite(self.total)
-        gain, whole = (np.where(known, values, 0.0).sum(axis=0) for values in (self.gain(name), self.total))
-        return np.asarray(np.divide(gain, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
+        return share_of(self.gain(name), self.total)
 
     def gain(self, name: str) -> Double:
         """Return what each stimulus adds to a part, (T, c): `part` is its sum over that of `total`."""
@@ -177,137 +165,10 @@ def common_variance(
     >>> [bool(abs(found.part(name)[0] - 0.25) < 0.05) for name in ("common", "unique_first", "unique_second")]
     [True, True, True]
     """
-    checks: dict[str, Any] = {
-        "lags": lags, "segments": segments, "folds": folds, "least_folds": 3, "boundary": boundary, "missing": missing,
-        "alphas": alphas, "memory_limit": memory_limit, "device": device,
-    }  # fmt: skip
-    given = check_fit(y=y, **checks)
-    responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
-    labels = labels_of_segments("groups", groups, len(bounds))
-    options = FitOptions("cholesky", memory_limit, True, device)
-
-    def problem_of(pair: Mapping[str, Any], own: FitInput) -> tuple[tuple[str, str], Problem, Spaces]:
-        if not isinstance(pair, Mapping) or len(pair) != 2:
-            raise InputError("spaces", repr(pair)[:60], "a mapping of two names to features")
-        X = FeatureSpaces(pair)
-        first, second = X.columns
-        member = np.repeat([0, 1], [X.columns[name].stop - X.columns[name].start for name in X.columns])
-        problem = Problem(*own.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
-        return (first, second), problem, Spaces((first, second), member.astype(np.int64))
-
-    n_folds, c = len(parts), responses.shape[1]
-    predictions, chosen = np.full((3, *responses.shape), np.nan), np.full((n_folds, 2, c), np.nan)
-    learned = callable(spaces)
-    rounds = [[k] for k in range(n_folds)] if learned or over_time_course else [list(range(n_folds))]
-    taken = np.zeros(responses.shape)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, 3 * n_folds)
-
-    for scored in rounds:
-        pair = (
-            learned_features(spaces, scored[0], bounds[fold == scored[0]], len(responses))
-            if callable(spaces)
-            else spaces
-        )
-        own = given
-        if over_time_course:
-            pair, left, taken = beyond_time_course(pair, responses, bounds, fold, scored[0], taken)
-            own = check_fit(y=left, **checks)
-        names, problem, both = problem_of(pair, own)
-        work = _work(scored, parts, both, given.alphas, advance)
-        n_sets = len(scored) * (n_folds - 1) * (2 * len(given.alphas) + 1)
-        for targets, (predicted, alpha) in in_blocks(problem, parts, n_sets, len(given.alphas), work, options).results:
-            rows = np.isfinite(predicted)
-            here = predictions[:, :, targets]
-            here[rows] = predicted[rows]
-            predictions[:, :, targets] = here
-            chosen[np.ix_(np.array(scored), np.arange(2), targets)] = alpha[scored]
-    stimuli, of_segment = np.unique(labels, return_inverse=True)
-    of_row = np.repeat(of_segment.reshape(-1), bounds[:, 1] - bounds[:, 0])
-    mean = training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
-    sse = np.stack([by_stimulus(responses - taken - each, of_row, len(stimuli)) for each in predictions])
-    total = by_stimulus(responses - mean, of_row, len(stimuli))
-    baseline = by_stimulus(responses - taken, of_row, len(stimuli)) if over_time_course else total
-    return CommonVariance(names, sse, total, baseline, stimuli, chosen)
-
-
-def beyond_time_course(
-    spaces: Mapping[str, Any], y: Any, bounds: Bounds, fold: Integers, k: int, taken: Double
-) -> tuple[dict[str, Any], Any, Double]:
-    """Take out what all stimuli of the training folds evoke alike, for outer fold k.
-
-    Returns
-    -------
-    features : dict of str to ndarray
-    y : ndarray of shape (n, c)
-        Responses without it.
-    taken : ndarray of shape (n, c)
-        `taken`, with what was taken out of the rows of fold k.
-    """
-    train = fold != k
-    features = {
-        name: without_time_course(Frames.of(X, name=name).expanded(), bounds, train)[0] for name, X in spaces.items()
-    }
-    left, course = without_time_course(y, bounds, train)
-    rows = np.repeat(~train, bounds[:, 1] - bounds[:, 0])
-    return features, left, np.where(rows[:, None], course, taken)
-
-
-def learned_features(learn: Learn, k: int, held_out: Bounds, n: int) -> dict[str, Any]:
-    """Features of all rows, learned without those of outer fold k."""
-    train = np.ones(n, dtype=bool)
-    for start, stop in held_out:
-        train[start:stop] = False
-    return {name: make() for name, make in learn(k, train).items()}
-
-
-def _work(
-    scored: list[int], parts: list[Bounds], both: Spaces, alphas: Double, advance: Callable[[], None]
-) -> Callable[[Problem, Primal, Integers], tuple[Double, Double]]:
-    """What is done with a block of targets: out-of-fold predictions (3, n, c) and penalties (K, 2, c)."""
-    alone = [(np.flatnonzero(both.member == s), Spaces((both.names[s],), both.member[both.member == s] * 0))
-             for s in (0, 1)]  # fmt: skip
-    one, two = Candidates.grid(1, alphas), Candidates.grid(2, alphas)
-
-    def work(problem: Problem, solver: Primal, _: Integers) -> tuple[Double, Double]:
-        models = [(solver.of_features(columns), own, one) for columns, own in alone] + [(solver, both, two)]
-        predictions = np.full((3, *problem.y.shape), np.nan)
-        penalties = np.full((len(parts), 2, problem.y.shape[1]), np.nan)
-        for k in scored:
-            inner = [j for j in range(len(parts)) if j != k]
-            splits = Splits(parts, [[i for i in inner if i != j] for j in inner], [[j] for j in inner])
-            ranges = problem.ranges(parts[k])
-            for m, (own, spaces, candidates) in enumerate(models):
-                scores = search(own, splits, spaces, candidates, SCORES["r2"])
-                best = choose_alpha(scores.chosen_by, candidates.alphas, True)
-                weights = fit_chosen(own, inner, spaces, candidates, best).on(HOST)
-                found = weights.predict(own.problem.X, ranges, problem.lags)
-                predictions[m, row_numbers(ranges)] = found
-                if m == 2:
-                    penalties[k] = candidates.penalties[best].T
-                advance()
-        return predictions, penalties
-
-    return work
-
-
-def training_means(y: Any, row_fold: Integers) -> Double:
-    """Mean of each target over the rows of all other folds, for each row."""
-    out = np.empty(y.shape)
-    for k in range(int(row_fold.max()) + 1):
-        out[row_fold == k] = np.nanmean(y[row_fold != k], axis=0, dtype=np.float64)
-    return out
-
-
-def by_stimulus(errors: Double, of_row: Integers, count: int) -> Double:
-    """Sums of squares over the rows of each stimulus, (T, c); NaN where none is known."""
-    squares, known = np.square(errors, dtype=np.float64), np.isfinite(errors)
-    out, rows = np.zeros((2, count, errors.shape[1]))
-    np.add.at(out, of_row, np.where(known, squares, 0.0))
-    np.add.at(rows, of_row, known)
-    return np.where(rows > 0, out, np.nan)
+    found = fit_subsets(
+        spaces, y, Candidates.grid, most=2, with_shares=False, segments=segments, folds=folds, lags=lags, alphas=alphas,
+        groups=groups, standardize=standardize, boundary=boundary, missing=missing, memory_limit=memory_limit,
+        device=device, over_time_course=over_time_course, progress=progress,
+    )  # fmt: skip
+    first, second = found.names
+    return CommonVariance((first, second), found.sse, found.total, found.baseline, found.stimuli, found.alphas)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,37 +13,14 @@ from numpy.typing import ArrayLike
 from heschl.checks import InputError, check_count
 from heschl.linear.crossval.crossed import CrossedMean, crossed_mean
 from heschl.linear.crossval.learned import Learn
-from heschl.linear.crossval.path import Progress, choose_alpha
-from heschl.linear.crossval.scores import SCORES
-from heschl.linear.design.entrance import check_fit
-from heschl.linear.design.rows import row_numbers
-from heschl.linear.design.segments import Splits, labels_of_segments
-from heschl.linear.design.spaces import FeatureSpaces
-from heschl.linear.device.arrays import Bounds, Double, Integers
-from heschl.linear.device.host import HOST
-from heschl.linear.estimators.bands import Candidates, Spaces, fit_chosen, search
-from heschl.linear.estimators.common import beyond_time_course, by_stimulus, learned_features, training_means
-from heschl.linear.ridge.engine import FitOptions, in_blocks
-from heschl.linear.ridge.primal import Primal
-from heschl.linear.ridge.problem import Problem
+from heschl.linear.crossval.path import Progress
+from heschl.linear.device.arrays import Double
+from heschl.linear.estimators.bands import Candidates
+from heschl.linear.estimators.subsets import Subset, fit_subsets, share_of, subsets_of
 
 MOST_SPACES = 5
 RATIOS = (1.0, 1e-1, 1e-2, 1e-3, 0.0)
 """Weights of spaces against each other that are tried: penalties whose ratios are powers of ten, and no weight."""
-
-Subset = tuple[int, ...]
-
-
-def subsets_of(n_spaces: int) -> tuple[Subset, ...]:
-    """Return all subsets of the spaces but the empty one: each alone, pairs, … all together.
-
-    Examples
-    --------
-    >>> subsets_of(2)
-    ((0,), (1,), (0, 1))
-    """
-    spaces = range(n_spaces)
-    return tuple(subset for size in range(1, n_spaces + 1) for subset in itertools.combinations(spaces, size))
 
 
 @dataclass(frozen=True)
@@ -97,22 +74,22 @@ class JointVariance:
 
     def r2(self, spaces: Sequence[str]) -> Double:
         """Return R² of the model of some spaces, (c,)."""
-        return self._share(self.gain(spaces))
+        return share_of(self.gain(spaces), self.total)
 
     def unique(self, space: str) -> Double:
         """Return what only one space explains: R² of all less R² of all others, (c,)."""
-        return self._share(self.common_gain([space]))
+        return share_of(self.common_gain([space]), self.total)
 
     def common(self, spaces: Sequence[str]) -> Double:
         """Return what each of some spaces could explain, and no other: their commonality, (c,).
 
         One space: its unique part. The commonalities of all subsets add up to R² of all spaces together.
         """
-        return self._share(self.common_gain(spaces))
+        return share_of(self.common_gain(spaces), self.total)
 
     def adds(self, space: str, to: Sequence[str]) -> Double:
         """Return what a space explains beyond others: R² with it less R² without, (c,)."""
-        return self._share(self.gain([*to, space]) - self.gain(to))
+        return share_of(self.gain([*to, space]) - self.gain(to), self.total)
 
     def gain(self, spaces: Sequence[str]) -> Double:
         """Return what each stimulus adds to R² of some spaces, (T, c); `r2` is its sum over that of `total`."""
@@ -146,11 +123,6 @@ class JointVariance:
         if unknown:
             raise InputError("spaces", repr(unknown[0]), f"some of {', '.join(self.names)}")
         return tuple(sorted({self.names.index(space) for space in spaces}))
-
-    def _share(self, gain: Double) -> Double:
-        known = np.isfinite(self.total)
-        part, whole = (np.where(known, values, 0.0).sum(axis=0) for values in (gain, self.total))
-        return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 
 
 def joint_variance(
@@ -224,145 +196,17 @@ def joint_variance(
     >>> [bool(abs(part[0] - 0.25) < 0.05) for part in parts]
     [True, True, True]
     """
-    checks: dict[str, Any] = {
-        "lags": lags, "segments": segments, "folds": folds, "least_folds": 3, "boundary": boundary, "missing": missing,
-        "alphas": alphas, "memory_limit": memory_limit, "device": device,
-    }  # fmt: skip
-    given = check_fit(y=y, **checks)
     check_count("n_iter", n_iter, 1)
-    responses, bounds, fold, parts = given.responses.host, given.bounds, given.folds, given.parts
-    labels = labels_of_segments("groups", groups, len(bounds))
-    options = FitOptions("cholesky", memory_limit, True, device)
-    alone = callable(spaces) or over_time_course
-    rounds = [[k] for k in range(len(parts))] if alone else [list(range(len(parts)))]
-    taken = np.zeros(responses.shape)
-    out: _Gathered | None = None
-    names: tuple[str, ...] = ()
-    for scored in rounds:
-        held_out = bounds[fold == scored[0]]
-        found = learned_features(spaces, scored[0], held_out, len(responses)) if callable(spaces) else spaces
-        if not isinstance(found, Mapping) or not 2 <= len(found) <= MOST_SPACES:
-            raise InputError("spaces", repr(found)[:60], f"a mapping of two to {MOST_SPACES} names to features")
-        own = given
-        if over_time_course:
-            found, left, taken = beyond_time_course(found, responses, bounds, fold, scored[0], taken)
-            own = check_fit(y=left, **checks)
-        X = FeatureSpaces(found)
-        names = tuple(X.columns)
-        widths = [X.columns[name].stop - X.columns[name].start for name in names]
-        every = Spaces(names, np.repeat(np.arange(len(names)), widths).astype(np.int64))
-        problem = Problem(*own.with_features(X), given.lags, boundary, True, standardize, segments=bounds)
-        out = out or _Gathered.of(len(names), len(parts), responses, progress)
-        work = _Models(scored, parts, every, given.alphas, n_iter, random_state, out.advance).work
-        n_sets = len(scored) * (len(parts) - 1) * 2 ** len(names) * 10
-        for targets, block in in_blocks(problem, parts, n_sets, len(given.alphas), work, options)[0]:
-            out.put(targets, block)
-    assert out is not None, "there is a fold to score"
-    stimuli, of_segment = np.unique(labels, return_inverse=True)
-    of_row = np.repeat(of_segment.reshape(-1), bounds[:, 1] - bounds[:, 0])
-    mean = training_means(responses, np.repeat(fold, bounds[:, 1] - bounds[:, 0]))
-    sse = np.stack([by_stimulus(responses - taken - each, of_row, len(stimuli)) for each in out.predictions])
-    total = by_stimulus(responses - mean, of_row, len(stimuli))
-    baseline = by_stimulus(responses - taken, of_row, len(stimuli)) if over_time_course else total
-    shares = _product_measure(out.own, responses, taken if over_time_course else mean, total)
-    return JointVariance(names, subsets_of(len(names)), sse, total, baseline, shares, stimuli, out.alphas)
-
-
-def _product_measure(own: Double, y: Any, mean: Double, total: Double) -> Double:
-    """Share R² of all spaces together out among them, (m, c): Σ p_j (2 (y - ȳ) - Σ_i p_i) / Σ (y - ȳ)².
-
-    p_j is what space j predicts beside the training rows' mean (Pratt 1987; Dupré la Tour et al. 2022).
-    """
-    known = np.isfinite(y) & np.isfinite(own).all(axis=0)
-    whole = np.where(np.isfinite(total), total, 0.0).sum(axis=0)
-    gain = np.where(known, 2.0 * (y - mean) - own.sum(axis=0), 0.0)
-    part = (np.where(known, own, 0.0) * gain).sum(axis=1)
-    return np.asarray(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0))
-
-
-Block = tuple[Double, Double, Double]
-"""Predictions of the models (2^m - 1, n, c), of each space in that of all (m, n, c), penalties (K, m, c)."""
-
-
-@dataclass
-class _Gathered:
-    """What the models of all targets and outer folds leave, put together."""
-
-    predictions: Double
-    own: Double
-    alphas: Double
-    advance: Callable[[], None]
-
-    @classmethod
-    def of(cls, m: int, n_folds: int, y: Any, progress: Progress | None) -> _Gathered:
-        done, in_all = 0, n_folds * (2**m - 1)
-
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            if progress is not None:
-                progress(min(done, in_all), in_all)
-
-        predictions, own = (np.full((models, *y.shape), np.nan) for models in (2**m - 1, m))
-        return cls(predictions, own, np.full((n_folds, m, y.shape[1]), np.nan), advance)
-
-    def put(self, targets: Integers, block: Block) -> None:
-        for mine, new in zip((self.predictions, self.own, self.alphas), block, strict=True):
-            here = mine[:, :, targets]
-            found = np.isfinite(new) | np.isinf(new)
-            here[found] = new[found]
-            mine[:, :, targets] = here
-
-
-@dataclass(frozen=True)
-class _Models:
-    """All models of a block of targets."""
-
-    scored: list[int]
-    parts: list[Bounds]
-    every: Spaces
-    alphas: Double
-    n_iter: int
-    seed: int
-    advance: Callable[[], None]
-
-    def work(self, problem: Problem, solver: Primal, _: Integers) -> Block:
-        m, n_folds, c = len(self.every.names), len(self.parts), problem.y.shape[1]
-        predictions = np.full((2**m - 1, *problem.y.shape), np.nan)
-        own, penalties = np.full((m, *problem.y.shape), np.nan), np.full((n_folds, m, c), np.nan)
-        for at, subset in enumerate(subsets_of(m)):
-            columns = np.flatnonzero(np.isin(self.every.member, subset))
-            whole = len(subset) == m
-            part = solver if whole else solver.of_features(columns)
-            member = np.searchsorted(subset, self.every.member[columns])
-            spaces = Spaces(tuple(self.every.names[i] for i in subset), member.astype(np.int64))
-            candidates = weightings(len(subset), self.alphas, self.n_iter, self.seed)
-            for k in self.scored:
-                inner = [j for j in range(n_folds) if j != k]
-                splits = Splits(self.parts, [[i for i in inner if i != j] for j in inner], [[j] for j in inner])
-                scores = search(part, splits, spaces, candidates, SCORES["r2"])
-                best = choose_alpha(scores.chosen_by, candidates.alphas, True)
-                weights = fit_chosen(part, inner, spaces, candidates, best).on(HOST)
-                ranges = problem.ranges(self.parts[k])
-                rows = row_numbers(ranges)
-                predictions[at, rows] = weights.predict(part.problem.X, ranges, problem.lags)
-                if whole:
-                    penalties[k] = candidates.penalties[best].T
-                    own[:, rows] = self._each(part, inner, weights, ranges)
-                self.advance()
-        return predictions, own, penalties
-
-    def _each(self, solver: Primal, train: list[int], weights: Any, ranges: Bounds) -> Double:
-        """What each space predicts about its mean in the training rows, (m, rows, c)."""
-        problem = solver.problem
-        member = np.tile(self.every.member, len(problem.lags))
-        means = solver.column_means(train, weights)
-        out = []
-        for j in range(len(self.every.names)):
-            values = np.where((member == j)[:, None], weights.values, 0)
-            alone = type(weights)(values, weights.shift, np.zeros_like(weights.intercept))
-            out.append(alone.predict(problem.X, ranges, problem.lags) - means @ values)
-        return np.stack(out).astype(np.float64)
+    found = fit_subsets(
+        spaces, y, lambda m, given: weightings(m, given, n_iter, random_state), most=MOST_SPACES, with_shares=True,
+        segments=segments, folds=folds, lags=lags, alphas=alphas, groups=groups, standardize=standardize,
+        boundary=boundary, missing=missing, memory_limit=memory_limit, device=device, over_time_course=over_time_course,
+        progress=progress,
+    )  # fmt: skip
+    return JointVariance(
+        found.names, subsets_of(len(found.names)), found.sse, found.total, found.baseline, found.shares, found.stimuli,
+        found.alphas,
+    )  # fmt: skip
 
 
 def weightings(n_spaces: int, alphas: Double, n_iter: int, seed: int) -> Candidates:

@@ -54,7 +54,10 @@ SIGNS = {"common": (1, 1, -1), "probe alone": (-1, 0, 1), "shared alone": (0, -1
 """Of the R² of the shared part, the probe, both."""
 WHAT = {
     WORD_TYPE: "word type: the layer's mean over the other tokens of a word; knows which word, nothing of its place",
-    BEYOND_TYPE: "beyond type: the layer less its mean over the tokens of a word; context alone",
+    BEYOND_TYPE: (
+        "beyond type: the layer less its mean over the tokens of a word; context and place alone, but only part of "
+        "them: of a word heard once nothing is left, of one heard twice half"
+    ),
     TIME: "time: since the onset and to the end of the stimulus",
     NOISE: "noise: a random vector for each word, a floor",
 }

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.linear import JointVariance
-from heschl.linear.estimators.joint import subsets_of
+from heschl.linear.estimators.subsets import subsets_of
 from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
 from heschl.study.analyses.encoding import EncodingAnalysis, encoding_done, group_fits
 from heschl.study.analyses.fits.joint import joint_layers, write_joint

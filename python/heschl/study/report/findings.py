@@ -89,9 +89,7 @@ def _control(results: xr.Dataset, spaces: list[str], order: list[int]) -> Senten
     if "best_r2_shuffled" in results:
         values = mean_over_folds(results, "best_r2_shuffled")[best, shown.inside]
         if np.isfinite(values).any():
-            parts.append(
-                f"with stimuli shuffled the same fits of {spaces[best]} reach {np.nanmedian(values):.3f} (median)"
-            )
+            parts.append(f"with stimuli shuffled the same fits of {spaces[best]} reach {np.nanmean(values):.3f}")
     if "beyond_r2" in results:
         values = results["beyond_r2"].values[best, shown.inside]
         parts.append(
@@ -101,7 +99,7 @@ def _control(results: xr.Dataset, spaces: list[str], order: list[int]) -> Senten
     if not parts:
         return Sentence("No control was asked for ([controls] shuffle).", "spaces")
     text = "; ".join(parts)
-    return Sentence(f"{text[0].upper()}{text[1:]}.", row_anchor("spaces", best))
+    return Sentence(f"{text[0].upper()}{text[1:]} (R², means over electrodes).", row_anchor("spaces", best))
 
 
 def _left_out(results: xr.Dataset) -> Sentence:

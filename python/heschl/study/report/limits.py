@@ -10,6 +10,7 @@ import numpy as np
 from heschl.study.analyses.exchange import several_sessions
 from heschl.study.analyses.time_course import course_table
 from heschl.study.config.study import Study
+from heschl.study.report.plates import responding
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,6 +88,12 @@ def _following(results: xr.Dataset, study: Study) -> str:
         text += f" {results.attrs['exchange_cropped']:.0%} of the frames take no part, for lengths differ."
     if results.attrs["exchange_staying"] > MUCH_STAYING:
         text += " Few stimuli can take each other's place: the test is weak."
+    shown = responding(results)
+    if shown.follows.any() and not shown.inside.all():
+        text += (
+            f" Figures and means over electrodes are of the {int(shown.inside.sum())} that follow a space, chosen by "
+            "the same responses: where effects are small, such means are too high."
+        )
     return text
 
 

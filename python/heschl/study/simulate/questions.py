@@ -36,8 +36,6 @@ LEVEL, CHANCE = 0.05, 1e-3
 """More rejections than come by chance once in a thousand worlds are wrong."""
 NEAR = 0.04
 """R² that is nothing: what fitting costs or gains by chance in a world as small as these."""
-FOUND = 0.5
-"""Of the planted share, at least."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def _rejections(world: World, n_permutations: int, seed: int, misleading: str = 
     return Answer(f"electrodes that follow the features, p < {LEVEL}", float((p < LEVEL).mean()), 0.0, most, misleading)
 
 
-def _language(world: World, with_context: bool) -> list[Answer]:
+def _language(world: World, *_: int) -> list[Answer]:
     """Ask whether electrodes follow context: beyond the word itself, beyond time since onset."""
     folds = _folds(world)
     spoken = np.zeros(len(world.y), dtype=bool)
@@ -130,17 +128,9 @@ def _language(world: World, with_context: bool) -> list[Answer]:
     alone = _score(world, published, folds)
     controls = np.concatenate([time_course(world.lengths, rate=RATE), world.spaces["mel"]], axis=1)
     found = _unique(world, {"time and sound": controls, "context": beyond}, folds)
-    low, high = (FOUND * world.share, world.share + NEAR) if with_context else (-NEAR, NEAR)
+    planted = world.within_types
     text = f"what the layer has beyond its input layer predicts {alone:.2f}"
-    return [Answer("R² of context, beyond word type, time and sound", found, low, high, text)]
-
-
-def _word_types(world: World, n_permutations: int, seed: int) -> list[Answer]:
-    return _language(world, with_context=False)
-
-
-def _true_context(world: World, n_permutations: int, seed: int) -> list[Answer]:
-    return _language(world, with_context=True)
+    return [Answer("R² of context, beyond word type, time and sound", found, planted - NEAR, planted + NEAR, text)]
 
 
 def _acoustic_alone(world: World, n_permutations: int, seed: int) -> list[Answer]:
@@ -156,7 +146,7 @@ def _acoustic_alone(world: World, n_permutations: int, seed: int) -> list[Answer
         "R² that the shared part and sound have in common", float(np.median(found.part("common"))), -NEAR, NEAR,
         f"sound alone predicts {alone:.2f}",
     )  # fmt: skip
-    return [answer, *_language(world, with_context=False)]
+    return [answer, *_language(world)]
 
 
 def _one_sided(world: World, n_permutations: int, seed: int) -> list[Answer]:
@@ -244,10 +234,10 @@ def _unique(world: World, spaces: dict[str, NDArray[Any]], folds: NDArray[np.int
 _QUESTIONS: dict[str, Callable[[World, int, int], list[Answer]]] = {
     "nothing": _nothing,
     "common_time_course": _common_time_course,
-    "word_types": _word_types,
-    "time_alone": _word_types,
+    "word_types": _language,
+    "time_alone": _language,
     "acoustic_alone": _acoustic_alone,
-    "true_context": _true_context,
+    "true_context": _language,
     "one_sided": _one_sided,
     "twins": _twins,
     "few_repeats": _few_repeats,

@@ -58,6 +58,9 @@ class World:
         Frames of each stimulus.
     share : float
         Of the responses' variance that the stimuli drive.
+    within_types : float
+        Of the responses' variance, what the words before say beyond the mean over the tokens of each word's type: of a
+        word that comes once that mean is the token itself, and nothing is left.
     words : (m, 2) array of int
         First frame of each word and one past the last.
     types : (m,) array of int
@@ -76,6 +79,7 @@ class World:
     y: Array
     lengths: NDArray[np.int64]
     share: float
+    within_types: float = 0.0
     words: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
     types: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     texts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -228,7 +232,27 @@ def _language(
         "speech": mixed(rng, [sound, *knows], 36, 0.2),
     }
     y = driven(rng, signal, lengths, 0.3)
-    return World(name, truth, spaces, y, lengths, 0.3, words, types)
+    within = 0.3 * _explained(held(_within(before, types), words, n), signal, lengths) if drive == "context" else 0.0
+    return World(name, truth, spaces, y, lengths, 0.3, within, words, types)
+
+
+def _within(values: Double, types: NDArray[np.int64]) -> Double:
+    """Return the rows of words less the mean over all words of their type, (m, d)."""
+    sums = np.zeros((N_TYPES, values.shape[1]))
+    np.add.at(sums, types, values)
+    return np.asarray(values - (sums / np.maximum(np.bincount(types, minlength=N_TYPES), 1)[:, None])[types])
+
+
+def _explained(latents: Double, signal: Double, lengths: NDArray[np.int64]) -> float:
+    """Return the share of a signal that latents explain over the lags, mean over electrodes."""
+    ends = np.cumsum(lengths)
+    design = np.zeros((len(latents), len(LAGS), latents.shape[1]))
+    for lag in LAGS:
+        for start, end in zip(ends - lengths, ends, strict=True):
+            design[start + lag : end, lag] = latents[start : end - lag]
+    X, y = (values - values.mean(axis=0) for values in (design.reshape(len(latents), -1), signal))
+    left = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    return float(np.mean(1 - (left**2).sum(axis=0) / (y**2).sum(axis=0)))
 
 
 def _sentences(
