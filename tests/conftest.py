@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # before NumPy is imported, which reads it once
@@ -12,3 +13,13 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # before N
 # In CI the examples are the same each time: what it says of a change depends on the change alone. By hand they are new.
 settings.register_profile("heschl", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("heschl")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the order of files, where tests run side by side: by their number the few that take longest would be last."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole studies, which take longest."""
+    items.sort(key=lambda item: "study" not in item.path.parts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from heschl.study.report import figures
 from tiny_cohort import write_cohort
 
 
@@ -27,3 +28,10 @@ def own_cohort(cohort: Path, tmp_path: Path) -> Path:
     """The study.toml of a copy of the tiny cohort, without results, to be changed at will."""
     shutil.copytree(cohort.parent, tmp_path / "cohort", ignore=shutil.ignore_patterns("results"))
     return tmp_path / "cohort" / "study.toml"
+
+
+@pytest.fixture(autouse=True)
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that a test makes draws one figure: half of it would be drawing. Runs that several share draw them all."""
+    kept = "best_layer_scores", "score_by_lag"
+    monkeypatch.setattr(figures, "FIGURES", [row for row in figures.FIGURES if row.name in kept])

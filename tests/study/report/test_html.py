@@ -29,6 +29,11 @@ from heschl.study.statistics.contrasts import contrast_table, familywise_p_value
 from heschl.timing.grid import FrameGrid
 
 
+@pytest.fixture(autouse=True)
+def one_figure() -> None:
+    """Nothing: all of them are drawn here."""
+
+
 def test_contrasts_are_paired_tests_over_electrodes(whole_run: Path) -> None:
     results = heschl.open_results(whole_run)
     table = contrast_table(results)

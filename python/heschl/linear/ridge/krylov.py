@@ -269,9 +269,14 @@ class KrylovTrained(Trained):
                 if growth.space.n_steps and (found := growth.converged(unsure)):
                     collector.take(sight, targets, found)
                     continue
-                if complete or (space.n_steps >= LEAST_STEPS and space.dimension >= LEAST_VECTORS):
+                more = max(LEAST_STEPS - space.n_steps, (LEAST_VECTORS - space.dimension) / len(targets))
+                if complete or more <= 0:
                     collector.look(sight, targets[unsure.any(axis=0)], targets, growth.so_far(unsure))
                     continue
+                if self.family.may_factor and price.too_dear(growth, more, unknown):
+                    collector.ask_all(targets[unsure.any(axis=0)])
+                    factor = True
+                    break
             price.spend(growth)
             growth.step()
         self.family.note(growth.space)

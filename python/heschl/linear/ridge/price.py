@@ -24,12 +24,12 @@ TYPICAL_ROWS = 96  # of a segment
 # many calls.
 STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
 STEP_CALLS, SYSTEM_CALLS = 20, 6
-# What all may cost together, over factoring for every λ. What it exceeds 1 by is spent before it is judged which of the
-# two to go on with; from then on steps are foreseen, of which fewer are needed, for residuals fall faster and faster.
-MOST = 1.3
+# What all may cost together, over factoring for every λ; and the share of that which is spent before it is judged which
+# of the two to go on with. From then on steps are foreseen, of which fewer are needed: residuals fall faster and faster.
+MOST, UNJUDGED = 1.3, 0.2
 SOONER = 0.6
-# What one step says of those to come is mostly noise: it takes so many in a row that say the same.
-PATIENCE = 6
+# What one narrow step says of those to come is mostly noise: they must say the same for so large a share of that price.
+PATIENCE = 0.03
 # Factoring for all λ that takes less than this is done without a space: it would hardly have begun by then.
 AT_ONCE = 2e9
 # A step reads all that X'X is made of, which takes as long as the products of so many columns with it.
@@ -103,7 +103,7 @@ class Price:
         self._column, self._p, self._n_targets, self._n_alphas = column, p, n_targets, n_alphas
         self._factor = share * factoring_operations(1, n_columns, device) + 2.0 * p * p * n_targets
         self._spent = 0.0
-        self._against: set[int] = set()  # steps in a row at which factoring seemed the cheaper
+        self._doubted = math.inf  # what had been spent when factoring began to seem the cheaper
 
     def _next(self, growth: Growth) -> float:
         size, space = growth.space.next_size, growth.space
@@ -116,15 +116,12 @@ class Price:
     def too_dear(self, growth: Growth, steps: float, n_factors: int) -> bool:
         """Return whether to factor for so many λ instead of so many more steps."""
         step, everything, rest = self._next(growth), self._n_alphas * self._factor, n_factors * self._factor
-        if self._spent + step <= (MOST - 1.0) * everything:
+        if self._spent + step <= UNJUDGED * everything:
             return False
         if steps > 1.5 and self._spent + step + rest > MOST * everything:
             return True
-        if SOONER * steps * step <= rest:
-            self._against.clear()
-        else:
-            self._against.add(growth.space.n_steps)
-        return len(self._against) >= PATIENCE
+        self._doubted = math.inf if SOONER * steps * step <= rest else min(self._doubted, self._spent)
+        return self._spent + step >= self._doubted + PATIENCE * everything
 
     def apart(self, growth: Growth, steps: float, n_waiting: int) -> bool:
         """Return whether the targets that wait should have a space of their own."""
