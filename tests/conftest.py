@@ -16,7 +16,7 @@ settings.load_profile("heschl")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the order of files, where tests run side by side: by their number the few that take longest would be last."""
+    """Keep the order of files where tests run side by side: by their number those that take longest would be last."""
     config.option.loadscopereorder = False
 
 

@@ -25,7 +25,7 @@ TYPICAL_ROWS = 96  # of a segment
 STEP_LEAST, SYSTEM_LEAST = 5e7, 4e6
 STEP_CALLS, SYSTEM_CALLS = 20, 6
 # What all may cost together, over factoring for every λ; and the share of that which is spent before it is judged which
-# of the two to go on with. From then on steps are foreseen, of which fewer are needed: residuals fall faster and faster.
+# of the two to go on with. From then on steps are foreseen, and fewer are needed: residuals fall faster and faster.
 MOST, UNJUDGED = 1.3, 0.2
 SOONER = 0.6
 # What one narrow step says of those to come is mostly noise: they must say the same for so large a share of that price.
