@@ -9,6 +9,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,12 @@ OF_A_START = [
 
 
 @pytest.fixture(autouse=True)
-def _emulated(device: Device) -> None:
+def _emulated(device: Device) -> Iterator[None]:
     if not device.module.emulated:
         pytest.skip("a GPU does not fail on demand")
+    gc.freeze()  # what other tests left is not looked through, which takes most of a second
+    yield
+    gc.unfreeze()
 
 
 def fit() -> Any:
