@@ -51,14 +51,15 @@ def counted(split, seed):
     import tempfile
     from pathlib import Path
 
-    from heschl.study.analyses.fits.components import LEVEL, component_p_values, write_components
+    from heschl.study.analyses.fits.components import component_p_values, count_shared, write_components
     from heschl.study.statistics.tests import false_discovery_rate
     from heschl.study.work.cache import load_arrays
 
     with tempfile.TemporaryDirectory() as folder:
         write_components(split, (seed, 0), Path(folder) / "found.npz", lambda done, total: None)
         found = load_arrays(Path(folder) / "found.npz")["correlations"]
-    return int((false_discovery_rate(component_p_values(found)) <= LEVEL).sum())
+    p = component_p_values(found)
+    return int(count_shared(p, false_discovery_rate(p)))
 
 
 if __name__ == "__main__":
