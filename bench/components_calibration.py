@@ -4,7 +4,8 @@ The simulator shares no code with heschl: two sides of 40 features, mixtures of 
 some are shared at a correlation and all others are one side's own; with and without a time course that both sides
 follow.
 
-    python bench/components_calibration.py [--repetitions 4] [--stimuli 60 200] [--correlations 0 0.3 0.5 0.8]
+    python bench/components_calibration.py [--repetitions 20] [--stimuli 60 200] [--correlations 0 0.3 0.5 0.8]
+                                           [--courses 0 2]
 """
 
 from __future__ import annotations
@@ -65,15 +66,16 @@ def counted(split, seed):
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repetitions", type=int, default=4)
+    parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--stimuli", type=int, nargs="+", default=[60, 200])
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.0, 0.3, 0.5, 0.8])
+    parser.add_argument("--courses", type=float, nargs="+", default=[0.0, 2.0], help="size of the time course")
     given = parser.parse_args()
     print("| stimuli | correlation | time course | counted, of 10 | mean | within 20 % | s |")
     print("|---|---|---|---|---|---|---|")
     for n_stimuli in given.stimuli:
         for correlation in given.correlations:
-            for time_course in (0.0, 2.0):
+            for time_course in given.courses:
                 start = time.perf_counter()
                 found = [counted(world(s, n_stimuli, correlation, time_course), s) for s in range(given.repetitions)]
                 took = time.perf_counter() - start
