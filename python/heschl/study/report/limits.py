@@ -162,7 +162,7 @@ def _sessions(results: xr.Dataset) -> str:
         text.append(
             "Sessions are not known (the files of responses name none): what is said of stimuli is said over all of a "
             "subject's recording. Where the order of stimuli was not random, or each session had its own stimuli, "
-            "drift passes for a difference between stimuli."
+            "a drift, or another gain, passes for a difference between stimuli."
         )
     elif not several:
         text.append("One recording session for each subject: a slow drift within it is part of the noise.")
