@@ -75,7 +75,9 @@ def test_beyond_length_leaves_what_has_nothing_to_do_with_it() -> None:
     y[7:20, 1] = np.nan
     left = beyond_length(y, bounds)
     assert left[:, 0].std() > 0.99 * onset.std() and np.nanstd(left[:, 1]) > 0.95
-    assert left[:, 2].std() < 1e-6 and left[:, 3].std() < 0.1 * y[:, 3].std()
+    assert left[:, 2].std() < 0.02 * y[:, 2].std()
+    rest = left[:, 3:4] - mean_time_course(left[:, 3:4], segments=lengths, fewest=1)  # a course since onset stays
+    assert rest.std() < 0.05 * y[:, 3].std()
     np.testing.assert_array_equal(left[:, 4], 1.0)
     np.testing.assert_array_equal(np.isnan(left), np.isnan(y))
     equal = np.array([[0, 10], [10, 20]])
