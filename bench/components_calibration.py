@@ -4,7 +4,8 @@ The simulator shares no code with heschl: two sides of 40 features, mixtures of 
 some are shared at a correlation and all others are one side's own; with and without a time course that both sides
 follow.
 
-    python bench/components_calibration.py [--repetitions 4] [--stimuli 60 200] [--correlations 0 0.3 0.5 0.8]
+    python bench/components_calibration.py [--repetitions 20] [--stimuli 60 200] [--correlations 0 0.3 0.5 0.8]
+                                           [--courses 0 2]
 """
 
 from __future__ import annotations
@@ -51,28 +52,30 @@ def counted(split, seed):
     import tempfile
     from pathlib import Path
 
-    from heschl.study.analyses.fits.components import LEVEL, component_p_values, write_components
+    from heschl.study.analyses.fits.components import component_p_values, count_shared, write_components
     from heschl.study.statistics.tests import false_discovery_rate
     from heschl.study.work.cache import load_arrays
 
     with tempfile.TemporaryDirectory() as folder:
         write_components(split, (seed, 0), Path(folder) / "found.npz", lambda done, total: None)
         found = load_arrays(Path(folder) / "found.npz")["correlations"]
-    return int((false_discovery_rate(component_p_values(found)) <= LEVEL).sum())
+    p = component_p_values(found)
+    return int(count_shared(p, false_discovery_rate(p)))
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repetitions", type=int, default=4)
+    parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--stimuli", type=int, nargs="+", default=[60, 200])
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.0, 0.3, 0.5, 0.8])
+    parser.add_argument("--courses", type=float, nargs="+", default=[0.0, 2.0], help="size of the time course")
     given = parser.parse_args()
     print("| stimuli | correlation | time course | counted, of 10 | mean | within 20 % | s |")
     print("|---|---|---|---|---|---|---|")
     for n_stimuli in given.stimuli:
         for correlation in given.correlations:
-            for time_course in (0.0, 2.0):
+            for time_course in given.courses:
                 start = time.perf_counter()
                 found = [counted(world(s, n_stimuli, correlation, time_course), s) for s in range(given.repetitions)]
                 took = time.perf_counter() - start

@@ -104,7 +104,11 @@ def found_by_demo(copy: Path, environment: dict[str, str]) -> str:
     """Run `heschl demo` on the copy, and return what of the planted truth it misses."""
     folder = copy / "demo"
     out = subprocess.run(
-        [sys.executable, "-m", "heschl", "demo", str(folder)], cwd=copy, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "heschl", "demo", "--out", str(folder)],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     if not (folder / "demo.md").is_file():
         return f"ends with an error: {(out.stderr or out.stdout)[-200:]}"

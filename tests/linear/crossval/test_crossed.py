@@ -49,6 +49,16 @@ def test_one_subject_speaks_for_new_stimuli_alone() -> None:
     assert np.isnan(alone.p) and alone.estimate == 1.0
 
 
+def test_stimuli_of_very_different_lengths() -> None:
+    """A few long stimuli decide: their spread is known as if from so few, 5 % is 5 %."""
+    rng, lengths = np.random.default_rng(4), np.geomspace(10, 2000, 60)[:, None]
+    total, hits = lengths * np.ones((1, 12)), 0
+    for _ in range(400):
+        gain = lengths * (rng.standard_normal((60, 1)) + rng.standard_normal((60, 12)))
+        hits += crossed_mean(gain, total, np.zeros(12)).p < 0.05
+    assert 8 <= hits <= 24  # of 400; 27 where all stimuli are taken to weigh alike
+
+
 def test_components_of_variance() -> None:
     """The squared standard error is right on average: of subjects, of stimuli, and of both."""
     rng = np.random.default_rng(3)

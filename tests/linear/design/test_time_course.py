@@ -7,6 +7,7 @@ import pytest
 
 from heschl import InputError
 from heschl.linear import mean_time_course, nested_cv, time_course
+from heschl.linear.design.time_course import beyond_length
 
 
 def test_what_all_stimuli_evoke_alike_is_explained_and_no_more() -> None:
@@ -60,3 +61,24 @@ def test_bad_input_is_named() -> None:
             mean_time_course(np.ones((6, 1)), segments=[3, 3], **change)
     with pytest.raises(InputError, match=r"^y: found"):
         mean_time_course(np.ones(6), segments=[3, 3])
+
+
+def test_beyond_length_leaves_what_has_nothing_to_do_with_it() -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(20, 60, 30)
+    ends = np.cumsum(lengths)
+    bounds = np.stack([ends - lengths, ends], axis=1)
+    since = np.concatenate([np.arange(n) for n in lengths])
+    until, size = np.repeat(lengths, lengths) - 1 - since, np.repeat(lengths - lengths.mean(), lengths)
+    onset, noise = np.exp(-since / 5.0), rng.standard_normal(len(since))
+    y = np.stack([onset, noise, size / 10, np.exp(-until / 5.0), np.ones(len(since))], axis=1)
+    y[7:20, 1] = np.nan
+    left = beyond_length(y, bounds)
+    assert left[:, 0].std() > 0.99 * onset.std() and np.nanstd(left[:, 1]) > 0.95
+    assert left[:, 2].std() < 0.02 * y[:, 2].std()
+    rest = left[:, 3:4] - mean_time_course(left[:, 3:4], segments=lengths, fewest=1)  # a course since onset stays
+    assert rest.std() < 0.05 * y[:, 3].std()
+    np.testing.assert_array_equal(left[:, 4], 1.0)
+    np.testing.assert_array_equal(np.isnan(left), np.isnan(y))
+    equal = np.array([[0, 10], [10, 20]])
+    np.testing.assert_array_equal(beyond_length(y[20:40], equal), y[20:40])

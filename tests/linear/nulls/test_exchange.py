@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from heschl import InputError, lagged_design
 from heschl.linear import exchange_test, permutation_test
 from heschl.linear.design.permuter import Permuter
+from heschl.linear.design.time_course import beyond_length
 from heschl.linear.nulls import exchange
 from tolerances import R2
 
@@ -35,18 +36,18 @@ def out_of_fold(
 
 
 def plain(layers: list[Array], y: Array, fold: Array, lengths: Array, alphas: Array, keep: Array) -> float:
-    """Covariance over variance of one target, λ and layer chosen on inner folds."""
+    """Covariance over variance of one target, λ and layer chosen on inner folds by r."""
     row, K = np.repeat(fold, lengths), int(fold.max()) + 1
     covariance = variance = 0.0
     for j in range(K):
         best: tuple[float, Array] = (-np.inf, np.empty(0))
         for X in layers:
-            r2 = []
+            scores = []
             for k in set(range(K)) - {j}:
                 actual = y[(row == k) & keep]
-                error = actual - out_of_fold(X, y, row, keep, lengths, alphas, (j, k), k)
-                r2.append(1 - (error**2).sum(1) / ((actual - actual.mean()) ** 2).sum())
-            inner = np.mean(r2, axis=0)
+                predicted = out_of_fold(X, y, row, keep, lengths, alphas, (j, k), k)
+                scores.append([np.corrcoef(actual, each)[0, 1] for each in predicted])
+            inner = np.mean(scores, axis=0)
             if inner.max() > best[0]:
                 found = out_of_fold(X, y, row, keep, lengths, alphas, (j,), j)[inner.argmax()]
                 best = (float(inner.max()), found)
@@ -67,9 +68,10 @@ def test_equals_the_analysis_from_scratch(monkeypatch: pytest.MonkeyPatch) -> No
     found = exchange_test({"space": layers}, y, n_permutations=4, **how)["space"]
     permuter, draws = Permuter.of(bounds_of(lengths), fold, None), np.random.default_rng(5)
     assert 0 < permuter.cropped < 0.1
+    left = beyond_length(y, bounds_of(lengths))
     rows = [np.arange(n), *(permuter.rows(permuter.draw(draws)) for _ in range(4))]
     expected = np.array([
-        [plain(layers, y[move, j], fold, lengths, alphas, permuter.keep) for j in range(3)] for move in rows
+        [plain(layers, left[move, j], fold, lengths, alphas, permuter.keep) for j in range(3)] for move in rows
     ])  # fmt: skip
     np.testing.assert_allclose(np.concatenate([found.observed[None], found.null]), expected, atol=R2["float64"])
     monkeypatch.setattr(exchange, "RESPONSE_BYTES", 2 * exchange.COPIES * y.nbytes)
@@ -123,6 +125,22 @@ def test_electrodes_that_follow_nothing_are_found_as_often_as_said(layers: int, 
     assert abs(rate.mean() - 0.05) < 4 * max(rate.std() / 12**0.5, 0.01)
     assert (p <= 0.5).mean() == pytest.approx(0.5, abs=0.12)
     assert (smallest <= 0.05).sum() <= 4  # of 12, 5 % each: more than four once in 5,000
+
+
+def test_the_end_and_the_length_of_a_stimulus_are_no_evidence() -> None:
+    """Lengths of stimuli that change places differ a little; see `beyond_length`."""
+    rates = []
+    for seed in range(4):
+        X, y, lengths, fold = world(seed, c=20)
+        size = np.repeat((lengths - lengths.mean()) / lengths.std(), lengths)[:, None]
+        until = np.concatenate([np.arange(length)[::-1] for length in lengths])
+        for course in (size, 3 * np.exp(-until / 6.0)[:, None]):
+            found = permutation_test(
+                X[0] + course, y + course, segments=lengths, folds=fold, lags=LAGS, alphas=np.logspace(0, 6, 4),
+                n_permutations=39, random_state=seed, device="cpu",
+            )  # fmt: skip
+            rates.append((found.p_values <= 0.05).mean())
+    assert np.mean(rates) < 0.12
 
 
 def test_what_follows_the_features_is_found() -> None:

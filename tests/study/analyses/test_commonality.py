@@ -6,7 +6,7 @@ import numpy as np
 
 from heschl.linear import common_variance, nested_cv_learned
 from heschl.study.analyses.fits.commonality import type_means
-from heschl.study.analyses.fits.components import component_p_values
+from heschl.study.analyses.fits.components import component_p_values, count_shared
 from tolerances import PLANTED
 
 
@@ -34,6 +34,8 @@ def test_components_are_held_against_all_under_permutation() -> None:
     correlations[1:, 1] = np.linspace(0.0, 0.2, 19)
     p = component_p_values(correlations)
     np.testing.assert_allclose(p, [1 / 58, 2 / 58, 1.0])
+    p, q = np.array([[0.001, 0.01, 0.02], [0.01, 0.01, 1.0]]), np.array([[0.003, 0.015, 0.02], [0.06, 0.06, 1.0]])
+    assert count_shared(p, q).tolist() == [2, 0]
 
 
 def world() -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, object]]:

@@ -25,7 +25,7 @@ from heschl.checks import InputError
 from heschl.linear.device.arrays import Double
 
 LEVEL = 0.95
-LEAST_TAIL = 1e-12
+LEAST_TAIL, LEAST_WEIGHT = 1e-12, 1e-9
 FEW = "two subjects: little is known of others"
 
 
@@ -113,19 +113,24 @@ def crossed_mean(gain: ArrayLike, total: ArrayLike, subjects: ArrayLike) -> Cros
         return _nothing(np.nan, 0, 0, "no electrode has data")
     gains, totals, known, names = gains[:, use], totals[:, use], known[:, use], names[use]
     each = sums[use] / whole[use]
-    # What each stimulus moves each electrode's share by, to first order; sums to 0 over stimuli.
-    moves = np.where(known, gains - each * totals, 0.0) / whole[use]
+    # What each stimulus moves each electrode's share by, to first order; sums to 0 over stimuli. Divided by the root
+    # of 1 less its weight, squares are as large as they should be where lengths differ, too (MacKinnon and White 1985).
+    weight = np.where(known, totals, 0.0) / whole[use]
+    moves = np.where(known, gains - each * totals, 0.0) / whole[use] / np.sqrt(np.maximum(1 - weight, LEAST_WEIGHT))
     unit = np.unique(names, return_inverse=True)[1].reshape(-1)
     count = np.bincount(unit)
     means = np.bincount(unit, weights=each) / count
     cells = np.stack([moves[:, unit == i].mean(axis=1) for i in range(len(count))], axis=1) / len(count)
     heard = int(known.any(axis=1).sum())
-    shared, alone = _over_stimuli(cells, heard)
+    shared, alone = _over_stimuli(cells)
+    # Long stimuli weigh more: the spread is known as if from fewer of one length, where errors grow as lengths do.
+    together = np.square(np.stack([weight[:, unit == i].mean(axis=1) for i in range(len(count))]).mean(axis=0))
+    degrees = max(1.0, float(together.sum() ** 2 / (together**2).sum()) - 1)
     if len(count) == 1:
-        parts = [(shared + alone, heard - 1)]
+        parts = [(shared + alone, degrees)]
         note = "one subject: holds for new stimuli, and says nothing of other subjects"
     else:
-        parts = [(_between(means), len(count) - 1), (shared, heard - 1)]
+        parts = [(_between(means), len(count) - 1.0), (shared, degrees)]
         note = "" if len(count) > 2 else FEW
     return _student(float(means.mean()), parts, len(count), heard, int(use.sum()), note)
 
@@ -161,7 +166,7 @@ def subject_mean(values: ArrayLike, subjects: ArrayLike) -> CrossedMean:
     means = np.bincount(unit.reshape(-1), weights=numbers[known]) / np.bincount(unit.reshape(-1))
     if len(labels) == 1:
         return _nothing(float(means[0]), 1, int(known.sum()), "one subject: says nothing of other subjects")
-    parts = [(_between(means), len(labels) - 1)]
+    parts = [(_between(means), len(labels) - 1.0)]
     return _student(float(means.mean()), parts, len(labels), 0, int(known.sum()), "" if len(labels) > 2 else FEW)
 
 
@@ -170,7 +175,7 @@ def _nothing(estimate: float, s: int, n: int, note: str) -> CrossedMean:
     return CrossedMean(estimate, np.nan, np.nan, np.nan, np.nan, s, 0, n, note)
 
 
-def _student(mean: float, parts: list[tuple[float, int]], s: int, t: int, n: int, note: str) -> CrossedMean:
+def _student(mean: float, parts: list[tuple[float, float]], s: int, t: int, n: int, note: str) -> CrossedMean:
     """Compute interval and p of a mean whose variance has parts, each with its degrees of freedom.
 
     The reach of the interval is the root of Σ t² · variance, each part with Student's quantile of its own: right where
@@ -200,8 +205,7 @@ def _between(means: Double) -> float:
     return float(means.var(ddof=1) / len(means))
 
 
-def _over_stimuli(cells: Double, heard: int) -> tuple[float, float]:
+def _over_stimuli(cells: Double) -> tuple[float, float]:
     """Return the variance of the mean by what subjects share over stimuli, never below 0, and by what they do not."""
     together, apart = float((cells.sum(axis=1) ** 2).sum()), float((cells**2).sum())
-    correction = heard / (heard - 1)
-    return max(together - apart, 0.0) * correction, apart * correction
+    return max(together - apart, 0.0), apart

@@ -155,6 +155,46 @@ def without_time_course(values: NDArray[Any], bounds: Bounds, train: NDArray[np.
     return values - course, course
 
 
+def beyond_length(values: NDArray[Any], bounds: Bounds) -> NDArray[Any]:
+    """Take out of responses what follows from the length of a stimulus and the time to its end, linearly.
+
+    Stimuli that exchange responses are of nearly one length, not of one: what all evoke alike before their end, or as
+    much more as they are longer, then holds for the true alignment a little better than for any other. Time since onset
+    is fitted beside, and stays.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, c)
+        Responses; NaN is missing.
+    bounds : ndarray of shape (n_segments, 2)
+
+    Returns
+    -------
+    (n, c) array
+        In the precision of the responses; constants as they are.
+    """
+    lengths = bounds[:, 1] - bounds[:, 0]
+    if np.ptp(lengths) == 0:
+        return values
+    longest = float(lengths.max())
+    since, until = _hats(_since(bounds), _knots(longest, 10)), _hats(_until(bounds), _knots(longest, 9))[:, :-1]
+    size = np.repeat((lengths - lengths.mean()) / lengths.std(), lengths)[:, None]
+    X = np.concatenate([until, size, size**2, since], axis=1)
+    taken = X.shape[1] - since.shape[1]
+    known = np.isfinite(values)
+    out = np.array(values)
+    # Targets that lack the same rows share a fit.
+    _, alike = np.unique(np.packbits(known, axis=0), axis=1, return_inverse=True)
+    for pattern in range(int(alike.max()) + 1):
+        targets = np.flatnonzero(alike.reshape(-1) == pattern)
+        rows = known[:, targets[0]]
+        targets = targets[np.ptp(values[rows][:, targets], axis=0) > 0] if rows.any() else targets[:0]
+        if len(targets):
+            fit = np.linalg.lstsq(X[rows], values[np.ix_(rows, targets)].astype(np.float64), rcond=None)[0]
+            out[:, targets] -= (X[:, :taken] @ fit[:taken]).astype(values.dtype)
+    return out
+
+
 def _since(bounds: Bounds) -> NDArray[np.int64]:
     """Frames since the first of its segment, of each row."""
     lengths = bounds[:, 1] - bounds[:, 0]

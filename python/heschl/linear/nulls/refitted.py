@@ -55,6 +55,8 @@ def null_refit(
     Each fit minimises ‖Y - X W - 1 bᵀ‖² + λ ‖W‖² on the training folds at the given λ and scores the fold left out.
     H₀: which of the segments of nearly the same length (in the same session) evoked a response has nothing to do with
     its features; see `exchange_test` for what that allows, and how segments are cropped. All targets move together.
+    Responses are taken as they are: what they owe to a segment's length or its end is not taken out first, as it is
+    there.
 
     *λ must not have been chosen by these responses.* Permuted responses would choose others: with the λ that nested
     cross-validation chose, 5 % of maxima over 60 silent electrodes were found at twice that rate. Where λ is chosen,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,15 @@ from heschl.linear.ridge.size import (
     n_workers,
 )
 from heschl.linear.ridge.training import one_by_one
-from heschl.linear.ridge.weights import Weights, errors_from_moments, in_units, refuse_residual, solve, squared_errors
+from heschl.linear.ridge.weights import (
+    Weights,
+    errors_from_moments,
+    in_units,
+    refuse_residual,
+    solve,
+    squared_errors,
+    sums_from_moments,
+)
 
 
 @dataclass
@@ -146,23 +154,42 @@ class Trained:
     def sums(
         self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
     ) -> Double | None:
-        """Return None: predictions of one λ after the other cost no less."""
-        return None
+        """Sum errors, squares and products of predictions; None where predicting for each λ in turn costs no less."""
+        if len(self.scratch.test_gram) == 0:
+            return None
+        return self._over_path(alphas, tests, 3, self._sums)
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
+        return self._over_path(alphas, tests, 1, lambda values, test: self._errors(values, test)[None])[0]
+
+    def _over_path(
+        self,
+        alphas: Double,
+        tests: Sequence[Sequence[int]],
+        n_sums: int,
+        of: Callable[[Sequence[Float], Sequence[int]], Double],
+    ) -> Double:
+        """Return sums of weights at every λ over each test set, (n_sums, n_tests, n_alphas, c)."""
         problem = self.family.problem
         c = problem.y.shape[1]
-        out = np.empty((len(tests), len(alphas), c))
+        out = np.empty((n_sums, len(tests), len(alphas), c))
         together = max(1, STACKED_BYTES // (problem.n_columns * c * problem.itemsize))
         at, waiting = 0, []
         for a, values in enumerate(self.path(alphas)):
             waiting.append(values)
             if len(waiting) == together or a + 1 == len(alphas):
                 for i, test in enumerate(tests):
-                    out[i, at : a + 1] = self._errors(waiting, test)
+                    out[:, i, at : a + 1] = of(waiting, test)
                 at, waiting = a + 1, []
         return out
+
+    def _sums(self, values: Sequence[Float], test: Sequence[int]) -> Double:
+        family = self.family
+        if all(family.moments[part].n_rows == 0 for part in test):
+            return np.zeros((3, len(values), family.problem.y.shape[1]))
+        equations = family.equations(test, self.scratch.test_gram, self.equations.scaling)
+        return sums_from_moments(equations, self.equations, values)
 
     def _errors(self, values: Sequence[Float], test: Sequence[int]) -> Double:
         family, problem = self.family, self.family.problem

@@ -137,3 +137,18 @@ def errors_from_moments(test: NormalEquations, train: NormalEquations, values: S
     constant = np.tile(test.target_means - train.target_means, len(values)) - moved
     sse = b.get(out) + np.tile(test.target_squares, len(values)) + test.n_rows * constant**2
     return np.asarray(np.maximum(sse, 0.0).reshape(len(values), -1))
+
+
+def sums_from_moments(test: NormalEquations, train: NormalEquations, values: Sequence[Float]) -> Double:
+    """Sum over the test rows as `errors_from_moments` does, and squares and products about the means: (3, m, c).
+
+    Σ (y - p)², Σ (p - mean)² and Σ (y - mean) (p - mean) of predictions p.
+    """
+    b = backend_of(values[0])
+    stacked = b.side_by_side(values)
+    squares, both = (b.empty((stacked.shape[1],), np.float64) for _ in range(2))
+    nothing = b.zeros(test.cross.shape, test.cross.dtype)
+    b.kernels.quadratic_errors(test.gram, nothing, stacked, squares, b.handle())  # w'X'Xw
+    b.kernels.quadratic_errors(test.gram, test.cross, stacked, both, b.handle())  # w'X'Xw - 2 w'X'y
+    ssp, less = (b.get(each).reshape(len(values), -1) for each in (squares, both))
+    return np.stack([errors_from_moments(test, train, values), np.maximum(ssp, 0.0), (ssp - less) / 2])

@@ -3,7 +3,7 @@
 It adds to the results, by cohort and component: ``component_correlation``, the mean over test folds of the canonical
 correlation over the common time course (of more components than [shared] takes as shared); ``component_p``, against
 those of all components under permutation; ``component_q``, the false discovery rate over components; and ``n_shared``
-(cohort,): components with q ≤ 0.05.
+(cohort,): components with q ≤ 0.05 and p ≤ 0.01.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ import numpy as np
 from heschl.study.analyses.analysis import Analysis, Section, Stage, StageCost
 from heschl.study.analyses.costs import per_fit
 from heschl.study.analyses.encoding import encoding_done, encoding_title
-from heschl.study.analyses.fits.components import LEVEL, PERMUTATIONS, component_p_values, write_components
+from heschl.study.analyses.fits.components import (
+    EACH,
+    LEVEL,
+    PERMUTATIONS,
+    component_p_values,
+    count_shared,
+    write_components,
+)
 from heschl.study.analyses.shared import shared_settings, split_inputs, splits
 from heschl.study.config.study import Study
 from heschl.study.session import Session
@@ -81,7 +88,7 @@ class Components(Analysis):
             component_correlation=(("cohort", "tested_component"), np.stack([c[0] for c in found])),
             component_p=(("cohort", "tested_component"), p),
             component_q=(("cohort", "tested_component"), q),
-            n_shared=(("cohort",), (q <= LEVEL).sum(axis=1)),
+            n_shared=(("cohort",), count_shared(p, q)),
         )
 
     def tables(self, results: xr.Dataset) -> dict[str, pd.DataFrame]:
@@ -96,7 +103,8 @@ class Components(Analysis):
                 "Mean over test folds of each canonical correlation over the common time course, against those of all "
                 f"components where the stimuli of one side were exchanged ({PERMUTATIONS} permutations, weights "
                 "learned anew, the null values of all components together, one-sided); q: false discovery rate over "
-                "components. The correlations of 'What the models share' still hold the time course.",
+                f"components. Counted as shared: q ≤ {LEVEL:g} and p ≤ {EACH:g}. Where correlations hardly leave "
+                "chance the count is rough. The correlations of 'What the models share' still hold the time course.",
                 *advice(results, study),
             ]
         )
@@ -108,7 +116,7 @@ class Components(Analysis):
             "Components were counted as shared by their correlations on test folds (mean over folds, the common time "
             "course taken out of both sides), against those of all components when the stimuli of one side were "
             f"exchanged among those of nearly the same length and weights were learned anew ({PERMUTATIONS} "
-            "permutations; false discovery rate over components of 5 %): "
+            f"permutations; false discovery rate over components ≤ {LEVEL:g} and p ≤ {EACH:g}): "
             f"{_counts(results)}."
         )
 

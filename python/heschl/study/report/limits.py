@@ -79,8 +79,9 @@ def _following(results: xr.Dataset, study: Study) -> str:
     m, tested = study.encoding.n_permutations, results.sizes["electrode"] * results.sizes["space"]
     text = (
         f"Tested by {m} permutations of whole stimuli. p < 0.05 says that which stimulus was heard, and not only how "
-        "long ago it began, mattered to the electrode in a way that the features predict. Anything correlated with the "
-        f"features would give the same result. p max holds for all {tested} pairs of electrode and space together."
+        "long ago it began or how long it is, mattered to the electrode in a way that the features predict. Anything "
+        f"correlated with the features would give the same result. p max holds for all {tested} pairs of electrode and "
+        "space together."
     )
     if m < 160:
         text += f" With {m} permutations no p lies below {1 / (m + 1):.3f}: for results, ask for 200 or more."
@@ -161,7 +162,7 @@ def _sessions(results: xr.Dataset) -> str:
         text.append(
             "Sessions are not known (the files of responses name none): what is said of stimuli is said over all of a "
             "subject's recording. Where the order of stimuli was not random, or each session had its own stimuli, "
-            "drift passes for a difference between stimuli."
+            "a drift, or another gain, passes for a difference between stimuli."
         )
     elif not several:
         text.append("One recording session for each subject: a slow drift within it is part of the noise.")

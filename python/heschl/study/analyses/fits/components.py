@@ -24,7 +24,8 @@ from heschl.study.work.cache import Progress, save_arrays
 
 PERMUTATIONS = 39
 """The fewest but 19 that decide at 5 %."""
-LEVEL = 0.05
+LEVEL, EACH = 0.05, 0.01
+"""Of the false discovery rate, and of each component: estimated axes beyond the shared ones still hold a little."""
 LEAST, TIMES = 20, 2
 """Components looked at: so many, or so many times those taken as shared."""
 
@@ -85,6 +86,11 @@ def held_out(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # components that no fold has
         return np.asarray(np.nanmean(out, axis=0))
+
+
+def count_shared(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return how many components are shared, of p and q (..., components)."""
+    return np.asarray(((q <= LEVEL) & (p <= EACH)).sum(axis=-1))
 
 
 def component_p_values(correlations: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from heschl.linear import nested_cv
 from heschl.linear.design.permuter import Permuter
-from heschl.linear.nulls.exchange import covariance
+from heschl.linear.design.time_course import beyond_length
+from heschl.linear.nulls.exchange import CHOSEN_BY, covariance
 from heschl.study.analyses.fits.leading import leading_components
 from heschl.study.analyses.fits.reduced import standardized
 from heschl.study.config.encoding import Encoding
@@ -126,14 +127,15 @@ def exchanged(
     together = max(1, RESPONSE_BYTES // (COPIES * max(1, 4 * int(keep.sum()) * c)))
     if not settings.alpha_per_target:
         together = 1  # permutations must not choose their one λ together
-    missing = "raise" if np.isfinite(group.y).all() else "mask"
+    responses = beyond_length(group.y, permuter.bounds)
+    missing = "raise" if np.isfinite(responses).all() else "mask"
     found: dict[str, list[NDArray[Any]]] = {"covariance": [], "inner": []}
     for first in range(0, len(rows), together):
         some = rows[first : first + together]
-        y = np.concatenate([group.y[moved[keep]] for moved in some], axis=1)
+        y = np.concatenate([responses[moved[keep]] for moved in some], axis=1)
         scores = nested_cv(
             kept, y, segments=lengths, folds=group.folds, lags=range(1), alphas=settings.alpha_grid(),
-            standardize=False, alpha_per_target=settings.alpha_per_target, scoring=settings.scoring, missing=missing,
+            standardize=False, alpha_per_target=settings.alpha_per_target, scoring=CHOSEN_BY, missing=missing,
             device=settings.device,
         )  # fmt: skip
         for name, values in (("covariance", covariance(scores.sums)), ("inner", scores.inner_score)):
