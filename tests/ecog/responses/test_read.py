@@ -89,7 +89,6 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"times": np.arange(20) / 100}, ("times that run at 100 Hz",)),
     ({"times": np.arange(20) / 50 + 0.5}, ("0.5 s after",)),
     ({"sfreq": None, "times": np.arange(20) * 20.0}, ("0.05 samples per second", "Are the times in s?")),
-    ({"positions": np.array([[-60.0, -20.0, 5.0]] * 2)}, ("positions", "up to 60", "in mm")),
     ({"sessions": np.array(["1", "2"])}, ("sessions", "shape (2,)", "3 trials")),
     ({"sessions": np.array([1.0, 1.0, 2.0])}, ("sessions", "float64")),
     ({"sessions": np.array(["1", "", "2"])}, ("sessions", "an empty name of trial 1")),

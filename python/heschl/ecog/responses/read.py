@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError, check_choice
-from heschl.ecog.recording.contents import FARTHEST_M, SLOWEST_HZ
+from heschl.ecog.recording.contents import SLOWEST_HZ
 from heschl.ecog.responses.npz import read_npz
 from heschl.ecog.responses.trials import Array, Responses
 
@@ -78,9 +78,6 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
         raise InputError(
             where, f"{responses.sfreq:g} samples per second", f"{SLOWEST_HZ:g} or more", "Are the times in s?"
         )
-    far = max((float(np.abs(np.nan_to_num(responses.anatomy.get(axis, 0.0))).max()) for axis in "xyz"), default=0.0)
-    if far > FARTHEST_M:
-        raise InputError(f"{where}: positions", f"up to {far:g}", "m", "Are they in mm? Divide by 1000.")
     for i, (stimulus, trial) in enumerate(zip(responses.stimuli, responses.trials, strict=True)):
         _check_trial(trial, responses.electrodes, f"{where}: trial {i} ({stimulus})", missing)
     return responses
