@@ -147,9 +147,11 @@ def test_a_rate_from_rounded_times_is_the_whole_number_that_they_mean() -> None:
 def test_channels_of_no_kind_and_pauses_in_mne(tmp_path: Path) -> None:
     info = mne.create_info(["G1", "G2", "STI"], 100.0, ["misc", "misc", "stim"])
     raw = mne.io.RawArray(np.zeros((3, 300)), info, verbose="error")
-    raw.set_annotations(mne.Annotations([0.0, 1.5], [0.01, 0.01], ["New Segment/", "New Segment/"]))
+    joints = ["New Segment/", "New Segment/", "BAD boundary", "EDGE boundary"]
+    raw.set_annotations(mne.Annotations([0.0, 1.5, 2.0, 2.0], [0.01, 0.01, 0.0, 0.0], joints))
     with (
-        pytest.warns(UserWarning, match="a new segment begins at 1.5 s"),
+        pytest.warns(UserWarning, match=r"a new segment begins at 1\.5 s"),
+        pytest.warns(UserWarning, match="a new segment begins at 2 s"),
         pytest.warns(UserWarning, match="no channel"),
     ):
         recording = read_recording(raw)

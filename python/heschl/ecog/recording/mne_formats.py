@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _MARKER = re.compile(r"^(Comment|Stimulus|Response)/")
 """What MNE puts before the names of BrainVision's markers."""
-_SEGMENT = re.compile(r"^New Segment/")
-"""BrainVision's marker of where the recording begins."""
+_SEGMENT = re.compile(r"^New Segment/|^(BAD|EDGE) boundary$")
+"""Marks where a recording begins (BrainVision), goes on after a pause, or is joined to another (MNE): no spans."""
 NEURAL = ("ecog", "seeg", "dbs", "eeg")
 NO_ELECTRODES = ("stim", "syst", "ecg", "eog", "emg", "resp", "bio", "exci", "temperature", "gsr", "ias")
 
@@ -69,8 +69,8 @@ def raw_contents(raw: Any) -> Contents:
         name = plain_name(str(note["description"]))
         onset = float(note["onset"]) - float(raw.first_time)
         if _SEGMENT.match(name):
-            if onset > 0:
-                warn(f"the recording was paused: a new segment begins at {onset:g} s, joined to the one before it")
+            if onset > 0 and not name.startswith("EDGE"):  # of MNE's two for a joint, one word is enough
+                warn(f"a new segment begins at {onset:g} s, joined to what was recorded before it")
         else:
             events.append((onset, float(note["duration"]), stimulus_name(_MARKER.sub("", name))))
     mains = raw.info["line_freq"]
