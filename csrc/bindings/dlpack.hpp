@@ -65,11 +65,15 @@ DeviceArray<T> adopt(const std::shared_ptr<Cuda>& cuda, DlManaged* managed) {
 }
 
 inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsule& capsule) {
-    require(std::string_view(capsule.name()) == "dltensor", "expected an unused DLPack capsule");
+    require(PyCapsule_IsValid(capsule.ptr(), "dltensor") != 0, "expected an unused DLPack capsule");
     auto* const managed = capsule.get_pointer<DlManaged>();
     const DlTensor& tensor = managed->tensor;
     require(tensor.ndim == 1 || tensor.ndim == 2, "expected a 1-D or 2-D array");
     require(tensor.type_lanes == 1, "expected plain numbers");
+    const int64_t rows = tensor.shape ? tensor.shape[0] : -1,
+                  cols = rows >= 0 && tensor.ndim == 2 ? tensor.shape[1] : 1;
+    require(rows >= 0 && cols >= 0 && (cols == 0 || rows <= (int64_t{1} << 48) / cols), "expected a shape");
+    require(tensor.data || rows * cols == 0, "expected numbers");
     require(tensor.device_type == dl_here && tensor.device_id == cuda->device,
             ("expected an array on GPU " + std::to_string(cuda->device) +
              ", where heschl works: move it there, or let CUDA_VISIBLE_DEVICES name its GPU alone")

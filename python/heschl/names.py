@@ -141,6 +141,17 @@ def stimulus_names(values: Any, where: str = "stimuli") -> tuple[str, ...]:
     return tuple(stimulus_name(name) for name in plain_names(values, where))
 
 
+def stim_file_name(value: object, where: str = "stim_file") -> str:
+    """Return the stimulus of a cell of BIDS's ``stim_file``, which may be a path from the dataset's root.
+
+    Examples
+    --------
+    >>> stim_file_name("stimuli/story_1.wav"), stim_file_name("story_1")
+    ('story_1', 'story_1')
+    """
+    return stimulus_name(plain_name(value, where).removeprefix("/").removeprefix("stimuli/"), where)
+
+
 def plain_cell(value: Any) -> Any:
     """Return a cell of a table so that no spreadsheet takes it for a formula.
 

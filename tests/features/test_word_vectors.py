@@ -45,7 +45,7 @@ def test_the_first_of_other_spellings_counts(tmp_path: Path) -> None:
 
 
 def test_a_header_entries_with_spaces_and_odd_line_ends(tmp_path: Path) -> None:
-    path = write(tmp_path, "4 2\r\nthe 1 2\r\nodd\u0085word 3 4\r\nat home 5 6\r\nat 7 8\r\n")
+    path = write(tmp_path, "\ufeff4 2\r\nthe 1 2\r\nodd\u0085word 3 4\r\nat home 5 6\r\nat 7 8\r\n")
     vectors = WordVectors.read(path, {"the", "at"})
     assert (vectors.width, vectors.missing) == (2, ())
     assert vectors.extract(["the", "at"]).tolist() == [[[1.0, 2.0], [7.0, 8.0]]]

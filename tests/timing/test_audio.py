@@ -245,3 +245,41 @@ def test_a_stream_of_unknown_length(tmp_path: Path) -> None:
     content[at : at + 4] = b"\xff\xff\xff\xff"
     path.write_bytes(bytes(content))
     assert len(read_audio(path, 16000)) == 1600 and duration(path) == 0.1
+
+
+def changed_wav(path: Path, **fields: bytes) -> Path:
+    """Write a WAV of 1,600 samples with other bytes in its header: `at22` is what stands from byte 22 on."""
+    soundfile.write(path, np.full(1600, 0.5), 16000)
+    content = bytearray(path.read_bytes())
+    for at, value in fields.items():
+        begin = int(at.removeprefix("at"))
+        content[begin : begin + len(value)] = value
+    path.write_bytes(bytes(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"at22": b"\x02\0"}, "2 channels of 16 bits in frames of 2 bytes"),
+        ({"at40": bytes(4)}, "3200 bytes behind the 0 bytes"),
+    ],
+)
+def test_a_wav_whose_header_contradicts_its_samples(tmp_path: Path, fields: dict[str, bytes], match: str) -> None:
+    path = changed_wav(tmp_path / "a.wav", **fields)
+    for read in (duration, lambda p: read_audio(p, 16000)):
+        with pytest.raises(InputError, match=match):
+            read(path)
+
+
+def test_samples_behind_the_end_that_a_wav_states(tmp_path: Path) -> None:
+    """The rest of a recorder's file whose header was written early is not left out in silence."""
+    path = changed_wav(tmp_path / "a.wav", at40=(1600).to_bytes(4, "little"))
+    with pytest.warns(UserWarning, match="1600 bytes behind the 1600 bytes"):
+        assert duration(path) == 0.05
+
+
+def test_samples_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(3200))
+    with pytest.raises(InputError, match="without a header"):
+        duration(tmp_path / "a.raw")

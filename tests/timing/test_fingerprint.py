@@ -58,6 +58,23 @@ def test_a_coded_copy_is_found(tmp_path: Path) -> None:
     assert same_sounds(paths) == [("a", "coded")]
 
 
+@pytest.mark.parametrize(("suffix", "level"), [("wav", 0.7), ("mp3", 1.0)])
+def test_a_copy_of_tones_with_silence_between_them_is_found(tmp_path: Path, suffix: str, level: float) -> None:
+    """What differs in the silent bands is rounding alone."""
+    t = np.arange(32000) / 16000
+
+    def melody(seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        levels = (np.interp(t, np.linspace(0, 2, 20), rng.uniform(0, 0.05, 20)) for _ in range(12))
+        hz, phases = rng.uniform(100, 3000, 12), rng.uniform(0, 6, 12)
+        return sum(a * np.sin(2 * np.pi * f * t + p) for a, f, p in zip(levels, hz, phases, strict=True))
+
+    paths = {"a": tmp_path / "a.wav", "b": tmp_path / "b.wav", "copy": tmp_path / f"copy.{suffix}"}
+    for name, sound in (("a", melody(0)), ("b", melody(1)), ("copy", level * melody(0))):
+        soundfile.write(paths[name], sound, 16000)
+    assert same_sounds(paths) == [("a", "copy")]
+
+
 def test_sets_of_several_and_sounds_that_say_little(tmp_path: Path) -> None:
     tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
     sounds = {

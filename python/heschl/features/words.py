@@ -295,7 +295,7 @@ def _read_text(path: Path, wanted: Wanted) -> tuple[int, dict[str, NDArray[np.fl
     number = 0
     try:
         # Only "\n" ends a line: published vectors hold other characters that Unicode calls line ends.
-        with opener(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
+        with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 if len(line) >= LONGEST_LINE:
@@ -347,7 +347,7 @@ def _read_words(path: Path) -> list[str]:
         raise InputError(str(path), "no such file", "words, one in each line or a .npy of strings")
     if path.suffix.lower() != ".npy":
         try:
-            return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
         except UnicodeDecodeError as error:
             raise InputError(str(path), f"bytes that are no UTF-8 ({error.reason})", "words in UTF-8") from None
     found = read_npy(path)

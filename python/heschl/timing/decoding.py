@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.notices import warn
 
 RATES_HZ = 1_000.0, 1_000_000.0
 """Sampling rates of sounds; a header that says otherwise is damaged."""
@@ -30,6 +31,12 @@ BLOCK = 1 << 16
 STATED = ("WAV", "WAVEX", "W64", "RF64", "AIFF", "AU", "NIST", "CAF", "VOC", "IRCAM", "SVX", "PVF", "MAT5", "MAT4")
 """Formats in which samples are of one size, so that the file's length gives their number."""
 _SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*: (?P<said>\d+) \(should be (?P<found>\d+)\)", re.MULTILINE)
+_CHANNELS = re.compile(
+    r"Format +: 0x(?:1|3|FFFE) .*?Channels +: (\d+)\n.*?Block Align +: (\d+)\n.*?Bit Width +: (\d+)\n", re.DOTALL
+)
+_BEHIND = re.compile(
+    r"^data +: (\d+)$.*^\*\*\* Unknown chunk marker \(\w+\) at position (\d+)\.", re.DOTALL | re.MULTILINE
+)
 _UNKNOWN_LENGTH = 0x7FFFFFFF - 4096
 """What streams write for a length that they do not know is about this, or twice as much."""
 _MP3_SLACK = 4
@@ -74,6 +81,8 @@ def opened(path: str | Path) -> Iterator[tuple[Header, Iterator[NDArray[np.float
     path = Path(path)
     if not path.is_file():
         raise InputError(str(path), "no such file", "a sound file")
+    if path.suffix.lower() == ".raw":
+        raise InputError(str(path), "samples without a header (.raw)", "a sound file with one", "Write it as WAV.")
     import soundfile
 
     class Forwards(soundfile.SoundFile):  # type: ignore[misc]
@@ -178,6 +187,27 @@ def _check(path: Path, rate: float, channels: int, log: str) -> None:
             str(path), f"{found} bytes of samples, where its header says {said}", "a whole sound",
             "It may have been cut off in copying.",
         )  # fmt: skip
+    _check_wav(path, log)
+
+
+def _check_wav(path: Path, log: str) -> None:
+    """Refuse a WAV whose header contradicts itself, and one whose samples lie behind the end that it states."""
+    described = _CHANNELS.search(log)
+    if described is not None:
+        channels, align, bits = map(int, described.groups())
+        if align != channels * ((bits + 7) // 8):
+            raise InputError(
+                str(path), f"{channels} channels of {bits} bits in frames of {align} bytes",
+                f"frames of {channels * ((bits + 7) // 8)} bytes", "Its header may be damaged.",
+            )  # fmt: skip
+    behind = _BEHIND.search(log)
+    if behind is not None and (rest := path.stat().st_size - int(behind[2])) > 0:
+        found = f"{rest} bytes behind the {behind[1]} bytes of samples that its header counts"
+        if behind[1] == "0":
+            raise InputError(
+                str(path), found, "a whole sound", "A recorder that stopped early may have left it; copy it by ffmpeg."
+            )
+        warn(f"{path}: found {found}; they are not read")
 
 
 def _nist_header(path: Path) -> str:

@@ -30,6 +30,8 @@ VOTES = 3
 """Frames that must agree at one delay for two sounds to be held against each other."""
 DELAYS = 4
 """Frames by which delays may differ and count as one."""
+RISE = 1e-3
+"""Share of a frame's energy by which a difference must rise to count: less is the rounding of what is silent."""
 SILENT = 1e-8
 """Energy of a frame, relative to the sound's loudest, that is silence."""
 FINER = 4
@@ -111,8 +113,8 @@ def fingerprint(sound: NDArray[np.float32]) -> NDArray[np.int64]:
         power = np.abs(fft.rfft(frames[at : at + 4096] * window, axis=1)) ** 2
         energy[at : at + 4096] = np.add.reduceat(power, np.round(edges).astype(int), axis=1)[:, : BITS + 1]
     slopes = np.diff(np.diff(energy, axis=1), axis=0)  # between bands, then between frames
-    bits = (slopes > 0) @ (1 << np.arange(BITS))
     loudness = energy.sum(axis=1)[1:]
+    bits = (slopes > RISE * loudness[:, None]) @ (1 << np.arange(BITS))
     bits[loudness <= SILENT * loudness.max()] = -1
     before, after = bits[:-SPAN], bits[SPAN:]
     return np.where((before < 0) | (after < 0), -1, before << BITS | after)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from heschl.checks import InputError
-from heschl.names import name_hint, plain_name, stimulus_name
+from heschl.names import name_hint, plain_name, stim_file_name, stimulus_name
 from heschl.timing.tables import column_of, lines_of, read_text, rows_of, seconds_of
 from heschl.timing.textgrid import parse_textgrid
 from heschl.timing.words import TOLERANCE_S, Transcript, Word
@@ -128,7 +128,7 @@ def read_events(path: str | Path) -> dict[str, Transcript]:
     for row, place in rows_of(path):
         columns = {key: column_of(path, row, key) for key in ("onset", "duration", "stim_file", "word")}
         sound, word = (_cell(row[columns[key]]) for key in ("stim_file", "word"))
-        stimulus = stimulus_name(sound, place)
+        stimulus = stim_file_name(sound, place)
         if word:
             spoken.append((stimulus, seconds_of(row["onset"], f"{place}: onset"), row, place))
         elif stimulus:

@@ -88,6 +88,7 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"times": np.arange(20) ** 2 / 50.0}, ("evenly",)),
     ({"times": np.arange(20) / 100}, ("times that run at 100 Hz",)),
     ({"times": np.arange(20) / 50 + 0.5}, ("0.5 s after",)),
+    ({"sfreq": None, "times": np.arange(20) * 20.0}, ("0.05 samples per second", "Are the times in s?")),
     ({"sessions": np.array(["1", "2"])}, ("sessions", "shape (2,)", "3 trials")),
     ({"sessions": np.array([1.0, 1.0, 2.0])}, ("sessions", "float64")),
     ({"sessions": np.array(["1", "", "2"])}, ("sessions", "an empty name of trial 1")),
@@ -131,3 +132,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "b.npz").write_bytes(whole[:300] + bytes(100) + whole[400:])
     with pytest.raises(InputError, match="damaged archive"):
         read_responses(tmp_path / "b.npz", "S")
+
+
+def test_a_key_that_is_nearly_one_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.npz", Session=np.array([1, 1, 2]), notes=np.array(["x"]))
+    with pytest.warns(UserWarning, match="'Session' is not read; 'sessions' would be") as said:
+        read_responses(path, "S")
+    assert len(said) == 1

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from heschl import InputError
 from heschl.linear import LaggedMoments
+from heschl.linear.moments.storage import ARRAYS
 from heschl.linear.ridge.normal import PrecisionError, normal_equations
+from heschl.seals import seal
 from linear.problems import Ragged, make, ragged
 from tolerances import KERNEL, worst
 
@@ -121,6 +123,23 @@ def test_any_changed_bit_of_a_file_is_found(tmp_path: Path) -> None:
             path.write_bytes(content)
             with pytest.raises(InputError, match=r"changed since.*gather these moments again"):
                 LaggedMoments.load(path)
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, "counts", "boundary", "feature_shift", "margin_X"])
+def test_a_file_made_with_care_to_look_whole(tmp_path: Path, name: str) -> None:
+    """Its checksum fits; its arrays do not fit each other."""
+    path = tmp_path / "moments.npz"
+    of(make(3, [9, 4], 2, 1, range(2)), boundary="drop").save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    for wrong in (arrays[name][..., None], None, arrays[name].astype(object)):
+        changed = {**arrays, name: wrong} if wrong is not None else {k: v for k, v in arrays.items() if k != name}
+        np.savez(path, **changed)
+        seal(path)
+        if wrong is None and name == "margin_X":
+            continue
+        with pytest.raises(InputError, match=r"moments\.npz"):
+            LaggedMoments.load(path)
 
 
 def test_streaming(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from heschl.ecog.recording.tables import (
 from heschl.notices import warn
 
 NEURAL = ("ECOG", "SEEG", "DBS", "EEG")
-SPACES = ("MNI", "TALAIRACH", "FSAVERAGE", "ICBM", "ACPC", "SCANRAS", "T1W", "ORIG")
+TEMPLATES = ("MNI", "TALAIRACH", "FSAVERAGE", "ICBM")
+SPACES = (*TEMPLATES, "ACPC", "SCANRAS", "T1W", "ORIG")
 """Coordinate systems by how their names begin, those of a template before those of a subject."""
 UNITS_IN_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
@@ -148,6 +149,10 @@ def _with_channels(path: Path, contents: Contents) -> Contents:
     if "type" in table:
         kinds = {name: (table["type"][i] or "").upper() for name, i in row.items()}
         neural = [name for name in contents.names if kinds.get(name) in NEURAL]
+        if not neural:
+            raise InputError(
+                f"{where}: type", f"no channel of {path.name} of {', '.join(NEURAL)}", "the types of its electrodes"
+            )
     if "units" in table:
         odd = [n for n in neural or () if n in row and (table["units"][row[n]] or "V").lower() not in VOLTS]
         if odd:
@@ -164,7 +169,7 @@ def _with_channels(path: Path, contents: Contents) -> Contents:
         ]
     if "group" in table:
         about["group"] = [(table["group"][row[name]] if name in row else None) or "" for name in about.index]
-    return replace(contents, neural=neural or None, electrodes=about)
+    return replace(contents, neural=neural, electrodes=about)
 
 
 def _frame(contents: Contents) -> Any:
@@ -188,6 +193,8 @@ def _with_electrodes(path: Path, contents: Contents) -> Contents:
     notes = contents.notes
     if unit not in UNITS_IN_M and any(axis in own for axis in POSITIONS):
         warn(f"{chosen}: positions in the unit {unit!r} are not used: only m, cm, mm are known")
+    elif _rank(system) >= len(TEMPLATES) and any(axis in own for axis in POSITIONS):
+        warn(f"{chosen}: positions are of the coordinate system {system}, not of a template such as MNI")
     notes += (f"positions of {chosen.name}, coordinate system {system}, in {unit}",)
     others = [file.name for file in found if file != chosen]
     if others:

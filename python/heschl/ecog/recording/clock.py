@@ -92,7 +92,9 @@ def runs_of(times: NDArray[np.float64], where: str, *, resolution: float = 0.0) 
         )  # fmt: skip
     if float(times[-1] - times[0]) > LONGEST_S:
         raise InputError(where, f"times over {times[-1] - times[0]:.3g} s", "at most a year", "Are they in s?")
-    return Runs(1.0 / step, starts, rows)
+    rate, within = 1.0 / step, (2 * resolution + np.spacing(np.abs(times).max())) / (step * len(steps)) + 1e-12
+    whole_rate = float(np.rint(rate))  # is meant where the rounding of times hides the difference
+    return Runs(whole_rate if abs(whole_rate - rate) <= rate * within else rate, starts, rows)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ sample held.
 
 BAD = re.compile(r"bad(?![^\W\d_])", re.IGNORECASE)
 """How the name of a span to leave out begins: "BAD", "bad_motion", "Bad 2", and not "badminton"."""
+SLOWEST_HZ = 1.0
+"""No recording has fewer samples per second. Times in ms without a unit would make one that has."""
+FARTHEST_M = 1.0
+"""From the origin of a head's coordinates; what lies farther away is in another unit than m."""
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "µv": 1e-6, "μv": 1e-6, "nv": 1e-9}
 """Units of voltage, in V; both Unicode letters that look like the micro sign are in use."""
 

@@ -30,6 +30,8 @@ _NOT_BRAIN = re.compile(
 """Labels of channels that record no brain: heart, muscles, eyes, breath, sound and triggers."""
 _TYPE = re.compile(r"(eeg|ecog|seeg)[ _-]+", re.IGNORECASE)
 """What EDF+ puts before the label of an electrode."""
+CLOCK_S = 0.1
+"""By which the onsets of data records may be off where there is no pause: writers round them, clocks drift."""
 LONGEST_PAUSE_S = 366 * 86400.0
 
 
@@ -96,7 +98,8 @@ def read_edf(path: Path) -> Contents:
     onsets, annotations = read_annotations(path, header, records, header.width)
     n = kept[0].n
     sfreq = n / header.seconds
-    starts, rows = _pauses(onsets if header.paused else None, header.seconds, n, n_records, path)
+    paused = header.paused or _pauses_unsaid(onsets, header.seconds, path)
+    starts, rows = _pauses(onsets if paused else None, header.seconds, n, n_records, path)
     source = with_pauses(EdfSource(records, kept, header.width), Runs(sfreq, starts, rows))
     begin = 0.0 if onsets is None else float(onsets[0])
     events: list[Event] = [(found[0] - begin, found[1], stimulus_name(found[2])) for found in annotations]
@@ -138,6 +141,18 @@ def _own_names(signals: tuple[Signal, ...], path: Path) -> list[str]:
     if blank:
         warn(f"{path}: channels without a label: {', '.join(blank)}")
     return names
+
+
+def _pauses_unsaid(onsets: NDArray[np.float64] | None, seconds: float, path: Path) -> bool:
+    """Tell whether records of a file that claims to have no pause (EDF+C) begin where only a pause explains it."""
+    if onsets is None or not np.isfinite(onsets).all():
+        return False
+    off = onsets - onsets[0] - seconds * np.arange(len(onsets))
+    if np.abs(off).max() <= CLOCK_S:
+        return False
+    at = int(np.argmax(np.abs(off) > CLOCK_S))
+    warn(f"{path}: has no pauses by its head, and a data record {at} at {onsets[at]:g} s: read as one with pauses")
+    return True
 
 
 def _pauses(

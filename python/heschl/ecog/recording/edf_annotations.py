@@ -13,7 +13,7 @@ from heschl.checks import InputError
 from heschl.ecog.recording.contents import Event
 from heschl.ecog.recording.edf_header import Header
 
-_LIST = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,15})?)(?:\x15(\d{1,15}(?:\.\d{0,15})?))?\x14(.*)", re.DOTALL)
+_LIST = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,20})?)(?:\x15(\d{1,15}(?:\.\d{0,20})?))?\x14(.*)", re.DOTALL)
 """Onset, duration and texts."""
 
 

@@ -77,7 +77,7 @@ def read_header(path: Path) -> Header:
 
 
 def _signal(cells: list[bytes], n: int, first: int, path: Path, width: int) -> Signal:
-    name, unit = (cells[i].decode("latin-1").strip("\0 ") for i in (0, 2))
+    name, unit = (_text(cells[i]) for i in (0, 2))
     if name in ("EDF Annotations", "BDF Annotations") or (width == 3 and name == "Status"):
         return Signal(name, CODE if name == "Status" else "", 1.0, 0.0, n, first)
     where = f"signal {name!r}"
@@ -93,6 +93,14 @@ def _signal(cells: list[bytes], n: int, first: int, path: Path, width: int) -> S
     scale = VOLTS.get(unit.lower(), 1.0)
     gain = (high - low) / (top - bottom)
     return Signal(name, unit, gain * scale, (low - gain * bottom) * scale, n, first)
+
+
+def _text(cell: bytes) -> str:
+    """Return a label: of letters beyond ASCII, which EDF does not know, writers use UTF-8 or Latin-1."""
+    try:
+        return cell.decode("utf-8").strip("\0 ")
+    except UnicodeDecodeError:
+        return cell.decode("latin-1").strip("\0 ")
 
 
 def _number(cell: bytes, path: Path, of: str) -> float:

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from heschl.ecog.recording.contents import Contents, Event
 from heschl.ecog.recording.tables import POSITIONS
 from heschl.names import plain_name, stimulus_name
+from heschl.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MARKER = re.compile(r"^(Comment|Stimulus|Response)/")
 """What MNE puts before the names of BrainVision's markers."""
-_SEGMENT = re.compile(r"^New Segment/")
-"""BrainVision's marker of where the recording begins."""
+_SEGMENT = re.compile(r"^New Segment/|^(BAD|EDGE) boundary$")
+"""Marks where a recording begins (BrainVision), goes on after a pause, or is joined to another (MNE): no spans."""
 NEURAL = ("ecog", "seeg", "dbs", "eeg")
+NO_ELECTRODES = ("stim", "syst", "ecg", "eog", "emg", "resp", "bio", "exci", "temperature", "gsr", "ias")
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,22 @@ def raw_contents(raw: Any) -> Contents:
     """Return the contents of a `Raw` object of MNE's; onsets count from its first sample."""
     kinds = raw.get_channel_types()
     neural = [plain_name(n) for n, kind in zip(raw.ch_names, kinds, strict=True) if kind in NEURAL]
+    if not neural:
+        neural = [plain_name(n) for n, kind in zip(raw.ch_names, kinds, strict=True) if kind not in NO_ELECTRODES]
+        warn(f"no channel of the types {', '.join(NEURAL)}: taken as electrodes are {', '.join(neural[:8]) or 'none'}")
     events: list[Event] = []
     for note in raw.annotations:
         name = plain_name(str(note["description"]))
-        if not _SEGMENT.match(name):
-            onset = float(note["onset"]) - float(raw.first_time)
+        onset = float(note["onset"]) - float(raw.first_time)
+        if _SEGMENT.match(name):
+            if onset > 0 and not name.startswith("EDGE"):  # of MNE's two for a joint, one word is enough
+                warn(f"a new segment begins at {onset:g} s, joined to what was recorded before it")
+        else:
             events.append((onset, float(note["duration"]), stimulus_name(_MARKER.sub("", name))))
     mains = raw.info["line_freq"]
     return Contents(
         float(raw.info["sfreq"]), int(raw.n_times), [plain_name(n) for n in raw.ch_names], MneSource(raw),
-        _table(raw), neural or None, events, None if mains is None else float(mains),
+        _table(raw), neural, events, None if mains is None else float(mains),
     )  # fmt: skip
 
 

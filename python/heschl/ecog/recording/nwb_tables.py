@@ -48,6 +48,8 @@ def electrodes_of(item: Any, path: Path) -> pd.DataFrame | None:
     column = next((name for name in NAMES if name in table), None)
     where = f"{path}: electrodes"
     raw = table.index if column is None else table[column]
+    if column == "name":  # PyNWB's frames have the name of the whole table there
+        raw = [region.table["name"][row] for row in region.data[:]]
     names = check_names([plain_name(_text(name), where) for name in raw], where)
     out = pd.DataFrame(index=names)
     if all(axis in table for axis in POSITIONS):
@@ -64,6 +66,12 @@ def electrodes_of(item: Any, path: Path) -> pd.DataFrame | None:
     if "bad" in table:
         out["bad"] = [
             truth(_text(cell), f"{where}, {name}: bad") for cell, name in zip(table["bad"], names, strict=True)
+        ]
+    elif "good" in table:
+        words = [_text(cell) for cell in table["good"]]
+        out["bad"] = [
+            word.lower() == "bad" or (word.lower() != "good" and not truth(word, f"{where}, {name}: good"))
+            for word, name in zip(words, names, strict=True)
         ]
     return out
 

@@ -23,7 +23,7 @@ import numpy as np
 from heschl.checks import InputError, check_choice
 from heschl.ecog.recording.arrays import read_npy, read_npz
 from heschl.ecog.recording.bids import is_bids, read_bids
-from heschl.ecog.recording.contents import BAD, CheckedSource, Contents, Event, readable
+from heschl.ecog.recording.contents import BAD, FARTHEST_M, CheckedSource, Contents, Event, readable
 from heschl.ecog.recording.edf import read_edf
 from heschl.ecog.recording.matlab import read_matlab
 from heschl.ecog.recording.mne_formats import raw_contents, read_mne
@@ -140,16 +140,23 @@ def read_recording(
     table = contents.electrodes
     if electrodes is not None:
         table = electrode_table(read_table(Path(electrodes)), str(electrodes))
+        if (far := _farthest(table)) > FARTHEST_M:
+            raise InputError(str(electrodes), f"positions of up to {far:g}", "m", "Are they in mm? Divide by 1000.")
         absent = [str(name) for name in table.index if name not in names]
         if absent:
             raise InputError(
                 str(electrodes), f"the electrode {absent[0]!r}", f"channels of {path}", name_hint(absent[0], names)
             )
         neural = [name for name in names if name in table.index and name not in roles]
+    elif table is not None and (far := _farthest(table)) > FARTHEST_M:
+        warn(f"{path}: positions of up to {far:g} cannot be in m: they are not used")
+        table = table.drop(columns=[axis for axis in POSITIONS if axis in table])
     if not neural:
         raise InputError(str(path if electrodes is None else electrodes), "no electrode", "one or more")
     rows = contents.events if events is None else event_rows(read_table(Path(events)), str(events))
     kept = [row for row in rows if not BAD.match(row[2])]
+    where = str(path if events is None else events)
+    _check_inside(kept, contents.n_samples, contents.sfreq, where, given=events is not None)
     recording = Recording(
         subject=subject,
         sfreq=contents.sfreq,
@@ -169,6 +176,22 @@ def read_recording(
         mains=contents.mains,
     )
     return replace(recording, artefacts=_bad_spans(rows, recording, path if events is None else Path(events), open_bad))
+
+
+def _farthest(table: pd.DataFrame) -> float:
+    """Return the greatest coordinate of a table of electrodes, without its sign; 0 where there is none."""
+    found = np.abs(table[[axis for axis in POSITIONS if axis in table]].to_numpy(np.float64))
+    return float(np.nanmax(found)) if np.isfinite(found).any() else 0.0
+
+
+def _check_inside(kept: list[Event], n_samples: int, sfreq: float, where: str, *, given: bool) -> None:
+    """Say which events lie outside of the recording; refuse a table that was given for it where all do."""
+    names = [f"{row[2]} at {row[0]:g} s" for row in kept if not 0 <= row[0] < n_samples / sfreq]
+    if given and len(names) == len(kept) > 0:
+        expected = f"times within its {n_samples / sfreq:g} s"
+        raise InputError(where, f"no event within the recording ({names[0]} …)", expected, "Are they in s?")
+    if names:
+        warn(f"{where}: {len(names)} of {len(kept)} events begin outside of the recording ({', '.join(names[:3])} …)")
 
 
 def _contents(path: Path, sfreq: float | None, series: str | None) -> Contents:

@@ -17,7 +17,7 @@ import numpy as np
 
 from heschl.checks import InputError
 from heschl.ecog.recording.contents import BAD, Event
-from heschl.names import cell_as_meant, plain_name, stimulus_name
+from heschl.names import cell_as_meant, plain_name, stim_file_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,8 +185,8 @@ def event_rows(table: Table, where: str) -> list[Event]:
     Raises
     ------
     InputError
-        For columns that are not there, times that are no numbers, and a presentation without its session where others
-        have one.
+        For columns that are not there, times that are no numbers, durations below 0, and a presentation without its
+        session where others have one.
     """
     for column in ("onset", "duration"):
         if column not in table:
@@ -205,8 +205,10 @@ def event_rows(table: Table, where: str) -> list[Event]:
         onset = number(table["onset"][i], f"{place}: onset")
         if not np.isfinite(onset):
             raise InputError(f"{place}: onset", "none", "a time in s")
-        label = bad if bad is not None else stimulus_name((name or "").removeprefix("stimuli/"))
+        label = bad if bad is not None else stim_file_name(name or "")
         duration = number(table["duration"][i], f"{place}: duration")
+        if duration < 0:
+            raise InputError(f"{place}: duration", f"{duration:g} s", "0 s or more, or n/a")
         if "session" not in table:
             rows.append((onset, duration, label))
             continue

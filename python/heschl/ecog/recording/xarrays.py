@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.ecog.files.datasets import open_dataset, seconds_of
 from heschl.ecog.recording.clock import runs_of, with_pauses
-from heschl.ecog.recording.contents import Contents, check_real
+from heschl.ecog.recording.contents import SLOWEST_HZ, VOLTS, Contents, check_real
 from heschl.names import plain_names
+from heschl.notices import warn
 
 CHANNEL = ("channel", "channels", "electrode", "electrodes", "ch", "sensor", "contact")
 """Names of the dimension of channels."""
-SLOWEST = 1.0
-"""Hz: no recording has fewer samples per second. Times in ms without a unit would make one that has."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,11 @@ class XarraySource:
     """Samples of an xarray.DataArray (time, channel), read when asked for."""
 
     values: Any = field(repr=False)
+    scale: float = 1.0
 
     def read(self, start: int, stop: int, channels: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return samples [start, stop) of channels given by index, (stop - start, n), in V."""
-        return np.asarray(self.values[start:stop].values, dtype=np.float64)[:, channels]
+        return np.asarray(self.values[start:stop].values, dtype=np.float64)[:, channels] * self.scale
 
 
 def read_xarray(path: Path) -> Contents:
@@ -38,13 +38,15 @@ def read_xarray(path: Path) -> Contents:
     Returns
     -------
     Contents
-        The rate by the coordinate ``time``: in s, or in the unit that its attribute ``units`` states (xarray writes it
-        for datetime64 and timedelta64). Pauses are missing samples.
+        Samples by the unit that the attribute ``units`` of the data states, in V where it states none. The rate by the
+        coordinate ``time``: in s, or in the unit that its attribute ``units`` states (xarray writes it for datetime64
+        and timedelta64). Pauses are missing samples.
 
     Raises
     ------
     InputError
-        For other variables or dimensions, times without a known unit or that are not uniform.
+        For other variables or dimensions, times without a known unit or that are not uniform, and an attribute
+        ``sfreq`` that is not their rate.
     """
     found = open_dataset(path)
     have = {str(name): tuple(map(str, values.dims)) for name, values in found.data_vars.items()}
@@ -56,13 +58,21 @@ def read_xarray(path: Path) -> Contents:
     data = found["data"].transpose("time", channel)
     times, resolution = seconds_of(found["time"], f"{path}: time")
     runs = runs_of(times, f"{path}: time", resolution=resolution)
-    if runs.sfreq < SLOWEST:
+    if runs.sfreq < SLOWEST_HZ:
         raise InputError(
-            f"{path}: time", f"{runs.sfreq:g} samples per second", f"{SLOWEST:g} or more",
+            f"{path}: time", f"{runs.sfreq:g} samples per second", f"{SLOWEST_HZ:g} or more",
             "Are the times in s? Otherwise state their unit in the attribute 'units', such as 'ms'.",
         )  # fmt: skip
+    stated = found.attrs.get("sfreq", runs.sfreq)
+    if not (isinstance(stated, float | int | np.number) and abs(float(stated) - runs.sfreq) <= 1e-3 * runs.sfreq):
+        raise InputError(f"{path}: sfreq", f"{stated}, and times that run at {runs.sfreq:g} Hz", "the same in both")
+    unit = str(data.attrs.get("units", "V"))
+    if unit.lower() not in VOLTS:
+        warn(f"{path}: data in the unit {unit!r}: its numbers are taken as V")
     if channel in found.variables:
         names = list(plain_names(found[channel].values, f"{path}: {channel}"))
     else:
         names = [f"e{i}" for i in range(data.sizes[channel])]
-    return Contents(runs.sfreq, runs.n_samples, names, with_pauses(XarraySource(data), runs))
+    return Contents(
+        runs.sfreq, runs.n_samples, names, with_pauses(XarraySource(data, VOLTS.get(unit.lower(), 1.0)), runs)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ from heschl.checks import InputError
 from heschl.ecog.files.archives import open_npz
 from heschl.ecog.responses.trials import Array, Responses
 from heschl.names import plain_names, stimulus_names
+from heschl.notices import warn
 
 
 def read_npz(path: Path, subject: str, where: str) -> Responses:
     """Read and check one .npz file."""
-    arrays, _ = open_npz(path, _KEYS, where)
+    arrays, held = open_npz(path, _KEYS, where)
+    for name in held:
+        meant = difflib.get_close_matches(name.lower(), _KEYS, 1, 0.8) if name not in _KEYS else []
+        if meant:
+            warn(f"{where}: {name!r} is not read; {meant[0]!r} would be")
     values = _numbers(arrays, "responses", where)
     if values.ndim not in (2, 3):
         raise InputError(

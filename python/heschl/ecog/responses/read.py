@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from heschl.checks import InputError, check_choice
+from heschl.ecog.recording.contents import SLOWEST_HZ
 from heschl.ecog.responses.npz import read_npz
 from heschl.ecog.responses.trials import Array, Responses
 
@@ -73,6 +74,10 @@ def read_responses(path: str | Path, subject: str, *, missing: str = "raise") ->
         responses = read_dataset(path, subject)
     else:
         responses = read_npz(path, subject, where)
+    if responses.sfreq < SLOWEST_HZ:
+        raise InputError(
+            where, f"{responses.sfreq:g} samples per second", f"{SLOWEST_HZ:g} or more", "Are the times in s?"
+        )
     for i, (stimulus, trial) in enumerate(zip(responses.stimuli, responses.trials, strict=True)):
         _check_trial(trial, responses.electrodes, f"{where}: trial {i} ({stimulus})", missing)
     return responses
