@@ -71,8 +71,13 @@ def run(
         ),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Processes to share the work among; pays where fits are many and small.", min=1)
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Processes to share the work among; pays where fits are many and small.",
+            show_default='1; with device = "cuda" in [encoding] one for each GPU',
+            min=1,
+        ),
+    ] = None,
     dask: Annotated[
         str | None,
         typer.Option(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from heschl.linear.device.cuda import EMULATE, Device, cuda_backend, cuda_status
+from heschl.linear.device.cuda import Device, cuda_backend
+from heschl.linear.device.status import EMULATE, cuda_status
 
 EMULATION = importlib.util.find_spec("heschl._cuda_emulated") is not None
 

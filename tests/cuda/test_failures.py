@@ -114,9 +114,9 @@ def test_an_eigendecomposition_that_fails(device: Device, function: str, n_layer
 
 def test_a_device_that_does_not_start() -> None:
     code = f"""
-from heschl.linear.device import cuda
-module = cuda._module()
-assert cuda.cuda_status().available and module.alive() == 0
+from heschl.linear.device.status import cuda_status, extension
+module = extension()
+assert cuda_status().available and module.alive() == 0
 for function in {OF_A_START!r}:
     module.fail(function, 700, 0)
     try:
@@ -129,7 +129,7 @@ for function in {OF_A_START!r}:
 context = module.Context.of(0, True)
 for function in ("cudaGetDeviceCount", "cudaGetDeviceProperties"):
     module.fail(function, 100, 0)
-    assert function in str(cuda.cuda_status()), function
+    assert function in str(cuda_status()), function
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ.copy())
     assert done.returncode == 0, done.stderr
@@ -146,8 +146,8 @@ for function in ("cudaGetDeviceCount", "cudaGetDeviceProperties"):
 )
 def test_libraries_that_are_not_there(cublas: list[str], said: str) -> None:
     code = f"""
-from heschl.linear.device import cuda
-module = cuda._module()
+from heschl.linear.device.status import extension
+module = extension()
 try:
     module.Context.of(0, False)
 except RuntimeError as error:

@@ -15,9 +15,11 @@ import pytest
 
 import heschl
 from heschl import InputError, LaggedRidge, cuda_status
-from heschl.linear.device import cuda, rates
-from heschl.linear.device.cuda import CUDA, EMULATE
+from heschl.linear.device import rates
+from heschl.linear.device import status as device_status
+from heschl.linear.device.cuda import CUDA
 from heschl.linear.device.host import CPU, HOST
+from heschl.linear.device.status import EMULATE
 from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver, place
 
@@ -59,7 +61,7 @@ def test_a_build_without_cuda_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], said: str) -> None:
-    monkeypatch.setattr(cuda, "_module", lambda: SimpleNamespace(**parts))
+    monkeypatch.setattr(device_status, "extension", lambda: SimpleNamespace(**parts))
     assert said in str(cuda_status()) and not cuda_status().available
 
 
@@ -70,7 +72,7 @@ def test_a_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         "device_name": "card {}".format,
         "open_libraries": lambda *_: None,
     }
-    monkeypatch.setattr(cuda, "_module", lambda: SimpleNamespace(**parts))
+    monkeypatch.setattr(device_status, "extension", lambda: SimpleNamespace(**parts))
     status = cuda_status()
     assert status.available and str(status) == "card 0, card 1"
 
@@ -123,4 +125,4 @@ def test_a_build_with_cuda_imports_without_a_gpu() -> None:
 
 
 def test_the_package_says_so_too() -> None:
-    assert isinstance(heschl.cuda_status(), cuda.CudaStatus)
+    assert isinstance(heschl.cuda_status(), device_status.CudaStatus)

@@ -49,6 +49,7 @@ struct Runtime {
     std::map<const char*, Block> memory;
     std::map<std::string, Failure> failures;
     std::size_t used = 0, held = 0, peak = 0;
+    std::int64_t launched = 0, waited = 0;
     int handles = 0;
 };
 
@@ -90,6 +91,7 @@ void launch(void* stream, std::function<void()> work) {
         last_error = cudaErrorInvalidResourceHandle;
         return;
     }
+    ++runtime().launched;
     own->waiting.push_back(std::move(work));
     ++own->issued;
 }
@@ -111,6 +113,11 @@ void fail(const std::string& function, int status, int skipped) {
 std::size_t peak() {
     const Guard guard(runtime().lock);
     return std::exchange(runtime().peak, runtime().held);
+}
+
+std::pair<std::int64_t, std::int64_t> counts() {
+    const Guard guard(runtime().lock);
+    return {std::exchange(runtime().launched, 0), std::exchange(runtime().waited, 0)};
 }
 
 int waiting() {
@@ -162,7 +169,12 @@ cudaError_t cudaGetLastError() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-    return call("cudaGetDeviceCount", [=] { return *count = 2, cudaSuccess; });
+    return call("cudaGetDeviceCount", [=] {
+        const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");  // of two, as many as it names
+        const std::string named = visible == nullptr ? "0,1" : visible;
+        *count = named.empty() ? 0 : 1 + static_cast<int>(std::count(named.begin(), named.end(), ','));
+        return cudaSuccess;
+    });
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
@@ -216,7 +228,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return call("cudaStreamSynchronize", [=] { return run(*stream), cudaSuccess; });
+    return call("cudaStreamSynchronize", [=] { return ++runtime().waited, run(*stream), cudaSuccess; });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -251,6 +263,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return call("cudaEventSynchronize", [=] {
+        runtime().waited += event->stream != nullptr && event->stream->done < event->after;
         if (event->stream != nullptr) run(*event->stream, event->after);
         return cudaSuccess;
     });

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "cuda_runtime.h"
 
@@ -20,6 +21,9 @@ void fail(const std::string& function, int status, int skipped);
 
 // Most device memory that was in use at a time since the last call, as a pool sees it: freed when its stream is told.
 std::size_t peak();
+
+// Work put on streams, and times that the host waited for some, since the last call.
+std::pair<std::int64_t, std::int64_t> counts();
 
 // Work that nobody has waited for yet, on all streams.
 int waiting();

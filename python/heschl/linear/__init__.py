@@ -14,7 +14,7 @@ from heschl.linear.design.labels import segment_labels
 from heschl.linear.design.segments import group_folds
 from heschl.linear.design.spaces import FeatureSpaces, Repeated
 from heschl.linear.design.time_course import mean_time_course, time_course
-from heschl.linear.device.cuda import CudaStatus, cuda_status
+from heschl.linear.device.status import CudaStatus, cuda_status
 from heschl.linear.estimators.banded import BandedRidgeCV
 from heschl.linear.estimators.common import CommonVariance, common_variance
 from heschl.linear.estimators.joint import JointVariance, joint_variance

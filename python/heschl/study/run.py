@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from heschl.study.results.dataset import build_results, open_results, write_resu
 from heschl.study.results.tables import all_tables, write_table
 from heschl.study.session import Session
 from heschl.study.work.layout import RESULTS_TITLE
+from heschl.study.work.machine import gpus
 from heschl.study.work.progress import Reporter
 from heschl.study.work.workers import FEATURES, SPACE_BY_SPACE, Part, workers
 
@@ -46,7 +48,7 @@ def run_study(
     out: str | Path | None = None,
     *,
     only: Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = None,
     dask: str | None = None,
     console: Console | None = None,
 ) -> Path:
@@ -67,8 +69,10 @@ def run_study(
         Do only these stages ("features", and the names of analyses: "encoding", "exchange", "time_course", "ceilings",
         "joint", "shared", "components", "commonality", "layer_map", "published", "words", "audit") or spaces, and write
         no results.
-    jobs : int
-        Processes on this machine to share the work among; it pays where fits are many and small.
+    jobs : int, optional
+        Processes on this machine to share the work among; it pays where fits are many and small. By default one, or
+        with ``device = "cuda"`` in [encoding] one for each GPU that CUDA_VISIBLE_DEVICES shows: every process fits on
+        one GPU, those of several in turn.
     dask : str, optional
         Do the work on a cluster: the address of a scheduler of dask.distributed, "local[:N]", or the .toml file of a
         batch system (see `heschl.study.cluster.connect.connected`). What a piece finds does not depend on it.
@@ -97,12 +101,12 @@ def run_study(
             analysis.check(session)
     planned = session.study
     if dask is not None:
-        if jobs != 1:
+        if jobs not in (None, 1):
             raise InputError("jobs", str(jobs), "no --jobs with --dask", "Workers of the cluster are the jobs.")
         session, failed = _on_cluster(session, with_needs(analyses, part.stages), part, dask)
     else:
         session, failed = _extracted(session, part)
-        with workers(session.path, session.layout.out, part, jobs if part.stages != (FEATURES,) else 1, report):
+        with _workers(session, part, jobs):
             session, more = _analyse(session, with_needs(analyses, part.stages), part)
         failed |= more
     if part.whole:
@@ -113,6 +117,15 @@ def run_study(
     if failed:
         raise together(failed)
     return session.layout.out
+
+
+def _workers(session: Session, part: Part, jobs: int | None) -> AbstractContextManager[None]:
+    """Share the pieces out among processes, and these among the GPUs, where fits may run on one."""
+    device = session.study.encoding.device
+    found = gpus() if device != "cpu" and jobs != 1 and (jobs or device == "cuda") else []
+    jobs = (len(found) or 1) if jobs is None else jobs
+    only_features = part.stages == (FEATURES,)
+    return workers(session.path, session.layout.out, part, 1 if only_features else jobs, session.report, found)
 
 
 def _extracted(session: Session, part: Part) -> tuple[Session, dict[str, Exception]]:

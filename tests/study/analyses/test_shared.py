@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from heschl import CCA, InputError
-from heschl.linear.device.cuda import EMULATE, Device
+from heschl.linear.device.cuda import Device
+from heschl.linear.device.status import EMULATE
 from heschl.study import open_results, run_study
 from heschl.study.analyses.fits import shared as stage
 from heschl.study.analyses.fits.shared import Split, shared_variance

@@ -19,7 +19,7 @@ from heschl.cli import app
 from heschl.features.store import DamagedFeatures
 from heschl.study import run_study
 from heschl.study.cluster.config import SYSTEMS, read_cluster
-from heschl.study.cluster.connect import connected, n_local
+from heschl.study.cluster.connect import _with_its_gpu, connected, n_local
 from heschl.study.cluster.plugin import PIECE, has_gpu
 from heschl.study.cluster.roster import register
 from heschl.study.cluster.work import Work
@@ -193,6 +193,14 @@ def test_a_gpu_is_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert not has_gpu()
+
+
+def test_processes_of_this_machine_see_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
+    monkeypatch.setattr(distributed, "Nanny", lambda address, **options: options)
+    seen = [_with_its_gpu(["3", "GPU-7"], "tcp://", name=name, nthreads=1)["env"] for name in range(3)]
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in seen] == ["3", "GPU-7", ""]
 
 
 def test_blas_has_the_threads_of_its_worker(client: Any) -> None:

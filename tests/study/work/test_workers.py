@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,17 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import heschl.study.analyses.fits.encoding as encoding
+import heschl.study.run as run
 from heschl.checks import InputError
 from heschl.cli import app
 from heschl.files import claimed
+from heschl.linear import CudaStatus
 from heschl.study import open_results, run_study
 from heschl.study.manifest import manifest
+from heschl.study.work import machine
 from heschl.study.work.cache import Cache, Piece, Progress
 from heschl.study.work.progress import Reporter
-from heschl.study.work.workers import Part
+from heschl.study.work.workers import Part, workers
 from tolerances import P_VALUES
 
 COMMAND = [sys.executable, "-m", "heschl", "run"]
@@ -114,6 +119,50 @@ def test_what_a_part_is() -> None:
     assert Part.of(stages, spaces, ["wav"]) == Part(("features", "encoding"), ("wav",), False)
     assert Part.of(stages, spaces, ["features"]) == Part(("features",), spaces, False)
     assert Part.of(stages, spaces, ["shared", "wav"]) == Part(("shared",), spaces, False)
+
+
+def test_gpus_by_the_names_that_show_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cuda_status", lambda: CudaStatus(True, "", ("one", "another")))
+    monkeypatch.delenv(machine.VISIBLE, raising=False)
+    assert machine.gpus() == ["0", "1"]
+    monkeypatch.setenv(machine.VISIBLE, "3, GPU-7,9")  # CUDA stops at the first that is not there
+    assert machine.gpus() == ["3", "GPU-7"]
+    monkeypatch.setattr(machine, "cuda_status", lambda: CudaStatus(False, "none"))
+    assert machine.gpus() == []
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(["3", "GPU-7"], ["GPU-7", "3", "GPU-7"]), ([], [None] * 3)])
+def test_each_process_sees_one_gpu(gpus: list[str], seen: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
+    environments: list[dict[str, str]] = []
+
+    def start(command: list[str], env: dict[str, str], **_: Any) -> Any:
+        environments.append(env)
+        return SimpleNamespace(wait=lambda: 0, terminate=lambda: None)
+
+    monkeypatch.delenv(machine.VISIBLE, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with workers(Path("study.toml"), Path("out"), Part(("encoding",), ("mel",), True), 4, Reporter(None), gpus):
+        pass  # this one sees all, and takes the first
+    assert [env.get(machine.VISIBLE) for env in environments] == seen
+
+
+@pytest.mark.parametrize(
+    ("device", "jobs", "expected"),
+    [("cuda", None, (3, "012")), ("auto", None, (1, "")), ("cpu", None, (1, "")), ("auto", 2, (2, "012")),
+     ("cuda", 1, (1, "")), ("cpu", 2, (2, ""))],
+)  # fmt: skip
+def test_a_process_for_each_gpu(
+    device: str, jobs: int | None, expected: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "gpus", lambda: ["0", "1", "2"])
+    monkeypatch.setattr(run, "workers", lambda study, out, part, jobs, report, gpus: (jobs, "".join(gpus)))
+    session: Any = SimpleNamespace(
+        study=SimpleNamespace(encoding=SimpleNamespace(device=device)), path=Path("study.toml"),
+        layout=SimpleNamespace(out=Path("out")), report=Reporter(None),
+    )  # fmt: skip
+    assert run._workers(session, Part(("features", "encoding"), ("mel",), True), jobs) == expected
+    if device == "cuda":
+        assert run._workers(session, Part(("features",), ("mel",), False), jobs)[0] == 1  # type: ignore[index]
 
 
 def test_the_device_of_a_study(own_cohort: Path) -> None:

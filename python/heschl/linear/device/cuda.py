@@ -1,116 +1,23 @@
-"""The GPU: whether there is one, arrays on it, and the kernels there behind the same names as on the host."""
+"""The GPU: arrays on it, and the kernels there behind the same names as on the host."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from heschl.checks import InputError
-from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import DeviceKind
+from heschl.linear.device.status import cuda_status, extension, extension_name
 
-# Set, for tests, to run on host memory what would run on a GPU (heschl built with HESCHL_CUDA=EMULATED).
-EMULATE = "HESCHL_EMULATE_CUDA"
-# CUDA's libraries by the names of their interfaces, newest first.
-CUBLAS = ("libcublas.so.13", "libcublas.so.12")
-CUSOLVER = ("libcusolver.so.12", "libcusolver.so.11")
 # Columns from which on products by tensor cores take less time than splitting for them.
 SPLIT_LEAST = 2048
-
-
-@dataclass(frozen=True)
-class CudaStatus:
-    """The answer of `cuda_status`: whether heschl can use a GPU here, and if not, why.
-
-    Attributes
-    ----------
-    available : bool
-    reason : str
-        What is missing, and what to do; empty where nothing is.
-    devices : tuple of str
-        Names of the GPUs.
-
-    Examples
-    --------
-    >>> from heschl.linear import CudaStatus
-    >>> print(CudaStatus(False, "CUDA finds no GPU"))
-    CUDA finds no GPU
-    >>> print(CudaStatus(True, "", ("NVIDIA H100",)))
-    NVIDIA H100
-    """
-
-    available: bool
-    reason: str
-    devices: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        return ", ".join(self.devices) if self.available else self.reason
-
-
-def cuda_status() -> CudaStatus:
-    """Find out whether `device="cuda"` works here, and if not, why. Nothing is started but the driver.
-
-    Returns
-    -------
-    CudaStatus
-        `available`, the `reason` where it is not, and the names of the GPUs.
-
-    Examples
-    --------
-    >>> from heschl import cuda_status
-    >>> status = cuda_status()
-    >>> status.available or status.reason != ""
-    True
-    """
-    try:
-        module = _module()
-        devices = tuple(module.device_name(i) for i in range(module.device_count()))
-        if not devices:
-            return CudaStatus(False, "CUDA finds no GPU")
-        module.open_libraries(_candidates(module, "cublas", CUBLAS), _candidates(module, "cusolver", CUSOLVER))
-    except ImportError as error:
-        return CudaStatus(False, str(error))
-    except RuntimeError as error:
-        return CudaStatus(False, f"CUDA cannot be used: {error}")
-    return CudaStatus(True, "", devices)
-
-
-def _name() -> str:
-    return "heschl._cuda_emulated" if os.environ.get(EMULATE) else "heschl._cuda"
-
-
-def _module() -> Any:
-    """Return the extension, or raise ImportError with what to do."""
-    name = _name()
-    if name in sys.modules:
-        return sys.modules[name]
-    if importlib.util.find_spec(name) is None:
-        raise ImportError(
-            f"heschl was built without {name.removeprefix('heschl.')}: "
-            "pip install heschl -C cmake.define.HESCHL_CUDA=ON (needs nvcc) builds it"
-        )
-    return importlib.import_module(name)
-
-
-def _candidates(module: Any, library: str, names: Sequence[str]) -> list[str]:
-    """List where a library may be: bare names (loaded by torch or cupy, or the system's), and the wheels' folders."""
-    if module.emulated:
-        return [module.__file__]  # it brings what stands for them
-    spec = importlib.util.find_spec("nvidia")
-    roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec is not None else []
-    folders = [root / folder / "lib" for root in roots for folder in ("cu13", library)]
-    return [*(str(folder / name) for folder in folders for name in names), *names]
 
 
 _READY: set[str] = set()  # modules whose libraries are open
@@ -126,12 +33,12 @@ def cuda_backend(device: int = 0, *, tf32: bool = False) -> Device:
     InputError
         Where there is none to use, with the reason, or none of that number.
     """
-    if _name() not in _READY:
+    if extension_name() not in _READY:
         status = cuda_status()
         if not status.available:
             raise InputError("device", '"cuda"', "a GPU that heschl can use", f'{status.reason}. Or use device="cpu".')
-        _READY.add(_name())
-    module = _module()
+        _READY.add(extension_name())
+    module = extension()
     count = module.device_count()
     if device >= count:
         numbers = "0" if count == 1 else f"0 to {count - 1}"
@@ -284,9 +191,9 @@ class Device:
         self.shifted(array.diagonal(), None, np.array([value]))
         return array
 
-    def finite(self, array: Array) -> bool:
+    def finite(self, array: Array, *others: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
-        return bool(self.module.all_finite(array))
+        return bool(self.module.all_finite(array, list(others)))
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
         """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
@@ -343,8 +250,27 @@ class Device:
     def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
         """Return what multiplies matrices by a square one, read once; `split`, by tensor cores where it gains by it."""
         return (
-            self.module.SplitMatrix.of(array).times if split and self.splits(array) else partial(self.multiply, array)
+            self.module.SplitMatrix.of(array, False).times
+            if split and self.splits(array)
+            else partial(self.multiply, array)
         )
+
+    def design_multiplier(
+        self, values: Array, index: Array | None, shift: Float, ranges: Ranges, lags: range
+    ) -> Callable[[Array], Array] | None:
+        """Return what multiplies the design of some rows by (p, c) by tensor cores; None where that gains nothing."""
+        if values.dtype != np.float32 or values.shape[1] * len(lags) < SPLIT_LEAST or not len(ranges):
+            return None
+        rows = self.module.SplitRows.of(values, index, self.put(shift), ranges, lags[0], len(lags))
+        return rows.times  # type: ignore[no-any-return]
+
+    def halves(self, array: Array) -> Any:
+        """Return a matrix as `crossed` multiplies it by tensor cores; None where that gains nothing."""
+        return self.module.SplitMatrix.of(array, True) if self.splits(array) else None
+
+    def crossed(self, a: Any, b: Any) -> Array:
+        """Multiply aᵀ b, both as `halves` gave them."""
+        return a.crossed(b)
 
     def splits(self, array: Array) -> bool:
         """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""
@@ -397,4 +323,5 @@ CUDA = DeviceKind(
     cholesky_slowness=((1280.0, 35.0), (2560.0, 25.0), (15360.0, 2.1)),
     call=2.5e9,  # 50 µs
     space_targets=512,
+    path_columns=3000,
 )

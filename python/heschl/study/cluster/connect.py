@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heschl.checks import InputError
 from heschl.study.cluster.config import read_cluster
+from heschl.study.work.machine import VISIBLE, gpus
 from heschl.study.work.progress import Reporter
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def connected(where: str, report: Reporter) -> Iterator[Client]:
     ----------
     where : str
         The address of a scheduler ("tcp://host:8786"), its scheduler file (.json); "local" or "local:N", N processes
-        on this machine; or a .toml file that describes jobs of a batch system.
+        on this machine, the first of them with a GPU each where there are any; or a .toml file that describes jobs of a
+        batch system.
     report : Reporter
         Told where the dashboard is.
 
@@ -91,13 +94,24 @@ def _cluster(where: str) -> Iterator[Any]:
         from distributed import LocalCluster
 
         threads = max(1, len(os.sched_getaffinity(0)) // count)
-        with LocalCluster(n_workers=count, threads_per_worker=threads, silence_logs=logging.CRITICAL) as cluster:
+        with LocalCluster(
+            n_workers=count, threads_per_worker=threads, silence_logs=logging.CRITICAL, processes=True,
+            worker_class=partial(_with_its_gpu, gpus()),
+        ) as cluster:  # fmt: skip
             yield cluster
     elif where.endswith(".toml"):
         with read_cluster(Path(where)).start() as cluster:
             yield cluster
     else:
         yield None
+
+
+def _with_its_gpu(gpus: Sequence[str], *scheduler: Any, name: int, **options: Any) -> Any:
+    """Start a worker of this machine that sees one GPU, as dask-cuda's do, or none: one piece at a time on each."""
+    from distributed import Nanny
+
+    visible = {VISIBLE: gpus[name] if name < len(gpus) else ""}
+    return Nanny(*scheduler, name=name, env=visible, **options)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import Any
 
 from distributed import Status, WorkerPlugin
 
-from heschl.study.work.machine import total_memory
+from heschl.linear.device.status import EMULATE
+from heschl.study.work.machine import VISIBLE, total_memory
 
 PIECE, MEMORY, GPU = "PIECE", "MEMORY", "GPU"
 KILLED_AT = 0.95
@@ -46,4 +47,5 @@ def memory_of(worker: Any) -> float:
 
 def has_gpu() -> bool:
     """Return whether this process may use a GPU; dask-cuda gives each of its workers one."""
-    return Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in NO_GPU
+    there = Path("/dev/nvidia0").exists() or EMULATE in os.environ
+    return there and os.environ.get(VISIBLE, "all") not in NO_GPU

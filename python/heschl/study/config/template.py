@@ -59,7 +59,7 @@ folds_by = "text"               # the same words by any speaker, and copies of a
                                 # "sound": copies of a sound alone; "stimulus": presentations of one name alone
 scoring = "r2"                  # what inner folds choose λ and layer by; or "pooled_r2", "r", "r_squared"
 n_permutations = 200            # of the exchange test (which electrodes follow which features); 0: without
-device = "auto"                 # "cpu", "cuda"; "auto": a GPU where there is one and the fits are large enough
+device = "auto"                 # "cpu", "cuda" (all GPUs, a process each); "auto": a GPU where that pays
 
 [controls]
 shuffle = true                  # the same with each stimulus' response replaced by another's

@@ -1,4 +1,4 @@
-"""What this machine has to give: memory, disk."""
+"""What this machine has to give: memory, disk, GPUs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
+from heschl.linear.device.status import cuda_status
+
 MEMINFO = Path("/proc/meminfo")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The variable that says which GPUs a process sees: numbers or names, by commas; all where it is not set."""
 
 
 def free_memory() -> float:
@@ -24,6 +28,15 @@ def free_disk(folder: Path) -> float:
     while not folder.exists():
         folder = folder.parent
     return float(shutil.disk_usage(folder).free)
+
+
+def gpus() -> list[str]:
+    """Return the GPUs that heschl can use, each by the value of `VISIBLE` with which a process sees it alone."""
+    found = cuda_status()
+    if not found.available:
+        return []
+    named = os.environ.get(VISIBLE, "").split(",") if VISIBLE in os.environ else map(str, range(len(found.devices)))
+    return [name.strip() for name in named][: len(found.devices)]
 
 
 def _meminfo(name: str) -> float | None:

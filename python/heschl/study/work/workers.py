@@ -19,6 +19,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from heschl.checks import InputError
+from heschl.study.work.machine import VISIBLE
 from heschl.study.work.progress import Reporter
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -77,10 +78,22 @@ class Part:
 
 
 @contextmanager
-def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> Iterator[None]:
+def workers(
+    study: Path, out: Path, part: Part, jobs: int, report: Reporter, gpus: Sequence[str] = ()
+) -> Iterator[None]:
     """Run a part of a study in ``jobs`` processes, this one among them; the machine's threads are divided among them.
 
     A worker that fails leaves its work to the others, and the report says so. An interruption ends all of them.
+
+    Parameters
+    ----------
+    study, out : Path
+    part : Part
+    jobs : int
+    report : Reporter
+    gpus : sequence of str
+        `heschl.study.work.machine.gpus`, where fits may run on one: each process sees one of them, in turn; this one,
+        which sees them all, takes the first.
 
     Raises
     ------
@@ -96,10 +109,10 @@ def workers(study: Path, out: Path, part: Part, jobs: int, report: Reporter) -> 
     names = [word for name in (*part.stages, *(() if part.whole else part.spaces)) for word in ("--only", name)]
     command = [sys.executable, "-m", "heschl", "run", str(study), "--out", str(out), *names]
     environment = os.environ | dict.fromkeys(THREADS, str(threads))
+    own = [{VISIBLE: gpus[i % len(gpus)]} if gpus else {} for i in range(1, jobs)]
     with tempfile.TemporaryFile("w+") as errors, threadpool_limits(threads):
         running = [
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
-            for _ in range(jobs - 1)
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment | gpu) for gpu in own
         ]
         try:
             yield
