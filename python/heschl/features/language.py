@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.features.context import Context
+from heschl.features.device import Batches, place
 from heschl.features.hub import source_of
-from heschl.features.loading import load_config, load_tokenizer, load_weights, place, stack_layers
+from heschl.features.loading import load_config, load_tokenizer, load_weights, stack_layers
 from heschl.features.passes import CHUNK, Abilities, Row, abilities, batches, forward
 from heschl.features.surprisal import add_surprisal
 from heschl.features.tokens import POOLINGS, pooling_weights, tokenize
 
 BATCH_TOKENS = 2048
+"""Of a pass, padding included."""
 
 
 class LanguageModel:
@@ -105,6 +107,7 @@ class LanguageModel:
         self._config.use_cache = False  # but where a pass is read on
         self._tokenizer = load_tokenizer(self._source)
         loaded = place(load_weights(self._source, self._config, head=head), device)
+        self._batches = Batches(next(loaded.parameters()).device, BATCH_TOKENS)
         self._head: Any = loaded if head else None
         self._model = loaded.base_model if head else loaded
         text_config = self._config.get_text_config()
@@ -164,7 +167,7 @@ class LanguageModel:
 
     def extract_many(
         self, sentences: Iterable[Sequence[str]], *, texts: Iterable[str | None] | None = None,
-        batch_tokens: int = BATCH_TOKENS,
+        batch_tokens: int | None = None,
     ) -> Iterator[NDArray[np.float32]]:  # fmt: skip
         """Read many texts, several in one pass.
 
@@ -177,8 +180,9 @@ class LanguageModel:
             The words of each text.
         texts : iterable of (str or None), optional
             Their running texts; see `extract`.
-        batch_tokens : int
-            Tokens of one pass at most, padding included (a window that is longer is read alone).
+        batch_tokens : int, optional
+            Tokens of one pass at most, padding included (a window that is longer is read alone). By default 2,048; on a
+            GPU up to four times that, as its memory takes, and less where that runs out.
 
         Yields
         ------
@@ -190,11 +194,12 @@ class LanguageModel:
         InputError
             As `extract`, when the text's turn comes.
         """
-        if batch_tokens < 1:
+        if batch_tokens is not None and batch_tokens < 1:
             raise InputError("batch_tokens", str(batch_tokens), "1 token or more")
         pairs = zip(sentences, texts, strict=True) if texts is not None else zip(sentences, repeat(None), strict=False)
         rows = chain.from_iterable(self._rows(words, text) for words, text in pairs)
-        for group in batches(rows, batch_tokens if self._can.padded else 1):
+        most = self._batches if batch_tokens is None else Batches(self._batches.device, batch_tokens)
+        for group in batches(rows, lambda: most.amount if self._can.padded else 1.0):
             self._fill([row for row in group if row.ids])
             yield from (row.out for row in group if row.last)
 
@@ -256,22 +261,33 @@ class LanguageModel:
         return rows
 
     def _fill(self, rows: Sequence[Row]) -> None:
-        """Run a batch, and add its states to its rows' words."""
-        if not rows:
-            return
+        """Run a batch, or where a GPU has too little memory parts of it, and add its states to its rows' words."""
+        for some, chunks in self._batches.run(rows, _padded_tokens, self._states):
+            for begin, end, values, counts in chunks:
+                for row, part in zip(some, np.split(values, np.cumsum(counts)[:-1], axis=1), strict=True):
+                    row.add(part, begin, end)
+
+    def _states(self, rows: Sequence[Row]) -> list[tuple[int, int, NDArray[np.float32], list[int]]]:
+        """Run rows together.
+
+        Returns
+        -------
+        list of (begin, end, states, counts)
+            Of the columns from `begin` to before `end` (n_layers, n, width), those wanted, so many of each row.
+        """
+        found = []
         for begin, output in forward(
             self._model, [row.ids for row in rows], self._can, CHUNK, output_hidden_states=True
         ):
             end = begin + output.hidden_states[0].shape[1]
             places = [row.places[slice(*np.searchsorted(row.places, (begin, end)))] - begin for row in rows]
-            counts = [len(found) for found in places]
+            counts = [len(own) for own in places]
             row_of = torch.from_numpy(np.repeat(np.arange(len(rows)), counts))
             columns = torch.from_numpy(np.concatenate(places))
             device = output.hidden_states[0].device
             taken = tuple(state[row_of.to(device), columns.to(device)][None] for state in output.hidden_states)
-            values = stack_layers(taken, self._source)[:, 0]
-            for row, part in zip(rows, np.split(values, np.cumsum(counts)[:-1], axis=1), strict=True):
-                row.add(part, begin, end)
+            found.append((begin, end, stack_layers(taken, self._source)[:, 0], counts))
+        return found
 
     def _with_head(self) -> Any:
         """Load the model again with its head, and keep only that: both share what is below the head."""
@@ -308,6 +324,10 @@ class LanguageModel:
                 f"tokens below the model's vocabulary of {self._vocabulary}",
                 "Tokenizer and weights are of different models.",
             )
+
+
+def _padded_tokens(rows: Sequence[Row]) -> float:
+    return float(max(len(row.ids) for row in rows) * len(rows))
 
 
 def _longest(model: Any, config: Any) -> int | None:

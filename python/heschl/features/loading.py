@@ -214,35 +214,6 @@ def load_feature_extractor(source: str) -> Any | None:
         return None
 
 
-def place(model: Any, device: str) -> Any:
-    """Move a model to a device.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The model.
-    device : str
-        "cpu", "cuda" (or "cuda:1" …), or "auto": CUDA where there is one.
-
-    Returns
-    -------
-    torch.nn.Module
-        The model.
-
-    Raises
-    ------
-    InputError
-        For an unknown device, or CUDA where there is none: it never falls back in silence.
-    """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and not device.startswith("cuda"):
-        raise InputError("device", repr(device), "'cpu', 'cuda' or 'auto'")
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InputError("device", f"{device!r}, but torch finds no CUDA device", "'cpu' or 'auto' on this machine")
-    return model.to(device)
-
-
 def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArray[np.float32]:
     """Stack the hidden states of a batch.
 
@@ -266,7 +237,7 @@ def stack_layers(hidden_states: tuple[torch.Tensor, ...], source: str) -> NDArra
     widths = sorted({state.shape[-1] for state in hidden_states})
     if len(widths) != 1:
         raise InputError(f"model {source!r}", f"layers of widths {widths}", "layers of one width")
-    layers = torch.stack(hidden_states).to("cpu", torch.float32).numpy()
+    layers = torch.stack([state.to("cpu", torch.float32) for state in hidden_states]).numpy()  # no copy on a GPU
     if not np.isfinite(layers).all():
         raise InputError(
             f"model {source!r}",

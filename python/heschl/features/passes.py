@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from heschl.features.device import exact
 
 CHUNK = 512
 """Tokens of a causal model's pass: longer rows are read on from cached keys and values, in bounded memory."""
@@ -109,7 +111,7 @@ def forward(model: Any, rows: Sequence[Sequence[int]], can: Abilities, chunk: in
     else:
         chunk = n
     for begin in range(0, n, chunk):
-        with torch.inference_mode():
+        with torch.inference_mode(), exact(device):
             output = model(input_ids=ids[:, begin : begin + chunk], **arguments)
         yield begin, output
         if chunk < n:
@@ -153,13 +155,13 @@ def abilities(model: Any, n_tokens: int) -> Abilities:
     return Abilities(causal, padded, cached)
 
 
-def batches(rows: Iterable[Row], n_tokens: int) -> Iterator[list[Row]]:
-    """Group rows, in order, to padded batches of `n_tokens` tokens at most (or one row)."""
+def batches(rows: Iterable[Row], n_tokens: Callable[[], float]) -> Iterator[list[Row]]:
+    """Group rows, in order, to padded batches of `n_tokens()` tokens at most (or one row), as it is at each row."""
     group: list[Row] = []
     longest = 0
     for row in rows:
         longest = max(longest, len(row.ids))
-        if group and longest * (len(group) + 1) > n_tokens:
+        if group and longest * (len(group) + 1) > n_tokens():
             yield group
             group, longest = [], len(row.ids)
         group.append(row)

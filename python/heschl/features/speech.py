@@ -14,12 +14,15 @@ import transformers
 from numpy.typing import NDArray
 
 from heschl.checks import InputError
+from heschl.features.device import Batches, exact, place
 from heschl.features.hub import source_of
-from heschl.features.loading import load_config, load_feature_extractor, load_weights, place, stack_layers
+from heschl.features.loading import load_config, load_feature_extractor, load_weights, stack_layers
 from heschl.features.windows import windows
 from heschl.notices import warn
 from heschl.timing.grid import FrameGrid
 
+BATCH_S = 64.0
+"""Of sound in a pass, s, padding included."""
 OVERLAP_S = 10.0
 """Of two windows of a long sound, s: every frame has half of it on either side, but at the sound's ends."""
 PADDING_TOLERANCE = 1e-5
@@ -124,6 +127,8 @@ class SpeechModel:
         self._overlap = min(round(OVERLAP_S * self.grid.rate), self._size // 3)
         weights = load_weights(self._source, config)
         self._model = place(weights.get_encoder() if self._whisper else weights, device)
+        self._device = next(self._model.parameters()).device
+        self._batches = Batches(self._device, BATCH_S)
         self.width = int(config.hidden_size)
         self.layers = [str(layer) for layer in range(_n_blocks(config) + 1)]
         self.pads = not self._whisper and self._padding_is_exact()
@@ -162,7 +167,7 @@ class SpeechModel:
         return np.concatenate(list(blocks), axis=1)
 
     def extract_many(
-        self, sounds: Iterable[NDArray[np.float32]], *, batch: float = 64.0
+        self, sounds: Iterable[NDArray[np.float32]], *, batch: float | None = None
     ) -> Iterator[Iterable[NDArray[np.float32]]]:
         """Run the model on many sounds, in order; those that may share a pass do where they follow each other.
 
@@ -170,8 +175,9 @@ class SpeechModel:
         ----------
         sounds : iterable of (n_samples,) arrays of float32
             See `extract`. Best sorted by length; they are taken one pass ahead.
-        batch : float
-            Sound in one pass, padding included, in s.
+        batch : float, optional
+            Sound in one pass, padding included, in s. By default 64 s; on a GPU up to four times that, as its memory
+            takes, and less where that runs out.
 
         Yields
         ------
@@ -194,7 +200,8 @@ class SpeechModel:
             longest = max(len(sound), *(len(other) for other in waiting), 1)
             alone = self.grid.n_frames(len(sound) / self.sfreq) > self._size
             alike = self.pads or self._whisper or all(len(other) == len(sound) for other in waiting)
-            if waiting and (alone or not alike or longest * (len(waiting) + 1) > batch * self.sfreq):
+            most = self._batches.amount if batch is None else batch
+            if waiting and (alone or not alike or longest * (len(waiting) + 1) > most * self.sfreq):
                 yield from self._pass(waiting)
                 waiting = []
             if alone:
@@ -220,9 +227,16 @@ class SpeechModel:
         return sound
 
     def _pass(self, sounds: Sequence[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
-        """Run the model once on sounds that may share a pass."""
-        if not sounds:
-            return
+        """Run the model once on sounds that may share a pass; where a GPU has too little memory on fewer at a time."""
+        for some, layers in self._batches.run(sounds, self._seconds, self._together):
+            for i, sound in enumerate(some):
+                yield [np.ascontiguousarray(layers[:, i, : self.grid.n_frames(len(sound) / self.sfreq)])]
+
+    def _seconds(self, sounds: Sequence[NDArray[np.float32]]) -> float:
+        return max(map(len, sounds)) * len(sounds) / self.sfreq
+
+    def _together(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the layers of sounds in one pass, (n_layers, n_sounds, n_frames, width)."""
         if self._whisper:
             inputs = self._prepared(list(sounds))
             mask = None
@@ -231,9 +245,7 @@ class SpeechModel:
             mask = np.zeros(inputs.shape, dtype=np.int64)
             for row, valid, sound in zip(inputs, mask, sounds, strict=True):
                 row[: len(sound)], valid[: len(sound)] = self._prepared(sound)[0], 1
-        layers = self._run(inputs, mask if mask is not None and not mask.all() else None)
-        for i, sound in enumerate(sounds):
-            yield [np.ascontiguousarray(layers[:, i, : self.grid.n_frames(len(sound) / self.sfreq)])]
+        return self._run(inputs, mask if mask is not None and not mask.all() else None)
 
     def _windows(self, sound: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Run the model on a long sound, window after window: each begins with a frame of the whole sound's grid."""
@@ -243,8 +255,12 @@ class SpeechModel:
             begin = round(window.start * per_frame)
             n = self._extractor.n_samples if self._whisper else math.ceil(self._needed(window.stop - window.start))
             part = whole[begin : begin + n]
-            layers = self._run(self._prepared(part) if self._whisper else part[None], None)
-            yield np.ascontiguousarray(layers[:, 0, window.first - window.start : window.last - window.start])
+            for _, layers in self._batches.run([part], self._seconds, self._window):
+                yield np.ascontiguousarray(layers[:, 0, window.first - window.start : window.last - window.start])
+
+    def _window(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the layers of one window of a sound that is prepared as a whole, but for Whisper."""
+        return self._run(self._prepared(parts[0]) if self._whisper else parts[0][None], None)
 
     def _needed(self, n_frames: int) -> float:
         """Return how many samples so many frames need."""
@@ -257,11 +273,10 @@ class SpeechModel:
 
     def _run(self, inputs: NDArray[np.float32], mask: NDArray[np.int64] | None) -> NDArray[np.float32]:
         """Return the hidden states of a batch, (n_layers, n_sounds, n_frames, width)."""
-        device = next(self._model.parameters()).device
-        masks = {} if mask is None else {"attention_mask": torch.from_numpy(mask).to(device)}
-        with torch.inference_mode(), warnings.catch_warnings():
+        masks = {} if mask is None else {"attention_mask": torch.from_numpy(mask).to(self._device)}
+        with torch.inference_mode(), exact(self._device), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of transformers, about its own calls into torch
-            values = torch.from_numpy(inputs).to(device)
+            values = torch.from_numpy(inputs).to(self._device)
             states = self._model(values, output_hidden_states=True, **masks).hidden_states
         layers = stack_layers(states, self._source)
         seconds = self._extractor.n_samples / self.sfreq if self._whisper else inputs.shape[-1] / self.sfreq

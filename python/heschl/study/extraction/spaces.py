@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from heschl.features.store import Description, FeatureStore
@@ -13,7 +14,8 @@ from heschl.study.kinds.base import OpenSpace
 from heschl.study.work.machine import free_memory, total_memory
 
 KEPT_OPEN = 0.5
-"""A model stays in memory between its description and its extraction while this share of the memory is free."""
+"""A model stays in memory between its description and its extraction while this share of the memory is free, but on a
+GPU, which has less."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class OpenSpaces:
     def release(self) -> None:
         """Let go of every model that is still in memory."""
         self._open.clear()
+        if "heschl.features.device" in sys.modules:  # a model was loaded
+            from heschl.features.device import release
+
+            release()
 
     def _describe(self, name: str) -> Description:
         space = open_space(name, self.inputs)
-        if free_memory() > KEPT_OPEN * total_memory():
+        on_host = getattr(self.inputs.study.features[name], "device", "cpu") == "cpu"
+        if on_host and free_memory() > KEPT_OPEN * total_memory():
             self._open[name] = space
         return Description(
             name, space.rows, tuple(space.layers), space.width, space.own_grid, dict(space.settings), space.note,
