@@ -15,6 +15,8 @@ COEFFICIENTS = {"float64": 1e-9, "float32": 1e-3}
 TF32 = 2e-3
 # Of a product of float32 by tensor cores, beside the product of absolute values.
 SPLIT_PRODUCT = 1e-6
+# Canonical correlations of layers in float32, between devices.
+CANONICAL_FLOAT32 = 1e-5
 # R² against the reference, absolute.
 R2 = {"float64": 1e-9, "float32": 1e-3}
 

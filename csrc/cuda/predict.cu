@@ -1,5 +1,6 @@
 // Prediction: one product with the frames for each lag, each added a row further down; no design.
 #include "heschl/cuda.hpp"
+#include "products.hpp"
 #include "rows.hpp"
 
 namespace heschl {
@@ -22,6 +23,14 @@ void predict_layouts(const Cuda& cuda, const Reader<T>& read, int64_t d, Ranges 
     });
 }
 
+// Rows of the layout, less its first w - 1, that are rows of the design.
+std::vector<int64_t> design_rows(const Layout& layout, int64_t before) {
+    std::vector<int64_t> found;
+    for (int64_t i = before; i < layout.size(); ++i)
+        if (layout.row[static_cast<std::size_t>(i)] >= 0) found.push_back(i - before);
+    return found;
+}
+
 template <class T>
 void lagged_predict(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Ranges ranges, Lags lags, Matrix<const T> W,
                     Matrix<T> P) {
@@ -30,9 +39,7 @@ void lagged_predict(const Cuda& cuda, Frames<T> H, Vector<const T> h_shift, Rang
     const int64_t c = P.cols, before = lags.count - 1;
     predict_layouts(cuda, Reader<T>(H, h_shift), H.cols(), ranges, lags, W,
                     [&](const Layout& layout, Matrix<const T> prediction) {
-                        std::vector<int64_t> found;  // rows of the layout that are rows of the design
-                        for (int64_t i = before; i < layout.size(); ++i)
-                            if (layout.row[static_cast<std::size_t>(i)] >= 0) found.push_back(i - before);
+                        const std::vector<int64_t> found = design_rows(layout, before);
                         const Buffer<int64_t> places(cuda, found);
                         const int64_t *place = places.data(), first = layout.first;
                         for_each(cuda, static_cast<int64_t>(found.size()) * c, [=] __device__(int64_t at) {
@@ -68,6 +75,38 @@ void lagged_sse(const Cuda& cuda, Frames<T> H, Matrix<const T> Y, Vector<const T
                 sums);
             for_each(cuda, sse.size, [=] __device__(int64_t j) { total[j] += sums[j]; });
         });
+}
+
+SplitDesign::SplitDesign(const Cuda& cuda, Frames<float> H, Vector<const float> h_shift, Ranges ranges, Lags lags)
+    : lags_(lags), d_(H.cols()), rows_(ranges.rows()) {
+    require(h_shift.size == d_, "SplitDesign: h_shift must be (d)");
+    const Reader<float> read(H, h_shift);
+    for_each_layout(ranges, lags, layout_rows<float>(lags, d_), [&](const Layout& layout) {
+        const int64_t n = layout.size();
+        const std::vector<int64_t> found = design_rows(layout, lags.count - 1);
+        const Buffer<int64_t> history(cuda, layout.history);
+        const Buffer<float> frames(cuda, n * d_);
+        fill_rows(cuda, read, history.data(), frames.matrix(n, d_));
+        stretches_.push_back(std::unique_ptr<Stretch>(new Stretch{SplitRoom(cuda, frames.read(n, d_), Each::all),
+                                                                  Buffer<int64_t>(cuda, found), layout.first,
+                                                                  static_cast<int64_t>(found.size()), n}));
+    });
+}
+
+void SplitDesign::multiply(const Cuda& cuda, Matrix<const float> V, Matrix<float> P) const {
+    require(V.rows == lags_.count * d_ && P.rows == rows_ && P.cols == V.cols, "SplitDesign: V (p, c), P (n_rows, c)");
+    const int64_t before = lags_.count - 1;
+    const SplitRoom right(cuda, V, Each::column);
+    for (const auto& stretch : stretches_) {
+        const Split frames = stretch->frames.view();
+        const int64_t n = stretch->size - before;
+        const Buffer<float> sums(cuda, n * V.cols);
+        for (int64_t k = 0; k < lags_.count; ++k)
+            add_split(cuda, false, false, frames.some_rows(before - k, n), right.view().some_rows(k * d_, d_), k == 0,
+                      sums.matrix(n, V.cols));
+        without_exponents(cuda, frames, right.view(), sums.read(n, V.cols), stretch->places.data(),
+                          {P.row(stretch->first), stretch->rows, P.cols, P.stride});
+    }
 }
 
 template void lagged_predict(const Cuda&, Frames<float>, Vector<const float>, Ranges, Lags, Matrix<const float>,

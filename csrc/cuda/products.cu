@@ -31,12 +31,13 @@ constexpr int64_t terms_together = 2048;
 
 }  // namespace
 
-void split(const Cuda& cuda, Matrix<const float> in, bool by_column, const Split& out) {
+void split(const Cuda& cuda, Matrix<const float> in, Each each, const Split& out) {
     constexpr int64_t parts = 32;  // threads for each row or column; neighbours read neighbours
+    const bool by_column = each == Each::column, apart = each != Each::all;
     const int64_t outer = by_column ? in.cols : in.rows, inner = by_column ? in.rows : in.cols;
     require(out.high.rows == in.rows && out.high.cols == in.cols, "split: expected room of the same shape");
-    const Buffer<float> partial(cuda, outer * parts);
-    float* found = partial.data();
+    const Buffer<float> partial(cuda, outer * parts), of_each(cuda, outer), of_parts(cuda, parts);
+    float *found = partial.data(), *largest_of = of_each.data(), *largest_of_parts = of_parts.data();
     for_each(cuda, outer * parts, [=] __device__(int64_t at) {
         const int64_t o = by_column ? at % outer : at / parts, part = by_column ? at / outer : at % parts;
         float largest = 0.0f;
@@ -46,33 +47,41 @@ void split(const Cuda& cuda, Matrix<const float> in, bool by_column, const Split
         }
         found[o * parts + part] = largest;
     });
+    const auto largest = [&](int64_t count, const float* from, float* to) {  // of each `parts` in a row
+        for_each(cuda, count, [=] __device__(int64_t o) {
+            float most = 0.0f;
+            for (int64_t i = 0; i < parts; ++i) most = from[o * parts + i] > most ? from[o * parts + i] : most;
+            to[o] = most;
+        });
+    };
+    largest(outer, found, largest_of);
+    if (!apart) {
+        for_each(cuda, parts, [=] __device__(int64_t part) {
+            float most = 0.0f;
+            for (int64_t o = part; o < outer; o += parts) most = largest_of[o] > most ? largest_of[o] : most;
+            largest_of_parts[part] = most;
+        });
+        largest(1, largest_of_parts, largest_of);
+    }
     int* exponents = out.exponents;
-    for_each(cuda, outer, [=] __device__(int64_t o) {
-        float largest = 0.0f;
-        for (int64_t part = 0; part < parts; ++part)
-            largest = found[o * parts + part] > largest ? found[o * parts + part] : largest;
-        exponents[o] = largest > 0.0f ? largest_exponent - 1 - ilogbf(largest) : 0;
+    for_each(cuda, apart ? outer : std::min<int64_t>(1, outer), [=] __device__(int64_t o) {
+        exponents[o] = largest_of[o] > 0.0f ? largest_exponent - 1 - ilogbf(largest_of[o]) : 0;
     });
     const Matrix<Half> high = out.high, low = out.low;
-    for_each(cuda, in.rows * in.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / in.cols, j = at % in.cols;
-        const float value = ldexpf(in.data[i * in.stride + j], exponents[by_column ? j : i]);
-        const Half upper = half_of(value);
-        high.data[i * high.stride + j] = upper;
+    map(cuda, in, high, [=] __device__(float given, Half& upper, int64_t i, int64_t j) {
+        const float value = ldexpf(given, exponents[!apart ? 0 : by_column ? j : i]);
+        upper = half_of(value);
         low.data[i * low.stride + j] = half_of((value - number(upper)) / low_unit);
     });
 }
 
-void multiply_split(const Cuda& cuda, bool transpose_a, bool transpose_b, float scale, const Split& a, const Split& b,
-                    float keep, Matrix<float> out) {
+void add_split(const Cuda& cuda, bool transpose_a, bool transpose_b, const Split& a, const Split& b, bool anew,
+               Matrix<float> sum) {
     const int64_t inner = transpose_a ? a.high.rows : a.high.cols;
-    require((transpose_a ? a.high.cols : a.high.rows) == out.rows &&
-                (transpose_b ? b.high.rows : b.high.cols) == out.cols &&
+    require((transpose_a ? a.high.cols : a.high.rows) == sum.rows &&
+                (transpose_b ? b.high.rows : b.high.cols) == sum.cols &&
                 (transpose_b ? b.high.cols : b.high.rows) == inner,
-            "multiply_split: expected (m, k) times (k, n) into (m, n)");
-    if (inner == 0) return;
-    const Buffer<float> sums(cuda, out.rows * out.cols);
-    const Matrix<float> sum = sums.matrix(out.rows, out.cols);
+            "add_split: expected (m, k) times (k, n) into (m, n)");
     const auto some = [](const Matrix<Half>& all, bool rows, int64_t first, int64_t count) {
         return rows ? Matrix<const Half>{all.row(first), count, all.cols, all.stride}
                     : Matrix<const Half>{all.data + first, all.rows, count, all.stride};
@@ -84,14 +93,18 @@ void multiply_split(const Cuda& cuda, bool transpose_a, bool transpose_b, float 
             gemm_half(cuda, transpose_a, transpose_b, part < 2 ? low_unit : 1.0f,
                       some(part == 1 ? a.low : a.high, transpose_a, first, count),
                       some(part == 0 ? b.low : b.high, !transpose_b, first, count),
-                      part == 0 && first == 0 ? 0.0f : 1.0f, sum);
+                      anew && part == 0 && first == 0 ? 0.0f : 1.0f, sum);
         }
+}
+
+void without_exponents(const Cuda& cuda, const Split& a, const Split& b, Matrix<const float> sum, const int64_t* from,
+                       Matrix<float> out) {
     const int *down = a.exponents, *across = b.exponents;
+    const int64_t each_row = a.apart ? 1 : 0, each_column = b.apart ? 1 : 0;
     for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / out.cols, j = at % out.cols;
-        float& kept = out.data[i * out.stride + j];
-        const float value = scale * ldexpf(sum.data[at], -(down[i] + across[j]));
-        kept = keep == 0.0f ? value : value + keep * kept;
+        const int64_t i = at / out.cols, j = at % out.cols, row = from ? from[i] : i;
+        out.data[i * out.stride + j] =
+            ldexpf(sum.data[row * sum.stride + j], -(down[row * each_row] + across[j * each_column]));
     });
 }
 

@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 
 from cuda.test_krylov import path
+from heschl import cca_grid, lagged_design
+from heschl.linear.cca import grid
+from heschl.linear.design.frames import Frames
 from heschl.linear.device import cuda
+from heschl.linear.device.backend import SPLIT
 from heschl.linear.device.cuda import Device
-from heschl.linear.ridge import krylov
-from heschl.linear.ridge.krylov import SPLIT, KrylovTrained
+from heschl.linear.ridge import held_out, krylov
+from heschl.linear.ridge.held_out import HeldOut
+from heschl.linear.ridge.krylov import KrylovTrained
+from heschl.linear.ridge.normal import Scaling
 from heschl.linear.ridge.price import Price
 from linear.ridge.test_krylov import assert_as_exact
-from tolerances import KRYLOV_R2, SPLIT_PRODUCT, worst
+from tolerances import CANONICAL_FLOAT32, KRYLOV_R2, SPLIT_PRODUCT, worst
 
 
 @pytest.fixture
@@ -72,4 +78,50 @@ def test_what_misses_its_equation_goes_by_plain_float32(monkeypatch: pytest.Monk
     exact, there = path("cpu", "float64", "cholesky"), path("cuda", "float32")
     assert there.products_ == "float32" and there.dtype_ == "float32" and there.solver_ == "krylov"
     assert_as_exact(there, exact, exact.alphas, "float32", KRYLOV_R2["float32"])
-    assert krylov.SPLIT not in there.products_
+    assert SPLIT not in there.products_
+
+
+@pytest.mark.usefixtures("split")
+def test_designs_of_test_rows_times_vectors(device: Device) -> None:
+    """As exact as in float32, rows in order, where ranges, features' sizes and signs of lags differ; scaled."""
+    rng = np.random.default_rng(1)
+    H = rng.standard_normal((90, 6)) * np.array([1.0, 450.0, 1e-3, 1.0, 0.0, 1.0]) + 2.0
+    H, lags, lengths = H.astype(np.float32), range(-2, 5), [40, 20, 30]
+    scaling = Scaling(H.mean(axis=0, dtype=np.float64), 1.0 / np.maximum(H.std(axis=0, dtype=np.float64), 1e-2))
+    ranges = np.array([[0, 40, 0, 40], [65, 90, 60, 90]])
+    V = (rng.standard_normal((42, 9)) * np.logspace(-12, 12, 9)).astype(np.float32)
+    missed: list[int] = []
+    rows = HeldOut(Frames.of(H).to(device), ranges, lags, scaling, split=True, missed=lambda: missed.append(1))
+    assert rows._split is not None
+    found = device.get(rows.product(device.put(V))).astype(float)
+    mean = scaling.mean.astype(np.float32).astype(float)
+    X = lagged_design((H - mean) * scaling.scale, lags, segments=lengths)[np.r_[0:40, 65:90]]
+    size = np.abs(X) @ np.abs(V).astype(float)
+    assert (np.abs(found - X @ V.astype(float)) / size).max() < SPLIT_PRODUCT and not missed
+
+
+@pytest.mark.usefixtures("split")
+def test_products_with_test_rows_that_float32_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "SPLIT_ROUNDING", 0.0)
+    exact, there = path("cpu", "float64", "cholesky"), path("cuda", "float32")
+    assert there.products_ == "float32" and there.solver_ == "krylov"
+    assert_as_exact(there, exact, exact.alphas, "float32", KRYLOV_R2["float32"])
+
+
+@pytest.mark.usefixtures("split")
+def test_correlations_of_layers_by_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    common = rng.standard_normal((150, 3))
+    a, b = (
+        {
+            str(i): (common @ rng.standard_normal((3, d)) + rng.standard_normal((150, d))).astype(np.float32)
+            for i in range(2)
+        }
+        for d in (5, 7)
+    )
+    exact, found = (cca_grid(a, b, n_components=4, device=device) for device in ("cpu", "cuda"))
+    assert found.attrs["products"] == SPLIT and exact.attrs["products"] == "as given"
+    assert worst(found.values, exact.values) < CANONICAL_FLOAT32
+    monkeypatch.setattr(grid, "ROUNDING", 0.0)
+    plain = cca_grid(a, b, n_components=4, device="cuda")
+    assert plain.attrs["products"] == "as given" and worst(plain.values, exact.values) < CANONICAL_FLOAT32

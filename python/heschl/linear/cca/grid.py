@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +14,17 @@ from heschl.checks import InputError
 from heschl.files import digest, replacing
 from heschl.linear.cca.cca import check_parameters
 from heschl.linear.cca.costs import map_operations
-from heschl.linear.cca.whitening import Whitened, largest_singular_values, largest_singular_vectors, product, whiten
+from heschl.linear.cca.whitening import (
+    Whitened,
+    cross,
+    largest_singular_values,
+    largest_singular_vectors,
+    product,
+    whiten,
+)
 from heschl.linear.design.frames import Frames
-from heschl.linear.device.arrays import Double
-from heschl.linear.device.backend import Backend
+from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.backend import SPLIT, Backend
 from heschl.linear.device.place import backend_of, check_device, name_of, open_device
 from heschl.linear.moments.formulas import column_correlations
 from heschl.seals import is_sealed, seal
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Layer = ArrayLike | Callable[[], ArrayLike]
+# Columns of products by tensor cores that are compared with float32's own, and how far their cosines may be from it.
+COMPARED, ROUNDING = 4, 3e-6
 
 
 def cca_grid(
@@ -70,7 +79,8 @@ def cca_grid(
     xarray.DataArray
         (layer_a, layer_b, component) of float64; with `test` (rows, layer_a, layer_b, component), rows "fitted" and
         "test". A correlation on test rows is NaN where a variate is constant there.
-        `attrs["device"]` says where the products were made.
+        `attrs["device"]` says where the products were made, and `attrs["products"]` of what: "float16 x 3" of float32
+        split into halves, by a GPU's tensor cores, as exact as float32's (some are compared), or "as given".
 
     Raises
     ------
@@ -119,18 +129,19 @@ def cca_grid(
             raise InputError(where, f"{rows} rows", f"{n}, as many as the layers before")
         X = frames.to(backend).expanded()
         if aside is None:
-            return _Side(whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize))
+            return _Side.of(whiten(where, X, rank_tol=rank_tol, pca=pca, standardize=standardize))
         if rows != len(aside):
             raise InputError("test", f"{len(aside)} rows", f"{rows}, those of the layers")
         all_rows = backend.get(X)
         fitted = backend.put(np.ascontiguousarray(all_rows[~aside]))
         found = whiten(where, fitted, rank_tol=rank_tol, pca=pca, standardize=standardize)
-        return _Side(found, (all_rows[aside] - found.mean) @ found.back)
+        return _Side.of(found, (all_rows[aside] - found.mean) @ found.back)
 
     key = digest(list(spaces_a), n_components, rank_tol, pca, standardize, aside)
     kept = {name: None if resume is None else Path(resume) / f"{key}-{digest(name)}.npy" for name in spaces_b}
     out = np.zeros((1 if aside is None else 2, len(spaces_a), len(spaces_b), n_components))
     sides: list[_Side] = []
+    cores = _TensorCores()
     for j, (name, layer) in enumerate(spaces_b.items()):
         path = kept[name]
         if path is not None and is_sealed(path, path.name):
@@ -140,7 +151,10 @@ def cca_grid(
             edges = np.cumsum([0, *(side.fitted.rank for side in sides)])
             other = side_of("spaces_b", name, layer)
             here = backend_of(other.fitted.rows)
-            products = [product(side.fitted, other.fitted) for side in sides]
+            products = [
+                product(side.fitted, other.fitted, cores.crossed(side, other, compare=i == 0))
+                for i, side in enumerate(sides)
+            ]
             out[0, :, j] = np.minimum(largest_singular_values(here.below(products), edges, n_components), 1.0)
             if aside is not None:
                 for i, side in enumerate(sides):
@@ -161,7 +175,7 @@ def cca_grid(
             "layer_a": list(spaces_a), "layer_b": list(spaces_b), "component": np.arange(n_components),
         },
         name="correlation",
-        attrs={} if backend is None else {"device": name_of(backend)},  # none where all was finished before
+        attrs={} if backend is None else {"device": name_of(backend), "products": cores.products},  # else all was there
     )  # fmt: skip
     return found.isel(rows=0, drop=True) if aside is None else found
 
@@ -171,7 +185,46 @@ class _Side:
     """A layer: whitened, and where the rows that are held out lie in its basis."""
 
     fitted: Whitened
-    test: Double = field(default_factory=lambda: np.empty((0, 0)))
+    test: Double
+    halves: Any = field(repr=False)
+    """Of its rows, for tensor cores, where a device has them and gains by them."""
+
+    @classmethod
+    def of(cls, fitted: Whitened, test: Double | None = None) -> _Side:
+        """Split its rows into halves, too, where that serves."""
+        halves = backend_of(fitted.rows).halves(fitted.rows)
+        return cls(fitted, np.empty((0, 0)) if test is None else test, halves)
+
+
+@dataclass
+class _TensorCores:
+    """Products of two layers' rows from their halves, until one is seen to be less exact than float32's own.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether none was.
+    products : str
+        What they were made of last.
+    """
+
+    exact: bool = True
+    products: str = "as given"
+
+    def crossed(self, a: _Side, b: _Side, *, compare: bool) -> Array | None:
+        """Multiply a's rowsᵀ by b's; None where tensor cores do not serve."""
+        if not self.exact or a.halves is None or b.halves is None:
+            return None
+        here, (left, right) = backend_of(a.fitted.rows), (a.fitted.rows, b.fitted.rows)
+        found = here.crossed(a.halves, b.halves)
+        if compare:
+            every, some = slice(None), slice(min(COMPARED, right.shape[1]))
+            part = here.copy(here.part(right, every, some))
+            apart = here.summed(here.part(found, every, some), [cross(left, part)], -1)
+            apart = here.scaled_rows(apart, 1.0 / np.sqrt(np.maximum(here.squares(left), np.finfo(float).tiny)))
+            self.exact = bool((here.squares(apart) <= ROUNDING**2 * left.shape[1] * here.squares(part)).all())
+        self.products = SPLIT if self.exact else "as given"
+        return found if self.exact else None
 
 
 def _rows(test: ArrayLike) -> NDArray[np.bool_]:

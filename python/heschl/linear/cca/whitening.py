@@ -155,13 +155,13 @@ def _directions(s: Double, least: float, pca: float | int | None) -> int:
     return keep
 
 
-def product(a: Whitened, b: Whitened) -> Array:
+def product(a: Whitened, b: Whitened, crossed: Array | None = None) -> Array:
     """Multiply both orthonormal bases, (rank of a, rank of b), where their rows lie.
 
-    Its singular values are the correlations.
+    Its singular values are the correlations. `crossed` is a.rowsᵀ b.rows where it is known.
     """
     backend = backend_of(a.rows)
-    out = backend.cast(cross(a.rows, b.rows), np.float64)
+    out = backend.cast(cross(a.rows, b.rows) if crossed is None else crossed, np.float64)
     for side in (a, b):
         out = cross(out, side.placed)
     return out

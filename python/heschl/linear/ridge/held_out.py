@@ -7,6 +7,8 @@ frames, and taken to frequencies, it is a product of (blocks × d) with (d × c)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from heschl.linear.design.frames import Frames
@@ -21,6 +23,9 @@ BLOCK_ROWS = (24, 32, 48, 64, 96, 128, 192, 256)
 TILE = 64
 # Time of an operation by frequency, in many smaller products, over that of one in a product of the design.
 FREQUENCY_SLOWNESS = 1.5
+# Columns of a first product by tensor cores that are compared with float32's own, and how far they may be from it
+# beside their norm: R² then differs by no more.
+COMPARED, SPLIT_ROUNDING = 4, 3e-5
 
 
 def frequency_operations(n_blocks: int, n_rows: int, n_features: int, n_lags: int) -> float:
@@ -41,9 +46,16 @@ class HeldOut:
         Rows, and the frames that their lags may look at.
     lags : range
     scaling : Scaling
+    split : bool
+        Whether a device's tensor cores multiply, where it gains by them and they are as exact as float32.
+    missed : callable, optional
+        Called where they are not: plain float32 goes on.
     """
 
-    def __init__(self, X: Frames, ranges: Ranges, lags: range, scaling: Scaling) -> None:
+    def __init__(
+        self, X: Frames, ranges: Ranges, lags: range, scaling: Scaling, *, split: bool = False,
+        missed: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._X, self._ranges, self._lags = X, ranges, lags
         self._shift = scaling.mean.astype(X.dtype)
         self._scale = scaling.scale.astype(X.dtype)
@@ -54,6 +66,11 @@ class HeldOut:
         counted = {size: frequency_operations(int((-(-lengths // size)).sum()), size, d, w) for size in sizes}
         size = min(counted, key=lambda each: counted[each])
         self._fourier: LagFourier | None = None
+        self._split: Callable[[Array], Array] | None = None
+        self._missed, self._agreed = missed, False
+        if split and X.backend.kind.remote:
+            space = X.spaces[0]
+            self._split = X.backend.design_multiplier(space.values, space.index, self._shift, ranges, lags)
         # A device is faster in one product for each lag.
         dense = None if X.backend.kind.remote else X.dense
         if dense is not None and self.n_rows and counted[size] < 2.0 * self.n_rows * d * w:
@@ -81,7 +98,7 @@ class HeldOut:
         w, d, c = len(self._lags), len(self._shift), V.shape[1]
         if self._fourier is None:
             scaled = self._X.backend.scaled_rows(V, self._scale.astype(np.float64))
-            return self._X.predict(scaled, self._shift, np.zeros(c, V.dtype), self._ranges, self._lags)
+            return self._by_lag(scaled) if self._split is None or not c else self._by_halves(scaled, self._split)
         V = V.reshape(w, d, c)
         both: Float | None = None
         for begin in range(0, d, TILE):
@@ -91,3 +108,20 @@ class HeldOut:
         assert both is not None
         rows = self._fourier.backward(both, first=w - 1)  # the others have wrapped around
         return rows.transpose(1, 0, 2)[self._inside]
+
+    def _by_lag(self, scaled: Array) -> Array:
+        return self._X.predict(scaled, self._shift, np.zeros(scaled.shape[1], scaled.dtype), self._ranges, self._lags)
+
+    def _by_halves(self, scaled: Array, split: Callable[[Array], Array]) -> Array:
+        """Multiply by tensor cores; the first time see whether that is as exact as float32, else go on without."""
+        found = split(scaled)
+        if not self._agreed:
+            b, every, some = self._X.backend, slice(None), slice(min(COMPARED, scaled.shape[1]))
+            plain = self._by_lag(b.copy(b.part(scaled, every, some)))
+            apart = b.squares(b.summed(b.part(found, every, some), [plain], -1))
+            self._agreed = bool((apart <= SPLIT_ROUNDING**2 * b.squares(plain)).all())
+        if not self._agreed:
+            self._split = None
+            self._missed()
+            return self._by_lag(scaled)
+        return found

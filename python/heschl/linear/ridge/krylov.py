@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heschl.checks import InputError
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.device.arrays import Array, Bounds, Double, Integers
+from heschl.linear.device.backend import SPLIT
 from heschl.linear.device.host import HOST
 from heschl.linear.device.place import backend_of
 from heschl.linear.device.threads import map_threads, one_blas_thread
@@ -53,8 +54,6 @@ LEAST_STEPS, LEAST_VECTORS = 3, 64
 SMALL_BLOCK = 128
 # Smallest penalties of which a space's solutions are confirmed.
 CONFIRMED = 4
-# What products of float32 are made of where they go through tensor cores: as a fit says it.
-SPLIT = "float16 x 3"
 # Residual in float64, beyond the tolerance, that rounding may leave of a solution that has converged.
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 
@@ -67,7 +66,8 @@ class Krylov(Primal):
     def __init__(self, problem: Problem, parts: Sequence[Bounds]) -> None:
         super().__init__(problem, parts)
         self._grown: list[tuple[int, int]] = [(0, 0)]
-        # Products with X'X by tensor cores, until a solution by them misses its equation.
+        # Products with X'X and with test rows by tensor cores, until a solution misses its equation, or one of float32
+        # says otherwise.
         self.split = True
         self.products = str(problem.y.dtype)
         size = replace(FitSize.of(problem, parts, 1, 1), device=problem.X.backend.kind.name)
@@ -128,6 +128,12 @@ class KrylovTrained(Trained):
         self._times = self.backend.multiplier(gram, split=split)
         self.split = split and self.backend.splits(gram)
         self.family.products = SPLIT if self.split else str(gram.dtype)
+
+    def _without_tensor_cores(self) -> None:
+        """Go on in plain float32, in the training sets that follow, too."""
+        self.family.split, self.family.products = False, self.dtype
+        if self.split:
+            self._read_gram()
 
     def _lagged(self) -> LaggedOperator:
         moments, scaling = self.moments, self.scaling
@@ -202,7 +208,10 @@ class KrylovTrained(Trained):
         ranges = problem.ranges(np.concatenate([family.parts[part] for part in test]))
         y = self.backend.rows(family.y, row_numbers(ranges))
         y = self.backend.shifted(y, None, -self.equations.target_means)
-        return Test.of(HeldOut(problem.X, ranges, problem.lags, self.scaling), y)
+        rows = HeldOut(
+            problem.X, ranges, problem.lags, self.scaling, split=family.split, missed=self._without_tensor_cores
+        )
+        return Test.of(rows, y)
 
     def _follow(self, collector: Collector, tolerance: Tolerance) -> None:
         """Grow spaces, and factor, until the collector waits for nothing."""
@@ -287,8 +296,7 @@ class KrylovTrained(Trained):
         collector.known[:, targets] = False
         if not self.split:
             return True
-        self.family.split = False  # from here on, and for the training sets that follow
-        self._read_gram()
+        self._without_tensor_cores()
         return self._grow(targets, collector, tolerance, share)
 
     def _note_conditions(self, space: BlockLanczos, collector: Collector) -> None:
