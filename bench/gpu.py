@@ -217,6 +217,8 @@ class Cases(Bench):
         for d in (768, 1600):
             self.run(f"moments, d = {d}", lambda d=d: self.moments(d), 10)
         self.run("split products", self.split, 5)
+        self.run("test rows", self.test_rows, 5)
+        self.run("together", self.together, 5)
         self.run("speech layer", lambda: self.layer("speech layer", 768, 822, 0.8), 15)
         self.run("one subject", lambda: self.layer("one subject", 768, 64, 0.3), 15)
         self.run("language layer", lambda: self.layer("language layer", 1600, 822, 2.0), 25)
@@ -230,6 +232,9 @@ class Cases(Bench):
             self.add(Row("himalaya", float("nan"), note="not reached: himalaya is not installed"))
         self.run("factorisations", self.factorisations, 10)
         self.run("singular values", self.singular_values, 20)
+        if importlib.util.find_spec("transformers") and (self.only is not None or not self.small):
+            self.run("speech model", lambda: self.models("speech"), 30)
+            self.run("language model", lambda: self.models("language"), 90)
         by_cholesky = {"solver": "cholesky", "dtype": "float32"}
         self.run("Cholesky", lambda: self.layer("speech layer by Cholesky", 768, 822, np.inf, **by_cholesky), 20)
         self.run("tf32", lambda: self.layer("speech layer, tf32", 768, 822, np.inf, dtype="tf32"), 15)

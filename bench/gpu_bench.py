@@ -30,7 +30,8 @@ class Bench:
     """Cases, one after the other, while there is time."""
 
     def __init__(self, minutes: float, small: bool, only: list[str] | None = None) -> None:
-        from heschl.linear.device.cuda import cuda_backend, cuda_status
+        from heschl.linear.device.cuda import cuda_backend
+        from heschl.linear.device.status import cuda_status
 
         self.end, self.small, self.only = time.perf_counter() + 60 * minutes, small, only
         self.device = cuda_backend()
@@ -146,6 +147,62 @@ class Bench:
             name, rate = "split in halves" if split else "float32", 2.0 * n * n * c / taken
             self.add(Row(f"product {n} × {n} × {c}, {name}", taken, rate, note=f"{rate:.3g}/s, error {wrong:.1e}"))
         cuda.SPLIT_LEAST = least
+
+    def test_rows(self) -> None:
+        """The design of a fold's rows times a panel of a Krylov space, in float32 and by halves."""
+        from heschl.linear.design.frames import Frames
+        from heschl.linear.device import cuda
+        from heschl.linear.ridge.held_out import HeldOut
+        from heschl.linear.ridge.normal import Scaling
+
+        n, d, w, c = (11_760, 768, 20, 411) if not self.small else (200, 4, 3, 5)
+        H = Frames.of(self.rng.standard_normal((n, d)).astype(np.float32)).to(self.device)
+        V = self.device.put(self.rng.standard_normal((w * d, c)).astype(np.float32))
+        ranges = np.array([[begin, begin + n // 20, begin, begin + n // 20] for begin in range(0, n, n // 20)])
+        least, cuda.SPLIT_LEAST = cuda.SPLIT_LEAST, 1
+        missed: list[bool] = []
+        for split in (False, True):
+            scaling, told = Scaling(np.zeros(d), np.ones(d)), partial(missed.append, True)
+            rows = HeldOut(H, ranges, range(w), scaling, split=split, missed=told)
+            rows.product(V)
+            taken = self.seconds(lambda rows=rows: rows.product(V), 5)
+            name, rate = "split in halves" if split else "float32", 2.0 * n * w * d * c / taken
+            note = f"{rate:.3g}/s{', given up' if missed else ''}"
+            self.add(Row(f"test rows {n} × {w * d} × {c}, {name}", taken, rate, note=note))
+        cuda.SPLIT_LEAST = least
+
+    def together(self) -> None:
+        """Ten λ of a small training set: solved together, and one after the other."""
+        from heschl.linear.ridge.normal import NormalEquations, Scaling
+        from heschl.linear.ridge.weights import solve, solve_path
+
+        p, c = (1_280, 822) if not self.small else (20, 3)
+        A = self.device.put(self.rng.standard_normal((2 * p, p)).astype(np.float32))
+        gram, alphas = self.device.product(A, A, transpose=True), np.logspace(1, 4, 10)
+        cross, none = self.device.put(self.rng.standard_normal((p, c)).astype(np.float32)), np.zeros(p)
+        equations = NormalEquations(
+            gram, self.device.diagonal(gram), cross, Scaling(none, none), 2 * p, none, none, none
+        )
+        solve_path(equations, alphas)
+        at_once = self.seconds(lambda: solve_path(equations, alphas), 5)
+        apart = self.seconds(lambda: [solve(equations, alpha) for alpha in alphas], 5)
+        note = f"one by one {apart:.3g} s"
+        self.add(Row(f"ten λ together, p = {p}, c = {c}", at_once, note=note, met="yes" if at_once < apart else "no"))
+
+    def models(self, kind: str) -> None:
+        """Features by a model on the card: rate, and distance from the CPU's."""
+        import torch
+        from gpu_models import CLOSE, measure
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu" and not self.small:
+            self.add(Row(f"{kind} model", float("nan"), note="not reached: torch has no CUDA"))
+            return
+        taken, apart, shape = measure(kind, device, self.small)
+        what = "a minute of sound" if kind == "speech" else "2,048 words"
+        met = "yes" if apart <= CLOSE else "no"
+        note = f"{what}, {shape}; {apart:.1e} from the CPU"
+        self.add(Row(f"{kind} model", taken, target=f"≤ {CLOSE:g} apart", met=met, note=note))
 
     def first_fit(self) -> None:
         """Seconds from the start of `import heschl` to the end of a small fit on the card, in a new process."""

@@ -1,7 +1,8 @@
 # heschl._cuda (static cudart; cuBLAS and cuSOLVER are opened at run time) and its emulation heschl._cuda_emulated.
 set(kernels
   csrc/cuda/arrays.cu csrc/cuda/cca.cu csrc/cuda/design.cu csrc/cuda/dual.cu csrc/cuda/gram.cu csrc/cuda/moments.cu
-  csrc/cuda/predict.cu csrc/cuda/products.cu csrc/cuda/ridge.cu csrc/cuda/scores.cu csrc/cuda/spectral.cu)
+  csrc/cuda/path.cu csrc/cuda/predict.cu csrc/cuda/products.cu csrc/cuda/ridge.cu csrc/cuda/scores.cu
+  csrc/cuda/spectral.cu)
 set(sources ${kernels} csrc/cuda/algebra.cpp csrc/cuda/device.cpp csrc/cuda/libraries.cpp
   csrc/bindings/scipy_blas.cpp csrc/bindings/cuda.cpp csrc/bindings/errors.cpp)
 

@@ -28,6 +28,7 @@ void bind_emulation(py::module_& m) {  // for tests
     m.def("fail", emulated::fail, py::arg("function"), py::arg("status"), py::arg("skipped"));
     m.def("alive", emulated::alive);
     m.def("waiting", emulated::waiting);
+    m.def("counts", emulated::counts);
     m.def("peak", emulated::peak);
     m.def("set_device", [](int device) { cudaSetDevice(device); });
     m.def("current_device", [] {
@@ -218,6 +219,19 @@ void bind_algebra(py::module_& m) {
         scale_and_shift<T>(*values.cuda, vector(factor), vector(across), vector(row), vector(column), values.view());
     });
     m.def("mirror_lower", [](const A& values) { mirror_lower<T>(*values.cuda, values.view()); });
+    m.def("ridge_path", [](const A& G, const A& diagonal, const std::vector<double>& alphas, const A& R, const A& W) {
+        Release unlocked;
+        ridge_path<T>(*G.cuda, G.view(), in1(diagonal), alphas, R.read(), W.view());
+    });
+    m.def("path_residuals", [](const A& G, const A& diagonal, const std::vector<double>& alphas, const A& R, const A& W,
+                               const std::vector<int64_t>& targets) {
+        for (const int64_t target : targets) require(target >= 0 && target < R.cols, "expected targets within R");
+        require(G.rows == G.cols && diagonal.rows == G.rows && R.rows == G.rows && W.rows == G.rows &&
+                    W.cols == static_cast<int64_t>(alphas.size()) * R.cols,
+                "path_residuals: G (p, p), diagonal (p), R (p, c), W (p, alphas c)");
+        Release unlocked;
+        return path_residuals<T>(*G.cuda, G.read(), in1(diagonal), alphas, R.read(), W.read(), targets);
+    });
     m.def("cholesky_upper", [](const A& values) {
         require(values.rows == values.cols, "expected a square matrix");
         Release unlocked;
@@ -257,9 +271,11 @@ void bind_algebra(py::module_& m) {
         shifted_products<T>(*y.cuda, y.read(), prediction.read(), there.read(given.rows, 3), out.view());
         return out;
     });
-    m.def("all_finite", [](const A& values) {
+    m.def("all_finite", [](const A& values, const std::vector<A>& others) {
+        std::vector<Matrix<const T>> all{values.read()};
+        for (const A& other : others) all.push_back(other.read());
         Release unlocked;
-        return all_finite<T>(*values.cuda, values.read());
+        return all_finite<T>(*values.cuda, all);
     });
     m.def("product", [](const A& a, const A& b, bool transpose_a) {
         require((transpose_a ? a.rows : a.cols) == b.rows, "product: inner sizes differ");
@@ -299,17 +315,50 @@ struct SplitMatrix {
     int64_t rows, cols;
     SplitRoom room;
 
-    static std::unique_ptr<SplitMatrix> of(const DeviceArray<float>& array) {
+    static std::unique_ptr<SplitMatrix> of(const DeviceArray<float>& array, bool by_column) {
         Release unlocked;
+        const Each each = by_column ? Each::column : Each::row;
         return std::unique_ptr<SplitMatrix>(
-            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), false)});
+            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), each)});
     }
     DeviceArray<float> times(const DeviceArray<float>& V) const {
         require(V.rows == cols, "times: inner sizes differ");
         Release unlocked;
         auto out = new_array<float>(cuda, rows, V.cols, 2);
-        const SplitRoom right(*cuda, V.read(), true);
-        multiply_split(*cuda, false, false, 1.0f, room.view(), right.view(), 0.0f, out.view());
+        const SplitRoom right(*cuda, V.read(), Each::column);
+        add_split(*cuda, false, false, room.view(), right.view(), true, out.view());
+        without_exponents(*cuda, room.view(), right.view(), out.read(), nullptr, out.view());
+        return out;
+    }
+    // A' B, both split by columns.
+    DeviceArray<float> crossed(const SplitMatrix& other) const {
+        require(rows == other.rows && rows > 0, "crossed: two matrices of as many rows");
+        Release unlocked;
+        auto out = new_array<float>(cuda, cols, other.cols, 2);
+        add_split(*cuda, true, false, room.view(), other.room.view(), true, out.view());
+        without_exponents(*cuda, room.view(), other.room.view(), out.read(), nullptr, out.view());
+        return out;
+    }
+};
+
+// The design of some rows likewise.
+struct SplitRows {
+    Context cuda;
+    SplitDesign design;
+
+    static std::unique_ptr<SplitRows> of(const DeviceArray<float>& H, const std::optional<DeviceArray<int64_t>>& run,
+                                         const DeviceArray<float>& shift, const Array<int64_t>& ranges, int64_t first,
+                                         int64_t count) {
+        const auto frames = frames_of<float>(H, run);
+        const Ranges rows = ranges_of(ranges, frames.count);
+        const Lags lags = lags_of(first, count);
+        Release unlocked;
+        return std::unique_ptr<SplitRows>(new SplitRows{H.cuda, SplitDesign(*H.cuda, frames, in1(shift), rows, lags)});
+    }
+    DeviceArray<float> times(const DeviceArray<float>& V) const {
+        Release unlocked;
+        auto out = new_array<float>(cuda, design.rows(), V.cols, 2);
+        design.multiply(*cuda, V.read(), out.view());
         return out;
     }
 };
@@ -355,8 +404,13 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     bind_algebra<double>(m);
     m.def("sums_of_groups", grouped);
     py::class_<SplitMatrix>(m, "SplitMatrix")
-        .def_static("of", &SplitMatrix::of, py::arg("array"))
-        .def("times", &SplitMatrix::times, py::arg("V"));
+        .def_static("of", &SplitMatrix::of, py::arg("array"), py::arg("by_column"))
+        .def("times", &SplitMatrix::times, py::arg("V"))
+        .def("crossed", &SplitMatrix::crossed, py::arg("other"));
+    py::class_<SplitRows>(m, "SplitRows")
+        .def_static("of", &SplitRows::of, strict("H"), strict("run"), strict("h_shift"), strict("ranges"),
+                    py::arg("first_lag"), py::arg("n_lags"))
+        .def("times", &SplitRows::times, py::arg("V"));
     bind_kernels<float>(m);
     bind_kernels<double>(m);
     bind_largest_singular<OnCuda>(m);

@@ -101,10 +101,11 @@ void gemm_half(const Cuda& cuda, bool transpose_a, bool transpose_b, float alpha
 
 template <class T>
 void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, int64_t a_step,
-                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count) {
+                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count, bool exact) {
     if (c.rows == 0 || c.cols == 0 || count == 0) return;
     const Turn turn(cuda);
-    check_blas(table<T>().gemm_batched(turn.state.products, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    const Handle handle = exact ? turn.state.blas : turn.state.products;
+    check_blas(table<T>().gemm_batched(handle, op(transpose_b), op(transpose_a), c.cols, c.rows,
                                        transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, b_step, a.data,
                                        a.stride, a_step, &beta, c.data, c.stride, c_step, count),
                "cublas gemmStridedBatched");
@@ -244,9 +245,9 @@ template void gemm_exact(const Cuda&, bool, bool, float, Matrix<const float>, Ma
 template void gemm_exact(const Cuda&, bool, bool, double, Matrix<const double>, Matrix<const double>, double,
                          Matrix<double>);
 template void gemm_moving(const Cuda&, bool, bool, float, Matrix<const float>, int64_t, Matrix<const float>, int64_t,
-                          float, Matrix<float>, int64_t, int64_t);
+                          float, Matrix<float>, int64_t, int64_t, bool);
 template void gemm_moving(const Cuda&, bool, bool, double, Matrix<const double>, int64_t, Matrix<const double>, int64_t,
-                          double, Matrix<double>, int64_t, int64_t);
+                          double, Matrix<double>, int64_t, int64_t, bool);
 template void syrk_lower(const Cuda&, float, Matrix<const float>, float, Matrix<float>);
 template void syrk_lower(const Cuda&, double, Matrix<const double>, double, Matrix<double>);
 template void syrk_rows_lower(const Cuda&, float, Matrix<const float>, float, Matrix<float>);

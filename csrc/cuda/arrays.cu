@@ -40,19 +40,13 @@ void by_target(const Cuda& cuda, Matrix<const T> in, int64_t n_lags, Matrix<T> o
 
 template <class From, class To>
 void convert(const Cuda& cuda, Matrix<const From> in, Matrix<To> out) {
-    for_each(cuda, out.rows * out.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / out.cols, j = at % out.cols;
-        out.data[i * out.stride + j] = static_cast<To>(in.data[i * in.stride + j]);
-    });
+    map(cuda, in, out, [=] __device__(From value, To& kept, int64_t, int64_t) { kept = static_cast<To>(value); });
 }
 
 template <class T>
 void add(const Cuda& cuda, T factor, Matrix<const T> other, Matrix<T> values) {
     require(values.rows == other.rows && values.cols == other.cols, "add: two matrices of one shape");
-    for_each(cuda, values.rows * values.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / values.cols, j = at % values.cols;
-        values.data[i * values.stride + j] += factor * other.data[i * other.stride + j];
-    });
+    map(cuda, other, values, [=] __device__(T value, T& sum, int64_t, int64_t) { sum += factor * value; });
 }
 
 template <class T>
@@ -63,15 +57,14 @@ void scale_and_shift(const Cuda& cuda, Vector<const double> factor, Vector<const
             "scale_and_shift: row (rows), across and column (cols)");
     const double *by = factor.data, *times = across.data, *down = row.data, *right = column.data;
     const int64_t period = std::max<int64_t>(1, factor.size);
-    for_each(cuda, values.rows * values.cols, [=] __device__(int64_t at) {
-        const int64_t i = at / values.cols, j = at % values.cols;
-        T& value = values.data[i * values.stride + j];
+    const Matrix<const T> in{values.data, values.rows, values.cols, values.stride};
+    map(cuda, in, values, [=] __device__(T value, T& kept, int64_t i, int64_t j) {
         double moved = static_cast<double>(value);
         if (by) moved *= by[i % period];
         if (times) moved *= times[j];
         if (down) moved += down[i];
         if (right) moved += right[j];
-        value = static_cast<T>(moved);
+        kept = static_cast<T>(moved);
     });
 }
 
@@ -156,16 +149,22 @@ void sums_of_groups(const Cuda& cuda, Matrix<const double> sums, Matrix<const in
 }
 
 template <class T>
-bool all_finite(const Cuda& cuda, Matrix<const T> values) {
+bool all_finite(const Cuda& cuda, const std::vector<Matrix<const T>>& all) {
     // x - x is 0 for a finite x alone, and NaN added to a sum stays.
-    const Buffer<double> sums(cuda, values.cols);
-    column_sums(
-        cuda, values.rows, values.cols,
-        [=] __device__(int64_t i, int64_t j) {
-            const double value = static_cast<double>(values.data[i * values.stride + j]);
-            return value - value;
-        },
-        sums.data());
+    int64_t cols = 0;
+    for (const Matrix<const T>& values : all) cols += values.cols;
+    const Buffer<double> sums(cuda, cols);
+    cols = 0;
+    for (const Matrix<const T>& values : all) {
+        column_sums(
+            cuda, values.rows, values.cols,
+            [=] __device__(int64_t i, int64_t j) {
+                const double value = static_cast<double>(values.data[i * values.stride + j]);
+                return value - value;
+            },
+            sums.data() + cols);
+        cols += values.cols;
+    }
     for (const double sum : sums.read())
         if (!(sum == 0.0)) return false;
     return true;
@@ -202,7 +201,7 @@ template void shifted_products(const Cuda&, Matrix<const float>, Matrix<const fl
                                Matrix<double>);
 template void shifted_products(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const int64_t>,
                                Matrix<double>);
-template bool all_finite(const Cuda&, Matrix<const float>);
-template bool all_finite(const Cuda&, Matrix<const double>);
+template bool all_finite(const Cuda&, const std::vector<Matrix<const float>>&);
+template bool all_finite(const Cuda&, const std::vector<Matrix<const double>>&);
 
 }  // namespace heschl

@@ -61,6 +61,6 @@ void sums_of_groups(const Cuda& cuda, Matrix<const double> sums, Matrix<const in
                     Vector<const int64_t> first, Matrix<double> out);
 
 template <class T>
-bool all_finite(const Cuda& cuda, Matrix<const T> values);
+bool all_finite(const Cuda& cuda, const std::vector<Matrix<const T>>& all);
 
 }  // namespace heschl

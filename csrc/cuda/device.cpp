@@ -5,9 +5,12 @@
 #include <cstring>
 #include <utility>
 
+#include "../cpu/parallel.hpp"
 #include "state.hpp"
 
 namespace heschl {
+
+constexpr int64_t copying_threads = 4, least_copied = int64_t{2} << 20;  // bytes for each
 
 void check(cudaError_t status, const char* what) {
     if (status == cudaSuccess) return;
@@ -32,13 +35,21 @@ void Staging::create() {
 void Staging::send(void* to, const void* host, std::size_t bytes, cudaStream_t stream) {
     auto* const target = static_cast<char*>(to);
     const auto* const source = static_cast<const char*>(host);
-    for (std::size_t at = 0; at < bytes; at += staging_bytes) {
-        const std::size_t count = std::min(staging_bytes, bytes - at);
-        check(cudaEventSynchronize(gone_[turn_]), "cudaEventSynchronize");
-        std::memcpy(block_[turn_], source + at, count);
-        check(cudaMemcpyAsync(target + at, block_[turn_], count, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+    for (std::size_t at = 0, count = 0; at < bytes; at += count) {
+        if (used_ >= staging_bytes) {  // small arrays lie behind each other in a block, and none waits for those before
+            turn_ ^= 1;
+            used_ = 0;
+            check(cudaEventSynchronize(gone_[turn_]), "cudaEventSynchronize");
+        }
+        char* const block = static_cast<char*>(block_[turn_]) + used_;
+        count = std::min(staging_bytes - used_, bytes - at);
+        // One thread copies at about 12 GB/s, half of what the bus takes.
+        parallel_for(copying_threads, static_cast<int64_t>(count), least_copied, [&](int64_t begin, int64_t end) {
+            std::memcpy(block + begin, source + at + begin, static_cast<std::size_t>(end - begin));
+        });
+        check(cudaMemcpyAsync(target + at, block, count, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
         check(cudaEventRecord(gone_[turn_], stream), "cudaEventRecord");
-        turn_ ^= 1;
+        used_ += (count + 255) / 256 * 256;
     }
 }
 
@@ -47,7 +58,11 @@ void Staging::receive(void* host, const void* from, std::size_t bytes, cudaStrea
     const auto* const source = static_cast<const char*>(from);
     const auto emptied = [&](std::size_t at, int turn) {
         check(cudaEventSynchronize(gone_[turn]), "cudaEventSynchronize");
-        std::memcpy(target + at, block_[turn], std::min(staging_bytes, bytes - at));
+        const auto count = static_cast<int64_t>(std::min(staging_bytes, bytes - at));
+        parallel_for(copying_threads, count, least_copied, [&](int64_t begin, int64_t end) {
+            std::memcpy(target + at + begin, static_cast<char*>(block_[turn]) + begin,
+                        static_cast<std::size_t>(end - begin));
+        });
     };
     for (std::size_t at = 0; at < bytes; at += staging_bytes) {
         // This one sets out; the one before it is emptied meanwhile.
@@ -58,6 +73,7 @@ void Staging::receive(void* host, const void* from, std::size_t bytes, cudaStrea
         if (at > 0) emptied(at - staging_bytes, turn_);
         if (at + count == bytes) emptied(at, turn_ ^ 1);
     }
+    if (bytes > 0) used_ = 0;  // whatever was sent before has arrived
 }
 
 Cuda::State::~State() {

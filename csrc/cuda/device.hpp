@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "halves.hpp"
@@ -112,6 +114,75 @@ void for_each(const Cuda& cuda, int64_t count, const Body& body) {
 #endif
 }
 
+#ifdef __CUDACC__
+template <class Body>
+__global__ void run_groups(int64_t steps, Body body) {
+    for (int64_t step = 0; step < steps; ++step) {
+        body(static_cast<int64_t>(blockIdx.x), step, static_cast<int64_t>(threadIdx.x));
+        __syncthreads();
+    }
+}
+#endif
+
+constexpr int64_t group_threads = 256;
+
+// body(group, step, thread) for the steps of each group, one after the other; in one all its threads, in any order.
+template <class Body>
+void for_each_group(const Cuda& cuda, int64_t groups, int64_t steps, const Body& body) {
+    if (groups <= 0) return;
+    const OnDevice here(cuda);
+#ifdef __CUDACC__
+    run_groups<<<static_cast<unsigned>(groups), group_threads, 0, static_cast<cudaStream_t>(cuda.stream())>>>(steps,
+                                                                                                              body);
+    check_launch();
+#elif defined(HESCHL_EMULATED)
+    emulated::launch(cuda.stream(), [=] {
+        for (int64_t group = 0; group < groups; ++group)
+            for (int64_t step = 0; step < steps; ++step)
+                for (int64_t thread = group_threads; thread > 0; --thread) body(group, step, thread - 1);
+    });
+    check_launch();
+#endif
+}
+
+// Four neighbours that a thread reads or writes at once: 16 bytes of float.
+template <class T>
+struct alignas(sizeof(T) < 4 ? sizeof(T) * 4 : 16) Four {
+    T at[4];
+};
+
+// Whether a matrix is read by fours: rows of a multiple of four, each where an address of so many bytes is.
+template <class T>
+bool in_fours(const Matrix<T>& of) {
+    return of.cols % 4 == 0 && of.stride % 4 == 0 &&
+           reinterpret_cast<std::uintptr_t>(of.data) % alignof(Four<std::remove_const_t<T>>) == 0;
+}
+
+template <class T>
+__device__ inline Four<std::remove_const_t<T>>& four(T* at) {
+    return *reinterpret_cast<Four<std::remove_const_t<T>>*>(const_cast<std::remove_const_t<T>*>(at));
+}
+
+// change(in[i, j], out[i, j], i, j) for all elements; by fours where both allow it.
+template <class From, class To, class Change>
+void map(const Cuda& cuda, Matrix<const From> in, Matrix<To> out, const Change& change) {
+    const int64_t cols = out.cols;
+    if (!in_fours(in) || !in_fours(out)) {
+        for_each(cuda, out.rows * cols, [=] __device__(int64_t at) {
+            const int64_t i = at / cols, j = at % cols;
+            change(in.data[i * in.stride + j], out.data[i * out.stride + j], i, j);
+        });
+        return;
+    }
+    for_each(cuda, out.rows * (cols / 4), [=] __device__(int64_t at) {
+        const int64_t i = at / (cols / 4), j = at % (cols / 4) * 4;
+        const Four<From> read = four(in.data + i * in.stride + j);
+        Four<To> found = four(out.data + i * out.stride + j);
+        for (int64_t q = 0; q < 4; ++q) change(read.at[q], found.at[q], i, j + q);
+        four(out.data + i * out.stride + j) = found;
+    });
+}
+
 // Device memory that lives as long as its owner.
 template <class T>
 class Buffer {
@@ -180,10 +251,11 @@ void gemm_exact(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, M
 void gemm_half(const Cuda& cuda, bool transpose_a, bool transpose_b, float alpha, Matrix<const Half> a,
                Matrix<const Half> b, float beta, Matrix<float> c);
 
-// The same for `count` products: each matrix moves on by so many elements from one to the next.
+// The same for `count` products: each matrix moves on by so many elements from one to the next. `exact` as gemm_exact.
 template <class T>
 void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, int64_t a_step,
-                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count);
+                 Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count,
+                 bool exact = false);
 
 // Lower triangle of C = alpha * A'A + beta * C, A (k, n); and of alpha * A A' + beta * C, A (n, k).
 template <class T>

@@ -78,8 +78,19 @@ int64_t layout_rows(Lags lags, int64_t widest) {
 template <class T>
 void fill_rows(const Cuda& cuda, const Reader<T>& read, const int64_t* frames, Matrix<T> out) {
     const int64_t cols = out.cols;
-    for_each(cuda, out.rows * cols, [=] __device__(int64_t at) {
-        out.data[at / cols * out.stride + at % cols] = read(frames[at / cols], at % cols);
+    if (!in_fours(out) || !in_fours(Matrix<const T>{read.values, 1, cols, read.stride})) {
+        for_each(cuda, out.rows * cols, [=] __device__(int64_t at) {
+            out.data[at / cols * out.stride + at % cols] = read(frames[at / cols], at % cols);
+        });
+        return;
+    }
+    for_each(cuda, out.rows * (cols / 4), [=] __device__(int64_t at) {
+        const int64_t i = at / (cols / 4), j = at % (cols / 4) * 4, frame = frames[i];
+        Four<T> found{};
+        if (frame >= 0) found = four(read.values + (read.run ? read.run[frame] : frame) * read.stride + j);
+        for (int64_t q = 0; q < 4; ++q)
+            if (frame >= 0 && read.shift) found.at[q] -= read.shift[j + q];
+        four(out.data + i * out.stride + j) = found;
     });
 }
 

@@ -29,6 +29,7 @@ class Staging {
     void* block_[2] = {nullptr, nullptr};
     cudaEvent_t gone_[2] = {nullptr, nullptr};
     int turn_ = 0;
+    std::size_t used_ = 0;  // of the block whose turn it is
 };
 
 struct Cuda::State {

@@ -29,5 +29,7 @@ def test_the_benchmark_runs_on_tiny_problems() -> None:
         "CCA pairs",
         "singular values",
         "grid, nested",
+        "test rows",
+        "together",
     ):
         assert case in table, table

@@ -13,7 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from heschl.linear.device.arrays import Array, Double
+from heschl.linear.device.arrays import Array, Double, Float, Ranges
+
+# What products of float32 are made of where they go through tensor cores: as results say it.
+SPLIT = "float16 x 3"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class DeviceKind:
         Operations that a product would do in the time that a small call takes at least.
     space_targets : int
         Targets that share one Krylov space, at most.
+    path_columns : int
+        Order of X'X up to which a training set is solved at all λ together.
     """
 
     name: str
@@ -85,6 +90,7 @@ class DeviceKind:
     cholesky_slowness: Sequence[tuple[float, float]]
     call: float
     space_targets: int
+    path_columns: int
 
     def cholesky_operations(self, order: float) -> float:
         """Count the operations of a Cholesky factorisation."""
@@ -178,7 +184,7 @@ class Backend(Protocol):
     def raised(self, array: Array, value: float) -> Array:
         """Add a constant to the diagonal, in place."""
 
-    def finite(self, array: Array) -> bool:
+    def finite(self, array: Array, *others: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
@@ -210,6 +216,17 @@ class Backend(Protocol):
 
     def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
         """Return what multiplies matrices by a square one, read once; `split`, by tensor cores where it gains by it."""
+
+    def design_multiplier(
+        self, values: Array, index: Array | None, shift: Float, ranges: Ranges, lags: range
+    ) -> Callable[[Array], Array] | None:
+        """Return what multiplies the design of some rows by (p, c) by tensor cores; None where that gains nothing."""
+
+    def halves(self, array: Array) -> Any:
+        """Return a matrix as `crossed` multiplies it by tensor cores; None where that gains nothing."""
+
+    def crossed(self, a: Any, b: Any) -> Array:
+        """Multiply aᵀ b, both as `halves` gave them."""
 
     def splits(self, array: Array) -> bool:
         """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""

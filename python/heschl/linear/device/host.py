@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas, eigh, lapack
 
 from heschl import _core
-from heschl.linear.device.arrays import Array, Double, Float
+from heschl.linear.device.arrays import Array, Double, Float, Ranges
 from heschl.linear.device.backend import Backend, DeviceKind
 from heschl.linear.device.interrupt import Interruptible, interruptible
 from heschl.linear.device.threads import n_threads
@@ -129,9 +129,9 @@ class Host:
         array[np.diag_indices(len(array))] += value
         return array
 
-    def finite(self, array: Array) -> bool:
+    def finite(self, array: Array, *others: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
-        return bool(np.isfinite(array).all())
+        return all(bool(np.isfinite(each).all()) for each in (array, *others))
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
         """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
@@ -186,6 +186,20 @@ class Host:
     def multiplier(self, array: Array, *, split: bool) -> Callable[[Array], Array]:
         """Return what multiplies matrices by a square one."""
         return partial(self.multiply, array)
+
+    def design_multiplier(
+        self, values: Array, index: Array | None, shift: Float, ranges: Ranges, lags: range
+    ) -> Callable[[Array], Array] | None:
+        """Return None: there are no tensor cores."""
+        return None
+
+    def halves(self, array: Array) -> Any:
+        """Return None: there are no tensor cores."""
+        return None
+
+    def crossed(self, a: Any, b: Any) -> Array:
+        """Refuse: there are no halves here."""
+        raise AssertionError("halves are a device's")
 
     def splits(self, array: Array) -> bool:
         """Return False: there are no tensor cores."""
@@ -245,4 +259,5 @@ CPU = DeviceKind(
     cholesky_slowness=((1.0, 1.4),),  # at orders of 1,280 to 5,120
     call=0.0,
     space_targets=256,
+    path_columns=0,
 )

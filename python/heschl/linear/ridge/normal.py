@@ -166,7 +166,7 @@ def normal_equations(
     diagonal, lost = b.diagonal(gram), 0.0
     if assemble and fit_intercept and b.kind.host_threads:
         lost = _empty_constants(moments, scaling, gram, diagonal, cross)
-    if not (b.finite(diagonal) and b.finite(cross)):
+    if not b.finite(diagonal, cross):
         raise InputError(
             "X, y", f"values whose products overflow {gram.dtype}", "values that can be squared and summed",
             "Rescale them.",

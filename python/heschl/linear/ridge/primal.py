@@ -31,9 +31,13 @@ from heschl.linear.ridge.weights import (
     in_units,
     refuse_residual,
     solve,
+    solve_path,
     squared_errors,
     sums_from_moments,
 )
+
+# Bytes that solutions at several λ together take at most, beside what is planned for one after the other.
+PATH_BYTES = 1 << 30
 
 
 @dataclass
@@ -88,6 +92,16 @@ class Primal:
         return out
 
     @property
+    def alphas_at_once(self) -> int:
+        """At how many λ together a device solves a training set, within the memory it has; 0 where it does not."""
+        kind = self.problem.X.backend.kind
+        if self.problem.n_columns > kind.path_columns:
+            return 0
+        size = replace(FitSize.of(self.problem, self.parts, 1, 1), device=kind.name)
+        spare = np.inf if self.problem.limit is None else self.problem.limit - cholesky_bytes(size)
+        return int(max(0.0, min(PATH_BYTES, spare)) // path_bytes(size))
+
+    @property
     def scores_from_moments(self) -> bool:
         """Whether w'X'Xw costs less than a prediction: fewer columns than rows in a part."""
         return bool(self.problem.n_columns < np.mean([part.n_rows for part in self.moments]))
@@ -130,6 +144,8 @@ class Primal:
 class Trained:
     """One training set: weights at any λ, and their errors elsewhere."""
 
+    one_by_one = False  # λ are solved for, whatever a device does together
+
     def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch) -> None:
         self.family = family
         self.equations = equations
@@ -145,11 +161,25 @@ class Trained:
 
     def chosen(self, alphas: Double, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Weights]]:
         """Yield the weights of each target at its own λ."""
-        return one_by_one(self.weights, alphas, chosen)
+        used, every = np.unique(chosen), np.arange(len(chosen))
+        if not 2 <= len(used) <= self.family.alphas_at_once or self.one_by_one:
+            yield from one_by_one(self.weights, alphas, chosen)
+            return
+        values = solve_path(self.equations, alphas[used])
+        own = backend_of(values).columns(values, np.searchsorted(used, chosen) * len(chosen) + every)
+        yield every, in_units(self.equations, own)
 
     def path(self, alphas: Double) -> Iterator[Float]:
-        """Yield weights (p, c) at each λ in turn."""
-        return (self.solve(float(alpha)) for alpha in alphas)
+        """Yield weights (p, c) at each λ in turn; on a device they are found together where X'X is small."""
+        c, b = self.equations.cross.shape[1], backend_of(self.equations.cross)
+        at_once = self.family.alphas_at_once
+        if min(at_once, len(alphas)) < 2 or self.one_by_one:
+            yield from (self.solve(float(alpha)) for alpha in alphas)
+            return
+        for begin in range(0, len(alphas), at_once):
+            some = alphas[begin : begin + at_once]
+            values = solve_path(self.equations, some)
+            yield from (b.part(values, slice(None), slice(a * c, (a + 1) * c)) for a in range(len(some)))
 
     def sums(
         self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None
@@ -203,6 +233,11 @@ class Trained:
         return squared_errors(sets, problem.X, family.y, ranges, problem.lags)
 
 
+def path_bytes(size: FitSize) -> float:
+    """Count the bytes that each λ of them takes: a factor, block columns and inverses of blocks, twice the weights."""
+    return float(size.n_columns * (size.n_columns + 128 + 2 * size.n_targets) * size.itemsize)
+
+
 class EighPrimal(Primal):
     """The same by one eigendecomposition X'X = V diag(s) V' for all λ: W = V (V'X'Y / (s + λ))."""
 
@@ -212,6 +247,8 @@ class EighPrimal(Primal):
 
 
 class _EighTrained(Trained):
+    one_by_one = True
+
     def __init__(self, family: Primal, equations: NormalEquations, scratch: Scratch) -> None:
         super().__init__(family, equations, scratch)
         b = backend_of(equations.gram)

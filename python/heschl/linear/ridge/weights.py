@@ -101,14 +101,45 @@ def solve(equations: NormalEquations, alpha: float, targets: NDArray[np.int64] |
     return values
 
 
+def solve_path(equations: NormalEquations, alphas: Double) -> Array:
+    """Solve at many alphas together, (p, n_alphas · c), where a device does that (`DeviceKind.path_columns`).
+
+    Raises
+    ------
+    PrecisionError, InputError
+        As `solve`.
+    """
+    b, (p, c) = backend_of(equations.cross), equations.cross.shape
+    values = b.empty((p, len(alphas) * c), equations.cross.dtype)
+    b.kernels.ridge_path(equations.gram, equations.diagonal, alphas.tolist(), equations.cross, values)
+    if equations.cross.dtype == np.float64:
+        if not b.finite(values):
+            whole = [b.finite(b.part(values, slice(None), slice(a * c, (a + 1) * c))) for a in range(len(alphas))]
+            raise too_small(float(alphas[whole.index(False)]))
+        return values
+    found = b.kernels.path_residuals(
+        equations.gram, equations.diagonal, alphas.tolist(), equations.cross, values, _sample(c).tolist()
+    )
+    for alpha, residual in zip(alphas, found, strict=True):
+        if not residual <= FLOAT32_RESIDUAL:
+            raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
+    return values
+
+
+def _sample(n_targets: int) -> NDArray[np.int64]:
+    """Choose targets whose solutions are put into their equations."""
+    return np.linspace(0, n_targets - 1, min(SAMPLED_TARGETS, n_targets)).astype(np.int64)
+
+
 def refuse_residual(
     equations: NormalEquations, alpha: float, values: Float, targets: NDArray[np.int64] | None = None
 ) -> None:
     """Raise PrecisionError where the solution of a sample of targets misses its equations, in sums of float64."""
     b = backend_of(equations.cross)
     cross = equations.cross if targets is None else b.columns(equations.cross, targets)
-    sample = np.linspace(0, cross.shape[1] - 1, min(SAMPLED_TARGETS, cross.shape[1])).astype(np.int64)
-    residual = b.kernels.ridge_residual(equations.gram, equations.diagonal, alpha, cross, values, sample, b.handle())
+    residual = b.kernels.ridge_residual(
+        equations.gram, equations.diagonal, alpha, cross, values, _sample(cross.shape[1]), b.handle()
+    )
     if not residual <= FLOAT32_RESIDUAL:
         raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
 
