@@ -102,7 +102,7 @@ class LaggedRidge(_Ridge):
         Where it was done: "cpu", "cuda", or "cuda:1" of the second GPU.
     products_ : str
         What its products were made of: numbers as `dtype_` says or, on a GPU where that is as exact, "float16 x 3":
-        float32 split into two halves, for products with X'X by Krylov spaces.
+        float32 split into two halves, for the products of Krylov spaces with X'X and with test rows.
     condition_ : ndarray of shape (1,)
         Estimated condition number of X'X + α I (of "dual", X X' + α I) at the smallest α, its columns scaled alike
         where the solver does not mind their scale. About 1e-16 times it is the relative error of weights in float64;
