@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from heschl import LaggedRidgeCV, cca_grid
+from heschl.linear.device import cuda
 from heschl.linear.device.cuda import Device
 from linear.problems import make
 from tolerances import COEFFICIENTS, worst
@@ -48,9 +50,10 @@ OF_A_START = [
 
 
 @pytest.fixture(autouse=True)
-def _emulated(device: Device) -> Iterator[None]:
+def _emulated(device: Device, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not device.module.emulated:
         pytest.skip("a GPU does not fail on demand")
+    monkeypatch.setattr(cuda, "CUDA", replace(cuda.CUDA, path_columns=0))  # with the factorisations of larger problems
     gc.freeze()  # what other tests left is not looked through, which takes most of a second
     yield
     gc.unfreeze()

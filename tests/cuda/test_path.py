@@ -60,6 +60,23 @@ def test_a_matrix_that_is_not_definite_spoils_no_other(device: Device) -> None:
     assert np.isnan(residuals).tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("function", "skipped"),
+    [("cublasDgemmStridedBatched_64", 3), ("cudaGetLastError", 6), ("cudaMallocFromPoolAsync", 2)],
+)
+def test_a_call_that_fails(device: Device, function: str, skipped: int) -> None:
+    if not device.module.emulated:
+        pytest.skip("a GPU does not fail on demand")
+    G, R = problem(20, 2, "float64")
+    there, right, found = device.put(G), device.put(R), device.empty((20, 4), "float64")
+    diagonal = device.diagonal(there)
+    before = device.module.alive()
+    device.module.fail(function, 700, skipped)
+    with pytest.raises(RuntimeError, match=r"failed|an emulated failure"):
+        device.kernels.ridge_path(there, diagonal, [1.0, 2.0], right, found)
+    assert device.module.alive() == before
+
+
 def fit(device: str, dtype: str, **how: Any) -> LaggedRidgeCV:
     H, Y, lengths = world("smooth")
     settings: dict[str, Any] = {"cv": 3, "solver": "cholesky", "alphas": penalties(H, 6, -3.0, 3.0)} | how

@@ -26,9 +26,9 @@ def noise(n: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(n).astype(np.float32)
 
 
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """States there have no numbers to bring, and autocast does not know the device."""
+def move(model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move a model there. States have no numbers to bring, and autocast does not know the device."""
+    model.to("meta")
 
     def no_numbers(states: tuple[torch.Tensor, ...], source: str) -> np.ndarray:
         assert all(state.device.type == "meta" and state.dtype == torch.float32 for state in states)
@@ -52,10 +52,9 @@ def coarse() -> Iterator[None]:
         place_.fp32_precision = value
 
 
-@pytest.mark.usefixtures("elsewhere")
-def test_sounds_go_to_where_the_model_is(speech_folder: Path) -> None:
+def test_sounds_go_to_where_the_model_is(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = SpeechModel(speech_folder)
-    model._model.to("meta")
+    move(model._model, monkeypatch)
     model._device = torch.device("meta")
     assert model._run(np.stack([noise(1200)] * 2), None).shape == (4, 2, 3, 12)
     model._device = torch.device("cpu")
@@ -63,7 +62,6 @@ def test_sounds_go_to_where_the_model_is(speech_folder: Path) -> None:
         model._run(noise(1200)[None], None)
 
 
-@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_tokens_go_to_where_the_model_is(
     kind: str, tokenizers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,7 +69,7 @@ def test_tokens_go_to_where_the_model_is(
     texts = [["nobody", "remembered", "rehearsing", "the", "symphony"], ["nevertheless"]]
     model = LanguageModel(write(kind, tmp_path / kind, tokenizers["bytes"]), bidirectional=True)
     monkeypatch.setattr("heschl.features.language.CHUNK", 4)
-    model._model.to("meta")
+    move(model._model, monkeypatch)
     assert [found.shape for found in model.extract_many(texts)] == [(3, 5, 16), (3, 1, 16)]
 
 
