@@ -62,12 +62,11 @@ def test_sounds_go_to_where_the_model_is(speech_folder: Path, monkeypatch: pytes
         model._run(noise(1200)[None], None)
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_tokens_go_to_where_the_model_is(
-    kind: str, tokenizers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [["nobody", "remembered", "rehearsing", "the", "symphony"], ["nevertheless"]]
-    model = LanguageModel(write(kind, tmp_path / kind, tokenizers["bytes"]), bidirectional=True)
+    model = LanguageModel(write("gpt2", tmp_path / "gpt2", tokenizers["bytes"]))
     monkeypatch.setattr("heschl.features.language.CHUNK", 4)
     move(model._model, monkeypatch)
     assert [found.shape for found in model.extract_many(texts)] == [(3, 5, 16), (3, 1, 16)]
