@@ -230,7 +230,7 @@ class Frames:
                 self.spaces[0].values, self.spaces[0].index, b.put(shift), ranges, lags[0], len(lags), values, out,
                 b.handle(),
             )  # fmt: skip
-            return b.shifted(out, np.zeros(n_rows), intercept.astype(np.float64))
+            return b.shifted(out, None, intercept.astype(np.float64)) if intercept.any() else out
         out = np.empty((n_rows, values.shape[1]), self.dtype)
         out[:] = intercept
         if n_rows == 0:

@@ -199,6 +199,9 @@ class Backend(Protocol):
     def shifted(self, array: Array, rows: Double | None, columns: Double | None) -> Array:
         """Add a constant to each row, and one to each column, where they are given, in place."""
 
+    def lessened(self, array: Array, weights: Double, V: Array) -> Array:
+        """Subtract Σ_i weights_i V_ij, summed in double, from each column j of (n, c), in place."""
+
     def means(self, array: Array, axis: int) -> Double:
         """Average over rows (0) or columns (1), in double; return the means on the host."""
 

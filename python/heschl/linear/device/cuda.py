@@ -217,6 +217,12 @@ class Device:
         self.module.scale_and_shift(array, None, None, *both)
         return array
 
+    def lessened(self, array: Array, weights: Double, V: Array) -> Array:
+        """Subtract Σ_i weights_i V_ij, summed in double, from each column j of (n, c), in place."""
+        sums = self.module.weighted_sums(V, self.put(-np.asarray(weights, dtype=np.float64)))
+        self.module.scale_and_shift(array, None, None, None, sums)
+        return array
+
     def means(self, array: Array, axis: int) -> Double:
         """Average over rows (0) or columns (1), in double; return the means on the host."""
         sums = self.module.weighted_sums(array, None) if axis == 0 else self.module.row_sums(array)

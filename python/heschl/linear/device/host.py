@@ -153,6 +153,10 @@ class Host:
             array += columns.astype(array.dtype)
         return array
 
+    def lessened(self, array: Array, weights: Double, V: Array) -> Array:
+        """Subtract Σ_i weights_i V_ij, summed in double, from each column j of (n, c), in place."""
+        return self.shifted(array, None, -self.weighted_sums(weights, V))
+
     def means(self, array: Array, axis: int) -> Double:
         """Average over rows (0) or columns (1), in double; return the means on the host."""
         return np.asarray(array.mean(axis=axis, dtype=np.float64))

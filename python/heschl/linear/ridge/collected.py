@@ -226,7 +226,7 @@ class PathErrors:
     def _design(self, test: Test, V: Array) -> Array:
         """Multiply the centred design of the test rows by vectors (p, m), (n, m)."""
         b = backend_of(V)
-        return b.shifted(test.rows.product(V), None, -b.weighted_sums(self._means.astype(V.dtype), V))
+        return b.lessened(test.rows.product(V), self._means.astype(V.dtype), V)
 
 
 class ChosenWeights:
