@@ -136,8 +136,8 @@ def _repeats(results: xr.Dataset) -> str:
     few = [subject for subject, count in repeated.items() if count < FEW_REPEATED]
     if few:
         text += (
-            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): an interval of a ceiling holds the truth "
-            "less often than in 95 of 100 cases."
+            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): intervals of ceilings are wide, and a score "
+            "over a ceiling that just counts as known may be a tenth too low."
         )
     return text
 
