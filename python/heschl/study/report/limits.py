@@ -136,8 +136,8 @@ def _repeats(results: xr.Dataset) -> str:
     few = [subject for subject, count in repeated.items() if count < FEW_REPEATED]
     if few:
         text += (
-            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): intervals of ceilings are wide, and a score "
-            "over a ceiling that just counts as known may be a tenth too low."
+            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): intervals of ceilings are wide, and a "
+            "score over a ceiling that just counts as known may be a tenth too low."
         )
     return text
 
