@@ -80,8 +80,8 @@ def _following(results: xr.Dataset, study: Study) -> str:
     text = (
         f"Tested by {m} permutations of whole stimuli. p < 0.05 says that which stimulus was heard, and not only how "
         "long ago it began or how long it is, mattered to the electrode in a way that the features predict. Anything "
-        f"correlated with the features would give the same result. p max holds for all {tested} pairs of electrode and "
-        "space together."
+        "correlated with the features would give the same result, artefacts where it is loud among it. p max holds for "
+        f"all {tested} pairs of electrode and space together."
     )
     if m < 160:
         text += f" With {m} permutations no p lies below {1 / (m + 1):.3f}: for results, ask for 200 or more."
