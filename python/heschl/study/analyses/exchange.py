@@ -32,6 +32,7 @@ from heschl.checks import InputError
 from heschl.files import digest
 from heschl.linear.crossval.scores import SCORES
 from heschl.linear.nulls.distribution import NullDistribution
+from heschl.linear.nulls.exchange import CHOSEN_BY
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.analyses.fits.exchange import Draws, best_statistic, exchanged, permuter_of, write_exchange
 from heschl.study.analyses.fits.leading import MOST_COMPONENTS
@@ -88,7 +89,7 @@ class Exchange(Analysis):
                         make = partial(write_exchange, features, i, part.group, part.blocks, encoding, rate, draws)
                         name = f"{self.name}/{space}/{layer}.npz"
                         inputs = key, features.chosen[i], target, encoding.decides(), rate, *reduction(features.space)
-                        pieces.append(Piece.of(name, make, *inputs, asdict(draws)))
+                        pieces.append(Piece.of(name, make, *inputs, CHOSEN_BY, asdict(draws)))
         return [Stage(TITLE, tuple(pieces))]
 
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
