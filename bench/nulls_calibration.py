@@ -121,7 +121,7 @@ if __name__ == "__main__":
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--electrodes", type=int, default=20)
     parser.add_argument("--permutations", type=int, default=199)
-    parser.add_argument("--statistic", default="covariance")
+    parser.add_argument("--statistic", default="r")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only")
     given = parser.parse_args()

@@ -96,8 +96,10 @@ def noise_ceiling(
     -----
     Estimate and interval are those of the delete-one-stimulus jackknife with Student's t, on a scale on which errors
     are even: log(1 + R S / N) for variances, Fisher's z for correlations. From 10 repeated stimuli on, 95 % intervals
-    hold the truth in 92 to 97 % of simulated electrodes (``bench/ceiling_calibration.py``). The divisor is the median
-    unbiased estimate given that the bar was passed.
+    hold the truth in 92 to 97 % of simulated electrodes, of 5 in 94 to 97 %, of 3, where they are very wide, in 99 %
+    (``bench/ceiling_calibration.py``); where the noise of presentations differs in size as much as Student's t with
+    three degrees of freedom does, in 88 %. The divisor is the median unbiased estimate given that the bar was passed;
+    with 5 stimuli heard twice and S = N a perfect model reached .96 of it (.87 by R² about the means of folds).
 
     Examples
     --------

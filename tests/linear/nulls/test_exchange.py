@@ -64,7 +64,8 @@ def test_equals_the_analysis_from_scratch(monkeypatch: pytest.MonkeyPatch) -> No
     n, alphas = int(lengths.sum()), np.array([1.0, 30.0, 1000.0])
     layers = [rng.standard_normal((n, d)) for d in (2, 3)]
     y = rng.standard_normal((n, 3)) + layers[1][:, :1] * [1.0, 0.3, 0.0]
-    how: dict[str, Any] = {"segments": lengths, "folds": fold, "lags": LAGS, "alphas": alphas, "random_state": 5}
+    how: dict[str, Any] = {"segments": lengths, "folds": fold, "lags": LAGS, "alphas": alphas, "random_state": 5,
+                           "statistic": "covariance"}  # fmt: skip
     found = exchange_test({"space": layers}, y, n_permutations=4, **how)["space"]
     permuter, draws = Permuter.of(bounds_of(lengths), fold, None), np.random.default_rng(5)
     assert 0 < permuter.cropped < 0.1

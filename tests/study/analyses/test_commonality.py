@@ -34,7 +34,7 @@ def test_components_are_held_against_all_under_permutation() -> None:
     correlations[1:, 1] = np.linspace(0.0, 0.2, 19)
     p = component_p_values(correlations)
     np.testing.assert_allclose(p, [1 / 58, 2 / 58, 1.0])
-    p, q = np.array([[0.001, 0.01, 0.02], [0.01, 0.01, 1.0]]), np.array([[0.003, 0.015, 0.02], [0.06, 0.06, 1.0]])
+    p, q = np.array([[0.001, 0.01, 0.03], [0.01, 0.01, 1.0]]), np.array([[0.003, 0.015, 0.03], [0.06, 0.06, 1.0]])
     assert count_shared(p, q).tolist() == [2, 0]
 
 

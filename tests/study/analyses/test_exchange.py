@@ -58,7 +58,7 @@ def test_each_permutation_chooses_its_layer() -> None:
     inner, covariance = rng.standard_normal((2, 2, 5, 3, 4))  # layers, permutations, folds, electrodes
     inner[0, 1] = np.nan
     covariance[:, 0, 2, 1] = np.nan
-    found = best_statistic([{"inner": i, "covariance": c} for i, c in zip(inner, covariance, strict=True)])
+    found = best_statistic([{"inner": i, "r": c} for i, c in zip(inner, covariance, strict=True)])
     for m in range(5):
         for e in range(4):
             chosen = [covariance[int(np.nanargmax(inner[:, m, k, e])), m, k, e] for k in range(3)]

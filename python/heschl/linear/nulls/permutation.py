@@ -76,7 +76,7 @@ def permutation_test(
     standardize, n_permutations, random_state
         See `exchange_test` and `null_refit`.
     statistic : str, optional
-        Default: "covariance" with null="exchange", "r2" with null="refit".
+        Default: "r" with null="exchange", "r2" with null="refit".
     device : {"auto", "cpu", "cuda"}
         Where models are fitted, and permutations scored; "auto": on a GPU where there is one and the fits are large
         enough to gain by it.
@@ -133,7 +133,7 @@ def permutation_test(
         "standardize": standardize, "n_permutations": n_permutations, "random_state": random_state, "device": device,
     }  # fmt: skip
     if null == "exchange":
-        return exchange_test({"X": X}, y, alphas=alphas, statistic=statistic or "covariance", **how)["X"]
+        return exchange_test({"X": X}, y, alphas=alphas, statistic=statistic or "r", **how)["X"]
     penalties = check_alphas(alphas)
     if len(penalties) > 1:
         raise InputError(

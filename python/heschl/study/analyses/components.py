@@ -3,7 +3,7 @@
 It adds to the results, by cohort and component: ``component_correlation``, the mean over test folds of the canonical
 correlation over the common time course (of more components than [shared] takes as shared); ``component_p``, against
 those of all components under permutation; ``component_q``, the false discovery rate over components; and ``n_shared``
-(cohort,): components with q ≤ 0.05 and p ≤ 0.01.
+(cohort,): components with q ≤ 0.05 and p ≤ 0.02.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ It adds to the results:
 =========================  ======================================================================================
 variable                   what
 =========================  ======================================================================================
-follows                    (space, electrode): covariance of prediction and response over the response's variance
+follows                    (space, electrode): r of prediction and response out of fold, mean over folds
 p, p_low, p_high           (space, electrode): of the best layer, chosen anew in every permutation; limits of p
 p_max                      (space, electrode): the same against the maximum over all electrodes and spaces
 q                          (space, electrode): false discovery rate over all electrodes and spaces
@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from heschl.checks import InputError
 from heschl.files import digest
+from heschl.linear.crossval.scores import SCORES
 from heschl.linear.nulls.distribution import NullDistribution
-from heschl.linear.nulls.exchange import COVARIANCE
+from heschl.linear.nulls.exchange import CHOSEN_BY
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.analyses.fits.exchange import Draws, best_statistic, exchanged, permuter_of, write_exchange
 from heschl.study.analyses.fits.leading import MOST_COMPONENTS
@@ -88,7 +89,7 @@ class Exchange(Analysis):
                         make = partial(write_exchange, features, i, part.group, part.blocks, encoding, rate, draws)
                         name = f"{self.name}/{space}/{layer}.npz"
                         inputs = key, features.chosen[i], target, encoding.decides(), rate, *reduction(features.space)
-                        pieces.append(Piece.of(name, make, *inputs, asdict(draws)))
+                        pieces.append(Piece.of(name, make, *inputs, CHOSEN_BY, asdict(draws)))
         return [Stage(TITLE, tuple(pieces))]
 
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
@@ -165,7 +166,7 @@ class Exchange(Analysis):
             "the stimuli evoked a response has nothing to do with its features; what all stimuli evoke alike at a time "
             "since their onset or before their end, and how responses grow with their length, belongs to it (what "
             "follows linearly from length and time to the end was taken out of the responses first). The statistic is "
-            "the covariance of out-of-fold prediction and response over the variance of the response, one-sided. A "
+            "Pearson's r of out-of-fold prediction and response, mean over folds, one-sided. A "
             f"lagged design was cut to its {MOST_COMPONENTS} leading principal components (of the features alone), "
             "where it has more, for the true alignment as for the others. p max "
             f"of a space is against the maximum over {n_electrodes} electrodes and {n_spaces} spaces, each electrode "
@@ -215,4 +216,4 @@ def _draws(session: Session, group: int) -> list[Draws]:
 def _tested(statistics: list[NDArray[np.float64]]) -> NullDistribution:
     """Compare the first row with all others, over everything together."""
     flat = np.concatenate(statistics, axis=1)
-    return NullDistribution.of(COVARIANCE, flat[0], flat[1:], balanced=True)
+    return NullDistribution.of(SCORES["r"], flat[0], flat[1:], balanced=True)

@@ -80,8 +80,8 @@ def _following(results: xr.Dataset, study: Study) -> str:
     text = (
         f"Tested by {m} permutations of whole stimuli. p < 0.05 says that which stimulus was heard, and not only how "
         "long ago it began or how long it is, mattered to the electrode in a way that the features predict. Anything "
-        f"correlated with the features would give the same result. p max holds for all {tested} pairs of electrode and "
-        "space together."
+        "correlated with the features would give the same result, artefacts where it is loud among it. p max holds for "
+        f"all {tested} pairs of electrode and space together."
     )
     if m < 160:
         text += f" With {m} permutations no p lies below {1 / (m + 1):.3f}: for results, ask for 200 or more."
@@ -136,8 +136,8 @@ def _repeats(results: xr.Dataset) -> str:
     few = [subject for subject, count in repeated.items() if count < FEW_REPEATED]
     if few:
         text += (
-            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): an interval of a ceiling holds the truth "
-            "less often than in 95 of 100 cases."
+            f" Fewer than {FEW_REPEATED} repeated stimuli ({', '.join(few)}): intervals of ceilings are wide, and a "
+            "score over a ceiling that just counts as known may be a tenth too low."
         )
     return text
 

@@ -24,7 +24,7 @@ from heschl.study.work.cache import Progress, save_arrays
 
 PERMUTATIONS = 39
 """The fewest but 19 that decide at 5 %."""
-LEVEL, EACH = 0.05, 0.01
+LEVEL, EACH = 0.05, 0.02
 """Of the false discovery rate, and of each component: estimated axes beyond the shared ones still hold a little."""
 LEAST, TIMES = 20, 2
 """Components looked at: so many, or so many times those taken as shared."""

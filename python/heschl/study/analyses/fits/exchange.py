@@ -2,7 +2,7 @@
 
 As `heschl.linear.exchange_test`, in pieces: the responses of whole stimuli are exchanged among stimuli of nearly the
 same length and the analysis is repeated, λ chosen on inner folds for every permutation anew. What is kept of each
-permutation, the covariance with the response in each outer fold and the inner score of the layer, is what chooses the
+permutation, r of prediction and response in each outer fold and the inner score of the layer, is what chooses the
 layer and makes the statistic once all layers are there.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from heschl.linear import nested_cv
 from heschl.linear.design.permuter import Permuter
 from heschl.linear.design.time_course import beyond_length
-from heschl.linear.nulls.exchange import CHOSEN_BY, covariance
+from heschl.linear.nulls.exchange import CHOSEN_BY
 from heschl.study.analyses.fits.leading import leading_components
 from heschl.study.analyses.fits.reduced import standardized
 from heschl.study.config.encoding import Encoding
@@ -78,7 +78,7 @@ def write_exchange(
     path: Path,
     progress: Progress,
 ) -> None:
-    """Write ``covariance`` and ``inner``, (permutations, folds, electrodes), of one layer.
+    """Write ``r`` and ``inner``, (permutations, folds, electrodes), of one layer.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def exchanged(
         together = 1  # permutations must not choose their one λ together
     responses = beyond_length(group.y, permuter.bounds)
     missing = "raise" if np.isfinite(responses).all() else "mask"
-    found: dict[str, list[NDArray[Any]]] = {"covariance": [], "inner": []}
+    found: dict[str, list[NDArray[Any]]] = {"r": [], "inner": []}
     for first in range(0, len(rows), together):
         some = rows[first : first + together]
         y = np.concatenate([responses[moved[keep]] for moved in some], axis=1)
@@ -138,7 +138,7 @@ def exchanged(
             standardize=False, alpha_per_target=settings.alpha_per_target, scoring=CHOSEN_BY, missing=missing,
             device=settings.device,
         )  # fmt: skip
-        for name, values in (("covariance", covariance(scores.sums)), ("inner", scores.inner_score)):
+        for name, values in (("r", scores.r), ("inner", scores.inner_score)):
             found[name].append(values.reshape(len(values), len(some), c).transpose(1, 0, 2))
         if progress is not None:
             progress(first + len(some), len(rows))
@@ -148,11 +148,11 @@ def exchanged(
 def best_statistic(layers: list[dict[str, NDArray[Any]]]) -> NDArray[np.float64]:
     """Return the statistic of the layer that inner folds choose, in each permutation anew: (permutations, electrodes).
 
-    Mean over outer folds of the covariance of prediction and response over the variance of the response.
+    Mean over outer folds of Pearson's r of prediction and response.
     """
     inner = np.stack([np.nan_to_num(layer["inner"], nan=-np.inf) for layer in layers])
     chosen = inner.argmax(axis=0)[None]
-    best = np.take_along_axis(np.stack([layer["covariance"] for layer in layers]), chosen, axis=0)[0]
+    best = np.take_along_axis(np.stack([layer["r"] for layer in layers]), chosen, axis=0)[0]
     known = np.isfinite(best)
     total, count = np.where(known, best, 0.0).sum(axis=1, dtype=np.float64), known.sum(axis=1)
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
