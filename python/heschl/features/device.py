@@ -57,7 +57,8 @@ def exact(device: torch.device) -> Iterator[None]:
 
     By itself cuDNN rounds what it convolves to 10 bits; others may have asked for that in products, or for 16 bits.
     """
-    cuda, name, value = torch.backends.cuda.matmul, "fp32_precision", "ieee"
+    cuda, name = torch.backends.cuda.matmul, "fp32_precision"
+    value: str | bool = "ieee"
     places: tuple[Any, ...] = (cuda, getattr(torch.backends.cudnn, "conv", None))
     if not hasattr(cuda, name):  # before torch 2.9
         name, value, places = "allow_tf32", False, (cuda, torch.backends.cudnn)
@@ -74,7 +75,7 @@ def exact(device: torch.device) -> Iterator[None]:
 
 def release() -> None:
     """Give the memory of models that are gone, which torch keeps for others, back to the GPU."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
 
 

@@ -191,7 +191,8 @@ class Trained:
 
     def errors(self, alphas: Double, tests: Sequence[Sequence[int]], wanted: NDArray[np.bool_] | None = None) -> Double:
         """Sum (y - prediction)² over the rows of each test set, (n_tests, n_alphas, c)."""
-        return self._over_path(alphas, tests, 1, lambda values, test: self._errors(values, test)[None])[0]
+        found = self._over_path(alphas, tests, 1, lambda values, test: self._errors(values, test)[None])
+        return np.asarray(found[0])
 
     def _over_path(
         self,
