@@ -21,7 +21,7 @@ from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
 from heschl.study.analyses.failures import not_made, reason
-from heschl.study.cluster.cuts import Node, Task, in_shares
+from heschl.study.cluster.cuts import Node, Task, begun_first, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
 from heschl.study.cluster.roster import check_memory, have_gpus, ready_workers
@@ -255,6 +255,8 @@ class Work:
         # Moments on a GPU do not travel; and what comes to a CPU here and to a GPU there is not the same fit.
         on_cpus = session.study.encoding.device == "cpu" or not self.gpus
         cut = can_be_shared and on_cpus and in_shares(seconds, self.left, self.n_workers)
+        if not cut and begun_first(seconds, self.left, self.n_workers):
+            priority = 1
         submit(Node((), None, submit, seconds) if cut else None)
 
     def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
