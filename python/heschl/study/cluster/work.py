@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
-from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.analysis import Analysis, Stage, StageCost, explained
 from heschl.study.analyses.failures import not_made, reason
 from heschl.study.cluster.cuts import Node, Task, begun_first, in_shares
 from heschl.study.cluster.extraction import Extractions
@@ -339,11 +339,11 @@ class Work:
             self.again = True
         else:
             assert error is not None
-            self.errors[task.name].append(error)
+            self.errors[task.name].append(explained(error))
             if len(self.errors[task.name]) < TRIES:
                 self.again = True
             else:
-                self.report.say(f"{task.name} failed twice, all else goes on: {reason(error)}")
+                self.report.say(f"{task.name} failed twice, all else goes on: {reason(explained(error))}")
 
     def _leave_out(self, error: RefusedStimuli) -> None:
         """Go on without a few stimuli that a model refuses."""
