@@ -49,7 +49,7 @@ COURSE = tuple((name, LEARNED * fit) for name, (_, fit, _, _) in SPACES.items())
 MAP = [(2 * 576 * 8.8 + 12 * 100.0) / 12] * 12
 GROUPS_OF_STIMULI = 10  # that the features of a model are extracted in
 SUBMITTING = 0.006  # s of client and scheduler for each task
-DATA_BYTES = 0.4e9  # responses on the grid (58,943 x 822) and a layer: read before the first fit
+DATA_BYTES = 0.2e9  # responses on the grid (58,943 x 822): read before the first fit
 BANDWIDTH = 1e9  # bytes/s that the shared disk gives to all workers together
 # What a share takes beside its work: a second to read and check the layer, and the moments of all folds (w d^2 numbers
 # for features, w d c for responses, edges of sentences) from other workers, each of which gives 1 GB/s.
