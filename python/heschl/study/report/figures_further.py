@@ -60,7 +60,7 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
         axis.set_title(f"r = {number_text(r)}", fontsize=TEXT, color=INK, pad=2)
         axis.set_aspect("equal")
     if regions:
-        axes[0].legend(frameon=False, fontsize=SMALL, loc="lower left", bbox_to_anchor=(-0.1, 1.12), ncols=4,
+        axes[0].legend(frameon=False, fontsize=SMALL, loc="lower left", bbox_to_anchor=(-0.1, 1.2), ncols=4,
                        handletextpad=0.0, columnspacing=0.8, borderpad=0, borderaxespad=0)  # fmt: skip
     explain(figure, f"{shown.text}; {shown.rule}", "each point an electrode, R² about the training mean, best layer by "
             "inner folds; broken: equal")  # fmt: skip

@@ -71,7 +71,7 @@ def component_curves(results: xr.Dataset) -> Figure:
         ks, means = zip(*sorted(found), strict=True)
         axes[1].plot(ks, means, color=COLOURS[side], marker="o", ms=3, lw=1.2, label=space_names(results)[side])
     if sweep:
-        axes[1].set_xlabel("components taken as top")
+        axes[1].set_xlabel("components shared")
         axes[1].set_ylabel("R², mean over electrodes")
         axes[1].margins(y=0.1)
         axes[1].set_ylim(bottom=min(0.0, axes[1].get_ylim()[0]))
