@@ -47,6 +47,9 @@ COURSE = tuple((name, LEARNED * fit) for name, (_, fit, _, _) in SPACES.items())
 # Layers with layers: 576 pairs of 8.8 s, fitted and held out, in pieces of eight language layers that whiten all speech
 # layers anew (some 100 s each).
 MAP = [(2 * 576 * 8.8 + 12 * 100.0) / 12] * 12
+# The exchange test of each layer: 40 permutations of 3.2 s, measured on a quarter of the rows (without the principal
+# components of the lagged design).
+EXCHANGE = 40 * 3.2
 GROUPS_OF_STIMULI = 10  # that the features of a model are extracted in
 SUBMITTING = 0.006  # s of client and scheduler for each task
 DATA_BYTES = 0.2e9  # responses on the grid (58,943 x 822): read before the first fit
@@ -62,7 +65,7 @@ NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 def paper(n_workers: int, cohort: int = 1, shares: bool = True) -> list[Job]:
     """Return the tasks of the paper, or of a cohort so many times as large (as many groups of subjects)."""
     parts = sum(seconds * scores for seconds, scores in PARTS) + sum(seconds for _, seconds in COURSE)
-    left = cohort * (sum(n * fit for n, fit, _, _ in SPACES.values()) + parts) + sum(MAP)
+    left = cohort * (sum(n * (fit + EXCHANGE) for n, fit, _, _ in SPACES.values()) + parts) + sum(MAP)
 
     def cut(seconds: float) -> bool:
         return shares and in_shares(seconds, left, n_workers)
@@ -81,6 +84,8 @@ def paper(n_workers: int, cohort: int = 1, shares: bool = True) -> list[Job]:
             else:
                 pieces.append(([Job("encoding", fit, after)], [], []))
         jobs += _step_by_step(pieces)
+    for name, (layers, _, _, _) in SPACES.items():
+        jobs += [Job("exchange test", EXCHANGE, (f"features {name}",))] * (layers * cohort)
     pieces = []
     for group in range(cohort):
         for at, (seconds, scores) in enumerate(PARTS):
