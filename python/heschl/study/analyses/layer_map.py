@@ -57,7 +57,8 @@ class LayerMap(Analysis):
             language.chosen,
         ]
         pairs = session.cache.path(f"{self.name}/pairs", digest(code_key(write_layer_map.__module__), *inputs))
-        device, pieces = session.study.encoding.device, []
+        device = session.study.encoding.device
+        pieces: list[Piece] = []
         for held_out in (False, True):
             for first in range(0, len(language.layers), TOGETHER):
                 some = tuple(range(first, min(first + TOGETHER, len(language.layers))))
