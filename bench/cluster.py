@@ -16,6 +16,7 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,11 +39,20 @@ SPACES = {
 # scored over the common time course, too, are two.
 LEARNED = 25 / 15
 SPEECH_PART, LANGUAGE_PART = LEARNED * 671.0, LEARNED * 1310.0 + FOLDS * 150.0
-PARTS = (SPEECH_PART, SPEECH_PART, 20.0, 2 * SPEECH_PART, LEARNED * 1310.0, LANGUAGE_PART, 20.0, 2 * LANGUAGE_PART,
-         *[20.0] * 7)  # fmt: skip
+# Seconds, and how often a part is scored; as they are submitted, the longest first.
+PARTS = ((LANGUAGE_PART, 2), (LANGUAGE_PART, 1), (SPEECH_PART, 2), (LEARNED * 1310.0, 1), (SPEECH_PART, 1),
+         (SPEECH_PART, 1), *[(20.0, 1)] * 9)  # fmt: skip
+# One layer of each space beyond the common time course: again 25 training sets, and no variates to be learned.
+COURSE = tuple((name, LEARNED * fit) for name, (_, fit, _, _) in SPACES.items())
+# Layers with layers: 576 pairs of 8.8 s, fitted and held out, in pieces of eight language layers that whiten all speech
+# layers anew (some 100 s each).
+MAP = [(2 * 576 * 8.8 + 12 * 100.0) / 12] * 12
+# The exchange test of each layer: 40 permutations of 3.2 s, measured on a quarter of the rows (without the principal
+# components of the lagged design).
+EXCHANGE = 40 * 3.2
 GROUPS_OF_STIMULI = 10  # that the features of a model are extracted in
 SUBMITTING = 0.006  # s of client and scheduler for each task
-DATA_BYTES = 0.4e9  # responses on the grid (58,943 x 822) and a layer: read before the first fit
+DATA_BYTES = 0.2e9  # responses on the grid (58,943 x 822): read before the first fit
 BANDWIDTH = 1e9  # bytes/s that the shared disk gives to all workers together
 # What a share takes beside its work: a second to read and check the layer, and the moments of all folds (w d^2 numbers
 # for features, w d c for responses, edges of sentences) from other workers, each of which gives 1 GB/s.
@@ -54,7 +64,8 @@ NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 def paper(n_workers: int, cohort: int = 1, shares: bool = True) -> list[Job]:
     """Return the tasks of the paper, or of a cohort so many times as large (as many groups of subjects)."""
-    left = cohort * (sum(n * fit for n, fit, _, _ in SPACES.values()) + sum(PARTS))
+    parts = sum(seconds * scores for seconds, scores in PARTS) + sum(seconds for _, seconds in COURSE)
+    left = cohort * (sum(n * (fit + EXCHANGE) for n, fit, _, _ in SPACES.values()) + parts) + sum(MAP)
 
     def cut(seconds: float) -> bool:
         return shares and in_shares(seconds, left, n_workers)
@@ -63,31 +74,47 @@ def paper(n_workers: int, cohort: int = 1, shares: bool = True) -> list[Job]:
     for name, (_, _, _, extraction) in SPACES.items():
         n = GROUPS_OF_STIMULI if extraction > 100 else 1
         jobs += [Job(f"features {name}", extraction / n)] * n
-    steps: list[list[Job]] = [[], [], []]  # of all layers: the first step of each is submitted first
-    for name, (layers, fit, moments, _) in SPACES.items():
+    jobs += [Job("layers with layers", seconds, ("features wav2vec2", "features gpt2")) for seconds in MAP]
+    for name, (layers, fit, moments, _) in SPACES.items():  # space by space
+        pieces = []
         for layer in range(layers * cohort):
-            after, piece = (f"features {name}",), f"{name} {layer}"
+            after = (f"features {name}",)
             if cut(fit):
-                found = _nested("encoding", piece, fit, moments, 10, FOLDS, after, SHARING[name])
-                for step, of_step in zip(steps, found, strict=True):
-                    step += of_step
+                pieces.append(_nested("encoding", f"{name} {layer}", fit, moments, 10, FOLDS, after, SHARING[name]))
             else:
-                steps[0].append(Job("encoding", fit, after))
-    jobs += [job for step in steps for job in step]
-    steps = [[], [], []]
+                pieces.append(([Job("encoding", fit, after)], [], []))
+        jobs += _step_by_step(pieces)
+    for name, (layers, _, _, _) in SPACES.items():
+        jobs += [Job("exchange test", EXCHANGE, (f"features {name}",))] * (layers * cohort)
+    pieces = []
     for group in range(cohort):
-        for at, seconds in enumerate(PARTS):
-            scores = 2 if at in (3, 7) else 1
-            for score in range(scores if cut(seconds) else 0):
-                for fold in range(FOLDS):
-                    piece, own = f"shared {group} {at} {score} {fold}", seconds / scores / FOLDS
-                    found = _nested("shared", piece, own, 0.1 * own, FOLDS - 1, 1, ("encoding",), LEARNING)
-                    for step, of_step in zip(steps, found, strict=True):
-                        step += of_step
-            if not cut(seconds):
-                steps[0].append(Job("shared", seconds, ("encoding",)))
-    jobs += [job for step in steps for job in step]
-    return jobs + [Job("noise ceilings", 5.0)] * (16 * cohort)
+        for at, (seconds, scores) in enumerate(PARTS):
+            pieces += _learned("shared", f"shared {group} {at}", seconds, scores, LEARNING, cut)
+        for name, seconds in COURSE:
+            pieces += _learned("time course", f"course {group} {name}", seconds, 1, SHARING[name], cut)
+    return jobs + _step_by_step(pieces) + [Job("noise ceilings", 5.0)] * (16 * cohort)
+
+
+Steps = tuple[list[Job], list[Job], list[Job]]
+
+
+def _step_by_step(pieces: list[Steps]) -> list[Job]:
+    """Return the first steps of all pieces, then the second ones: a step is submitted when the one before is over."""
+    return [job for step in range(3) for piece in pieces for job in piece[step]]
+
+
+def _learned(
+    title: str, piece: str, seconds: float, scores: int, sharing: float, cut: Callable[[float], bool]
+) -> list[Steps]:
+    """Return a piece whose features are learned in each outer fold, in shares where it is long."""
+    if not cut(seconds * scores):
+        return [([Job(title, seconds * scores, ("encoding",))], [], [])]
+    each = seconds / FOLDS
+    return [
+        _nested(title, f"{piece} {score} {fold}", each, 0.1 * each, FOLDS - 1, 1, ("encoding",), sharing)
+        for score in range(scores)
+        for fold in range(FOLDS)
+    ]
 
 
 def _nested(
@@ -99,7 +126,7 @@ def _nested(
     outer: int,
     after: tuple[str, ...],
     sharing: float,
-) -> tuple[list[Job], list[Job], list[Job]]:
+) -> Steps:
     """Return the shares of a fit: moments of folds, pairs of folds left out, outer folds."""
     each = (seconds - moments) / (pairs + outer) + sharing
     first, second = f"{piece} moments", f"{piece} pairs"

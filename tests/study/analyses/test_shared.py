@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heschl import CCA, InputError
+from heschl import CCA, InputError, cca_grid
 from heschl.linear.device.cuda import Device
 from heschl.linear.device.status import EMULATE
 from heschl.study import open_results, run_study
+from heschl.study.analyses import layer_map
 from heschl.study.analyses.fits import shared as stage
 from heschl.study.analyses.fits.shared import Split, shared_variance
 from heschl.study.config.study import read_study
-from heschl.study.extraction.features import spoken_rows
+from heschl.study.extraction.features import expanded, spoken_rows
 from heschl.study.session import Session
+from tolerances import KERNEL
 
 SHARED = """
 [shared]
@@ -37,11 +40,34 @@ def with_shared(study: Path, extra: str = "", text: str = SHARED) -> Path:
     return study
 
 
+@pytest.fixture(scope="module", autouse=True)
+def two_layers_a_piece() -> Iterator[None]:
+    """Of three layers there are two pieces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layer_map, "TOGETHER", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def shared_run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared") / "cohort"
     shutil.copytree(cohort.parent, folder, ignore=shutil.ignore_patterns("results"))
     return run_study(with_shared(folder / "study.toml"))
+
+
+def test_pieces_of_layers_with_layers_are_one_map(shared_run: Path) -> None:
+    session, results = Session(shared_run.parent / "study.toml"), open_results(shared_run)
+    group, speech, language = session.groups[0], session.features["wav"], session.features["gpt"]
+    spoken, _ = spoken_rows(language, group)
+    a, b = (
+        {name: expanded(space.layer(i, group.segments))[spoken] for i, name in enumerate(space.layers)}
+        for space in (speech, language)
+    )
+    fitted = cca_grid(a, b, n_components=2)
+    np.testing.assert_allclose(results["layer_correlation"].values, fitted.values, atol=KERNEL["float32"])
+    test = np.repeat(group.folds, group.lengths)[spoken] == 0
+    held_out = cca_grid(a, b, n_components=2, test=test).sel(rows="test")
+    np.testing.assert_allclose(results["layer_held_out"].values, held_out.values, atol=KERNEL["float32"])
 
 
 def test_everything_is_there(shared_run: Path) -> None:

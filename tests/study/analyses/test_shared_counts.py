@@ -9,7 +9,7 @@ import pytest
 
 from heschl import CCA, InputError
 from heschl.linear import residual
-from heschl.study.analyses.analysis import _explained
+from heschl.study.analyses.analysis import explained
 from heschl.study.config.analyses import Shared
 
 
@@ -66,10 +66,10 @@ def test_rounding_of_a_residual_is_nothing(unit: float) -> None:
 
 
 def test_an_error_of_a_solve_says_what_cures_it() -> None:
-    error = _explained(np.linalg.LinAlgError("singular"))
+    error = explained(np.linalg.LinAlgError("singular"))
     assert isinstance(error, InputError) and "LinAlgError: singular" in str(error) and "encoding.alphas" in str(error)
     own = InputError("X", "1", "2", "Do.")
-    assert _explained(own) is own
+    assert explained(own) is own
 
 
 def test_the_input_layer_has_no_context(own_cohort: Path) -> None:

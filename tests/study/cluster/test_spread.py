@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from heschl.cli import app
+from heschl.study.analyses.analysis import Stage
 from heschl.study.cluster.spread import Job, makespan, shares_of
+from heschl.study.work.cache import Piece
 
 FITS = [Job("features a", 10.0), *[Job("encoding a", 4.0, ("features a",))] * 12, Job("features b", 30.0),
         *[Job("encoding b", 4.0, ("features b",))] * 12,
@@ -29,6 +31,18 @@ def test_what_bounds_it() -> None:
     assert makespan(FITS, 1).bound == "the work itself"
     assert makespan(FITS, 64).bound == "one piece after the other, up to 'shared'"
     assert makespan([Job("a", 0.001)] * 5000, 64).bound == "submitting the tasks"
+
+
+def test_no_task_begins_before_its_inputs_are_there() -> None:
+    jobs = [Job("features", 10.0), *[Job("encoding", 5.0, ("features",))] * 8]
+    assert makespan(jobs, 3, 0.0, 0.0).seconds == pytest.approx(25.0)
+
+
+def test_long_pieces_stand_first() -> None:
+    pieces = tuple(Piece.unknown(name) for name in "abc")
+    stage = Stage("shared", pieces, weights=(1.0, 6.0, 3.0))
+    assert [(piece.name, part) for piece, part in stage.by_length()] == [("b", 0.6), ("c", 0.3), ("a", 0.1)]
+    assert [part for _, part in Stage("encoding", pieces).by_length()] == pytest.approx([1 / 3] * 3)
 
 
 def test_a_long_piece_in_shares() -> None:

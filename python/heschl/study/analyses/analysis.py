@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from heschl.study.work.progress import Reporter
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+Failure = TypeVar("Failure", bound=BaseException)
 
 
 @dataclass(frozen=True)
@@ -227,18 +229,18 @@ def _attempt(errors: dict[str, Exception], tried: set[str], report: Reporter, pi
     except Exception as error:
         if isinstance(error.__cause__, OSError):
             raise
-        errors[piece.name] = _explained(error)
+        errors[piece.name] = explained(error)
         tried.add(str(piece.key))
         report.say(f"{piece.name} failed, all else goes on: {errors[piece.name]}")
 
 
-def _explained(error: Exception) -> Exception:
+def explained(error: Failure) -> Failure | InputError:
     """Say of a fit that cannot be solved which keys would cure it."""
     if not isinstance(error, ArithmeticError | np.linalg.LinAlgError):
         return error
-    explained = InputError(
+    told = InputError(
         "the fit", f"{type(error).__name__}: {error}", "one that can be solved",
         "Larger penalties (encoding.alphas), or fewer features (pca of the space).",
     )  # fmt: skip
-    explained.__cause__ = error
-    return explained
+    told.__cause__ = error
+    return told

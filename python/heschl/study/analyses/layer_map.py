@@ -19,7 +19,7 @@ from heschl.linear import cca_grid
 from heschl.linear.cca.costs import device_of_pairs, map_operations
 from heschl.sources import code_key
 from heschl.study.analyses.analysis import Analysis, Stage, StageCost
-from heschl.study.analyses.fits.layer_map import CORRELATIONS, HELD_OUT, write_layer_map
+from heschl.study.analyses.fits.layer_map import CORRELATIONS, write_layer_map
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.session import Session
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 TITLE = "layers with layers"
+TOGETHER = 8
+"""Language layers of a piece, which whitens all speech layers anew."""
 
 
 class LayerMap(Analysis):
@@ -42,7 +44,7 @@ class LayerMap(Analysis):
         return study.shared is not None and study.shared.layer_map
 
     def stages(self, session: Session) -> list[Stage]:
-        """Return one piece, of the first group's stimuli."""
+        """Return pieces of some language layers each, fitted and held out, of the first group's stimuli."""
         settings, group = _settings(session), session.groups[0]
         speech, language = (session.features[name] for name in (settings.speech, settings.language))
         inputs = [
@@ -55,8 +57,15 @@ class LayerMap(Analysis):
             language.chosen,
         ]
         pairs = session.cache.path(f"{self.name}/pairs", digest(code_key(write_layer_map.__module__), *inputs))
-        make = partial(write_layer_map, group, speech, language, settings, session.study.encoding.device, pairs)
-        return [Stage(TITLE, (Piece.of(f"{self.name}/map.npz", make, *inputs),))]
+        device = session.study.encoding.device
+        pieces: list[Piece] = []
+        for held_out in (False, True):
+            for first in range(0, len(language.layers), TOGETHER):
+                some = tuple(range(first, min(first + TOGETHER, len(language.layers))))
+                make = partial(write_layer_map, group, speech, language, settings, device, pairs, some, held_out)
+                name = f"{self.name}/{'held-out' if held_out else 'fitted'}-{language.layers[first]}.npz"
+                pieces.append(Piece.of(name, make, *inputs, some, held_out))
+        return [Stage(TITLE, tuple(pieces))]
 
     def costs(self, session: Session, known: Mapping[str, StageCost]) -> list[StageCost]:
         """Time one pair of layers of noise, of fewer rows than the study's where these are many."""
@@ -83,9 +92,11 @@ class LayerMap(Analysis):
         """Return the results with the map."""
         settings = _settings(session)
         (stage,) = self.stages(session)
-        (path,) = session.cache.paths(stage.pieces, session.report)
-        arrays, dims = load_arrays(path), ("layer_a", "layer_b", "kept")
-        found = {"layer_correlation": (dims, arrays[CORRELATIONS]), "layer_held_out": (dims, arrays[HELD_OUT])}
+        blocks = [load_arrays(path)[CORRELATIONS] for path in session.cache.paths(stage.pieces, session.report)]
+        half = len(blocks) // 2
+        fitted, held_out = (np.concatenate(part, axis=1) for part in (blocks[:half], blocks[half:]))
+        dims = ("layer_a", "layer_b", "kept")
+        found = {"layer_correlation": (dims, fitted), "layer_held_out": (dims, held_out)}
         return results.assign(found).assign_coords(
             layer_a=list(session.features[settings.speech].layers),
             layer_b=list(session.features[settings.language].layers),

@@ -24,7 +24,8 @@ def sound_problems(study: Study, files: Mapping[str, Path]) -> list[Problem]:
     files : mapping of stimulus to Path
         The sounds that can be read; each is decoded up to its first sample that is not 0.
     """
-    silent, low = [], {}
+    silent: list[str] = []
+    low: dict[str, int] = {}
     for name, file in files.items():
         try:
             with opened(file) as (header, blocks):

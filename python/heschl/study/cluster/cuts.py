@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LONG = 30.0
 """Seconds that a piece takes at least to be made in shares: each of them reads the features anew."""
+LONG_PART = 0.25
+"""Of the time that all work takes if it spreads evenly: a whole piece that takes so long is begun first."""
 PIECES = 10.0
 """Of one stage for each worker: where all that is left are more of them, whole ones keep workers busy to the end."""
 
@@ -113,3 +115,14 @@ def in_shares(seconds: float, left: float, n_workers: int) -> bool:
     (True, False, False)
     """
     return n_workers > 1 and seconds >= LONG and seconds * PIECES > left / n_workers
+
+
+def begun_first(seconds: float, left: float, n_workers: int) -> bool:
+    """Return whether a whole piece is so long that, begun late, it would keep one worker busy after all others.
+
+    Examples
+    --------
+    >>> begun_first(900.0, 64 * 1500.0, 64), begun_first(90.0, 64 * 1500.0, 64)
+    (True, False)
+    """
+    return seconds * n_workers > LONG_PART * left

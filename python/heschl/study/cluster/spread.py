@@ -15,7 +15,7 @@ from pathlib import Path
 
 from heschl.study.analyses.analysis import StageCost
 from heschl.study.analyses.registry import wanted
-from heschl.study.cluster.cuts import in_shares
+from heschl.study.cluster.cuts import begun_first, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Packer
 from heschl.study.session import Session
@@ -98,6 +98,7 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) ->
         Which decides whether long pieces are made in shares.
     """
     jobs: list[Job] = []
+    first: list[Job] = []
     titles: dict[str, tuple[str, ...]] = {}
     extractions = Extractions(session, Packer(lambda name, value: None), shared=True)
 
@@ -112,12 +113,14 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) ->
                 jobs.extend(shares[:-folds])
                 later += shares[-folds:]
             else:
-                jobs.append(Job(title, seconds, after))
+                early = after and begun_first(seconds, left, n_workers)
+                (first if early else jobs).append(Job(title, seconds, after))
         jobs.extend(later)
 
     for name, source in session.sources.items():
         n = len(extractions.missing(name))
         add(source.title, [1 / n] * n, ())
+    n_extractions = len(jobs)
     features = {name: source.title for name, source in session.sources.items()}
     for analysis in wanted(session.study):
         stages = analysis.stages(session)
@@ -132,7 +135,7 @@ def jobs_of(session: Session, costs: Mapping[str, StageCost], n_workers: int) ->
             )
             add(stage.title, [part for _, part in stage.by_length()], own + needs, analysis.in_shares)
         titles[analysis.name] = tuple(stage.title for stage in stages)
-    return jobs
+    return [*jobs[:n_extractions], *first, *jobs[n_extractions:]]
 
 
 def shares_of(

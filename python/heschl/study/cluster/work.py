@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from heschl.checks import InputError
 from heschl.features.store import DamagedFeatures
 from heschl.files import replacing
-from heschl.study.analyses.analysis import Analysis, Stage, StageCost
+from heschl.study.analyses.analysis import Analysis, Stage, StageCost, explained
 from heschl.study.analyses.failures import not_made, reason
-from heschl.study.cluster.cuts import Node, Task, in_shares
+from heschl.study.cluster.cuts import Node, Task, begun_first, in_shares
 from heschl.study.cluster.extraction import Extractions
 from heschl.study.cluster.parcels import Folder, Packer
 from heschl.study.cluster.roster import check_memory, have_gpus, ready_workers
@@ -255,6 +255,8 @@ class Work:
         # Moments on a GPU do not travel; and what comes to a CPU here and to a GPU there is not the same fit.
         on_cpus = session.study.encoding.device == "cpu" or not self.gpus
         cut = can_be_shared and on_cpus and in_shares(seconds, self.left, self.n_workers)
+        if not cut and begun_first(seconds, self.left, self.n_workers):
+            priority = 1
         submit(Node((), None, submit, seconds) if cut else None)
 
     def _submit(self, task: Task, of: object, priority: int, gpu: bool, function: Any, *arguments: Any) -> Future:
@@ -337,11 +339,11 @@ class Work:
             self.again = True
         else:
             assert error is not None
-            self.errors[task.name].append(error)
+            self.errors[task.name].append(explained(error))
             if len(self.errors[task.name]) < TRIES:
                 self.again = True
             else:
-                self.report.say(f"{task.name} failed twice, all else goes on: {reason(error)}")
+                self.report.say(f"{task.name} failed twice, all else goes on: {reason(explained(error))}")
 
     def _leave_out(self, error: RefusedStimuli) -> None:
         """Go on without a few stimuli that a model refuses."""

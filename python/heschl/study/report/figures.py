@@ -138,7 +138,7 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         step = -(-len(rows) // (7 if n_columns == 2 else 13))
         axis.set_xticks(depth[::step], names[::step])
         axis.set_xlabel("layer")
-        title = f"{space}\nchosen layer: {number_text(chosen[spaces.index(space)])}"
+        title = f"{space}\nlayers chosen: R² = {number_text(chosen[spaces.index(space)])}"
         axis.set_title(title, fontsize=TEXT, color=INK, pad=12 if single and axis in axes[:n_columns] else 2)
     for row in range(n_rows):
         axes[row * n_columns].set_ylabel("R², test folds")
@@ -146,8 +146,8 @@ def scores_by_layer(results: xr.Dataset) -> Figure:
         axes[0].legend(frameon=False, fontsize=SMALL, handlelength=1.4, borderpad=0, ncols=4, columnspacing=0.9,
                        loc="lower left", bbox_to_anchor=(-0.02, 0.995))  # fmt: skip
     explain(figure, f"{shown.text}; {shown.rule}", f"line: median over electrodes, mean of {results.sizes['fold']} "
-            "folds; band: quartiles; chosen layer: median of the layer that inner folds choose for each electrode and "
-            "fold, scored on the outer one",
+            "folds; band: quartiles; layers chosen: by inner folds for each electrode and fold, scored on the outer "
+            "one; median over electrodes",
             "broken: median of spaces of one layer" if single else "",
             "grey: stimuli shuffled" if control is not None else "")  # fmt: skip
     return figure

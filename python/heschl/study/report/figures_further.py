@@ -14,12 +14,14 @@ from heschl.study.report.plates import (
     SMALL,
     TEXT,
     Errors,
+    count_text,
     explain,
     plate,
     regions_of,
     responding,
     zero_line,
 )
+from heschl.study.statistics.tests import quartiles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,8 +60,8 @@ def models_against_each_other(results: xr.Dataset) -> Figure:
         axis.set_title(f"r = {number_text(r)}", fontsize=TEXT, color=INK, pad=2)
         axis.set_aspect("equal")
     if regions:
-        axes[0].legend(frameon=False, fontsize=SMALL - 0.5, loc="lower right", handletextpad=0.0, labelspacing=0.15,
-                       borderpad=0, borderaxespad=0)  # fmt: skip
+        axes[0].legend(frameon=False, fontsize=SMALL, loc="lower left", bbox_to_anchor=(-0.1, 1.2), ncols=4,
+                       handletextpad=0.0, columnspacing=0.8, borderpad=0, borderaxespad=0)  # fmt: skip
     explain(figure, f"{shown.text}; {shown.rule}", "each point an electrode, R² about the training mean, best layer by "
             "inner folds; broken: equal")  # fmt: skip
     return figure
@@ -99,7 +101,8 @@ def ceilings(results: xr.Dataset) -> Figure:
     axis.set_ylabel("ceiling of R²")
     axis.legend(frameon=False, fontsize=SMALL)
     zero_line(axis)
-    explain(figure, "line: 95 % interval over stimuli")
+    every = np.isfinite(values)
+    explain(figure, count_text(int(every.sum()), results, every), "line: 95 % interval over stimuli")
     return figure
 
 
@@ -109,7 +112,7 @@ def scores_by_lag(results: xr.Dataset) -> Figure:
     figure, (axis,) = plate(results, "Words at lags", 1, 0.55 * COLUMN)
     spaces = [str(space) for space in results["space"].values]
     for space, r in zip(results["word_space"].values, results["word_lag_r"].values, strict=True):
-        low, middle, high = np.nanpercentile(r[shown.inside], [25, 50, 75], axis=0)
+        middle, low, high = np.transpose([quartiles(of_lag) for of_lag in r[shown.inside].T])
         colour = colour_of(spaces.index(str(space)))
         axis.fill_between(lags, low, high, color=colour, alpha=0.18, lw=0)
         axis.plot(lags, middle, color=colour, lw=1.2, label=str(space))

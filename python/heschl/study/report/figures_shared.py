@@ -11,7 +11,7 @@ from heschl.study.analyses.shared import part_scores
 from heschl.study.config.analyses import Shared
 from heschl.study.config.study import Study
 from heschl.study.report.drawing import INK, PALETTE, Drawing, number_text
-from heschl.study.report.plates import SMALL, TEXT, explain, plate
+from heschl.study.report.plates import SMALL, TEXT, count_text, explain, plate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,11 +71,14 @@ def component_curves(results: xr.Dataset) -> Figure:
         ks, means = zip(*sorted(found), strict=True)
         axes[1].plot(ks, means, color=COLOURS[side], marker="o", ms=3, lw=1.2, label=space_names(results)[side])
     if sweep:
-        axes[1].set_xlabel("components taken as top")
+        axes[1].set_xlabel("components shared")
         axes[1].set_ylabel("R², mean over electrodes")
+        axes[1].margins(y=0.1)
         axes[1].set_ylim(bottom=min(0.0, axes[1].get_ylim()[0]))
         axes[1].legend(frameon=False, fontsize=SMALL)
-    explain(figure, f"mean of {results.sizes['fold']} folds")
+    every = np.ones(results.sizes["electrode"], dtype=bool)
+    explain(figure, f"mean of {results.sizes['fold']} folds",
+            f"right: all {count_text(len(every), results, every)}" if sweep else "")  # fmt: skip
     return figure
 
 

@@ -25,7 +25,7 @@ COLUMN = 85.0
 """Width of a figure, mm: one column of most journals."""
 TEXT, SMALL = 7.0, 6.0
 """Points."""
-LINE = 71
+LINE = 69
 """Letters of a line of small text that fit into the width, whichever they are."""
 LEVEL = 0.05
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from heschl.study.extraction.features import Features, expanded, spoken_rows
 from heschl.study.inputs.groups import FitGroup
 from heschl.study.work.cache import Progress, save_arrays
 
-CORRELATIONS, HELD_OUT = "correlations", "held_out"
+CORRELATIONS = "correlations"
 FOLD = 0
 """The outer fold that is held out."""
 
@@ -29,13 +29,15 @@ def write_layer_map(
     settings: Shared,
     device: str,
     pairs: Path,
+    layers: Sequence[int],
+    held_out: bool,
     path: Path,
     progress: Progress,
 ) -> None:
-    """Write the canonical correlations of all pairs: (speech layers, language layers, components).
+    """Write canonical ``correlations`` of pairs: (speech layers, some language layers, components).
 
-    ``correlations`` are fitted to all stimuli; ``held_out`` are those of the first outer fold's stimuli, of variates
-    that were found on all others.
+    They are fitted to all stimuli; or, held out, those of the first outer fold's stimuli, of variates that were found
+    on all others.
 
     Parameters
     ----------
@@ -48,6 +50,9 @@ def write_layer_map(
     device : {"auto", "cpu", "cuda"}
     pairs : Path
         A folder where finished pairs are kept, so that an interrupted map continues.
+    layers : sequence of int
+        The language layers.
+    held_out : bool
     path : Path
         The file.
     progress : callable
@@ -61,17 +66,11 @@ def write_layer_map(
     folds = np.repeat(group.folds, group.lengths)
     test = folds[spoken] == FOLD if chosen is None else folds[chosen[:, 0]] == FOLD
     shapes = [(len(space.layers), space.description.width) for space in (speech, language)]
-    spaces = [{name: loader(space, i) for i, name in enumerate(space.layers)} for space in (speech, language)]
-    many = len(language.layers)
-
-    def correlations(held_out: NDArray[np.bool_] | None, before: int) -> NDArray[np.float64]:
-        return np.asarray(
-            cca_grid(
-                *spaces, n_components=settings.n_components, pca=settings.principal_components(),
-                standardize=settings.standardize, test=held_out,
-                device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=pairs,
-                progress=lambda done, of: progress(before + done, 2 * many),
-            )
-        )  # fmt: skip
-
-    save_arrays(path, {CORRELATIONS: correlations(None, 0), HELD_OUT: correlations(test, many)[1]})
+    found = cca_grid(
+        {name: loader(speech, i) for i, name in enumerate(speech.layers)},
+        {language.layers[i]: loader(language, i) for i in layers},
+        n_components=settings.n_components, pca=settings.principal_components(), standardize=settings.standardize,
+        test=test if held_out else None,
+        device=device_of_pairs(device, shapes[0], shapes[1], int(group.lengths.sum())), resume=pairs, progress=progress,
+    )  # fmt: skip
+    save_arrays(path, {CORRELATIONS: np.asarray(found)[1] if held_out else np.asarray(found)})
