@@ -151,8 +151,8 @@ def exchange_test(
     as for the others; bins are those that lose the fewest frames. Since lengths within a bin still differ, what follows
     linearly from a stimulus' length and the time to its end is taken out of the responses first. The observed statistic
     is that of such responses. H₀ is of whole responses, not of their means alone: where their variance goes with that
-    of the features, more is found than said: 13 % at 5 % with two sessions of different gain and loudness and no
-    `sessions`, 21 % with a large artefact in just the stimulus whose features vary most.
+    of the features, more is found than said: 10 % at 5 % with two sessions of different gain and loudness and no
+    `sessions`, 17 % with a large artefact in just the stimulus whose features vary most.
 
     Examples
     --------

@@ -17,7 +17,7 @@ def prediction_p_values(sse: Floats, mean_sse: Floats) -> Floats:
     *What it is worth.* It asks whether the model as fitted errs less than the mean, not whether the electrode
     follows the features. Where they say nothing, fitted weights only add error: in worlds of noise 0.2 to 0.9 % of
     electrodes lie below 0.05, and of effects of R² .01, .02 and .04 in 60 sentences 3, 10 and 32 % are found, where
-    `heschl.linear.exchange_test` finds 21, 47 and 87 in worlds like them (bench/nulls_calibration.py). A time
+    `heschl.linear.exchange_test` finds 21, 46 and 83 in worlds like them (bench/second_simulator.py). A time
     course that all stimuli share, and that the features follow, is found as well (10 % of variance: in 9 of 10
     electrodes), which the exchange test does not.
 
