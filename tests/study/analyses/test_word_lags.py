@@ -49,7 +49,7 @@ def test_components_know_the_training_words_alone() -> None:
 
 
 def test_the_planted_lag_is_found(tmp_path: Path) -> None:
-    study = simulate_cohort(tmp_path / "cohort", n_sentences=60)
+    study = simulate_cohort(tmp_path / "cohort", n_sentences=40)
     text = study.read_text()
     text = text[: text.index("[shared]")] + '[word_lags]\nspaces = ["glove"]\ntmin = -0.4\ntmax = 0.6\nwindow = 0.1\n'
     for space in ("gpt2", "mel"):
