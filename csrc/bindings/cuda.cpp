@@ -4,7 +4,6 @@
 
 #include "../cuda/arrays.hpp"
 #include "../cuda/libraries.hpp"
-#include "../cuda/products.hpp"
 #include "cca.hpp"
 #include "dlpack.hpp"
 #include "dual.hpp"
@@ -14,6 +13,7 @@
 #include "products.hpp"
 #include "ridge.hpp"
 #include "scores.hpp"
+#include "split.hpp"
 
 namespace heschl::bindings {
 namespace {
@@ -309,60 +309,6 @@ DeviceArray<double> grouped(const DeviceArray<double>& sums, const Array<int64_t
     return out;
 }
 
-// A matrix that multiplies others by tensor cores, split once.
-struct SplitMatrix {
-    Context cuda;
-    int64_t rows, cols;
-    SplitRoom room;
-
-    static std::unique_ptr<SplitMatrix> of(const DeviceArray<float>& array, bool by_column) {
-        Release unlocked;
-        const Each each = by_column ? Each::column : Each::row;
-        return std::unique_ptr<SplitMatrix>(
-            new SplitMatrix{array.cuda, array.rows, array.cols, SplitRoom(*array.cuda, array.read(), each)});
-    }
-    DeviceArray<float> times(const DeviceArray<float>& V) const {
-        require(V.rows == cols, "times: inner sizes differ");
-        Release unlocked;
-        auto out = new_array<float>(cuda, rows, V.cols, 2);
-        const SplitRoom right(*cuda, V.read(), Each::column);
-        add_split(*cuda, false, false, room.view(), right.view(), true, out.view());
-        without_exponents(*cuda, room.view(), right.view(), out.read(), nullptr, out.view());
-        return out;
-    }
-    // A' B, both split by columns.
-    DeviceArray<float> crossed(const SplitMatrix& other) const {
-        require(rows == other.rows && rows > 0, "crossed: two matrices of as many rows");
-        Release unlocked;
-        auto out = new_array<float>(cuda, cols, other.cols, 2);
-        add_split(*cuda, true, false, room.view(), other.room.view(), true, out.view());
-        without_exponents(*cuda, room.view(), other.room.view(), out.read(), nullptr, out.view());
-        return out;
-    }
-};
-
-// The design of some rows likewise.
-struct SplitRows {
-    Context cuda;
-    SplitDesign design;
-
-    static std::unique_ptr<SplitRows> of(const DeviceArray<float>& H, const std::optional<DeviceArray<int64_t>>& run,
-                                         const DeviceArray<float>& shift, const Array<int64_t>& ranges, int64_t first,
-                                         int64_t count) {
-        const auto frames = frames_of<float>(H, run);
-        const Ranges rows = ranges_of(ranges, frames.count);
-        const Lags lags = lags_of(first, count);
-        Release unlocked;
-        return std::unique_ptr<SplitRows>(new SplitRows{H.cuda, SplitDesign(*H.cuda, frames, in1(shift), rows, lags)});
-    }
-    DeviceArray<float> times(const DeviceArray<float>& V) const {
-        Release unlocked;
-        auto out = new_array<float>(cuda, design.rows(), V.cols, 2);
-        design.multiply(*cuda, V.read(), out.view());
-        return out;
-    }
-};
-
 }  // namespace
 }  // namespace heschl::bindings
 
@@ -403,14 +349,7 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
     bind_algebra<float>(m);
     bind_algebra<double>(m);
     m.def("sums_of_groups", grouped);
-    py::class_<SplitMatrix>(m, "SplitMatrix")
-        .def_static("of", &SplitMatrix::of, py::arg("array"), py::arg("by_column"))
-        .def("times", &SplitMatrix::times, py::arg("V"))
-        .def("crossed", &SplitMatrix::crossed, py::arg("other"));
-    py::class_<SplitRows>(m, "SplitRows")
-        .def_static("of", &SplitRows::of, strict("H"), strict("run"), strict("h_shift"), strict("ranges"),
-                    py::arg("first_lag"), py::arg("n_lags"))
-        .def("times", &SplitRows::times, py::arg("V"));
+    bind_split(m);
     bind_kernels<float>(m);
     bind_kernels<double>(m);
     bind_largest_singular<OnCuda>(m);
