@@ -72,7 +72,7 @@ MISTAKES = [
     Mistake("dual.cpp", "std::min(stops, «b.high(q) + lags[k]»)", "b.high(q) + lags[k] - 1", RIDGE),
     Mistake("dual.cpp", "stops = «symmetric && q == r ? to : b.end(q)»", "b.end(q)", RIDGE),
     Mistake("leave_out.cpp", "own.row(i)[j]) - «less»)", "0.0", RIDGE),
-    Mistake("leave_out.cpp", "starts[last + 1] - starts[g] <= «enough»", "enough + 10000", RIDGE),
+    Mistake("leave_out.cpp", "std::copy_n(A.row(«starts[h] + i»), c", "starts[g] + i", RIDGE),
     Mistake("cca.cpp", "vector.data() + «(found - 1 - i)» * size", "i", CCA),
     Mistake(
         "cca.cpp", "«static_cast<double>(out[j] = static_cast<T>(q[j]))»", "(out[j] = static_cast<T>(q[j]), q[j])", CCA
