@@ -105,9 +105,11 @@ def build(copy: Path) -> None:
         file.write_text(text.replace(right, before + either + after), encoding="utf-8")
     header = copy / "csrc" / "include" / "heschl" / "view.hpp"
     header.write_text(header.read_text(encoding="utf-8") + SWITCH, encoding="utf-8")
-    hints = subprocess.run([sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True)
+    hints = subprocess.run([sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True)
     options = {"CMAKE_BUILD_TYPE": "Release", "SKBUILD_PROJECT_NAME": "heschl", "SKBUILD_PROJECT_VERSION": "0",
-               "Python_EXECUTABLE": sys.executable, "pybind11_DIR": hints.stdout.strip()}  # fmt: skip
+               "Python_EXECUTABLE": sys.executable}  # fmt: skip
+    if hints.returncode == 0:  # else CMake may find it by itself
+        options["pybind11_DIR"] = hints.stdout.strip()
     settings = [f"-D{name}={value}" for name, value in options.items()]
     cmake = (
         shutil.which("cmake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])) or "cmake"
