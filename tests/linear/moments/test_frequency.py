@@ -92,6 +92,16 @@ def test_rounding_is_that_of_a_product_per_lag(product: str, dtype: str) -> None
     assert wrong["sum_by_frequency"] < 2 * wrong["sum_by_lag"] + 4 * eps, wrong
 
 
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("lengths", [[60], [97, 130, 64]])
+def test_every_tile_of_columns(product: str, lengths: list[int]) -> None:
+    """Tiles beside the diagonal, too, and frames that are taken out again: of one recording those of a single bin."""
+    problem = make(4, lengths, 210, 180, range(0, 7))
+    ranges = whole(problem.bounds)
+    by_lag, by_frequency = (sums(name, problem, product, ranges) for name in ("sum_by_lag", "sum_by_frequency"))
+    assert worst(by_frequency, by_lag, float(len(problem.H))) < KERNEL["float64"]
+
+
 def test_threads_do_not_change_a_sum() -> None:
     problem = make(2, [60, 80, 33, 500], 20, 7, range(0, 12), "float32")
     for product in PRODUCTS:

@@ -125,14 +125,15 @@ def test_any_changed_bit_of_a_file_is_found(tmp_path: Path) -> None:
                 LaggedMoments.load(path)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, "counts", "boundary", "feature_shift", "margin_X"])
+@pytest.mark.parametrize("name", [*ARRAYS, "counts", "boundary", "feature_shift", "margin_X", "margin_size"])
 def test_a_file_made_with_care_to_look_whole(tmp_path: Path, name: str) -> None:
     """Its checksum fits; its arrays do not fit each other."""
     path = tmp_path / "moments.npz"
     of(make(3, [9, 4], 2, 1, range(2)), boundary="drop").save(path)
     with np.load(path) as file:
         arrays = dict(file)
-    for wrong in (arrays[name][..., None], None, arrays[name].astype(object)):
+    as_complex = arrays[name].astype(complex) if arrays[name].dtype.kind in "fi" else None
+    for wrong in (arrays[name][..., None], as_complex, None, arrays[name].astype(object)):
         changed = {**arrays, name: wrong} if wrong is not None else {k: v for k, v in arrays.items() if k != name}
         np.savez(path, **changed)
         seal(path)

@@ -99,11 +99,16 @@ def _check_shapes(found: dict[str, Any], w: int, margins: Margins | None, where:
     wrong += [
         name for name in ARRAYS if found[name].dtype.kind not in ("iuU" if name in ("ids", "owner", "room") else "f")
     ]
+    frames = found["first_column"].dtype
+    wrong += [name for name in ("feature_shift", "target_shift") if found[name].dtype != frames]
     if wrong or not ((found["owner"] >= 0) & (found["owner"] < s)).all() or str(found["boundary"]) not in BOUNDARIES:
         raise InputError(
             where, f"arrays that do not belong together ({', '.join(wrong) or 'owner, boundary'})", expected
         )
     if margins is not None:
+        whole = all(values.dtype.kind in "iu" for values in (margins.lengths, found["margin_size"]))
+        if not whole or {margins.X.dtype, margins.y.dtype} != {frames} or margins.size < 0:
+            raise InputError(where, "margins of another type of numbers", expected)
         kept = int(np.minimum(margins.lengths, 2 * margins.size).sum())
         if margins.X.shape != (kept, d) or margins.y.shape != (kept, c) or margins.lengths.shape != (s,):
             raise InputError(where, "margins that do not belong to its segments", expected)
