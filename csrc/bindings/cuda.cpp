@@ -5,6 +5,7 @@
 #include "../cuda/arrays.hpp"
 #include "../cuda/libraries.hpp"
 #include "cca.hpp"
+#include "cuda_split.hpp"
 #include "dlpack.hpp"
 #include "dual.hpp"
 #include "errors.hpp"
@@ -13,7 +14,6 @@
 #include "products.hpp"
 #include "ridge.hpp"
 #include "scores.hpp"
-#include "split.hpp"
 
 namespace heschl::bindings {
 namespace {
