@@ -186,12 +186,14 @@ def beyond_length(values: NDArray[Any], bounds: Bounds) -> NDArray[Any]:
     # Targets that lack the same rows share a fit.
     _, alike = np.unique(np.packbits(known, axis=0), axis=1, return_inverse=True)
     for pattern in range(int(alike.max()) + 1):
-        targets = np.flatnonzero(alike.reshape(-1) == pattern)
-        rows = known[:, targets[0]]
-        targets = targets[np.ptp(values[rows][:, targets], axis=0) > 0] if rows.any() else targets[:0]
-        if len(targets):
-            fit = np.linalg.lstsq(X[rows], values[np.ix_(rows, targets)].astype(np.float64), rcond=None)[0]
-            out[:, targets] -= (X[:, :taken] @ fit[:taken]).astype(values.dtype)
+        together = np.flatnonzero(alike.reshape(-1) == pattern)
+        rows = known[:, together[0]]
+        for first in range(0, len(together) if rows.any() else 0, COLUMNS):
+            targets = together[first : first + COLUMNS]
+            y = values[np.ix_(rows, targets)].astype(np.float64)
+            varies = np.ptp(y, axis=0) > 0
+            fit = np.linalg.lstsq(X[rows], y[:, varies], rcond=None)[0]
+            out[:, targets[varies]] -= (X[:, :taken] @ fit[:taken]).astype(values.dtype)
     return out
 
 
