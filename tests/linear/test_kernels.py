@@ -8,7 +8,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from heschl import lagged_design
+from heschl import _core, lagged_design
 from heschl.linear import reference
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.rows import row_ranges, whole
@@ -228,3 +228,23 @@ def test_strided_views_are_read_without_a_copy_and_right() -> None:
     np.testing.assert_array_equal(
         lagged_design(problem.H[::-1], problem.lags), lagged_design(problem.H[::-1].copy(), problem.lags)
     )
+
+
+def test_quadratic_errors_by_many_blocks() -> None:
+    rng = np.random.default_rng(0)
+    p, c = 600, 3
+    root, R, W = rng.standard_normal((p, p)), rng.standard_normal((p, c)), rng.standard_normal((p, 2 * c))
+    G = root @ root.T
+    out = np.empty(2 * c)
+    _core.quadratic_errors(np.tril(G), R, W, out, 2)
+    expected = np.einsum("ij,ik,kj->j", W, G, W) - 2 * (W * np.tile(R, 2)).sum(axis=0)
+    assert worst(out, expected, float(expected.max())) < KERNEL["float64"]
+
+
+def test_the_gram_of_a_side_is_of_its_rows_as_they_are_kept() -> None:
+    """In float32 the rounding of rows is no part of their correlations."""
+    X = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
+    Q, gram = np.empty_like(X), np.empty((4, 4))
+    _core.whiten_rows(X, np.full(4, 0.1), np.full(4, 1 / 3), None, Q, gram, 1)
+    kept = Q.astype(np.float64)
+    np.testing.assert_allclose(gram, kept.T @ kept, rtol=1e-12, atol=1e-11)

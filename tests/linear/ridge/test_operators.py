@@ -10,6 +10,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from heschl import _core
 from heschl.checks import InputError
 from heschl.linear import reference
 from heschl.linear.design.frames import Frames
@@ -96,3 +97,19 @@ def test_bad_input_is_named() -> None:
         LaggedOperator(np.ones((4, 2)), np.ones((1, 3)), np.ones((0, 4)), as_given(2, 2))
     with pytest.raises(InputError, match="pair_sums"):
         LagTerms.from_sums(np.zeros((3, 1)), np.zeros(3), np.zeros(1), np.ones(1), 0.0)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_complex_products_add_to_what_is_kept(transposed: bool, keep: float) -> None:
+    rng = np.random.default_rng(0)
+    real, imaginary = rng.standard_normal((2, 3, 4, 5))
+    V = rng.standard_normal((2, 3, 4 if transposed else 5, 2))
+    out = rng.standard_normal((2, 3, 5 if transposed else 4, 2))
+    M, v = real + 1j * imaginary, V[0] + 1j * V[1]
+    product = np.swapaxes(M, 1, 2) @ v if transposed else M @ v
+    expected = np.stack([product.real, product.imag]) + keep * out
+    middle, plus, minus = (part.reshape(12, 5) for part in (real, real + imaginary, real - imaginary))
+    found = out.reshape(-1, 2).copy()
+    _core.complex_products(middle, plus, minus, transposed, 3, V.reshape(-1, 2), keep, found, 1)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-12)
