@@ -277,3 +277,20 @@ def test_a_small_float32_fit_that_is_ill_conditioned_is_made_in_float64() -> Non
     assert (
         LaggedRidge(1.0, lags=[0], dtype="float32").fit(H.astype(np.float32), Y.astype(np.float32)).dtype_ == "float32"
     )
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "krylov"])
+def test_errors_without_an_intercept_of_responses_far_from_zero(solver: str) -> None:
+    """Squares a million million times the variance, of which errors are small differences: by extended precision."""
+    rng = np.random.default_rng(0)
+    x, y = (1e6 + rng.standard_normal(60) for _ in range(2))
+    how: dict[str, Any] = {"alphas": [3e4], "cv": 3, "fit_intercept": False, "solver": solver}
+    model = LaggedRidgeCV([0], **how).fit(x[:, None], y[:, None], segments=[20, 20, 20])
+    sse, sst = np.longdouble(0), np.longdouble(0)
+    for k in range(3):
+        test = np.arange(60) // 20 == k
+        a, b = x[~test].astype(np.longdouble), y[~test].astype(np.longdouble)
+        errors = y[test] - x[test] * ((a * b).sum() / ((a * a).sum() + np.longdouble(3e4)))
+        sse += (errors**2).sum()
+        sst += ((y[test] - y[test].astype(np.longdouble).mean()) ** 2).sum()
+    assert model.cv_pooled_scores_[0, 0] == pytest.approx(float(1 - sse / sst), abs=R2["float64"])

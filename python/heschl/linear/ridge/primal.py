@@ -38,6 +38,8 @@ from heschl.linear.ridge.weights import (
 
 # Bytes that solutions at several λ together take at most, beside what is planned for one after the other.
 PATH_BYTES = 1 << 30
+# A mean square of so many variances, and rounding of it is what an error summed from moments might be.
+FAR = 1e3
 
 
 @dataclass
@@ -103,8 +105,16 @@ class Primal:
 
     @property
     def scores_from_moments(self) -> bool:
-        """Whether w'X'Xw costs less than a prediction: fewer columns than rows in a part."""
-        return bool(self.problem.n_columns < np.mean([part.n_rows for part in self.moments]))
+        """Whether w'X'Xw costs less than a prediction, by fewer columns than rows in a part, and says as much."""
+        fewer = self.problem.n_columns < np.mean([part.n_rows for part in self.moments])
+        return bool(fewer and (self.problem.fit_intercept or not self._far_from_zero()))
+
+    def _far_from_zero(self) -> bool:
+        """Whether the errors of some target, without an intercept, are small differences of large squares."""
+        n = max(1, sum(part.n_rows for part in self.moments))
+        total, squares = np.sum([part.totals for part in self.moments], axis=0)
+        mean = self.moments[0].shift.targets.astype(np.float64) + total / n
+        return bool((n * mean**2 > FAR * (squares - total**2 / n)).any())
 
     def scratch(self) -> Scratch:
         """Allocate memory for `train`."""
