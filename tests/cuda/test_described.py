@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heschl.linear.device.cuda import EMULATE, Device
+from heschl.linear.device.cuda import Device
+from heschl.linear.device.status import EMULATE
 
 MEMORY = np.arange(64.0)
 
