@@ -174,13 +174,15 @@ def measure(out: Path) -> None:
 
 def run_once(study: Path, out: Path, n: int, shares: bool) -> tuple[float, float, dict[str, bytes]]:
     """Make all pieces of a study by so many workers: seconds, seconds of work, and the pieces."""
+    from distributed import Client, LocalCluster
+
     from heschl.study.analyses.registry import wanted
-    from heschl.study.cluster.connect import connected
     from heschl.study.session import Session
     from heschl.study.work.progress import Reporter
 
     cluster_work.in_shares = (lambda *_: True) if shares else in_shares
-    with connected(f"local:{n}", Reporter(None)) as client:
+    # `local:N` would share the cores out among the workers, and one worker have them all.
+    with LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         session = Session(study, out, Reporter(None))
         session.check()
         shutil.rmtree(session.layout.cache, ignore_errors=True)

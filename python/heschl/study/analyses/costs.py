@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from heschl.linear import Repeated, nested_cv
 from heschl.linear.crossval.nested import n_training_sets
+from heschl.linear.device.devices import DEVICES
+from heschl.linear.device.rates import measured_rate
 from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import choose_solver, place
 from heschl.study.analyses.analysis import StageCost
@@ -22,6 +24,8 @@ TRIAL_OPERATIONS = 1e10
 """Of one trial fit: about a quarter of a second on two cores."""
 TRIAL_TARGETS = 200
 """Of one trial fit of words."""
+FIT_SLOWNESS = 1.5
+"""Time of a large fit over that of a product of as many operations: 0.9 to 1.7 at the paper's size."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def layer_cost(session: Session, space: str, group: FitGroup, *, seconds: float 
     if seconds is None:
         took, timed = _trial(group, size, encoding, repeated, min(1.0, TRIAL_OPERATIONS / operations))
         seconds = took * operations / choose_solver(timed, "auto", None)[0].operations(timed)
+        # A trial much smaller than the fit is mostly calls; the fit is mostly products, of which the rate is known.
+        seconds = min(seconds, max(took, FIT_SLOWNESS * operations / measured_rate(DEVICES[size.device])))
     return FitCost(seconds, memory, method.name, operations)
 
 
