@@ -16,7 +16,7 @@ from heschl.linear.crossval.learned import Learn
 from heschl.linear.crossval.path import Progress
 from heschl.linear.device.arrays import Double
 from heschl.linear.estimators.bands import Candidates
-from heschl.linear.estimators.subsets import Subset, fit_subsets, share_of, subsets_of
+from heschl.linear.estimators.subsets import Subset, SubsetModels, fit_subsets, share_of, subsets_of
 
 MOST_SPACES = 5
 RATIOS = (1.0, 1e-1, 1e-2, 1e-3, 0.0)
@@ -24,7 +24,7 @@ RATIOS = (1.0, 1e-1, 1e-2, 1e-3, 0.0)
 
 
 @dataclass(frozen=True)
-class JointVariance:
+class JointVariance(SubsetModels):
     """Errors of a model of every subset of m feature spaces, and what follows; T stimuli, c targets.
 
     R² is about the mean of the training folds, pooled over stimuli, out of fold: parts add up, and those of nothing are
@@ -63,14 +63,10 @@ class JointVariance:
     (True, True)
     """
 
-    names: tuple[str, ...]
-    subsets: tuple[Subset, ...]
-    sse: Double
-    total: Double
-    baseline: Double
-    shares: Double
-    stimuli: np.ndarray[Any, Any]
-    alphas: Double
+    @property
+    def subsets(self) -> tuple[Subset, ...]:
+        """The models: each space alone, pairs, … all."""
+        return subsets_of(len(self.names))
 
     def r2(self, spaces: Sequence[str]) -> Double:
         """Return R² of the model of some spaces, (c,)."""
@@ -203,10 +199,7 @@ def joint_variance(
         boundary=boundary, missing=missing, memory_limit=memory_limit, device=device, over_time_course=over_time_course,
         progress=progress,
     )  # fmt: skip
-    return JointVariance(
-        found.names, subsets_of(len(found.names)), found.sse, found.total, found.baseline, found.shares, found.stimuli,
-        found.alphas,
-    )  # fmt: skip
+    return JointVariance(**vars(found))
 
 
 def weightings(n_spaces: int, alphas: Double, n_iter: int, seed: int) -> Candidates:

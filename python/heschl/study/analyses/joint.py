@@ -218,7 +218,7 @@ def joints_of(results: xr.Dataset) -> dict[str, JointVariance]:
         at = [models.index(model_name(name, [joint.spaces[i] for i in subset])) for subset in subsets]
         own = [spaces.index(f"{name}: {space}") for space in joint.spaces]
         out[name] = JointVariance(
-            tuple(joint.spaces), subsets, sse[at].transpose(0, 2, 1), total, total, results["joint_shares"].values[own],
+            tuple(joint.spaces), sse[at].transpose(0, 2, 1), total, total, results["joint_shares"].values[own],
             results["stimulus"].values, results["joint_alpha"].values[own].transpose(2, 0, 1),
         )  # fmt: skip
     return out
