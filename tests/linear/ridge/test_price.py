@@ -49,7 +49,7 @@ def operations(solved: Problem, parts: list[Array], monkeypatch: pytest.MonkeyPa
     def solving(equations: Any, alpha: float, targets: Array) -> Any:
         nonlocal total
         p = len(equations.cross)
-        total += p**3 / 3 * 1.4 + 2.0 * p * p * len(targets)
+        total += price.factoring_operations(1, p) + 2.0 * p * p * len(targets)
         return solve(equations, alpha, targets)
 
     with monkeypatch.context() as patched:
@@ -73,5 +73,5 @@ def test_the_price_is_bounded(c: int, decay: float, strength: float, monkeypatch
         patched.setattr(Price, "too_dear", lambda *_: False)
         alone = operations(solved, parts, monkeypatch)
     p = solved.n_columns
-    factored = N_ALPHAS * (p**3 / 3 * 1.4 + 2.0 * p * p * c)
+    factored = N_ALPHAS * (price.factoring_operations(1, p) + 2.0 * p * p * c)
     assert 0.0 < found <= MOST * min(alone, factored)

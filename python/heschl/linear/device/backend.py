@@ -62,6 +62,8 @@ class DeviceKind:
         Operations of a symmetric eigendecomposition in units of p³, as many as products would do in its time.
     cholesky_slowness : sequence of (order, float)
         The same of a Cholesky factorisation in units of p³ / 3, by its order p; between these by powers of p.
+    step_slowness : sequence of (order, float)
+        The same of the products of a step of a Krylov space, in units of their operations.
     call : float
         Operations that a product would do in the time that a small call takes at least.
     space_targets : int
@@ -88,15 +90,23 @@ class DeviceKind:
     blocks_bytes: int
     eigh_slowness: float
     cholesky_slowness: Sequence[tuple[float, float]]
+    step_slowness: Sequence[tuple[float, float]]
     call: float
     space_targets: int
     path_columns: int
 
     def cholesky_operations(self, order: float) -> float:
         """Count the operations of a Cholesky factorisation."""
-        orders, slowness = zip(*self.cholesky_slowness, strict=True)
-        factor = np.exp(np.interp(np.log(max(order, 1.0)), np.log(orders), np.log(slowness)))
-        return max(self.call, float(factor) * order**3 / 3.0)
+        return max(self.call, _between(self.cholesky_slowness, order) * order**3 / 3.0)
+
+    def step_operations(self, order: float, operations: float) -> float:
+        """Count the operations that products would do while those of a step with X'X of an order are done."""
+        return _between(self.step_slowness, order) * operations
+
+
+def _between(slowness: Sequence[tuple[float, float]], order: float) -> float:
+    orders, factors = zip(*slowness, strict=True)
+    return float(np.exp(np.interp(np.log(max(order, 1.0)), np.log(orders), np.log(factors))))
 
 
 class Backend(Protocol):

@@ -327,6 +327,7 @@ CUDA = DeviceKind(
     # Measured on an H100 at 51 TFLOP/s of float32; of order 1,280 on an H200.
     eigh_slowness=247.0,
     cholesky_slowness=((1280.0, 35.0), (2560.0, 25.0), (15360.0, 2.1)),
+    step_slowness=((1.0, 1.3),),
     call=2.5e9,  # 50 µs
     space_targets=512,
     path_columns=3000,
