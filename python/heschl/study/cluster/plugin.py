@@ -23,7 +23,7 @@ KILLED_AT = 0.95
 NO_GPU = ("", "-1", "NoDevFiles", "void")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 MAPPED_FROM = 32 << 20
-"""Bytes from which glibc, left to itself, comes to give arrays pages of their own; it trims its heap by twice as many."""
+"""Bytes from which glibc, by itself, comes to give arrays pages of their own; it trims its heap by twice as many."""
 
 
 class Resources(WorkerPlugin):  # type: ignore[misc]
@@ -49,7 +49,8 @@ def allocate_as_usual() -> None:
     """Allocate as processes do that Dask did not start, where the C library is glibc and nobody has set a threshold.
 
     Dask has its workers trim their heap from 64 KB on (MALLOC_TRIM_THRESHOLD_). By that glibc also gives each array of
-    more than 128 KB pages of its own, which the system clears each time: a third of all time, in a study of small pieces.
+    more than 128 KB pages of its own, which the system clears each time: in a study of small pieces a third of its
+    time.
     """
     if platform.libc_ver()[0] == "glibc" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
         library = ctypes.CDLL(None)
