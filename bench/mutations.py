@@ -33,9 +33,10 @@ class Mistake(NamedTuple):
 MISTAKES = {
     "λ chosen on the test fold": Mistake(
         "linear/crossval/nested.py",
-        "        inner[j].sst = np.where(np.arange(n_folds)[:, None] == j, np.nan, sst)",
-        "        inner[j].values[:, j] = inner[(j + 1) % n_folds].values[:, j]\n"
-        "        inner[j].sst = np.where(np.arange(n_folds)[:, None] != j, np.nan, sst)",
+        "        return settle(sums[j], alphas, best, again)",
+        "        sums[j].values[:, j] = sums[(j + 1) % n_folds].values[:, j]\n"
+        "        sums[j].sst = np.where(np.arange(n_folds)[:, None] != j, np.nan, sst)\n"
+        "        return settle(sums[j], alphas, best, again)",
         "tests/linear/crossval/test_nested.py",
     ),
     "layer chosen by test scores": Mistake(

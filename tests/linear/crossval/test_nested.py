@@ -136,3 +136,27 @@ def test_bad_folds_are_named(folds: list[int]) -> None:
     problem = make(4, [30] * 6, 2, 2, range(0, 3))
     with pytest.raises(InputError, match="folds: found"):
         nested_cv(problem.H, problem.Y, segments=problem.lengths, folds=folds, lags=problem.lags, alphas=[1.0])
+
+
+def test_one_penalty_for_all_where_targets_lack_different_rows() -> None:
+    """Targets that are not fitted together, for rows that some of them lack, still share their λ in each fold."""
+    rng = np.random.default_rng(3)
+    H, lengths, folds, alphas = rng.standard_normal((240, 3)), [20] * 12, np.arange(12) % 4, np.logspace(-1, 4, 6)
+    Y = H @ rng.standard_normal((3, 5)) * [0.05, 0.1, 0.5, 1.0, 2.0] + rng.standard_normal((240, 5))
+    for target in range(3):
+        Y[20 * target : 20 * target + 9, target] = np.nan
+    how = {"segments": lengths, "folds": folds, "lags": range(3), "missing": "mask"}
+    found = nested_cv(H, Y, alphas=alphas, alpha_per_target=False, **how)
+    inner = np.stack([  # each target and λ alone
+        np.concatenate([nested_cv(H, Y[:, [t]], alphas=[alpha], **how).inner_r2 for t in range(5)], axis=1)
+        for alpha in alphas
+    ])  # fmt: skip
+    best = inner.mean(axis=2).argmax(axis=0)
+    assert len(set(inner.argmax(axis=0).ravel())) > 2  # by themselves they would choose otherwise
+    np.testing.assert_array_equal(found.alpha, np.repeat(alphas[best][:, None], 5, axis=1))
+    np.testing.assert_allclose(found.inner_r2, inner[best, np.arange(4)], atol=R2["float64"])
+    for t in range(5):
+        alone = np.concatenate([
+            nested_cv(H, Y[:, [t]], alphas=[alphas[best[j]]], **how).r2[[j]] for j in range(4)
+        ])  # fmt: skip
+        np.testing.assert_allclose(found.r2[:, [t]], alone, atol=R2["float64"])

@@ -7,7 +7,7 @@ paths of λ for the choices, and one solve per outer fold for the scores.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from heschl.linear.crossval.path import (
 from heschl.linear.crossval.scores import FoldSums, Score, check_score, fold_squares, pooled_of_folds, r, r2
 from heschl.linear.design.entrance import check_fit
 from heschl.linear.design.rows import row_numbers
-from heschl.linear.device.arrays import Bounds, Double, Float
+from heschl.linear.device.arrays import Bounds, Double, Float, Integers
 from heschl.linear.device.elsewhere import parts_elsewhere
 from heschl.linear.device.host import CPU
 from heschl.linear.device.threads import as_one_of, map_threads
@@ -39,6 +39,7 @@ from heschl.notices import followed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Inner = Mapping[int, PathScores]  # of outer folds
 
 
 @dataclass(frozen=True)
@@ -201,32 +202,51 @@ def nested_fit(
 ) -> NestedScores:
     """Do the same for checked data cut into folds; score only the folds `outer`, where given, else NaN."""
     scored = range(len(parts)) if outer is None else outer
-    n_sets = n_training_sets(len(parts), scored)
+    n_sets, c = n_training_sets(len(parts), scored), problem.y.shape[1]
     done = 0
 
     def report() -> None:
         nonlocal done
-        done += 1
+        done = min(done + 1, n_sets)
         if progress is not None:
             progress(done, n_sets)
 
-    def block(part: Problem, solver: Solver, _: NDArray[np.int64]) -> NestedScores:
+    def best(scores: PathScores) -> Integers:
+        return choose_alpha(scores.chosen_by, alphas, per_target)
+
+    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[Inner, NestedScores | None]:
         nonlocal done
         done = 0
-        return _nested(part, solver, parts, alphas, score, per_target, report, scored)
+        inner = _inner(part, solver, parts, alphas, score, best, report, scored)
+        # One penalty for all is known only when all are scored.
+        complete = per_target or len(targets) == c
+        chosen = {j: best(scores) for j, scores in inner.items()}
+        return inner, _outer(part, solver, parts, alphas, score, inner, chosen, report) if complete else None
 
-    found, method, _, device, *_ = in_blocks(problem, parts, n_sets, len(alphas), block, options)
+    blocks = in_blocks(problem, parts, n_sets, len(alphas), block, options)
+    found = [(targets, scores) for targets, (_, scores) in blocks.results if scores is not None]
+    if len(found) < len(blocks.results):
+        joint = {
+            j: PathScores.joined([(targets, inner[j]) for targets, (inner, _) in blocks.results], c) for j in scored
+        }
+
+        def again(part: Problem, solver: Solver, targets: Integers) -> NestedScores:
+            inner = {j: scores.of_targets(targets) for j, scores in joint.items()}
+            chosen = {j: best(scores)[targets] for j, scores in joint.items()}
+            return _outer(part, solver, parts, alphas, score, inner, chosen, report)
+
+        found = in_blocks(problem, parts, len(scored), len(alphas), again, options).results
     if len(found) == 1:
-        return replace(found[0][1], solver=method, device=device)
+        return replace(found[0][1], solver=blocks.solver, device=blocks.device)
     arrays: dict[str, Any] = {}
     for field in fields(NestedScores):
         value = getattr(found[0][1], field.name)
         if isinstance(value, np.ndarray):
-            arrays[field.name] = np.empty((*value.shape[:-1], problem.y.shape[1]), value.dtype)
+            arrays[field.name] = np.empty((*value.shape[:-1], c), value.dtype)
             for targets, each in found:
                 arrays[field.name][..., targets] = getattr(each, field.name)
-    arrays["sums"] = FoldSums.of_targets([(targets, each.sums) for targets, each in found], problem.y.shape[1])
-    return replace(found[0][1], **arrays, solver=method, device=device)
+    arrays["sums"] = FoldSums.of_targets([(targets, each.sums) for targets, each in found], c)
+    return replace(found[0][1], **arrays, solver=blocks.solver, device=blocks.device)
 
 
 def n_training_sets(n_folds: int, scored: Sequence[int] | None = None) -> int:
@@ -256,73 +276,85 @@ def _pairs(n_folds: int, scored: Sequence[int]) -> list[tuple[int, int]]:
     return [pair for pair in itertools.combinations(range(n_folds), 2) if set(pair) & set(scored)]
 
 
-def _nested(
+def _inner(
     problem: Problem,
     solver: Solver,
     parts: list[Bounds],
     alphas: Double,
     score: Score,
-    per_target: bool,
+    best: Callable[[PathScores], Integers],
     report: Callable[[], None],
     scored: Sequence[int],
-) -> NestedScores:
-    n_folds, n_targets = len(parts), problem.y.shape[1]
-    rows = [problem.ranges(part) for part in parts]
-    sst = fold_squares(problem.y, rows)
+) -> Inner:
+    """Score every λ for each outer fold on its inner folds; what a solver left out is known where `best` asks for it."""
+    n_folds = len(parts)
+    sst = fold_squares(problem.y, [problem.ranges(part) for part in parts])
     pairs = _pairs(n_folds, scored)
-
-    def without(*held_out: int) -> list[int]:
-        return [fold for fold in range(n_folds) if fold not in held_out]
 
     def pair_path(pair: tuple[int, int], scratch: Any) -> Double:
         """Sum (1 or 3, 2, n_alphas, c) over the two folds, predicted without either."""
-        trained = solver.train(without(*pair), scratch)
+        trained = solver.train(_without(n_folds, *pair), scratch)
         return path_sums(score, problem, parts, trained, alphas, [[pair[0]], [pair[1]]])
 
-    # inner[j].values[:, k]: fold k predicted without folds j and k; row j of inner[j] stays empty
-    inner = [PathSums(score, sst, len(alphas)) for _ in range(n_folds)]
+    # sums[j].values[:, k]: fold k predicted without folds j and k; row j of sums[j] stays empty, and has no say
+    sums = [
+        PathSums(score, np.where(np.arange(n_folds)[:, None] == j, np.nan, sst), len(alphas)) for j in range(n_folds)
+    ]
     paths = _training_sets(solver, pair_path, pairs)
     for (j, k), values in zip(pairs, followed(paths, len(pairs), "pairs of folds left out"), strict=True):
-        inner[k].values[:, j], inner[j].values[:, k] = values[:, 0], values[:, 1]
+        sums[k].values[:, j], sums[j].values[:, k] = values[:, 0], values[:, 1]
         report()
 
-    def best(scores: PathScores) -> NDArray[np.int64]:
-        return choose_alpha(scores.chosen_by, alphas, per_target)
-
-    def outer_fit(j: int, scratch: Any) -> tuple[NDArray[np.int64], Double, Double, Float]:
-        """Choose λ for an outer fold, and predict it: index of λ, inner score, inner R² (c,), and (rows, c)."""
-        inner[j].sst = np.where(np.arange(n_folds)[:, None] == j, np.nan, sst)  # the outer fold itself has no say
-
+    def settled(j: int, scratch: Any) -> PathScores:
         def again(fold: int, missing: NDArray[np.bool_]) -> Double:
-            trained = solver.train(without(j, fold), scratch)
+            trained = solver.train(_without(n_folds, j, fold), scratch)
             return path_sums(score, problem, parts, trained, alphas, [[fold]], missing)[:, 0]
 
-        scores = settle(inner[j], alphas, best, again)
-        found = best(scores)
-        known = [part[found, np.arange(n_targets)] for part in (scores.chosen_by, scores.r2)]
-        predicted = np.full((len(row_numbers(rows[j])), n_targets), np.nan, dtype=problem.y.dtype)
-        for targets, weights in solve_chosen(solver, without(j), alphas, found, scratch):
-            predicted[:, targets] = weights.predict(problem.X, rows[j], problem.lags)
-        return found, known[0], known[1], predicted
+        return settle(sums[j], alphas, best, again)
 
-    chosen = np.zeros((n_folds, n_targets), dtype=np.int64)
-    inner_score, inner_r2 = np.full((2, n_folds, n_targets), np.nan)
+    return dict(zip(scored, _training_sets(solver, settled, scored), strict=True))
+
+
+def _outer(
+    problem: Problem,
+    solver: Solver,
+    parts: list[Bounds],
+    alphas: Double,
+    score: Score,
+    inner: Inner,
+    chosen: Mapping[int, Integers],
+    report: Callable[[], None],
+) -> NestedScores:
+    """Predict each outer fold at the λ chosen for it, and score that."""
+    n_folds, n_targets = len(parts), problem.y.shape[1]
+    rows = [problem.ranges(part) for part in parts]
+
+    def outer_fit(j: int, scratch: Any) -> Float:
+        predicted = np.full((len(row_numbers(rows[j])), n_targets), np.nan, dtype=problem.y.dtype)
+        for targets, weights in solve_chosen(solver, _without(n_folds, j), alphas, chosen[j], scratch):
+            predicted[:, targets] = weights.predict(problem.X, rows[j], problem.lags)
+        return predicted
+
+    inner_score, inner_r2, alpha = np.full((3, n_folds, n_targets), np.nan)
+    edge = np.zeros(alpha.shape, dtype=bool)
     predictions = np.full_like(problem.y, np.nan)
     outer = FoldSums(*np.full((4, n_folds, n_targets), np.nan))
-    for j, found in zip(scored, _training_sets(solver, outer_fit, scored), strict=True):
-        chosen[j], inner_score[j], inner_r2[j], predictions[row_numbers(rows[j])] = found
+    for j, found in zip(chosen, _training_sets(solver, outer_fit, list(chosen)), strict=True):
+        at = (chosen[j], np.arange(n_targets))
+        inner_score[j], inner_r2[j] = inner[j].chosen_by[at], inner[j].r2[at]
+        alpha[j], edge[j] = alphas[chosen[j]], at_edge(chosen[j], alphas)
+        predictions[row_numbers(rows[j])] = found
         outer.assign(j, FoldSums.of(problem.y, predictions, [rows[j]]))
         report()
-
-    alpha, edge = np.full(chosen.shape, np.nan), np.zeros(chosen.shape, dtype=bool)
-    for j in scored:
-        alpha[j], edge[j] = alphas[chosen[j]], at_edge(chosen[j], alphas)
-    r2_of_folds = r2(outer)
-    pooled = pooled_of_folds(r2_of_folds, sst)
+    sst, r2_of_folds = fold_squares(problem.y, rows), r2(outer)
     return NestedScores(
-        r2_of_folds, r(outer), alpha, inner_r2, sst, pooled, predictions, edge, str(problem.y.dtype), "", inner_score,
-        outer, score.name,
+        r2_of_folds, r(outer), alpha, inner_r2, sst, pooled_of_folds(r2_of_folds, sst), predictions, edge,
+        str(problem.y.dtype), "", inner_score, outer, score.name,
     )  # fmt: skip
+
+
+def _without(n_folds: int, *held_out: int) -> list[int]:
+    return [fold for fold in range(n_folds) if fold not in held_out]
 
 
 def _training_sets(solver: Solver, work: Callable[[Item, Any], Result], items: Sequence[Item]) -> Iterator[Result]:

@@ -79,6 +79,10 @@ class PathScores:
                 getattr(out, field.name)[:, targets] = getattr(part, field.name)
         return out
 
+    def of_targets(self, targets: Integers) -> PathScores:
+        """Select some targets."""
+        return PathScores(*(getattr(self, field.name)[:, targets] for field in fields(self)))
+
 
 class PathSums:
     """Sums of every fold, penalty and target, collected fold by fold.
