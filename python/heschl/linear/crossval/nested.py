@@ -286,7 +286,7 @@ def _inner(
     report: Callable[[], None],
     scored: Sequence[int],
 ) -> Inner:
-    """Score every λ for each outer fold on its inner folds; what a solver left out is known where `best` asks for it."""
+    """Score every λ for each outer fold on its inner folds; known is what `best` asks for."""
     n_folds = len(parts)
     sst = fold_squares(problem.y, [problem.ranges(part) for part in parts])
     pairs = _pairs(n_folds, scored)
