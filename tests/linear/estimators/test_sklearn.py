@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from heschl import InputError, LaggedRidge, LaggedRidgeCV, lagged_design
 from heschl.linear import nested_cv
+from heschl.linear.ridge.primal import Primal
 from linear.problems import make
 from tolerances import COEFFICIENTS, R2, worst
 
@@ -156,6 +157,46 @@ def test_nested_scores_of_the_estimator() -> None:
     for cv in (2, [(np.arange(200), np.arange(200, 400))]):
         with pytest.raises(InputError, match="cv: found"):
             clone(model).set_params(cv=cv).fit(problem.H, problem.Y, segments=problem.lengths)
+
+
+@pytest.mark.parametrize("per_target", [True, False])
+@pytest.mark.parametrize("solver", ["cholesky", "dual", "krylov"])
+def test_nested_scores_where_targets_lack_rows_and_splits_come_in_any_order(solver: str, per_target: bool) -> None:
+    problem = make(7, [40] * 10, 3, 4, range(0, 4))
+    problem.Y += 3.0 * np.random.default_rng(1).standard_normal(problem.Y.shape)
+    problem.Y[50:70, 1], problem.Y[200:260, 2] = np.nan, np.nan
+    alphas, folds = np.logspace(-1, 4, 7), np.array([2, 0, 3, 1, 1, 2, 0, 3, 2, 0])
+    rows = np.repeat(folds, 40)
+    splits = [(np.flatnonzero(rows != k), np.flatnonzero(rows == k)) for k in range(4)]
+    how = {
+        "lags": problem.lags,
+        "alphas": alphas,
+        "standardize": True,
+        "missing": "mask",
+        "alpha_per_target": per_target,
+    }
+    model = LaggedRidgeCV(cv=splits, nested=True, solver=solver, **how)
+    model.fit(problem.H, problem.Y, segments=problem.lengths)
+    expected = nested_cv(problem.H, problem.Y, segments=problem.lengths, folds=folds, solver="cholesky", **how)
+    np.testing.assert_array_equal(model.test_alphas_, expected.alpha)
+    assert per_target or (model.test_alphas_ == model.test_alphas_[:, :1]).all()
+    np.testing.assert_allclose(model.test_scores_, expected.r2, atol=R2["float64"])
+    plain = clone(model).set_params(nested=False).fit(problem.H, problem.Y, segments=problem.lengths)
+    np.testing.assert_array_equal(model.alpha_, plain.alpha_)
+    np.testing.assert_allclose(model.coef_, plain.coef_, atol=1e-8)
+
+
+def test_nested_scores_take_the_pairs_beside_the_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K (K - 1) / 2 pairs of folds, K splits that choose and are tested, and all rows."""
+    problem, trained = make(8, [40] * 10, 3, 3, range(0, 4)), []
+    train = Primal.train
+    monkeypatch.setattr(
+        Primal, "train", lambda self, parts, *rest: trained.append(tuple(parts)) or train(self, parts, *rest)
+    )
+    LaggedRidgeCV(lags=problem.lags, alphas=[10.0], cv=5, nested=True, solver="cholesky").fit(
+        problem.H, problem.Y, segments=problem.lengths
+    )
+    assert len(trained) == len(set(trained)) == 10 + 5 + 1
 
 
 def test_names_of_features() -> None:

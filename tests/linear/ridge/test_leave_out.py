@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut
 
 from heschl import InputError, LaggedRidgeCV, _core
-from heschl.linear.crossval.path import cross_validate
+from heschl.linear.crossval.path import PathSums, choose_alpha, cross_validate
 from heschl.linear.crossval.scores import SCORES, fold_squares
 from heschl.linear.design.frames import Frames
 from heschl.linear.design.segments import Splits, make_splits
@@ -101,7 +101,11 @@ def test_many_groups_take_the_closed_form(d: int, monkeypatch: pytest.MonkeyPatc
     splits = one_out(problem)
     data = Problem(Frames.of(problem.H), problem.Y, problem.lags)
     sst = fold_squares(problem.Y, [data.ranges(splits.test_bounds(s)) for s in range(40)])
-    expected = cross_validate(SCORES["r2"], data, Primal(data, splits.parts), splits, sst, ALPHAS)
+    sums = PathSums(SCORES["r2"], sst, len(ALPHAS))
+    expected = cross_validate(
+        SCORES["r2"], data, Primal(data, splits.parts), splits, sums, ALPHAS,
+        lambda scores: choose_alpha(scores.chosen_by, ALPHAS, True),
+    )  # fmt: skip
     direct = fitted(problem, LeaveOneGroupOut(), "eigh")
 
     def forbidden(*_: Any, **__: Any) -> None:

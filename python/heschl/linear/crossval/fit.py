@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, cross_validate, solve_chosen
+from heschl.linear.crossval.nested import inner_scores
+from heschl.linear.crossval.path import (
+    PathScores,
+    PathSums,
+    choose_alpha,
+    cross_validate,
+    scored_again,
+    solve_chosen,
+)  # fmt: skip
 from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.segments import Splits
 from heschl.linear.device.arrays import Bounds, Double, Integers
@@ -44,6 +52,8 @@ class Fit:
         Estimated condition number of each training set, all rows last, at the smallest penalty it was solved for.
     n_steps, dimension : int
         Of the largest Krylov space, 0 where there was none.
+    tests : Tests or None
+        Of nested cross-validation.
     """
 
     weights: Weights
@@ -56,44 +66,94 @@ class Fit:
     dimension: int = 0
     device: str = CPU.name
     products: str = ""
+    tests: Tests | None = None
+
+
+class Tests(NamedTuple):
+    """Test folds by models whose penalties were chosen without them.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (K, c)
+    chosen : ndarray of shape (K, c)
+        Index of the penalty.
+    """
+
+    scores: Double
+    chosen: Integers
+
+
+class _Block(NamedTuple):
+    """What a block of targets comes to."""
+
+    scores: PathScores
+    weights: Weights | None
+    space: Size
+    sums: PathSums
+    inner: list[PathScores]  # of each fold, where cross-validation is nested
 
 
 def fit_cv(
-    problem: Problem, splits: Splits, alphas: Double, *, score: Score, per_target: bool, options: FitOptions
+    problem: Problem,
+    splits: Splits,
+    alphas: Double,
+    *,
+    score: Score,
+    per_target: bool,
+    options: FitOptions,
+    nested: bool = False,
 ) -> Fit:
-    """Choose each target's penalty by the cross-validated score, and fit on everything."""
+    """Choose each target's penalty by the cross-validated score, and fit on everything.
+
+    `nested` also scores each fold at the penalty chosen without it, by the models of the same splits, so that
+    K(K - 1)/2 + K + 1 training sets are fitted in all; the parts of the splits are then their test sets (`partition`).
+    """
     c = problem.y.shape[1]
-    parts, n_sets = splits.parts, len(splits.test) + 1
-    left_out = score.errors_suffice and leaves_one_out(splits) and not problem.standardize
+    parts, n_splits = splits.parts, len(splits.test)
+    n_sets = n_splits + 1 + (n_splits * (n_splits - 1) // 2 if nested else 0)
+    left_out = score.errors_suffice and leaves_one_out(splits) and not problem.standardize and not nested
     left_out &= problem.penalty.plain
 
     def choose(scores: PathScores) -> Integers:
         return choose_alpha(scores.chosen_by, alphas, per_target)
 
-    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[PathScores, Weights | None, Size]:
-        sst = fold_squares(part.y, [part.ranges(splits.test_bounds(s)) for s in range(len(splits.test))])
+    def block(part: Problem, solver: Solver, targets: Integers) -> _Block:
+        sst = fold_squares(part.y, [part.ranges(splits.test_bounds(s)) for s in range(n_splits)])
+        sums, inner = PathSums(score, sst, len(alphas)), list[PathScores]()
         if isinstance(solver, LeaveOut):
-            sums = PathSums(score, sst, len(alphas))
             sums.values[0] = solver.left_out(alphas)[[test[0] for test in splits.test]]
             scores = sums.scores()
         else:
-            scores = cross_validate(score, part, solver, splits, sst, alphas, choose)
+            scores = cross_validate(score, part, solver, splits, sums, alphas, choose)
+        if nested:
+            found = inner_scores(part, solver, parts, alphas, score, choose, lambda: None, range(n_splits))
+            inner, again = list(found.values()), scored_again(score, part, solver, splits, alphas)
+            for fold, of_fold in enumerate(inner):
+                # Which λ all targets share is not known before all are scored.
+                wanted = np.arange(len(alphas))[:, None] == choose(of_fold) if per_target else np.isfinite(of_fold.mean)
+                sums.fill(fold, wanted, again)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
         weights = _final(solver, range(len(parts)), alphas, choose(scores), c) if complete else None
-        return scores, weights, (solver.n_steps, solver.dimension)
+        return _Block(scores, weights, (solver.n_steps, solver.dimension), sums, inner)
 
     blocks = in_blocks(problem, parts, n_sets, len(alphas), block, options, left_out=left_out)
     found, method, dtype, device, products, conditions = blocks
     condition = of_sets(conditions, [*splits.train, range(len(parts))])
-    scores = PathScores.joined([(targets, part) for targets, (part, _, _) in found], c)
-    chosen = choose(scores)
-    weights = [(targets, part) for targets, (_, part, _) in found if part is not None]
+    scores = PathScores.joined([(targets, part.scores) for targets, part in found], c)
+    chosen, tests = choose(scores), None
+    if nested:
+        inner = [PathScores.joined([(targets, b.inner[k]) for targets, b in found], c) for k in range(n_splits)]
+        best = np.stack([choose(of_fold) for of_fold in inner])
+        tests = Tests(np.empty(best.shape), best)
+        for targets, part in found:
+            tests.scores[:, targets] = score.of_folds(part.sums.at(best[:, targets]))
+    weights = [(targets, part.weights) for targets, part in found if part.weights is not None]
     if len(weights) < len(found):
         final = fit_fixed(problem, parts, alphas, chosen, options)
-        return replace(final, scores=scores, condition=np.concatenate([condition[:-1], final.condition]))
-    space = largest([size for _, (_, _, size) in found])
-    return Fit(joined(weights, c), scores, chosen, method, dtype, condition, *space, device, products)
+        return replace(final, scores=scores, condition=np.concatenate([condition[:-1], final.condition]), tests=tests)
+    space = largest([part.space for _, part in found])
+    return Fit(joined(weights, c), scores, chosen, method, dtype, condition, *space, device, products, tests)
 
 
 def fit_fixed(problem: Problem, parts: Sequence[Bounds], alphas: Double, chosen: Integers, options: FitOptions) -> Fit:
@@ -131,7 +191,7 @@ def fit_moments(
         return choose_alpha(scores.chosen_by, alphas, per_target)
 
     sst = np.stack([solver.squares(test) for test in splits.test])
-    scores = cross_validate(score, problem, solver, splits, sst, alphas, choose)
+    scores = cross_validate(score, problem, solver, splits, PathSums(score, sst, len(alphas)), alphas, choose)
     chosen = choose(scores)
     weights = _final(solver, range(len(moments)), alphas, chosen, problem.y.shape[1])
     condition = of_sets(solver.conditions, [*splits.train, range(len(moments))])

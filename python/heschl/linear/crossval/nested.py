@@ -217,7 +217,7 @@ def nested_fit(
     def block(part: Problem, solver: Solver, targets: Integers) -> tuple[Inner, NestedScores | None]:
         nonlocal done
         done = 0
-        inner = _inner(part, solver, parts, alphas, score, best, report, scored)
+        inner = inner_scores(part, solver, parts, alphas, score, best, report, scored)
         # One penalty for all is known only when all are scored.
         complete = per_target or len(targets) == c
         chosen = {j: best(scores) for j, scores in inner.items()}
@@ -276,7 +276,7 @@ def _pairs(n_folds: int, scored: Sequence[int]) -> list[tuple[int, int]]:
     return [pair for pair in itertools.combinations(range(n_folds), 2) if set(pair) & set(scored)]
 
 
-def _inner(
+def inner_scores(
     problem: Problem,
     solver: Solver,
     parts: list[Bounds],

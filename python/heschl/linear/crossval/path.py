@@ -21,6 +21,8 @@ from heschl.linear.ridge.weights import Weights
 from heschl.notices import followed
 
 Progress = Callable[[int, int], None]
+Again = Callable[[int, NDArray[np.bool_]], Double]
+"""Sums (1 or 3, n_alphas, c) of a split, known where asked for."""
 
 
 # A penalty that was left out is asked for where its score might be better by so much.
@@ -102,6 +104,17 @@ class PathSums:
         """Return which of some entries (n_alphas, c) a fold does not know, though its responses vary."""
         return np.asarray(wanted & ~(self.values[0, fold] >= 0) & np.isfinite(self.sst[fold]))
 
+    def fill(self, fold: int, wanted: NDArray[np.bool_], again: Again) -> None:
+        """Score anew what a fold does not know of some entries."""
+        missing = self.missing(fold, wanted)
+        if missing.any():
+            self.values[:, fold, missing] = again(fold, missing)[:, missing]
+
+    def at(self, chosen: Integers) -> FoldSums:
+        """Return the sums of each fold and target at a penalty, chosen (K, c)."""
+        folds, targets = np.ogrid[: chosen.shape[0], : chosen.shape[1]]
+        return FoldSums(self.sst, *self.values[:, folds, chosen, targets])
+
     def scores(self) -> PathScores:
         """Score every penalty."""
         return self._scores(self.values, ~(self.values[0] >= 0))
@@ -179,16 +192,15 @@ def cross_validate(
     problem: Problem,
     solver: Solver,
     splits: Splits,
-    sst: Double,
+    sums: PathSums,
     alphas: Double,
-    choose: Callable[[PathScores], Integers] | None = None,
+    choose: Callable[[PathScores], Integers],
 ) -> PathScores:
     """Score every penalty on every split, or where a solver leaves some out those that `choose` may choose.
 
-    By default each target chooses for itself. `sst` (n_splits, c) are squares of the test sets' responses.
+    `sums` are filled in.
     """
     train, test = splits.train, splits.test
-    sums = PathSums(score, sst, len(alphas))
     # Side by side, a path is cut where the splits alone would leave a thread without work at the end.
     threads = n_threads() if solver.side_by_side else 1
     pieces = 1 if len(train) % threads == 0 else min(threads, len(alphas))
@@ -203,18 +215,24 @@ def cross_validate(
     for (split, piece), values in zip(tasks, followed(paths, len(tasks), "training sets"), strict=True):
         sums.values[:, split, piece] = values
 
-    def again(split: int, missing: NDArray[np.bool_]) -> Double:
-        trained = solver.train(train[split], solver.scratch())
-        return path_sums(score, problem, splits.parts, trained, alphas, [test[split]], missing)[:, 0]
+    return settle(sums, alphas, choose, scored_again(score, problem, solver, splits, alphas))
 
-    return settle(sums, alphas, choose or (lambda scores: choose_alpha(scores.chosen_by, alphas, True)), again)
+
+def scored_again(score: Score, problem: Problem, solver: Solver, splits: Splits, alphas: Double) -> Again:
+    """Return the function that scores what a solver left out of a split."""
+
+    def again(split: int, missing: NDArray[np.bool_]) -> Double:
+        trained = solver.train(splits.train[split], solver.scratch())
+        return path_sums(score, problem, splits.parts, trained, alphas, [splits.test[split]], missing)[:, 0]
+
+    return again
 
 
 def settle(
     sums: PathSums,
     alphas: Double,
     choose: Callable[[PathScores], Integers],
-    again: Callable[[int, NDArray[np.bool_]], Double],
+    again: Again,
 ) -> PathScores:
     """Return scores in which every target's best λ is told apart from its neighbours.
 
@@ -236,9 +254,7 @@ def settle(
         if not wanted.any():
             return scores
         for split in range(len(sums.sst)):
-            missing = sums.missing(split, wanted)
-            if missing.any():
-                sums.values[:, split, missing] = again(split, missing)[:, missing]
+            sums.fill(split, wanted, again)
 
 
 def unsettled(scores: Double, guesses: Double, alphas: Double, chosen: Integers) -> NDArray[np.bool_]:

@@ -285,8 +285,8 @@ def _segment_roles(split: int, role: NDArray[np.int64], bounds: NDArray[np.int64
     return of_segment
 
 
-def folds_of(splits: Splits) -> list[NDArray[np.int64]]:
-    """Return the folds of a partition: every split tests one part and trains on all others."""
+def partition(splits: Splits) -> Splits:
+    """Return splits whose parts are their test sets, each of which is trained on by all others; else refuse."""
     parts = set(range(len(splits.parts)))
     tested = [part for test in splits.test for part in test]
     complete = all({*train, *test} == parts for train, test in zip(splits.train, splits.test, strict=True))
@@ -295,4 +295,6 @@ def folds_of(splits: Splits) -> list[NDArray[np.int64]]:
             "cv", f"{len(splits.test)} splits that are no partition into folds", "K >= 3 folds with nested=True",
             "Use a number, KFold or GroupKFold.",
         )  # fmt: skip
-    return [np.concatenate([splits.parts[part] for part in test]) for test in splits.test]
+    n = len(splits.test)
+    folds = [splits.test_bounds(split) for split in range(n)]
+    return Splits(folds, [[part for part in range(n) if part != split] for split in range(n)], [[k] for k in range(n)])

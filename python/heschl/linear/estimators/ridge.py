@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from heschl.checks import InputError, check_alphas
 from heschl.linear.crossval.fit import fit_cv, fit_fixed
-from heschl.linear.crossval.nested import nested_fit
 from heschl.linear.crossval.path import AlphaEdgeWarning, at_edge
 from heschl.linear.crossval.scores import Score, check_score
-from heschl.linear.design.segments import folds_of, make_splits
+from heschl.linear.design.segments import make_splits, partition
 from heschl.linear.estimators.base import DEFAULT_LAGS, Data, LaggedModel
 from heschl.linear.estimators.distributed import fit_dask
 from heschl.linear.estimators.shown import named_targets
@@ -354,20 +353,19 @@ class LaggedRidgeCV(_Ridge):
             return self
         data = self._checked(X, y, segments, groups)
         splits = make_splits(self.cv, data.bounds, data.groups, len(data.problem.X))
-        folds = folds_of(splits) if self.nested else None
+        splits = partition(splits) if self.nested else splits
         data = replace(data, problem=replace(data.problem, segments=data.bounds))
         with reporting(self.verbose):
             fit = fit_cv(
-                data.problem, splits, alphas, score=score, per_target=self.alpha_per_target, options=self._options
-            )
+                data.problem, splits, alphas, score=score, per_target=self.alpha_per_target, options=self._options,
+                nested=self.nested,
+            )  # fmt: skip
         assert fit.scores is not None
         self.alpha_ = alphas[fit.chosen]
         self.cv_scores_, self.cv_pooled_scores_ = fit.scores.mean, fit.scores.pooled_r2
         self._keep(fit, data)
-        if folds is not None:
-            with reporting(self.verbose):
-                nested = nested_fit(data.problem, folds, alphas, score, self.alpha_per_target, None, self._options)
-            self.test_scores_, self.test_alphas_ = nested.of_folds(score.name), nested.alpha
+        if fit.tests is not None:
+            self.test_scores_, self.test_alphas_ = fit.tests.scores, alphas[fit.tests.chosen]
         self._warn(fit.chosen, alphas)
         return self
 
