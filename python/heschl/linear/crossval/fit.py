@@ -126,8 +126,8 @@ def fit_cv(
         else:
             scores = cross_validate(score, part, solver, splits, sums, alphas, choose)
         if nested:
-            found = inner_scores(part, solver, parts, alphas, score, choose, lambda: None, range(n_splits))
-            inner, again = list(found.values()), scored_again(score, part, solver, splits, alphas)
+            of_each = inner_scores(part, solver, parts, alphas, score, choose, lambda: None, range(n_splits))
+            inner, again = [of_each(k) for k in range(n_splits)], scored_again(score, part, solver, splits, alphas)
             for fold, of_fold in enumerate(inner):
                 # Which λ all targets share is not known before all are scored.
                 wanted = np.arange(len(alphas))[:, None] == choose(of_fold) if per_target else np.isfinite(of_fold.mean)

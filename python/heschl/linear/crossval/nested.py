@@ -7,7 +7,7 @@ paths of λ for the choices, and one solve per outer fold for the scores.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -39,7 +39,6 @@ from heschl.notices import followed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Inner = Mapping[int, PathScores]  # of outer folds
 
 
 @dataclass(frozen=True)
@@ -214,26 +213,32 @@ def nested_fit(
     def best(scores: PathScores) -> Integers:
         return choose_alpha(scores.chosen_by, alphas, per_target)
 
-    def block(part: Problem, solver: Solver, targets: Integers) -> tuple[Inner, NestedScores | None]:
+    def block(part: Problem, solver: Solver, targets: Integers) -> NestedScores | list[PathScores]:
         nonlocal done
         done = 0
-        inner = inner_scores(part, solver, parts, alphas, score, best, report, scored)
-        # One penalty for all is known only when all are scored.
-        complete = per_target or len(targets) == c
-        chosen = {j: best(scores) for j, scores in inner.items()}
-        return inner, _outer(part, solver, parts, alphas, score, inner, chosen, report) if complete else None
+        of_fold = inner_scores(part, solver, parts, alphas, score, best, report, scored)
+        if not per_target and len(targets) < c:  # one penalty for all is known only when all are scored
+            return [of_fold(j) for j in scored]
+
+        def choice(j: int) -> tuple[PathScores, Integers]:
+            scores = of_fold(j)
+            return scores, best(scores)
+
+        return _outer(part, solver, parts, alphas, score, choice, report, scored)
 
     blocks = in_blocks(problem, parts, n_sets, len(alphas), block, options)
-    found = [(targets, scores) for targets, (_, scores) in blocks.results if scores is not None]
-    if len(found) < len(blocks.results):
+    found = [(targets, part) for targets, part in blocks.results if isinstance(part, NestedScores)]
+    inner = [(targets, part) for targets, part in blocks.results if isinstance(part, list)]
+    if inner:
         joint = {
-            j: PathScores.joined([(targets, inner[j]) for targets, (inner, _) in blocks.results], c) for j in scored
+            j: PathScores.joined([(targets, part[at]) for targets, part in inner], c) for at, j in enumerate(scored)
         }
 
         def again(part: Problem, solver: Solver, targets: Integers) -> NestedScores:
-            inner = {j: scores.of_targets(targets) for j, scores in joint.items()}
-            chosen = {j: best(scores)[targets] for j, scores in joint.items()}
-            return _outer(part, solver, parts, alphas, score, inner, chosen, report)
+            def choice(j: int) -> tuple[PathScores, Integers]:
+                return joint[j].of_targets(targets), best(joint[j])[targets]
+
+            return _outer(part, solver, parts, alphas, score, choice, report, scored)
 
         found = in_blocks(problem, parts, len(scored), len(alphas), again, options).results
     if len(found) == 1:
@@ -285,8 +290,8 @@ def inner_scores(
     best: Callable[[PathScores], Integers],
     report: Callable[[], None],
     scored: Sequence[int],
-) -> Inner:
-    """Score every λ for each outer fold on its inner folds; known is what `best` asks for."""
+) -> Callable[[int], PathScores]:
+    """Return the function that scores every λ for an outer fold on its inner folds; known is what `best` asks for."""
     n_folds = len(parts)
     sst = fold_squares(problem.y, [problem.ranges(part) for part in parts])
     pairs = _pairs(n_folds, scored)
@@ -305,14 +310,14 @@ def inner_scores(
         sums[k].values[:, j], sums[j].values[:, k] = values[:, 0], values[:, 1]
         report()
 
-    def settled(j: int, scratch: Any) -> PathScores:
+    def of_fold(j: int) -> PathScores:
         def again(fold: int, missing: NDArray[np.bool_]) -> Double:
-            trained = solver.train(_without(n_folds, j, fold), scratch)
+            trained = solver.train(_without(n_folds, j, fold), solver.scratch())
             return path_sums(score, problem, parts, trained, alphas, [[fold]], missing)[:, 0]
 
         return settle(sums[j], alphas, best, again)
 
-    return dict(zip(scored, _training_sets(solver, settled, scored), strict=True))
+    return of_fold
 
 
 def _outer(
@@ -321,29 +326,30 @@ def _outer(
     parts: list[Bounds],
     alphas: Double,
     score: Score,
-    inner: Inner,
-    chosen: Mapping[int, Integers],
+    choice: Callable[[int], tuple[PathScores, Integers]],
     report: Callable[[], None],
+    scored: Sequence[int],
 ) -> NestedScores:
-    """Predict each outer fold at the λ chosen for it, and score that."""
+    """Predict each outer fold at the λ chosen for it, and score that; `choice` gives inner scores and their best."""
     n_folds, n_targets = len(parts), problem.y.shape[1]
     rows = [problem.ranges(part) for part in parts]
 
-    def outer_fit(j: int, scratch: Any) -> Float:
+    def outer_fit(j: int, scratch: Any) -> tuple[Integers, Double, Double, Float]:
+        """Index of λ, inner score, inner R² (c,), and predictions (rows, c)."""
+        scores, chosen = choice(j)
+        known = [part[chosen, np.arange(n_targets)] for part in (scores.chosen_by, scores.r2)]
         predicted = np.full((len(row_numbers(rows[j])), n_targets), np.nan, dtype=problem.y.dtype)
-        for targets, weights in solve_chosen(solver, _without(n_folds, j), alphas, chosen[j], scratch):
+        for targets, weights in solve_chosen(solver, _without(n_folds, j), alphas, chosen, scratch):
             predicted[:, targets] = weights.predict(problem.X, rows[j], problem.lags)
-        return predicted
+        return chosen, known[0], known[1], predicted
 
     inner_score, inner_r2, alpha = np.full((3, n_folds, n_targets), np.nan)
     edge = np.zeros(alpha.shape, dtype=bool)
     predictions = np.full_like(problem.y, np.nan)
     outer = FoldSums(*np.full((4, n_folds, n_targets), np.nan))
-    for j, found in zip(chosen, _training_sets(solver, outer_fit, list(chosen)), strict=True):
-        at = (chosen[j], np.arange(n_targets))
-        inner_score[j], inner_r2[j] = inner[j].chosen_by[at], inner[j].r2[at]
-        alpha[j], edge[j] = alphas[chosen[j]], at_edge(chosen[j], alphas)
-        predictions[row_numbers(rows[j])] = found
+    for j, found in zip(scored, _training_sets(solver, outer_fit, scored), strict=True):
+        chosen, inner_score[j], inner_r2[j], predictions[row_numbers(rows[j])] = found
+        alpha[j], edge[j] = alphas[chosen], at_edge(chosen, alphas)
         outer.assign(j, FoldSums.of(problem.y, predictions, [rows[j]]))
         report()
     sst, r2_of_folds = fold_squares(problem.y, rows), r2(outer)
