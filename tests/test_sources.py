@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import heschl
+from heschl import sources
 from heschl.sources import code_key, imports_of, modules_behind
 
 PACKAGE = Path(heschl.__file__).parent
@@ -78,3 +82,18 @@ def test_a_helper_changes_the_keys_of_all_that_use_it_and_a_comment_elsewhere_no
 def test_keys_are_short_and_steady() -> None:
     assert len(code_key("heschl.files")) == 16 and code_key("heschl.files") == code_key("heschl.files")
     assert code_key("heschl.files", "heschl.checks") == code_key("heschl.checks", "heschl.files")
+
+
+def test_threads_parse_one_after_the_other() -> None:
+    """Where a collection of garbage lets another thread go on (Dask calls back at each), two may be parsing at once."""
+    modules = ["heschl.linear.ridge.krylov", "heschl.linear.ridge.price", "heschl.study.session", "heschl.files"] * 10
+    thresholds, callback = gc.get_threshold(), lambda *_: time.sleep(0)
+    gc.callbacks.append(callback)
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            found = list(threads.map(sources._tree.__wrapped__, modules))
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(callback)
+    assert [len(tree.body) for tree in found] == [len(sources._tree(module).body) for module in modules]

@@ -6,11 +6,14 @@ import ast
 import hashlib
 import importlib.util
 import re
+import threading
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent
 _MODULE = re.compile(r"heschl(\.\w+)+")
+# CPython up to 3.12 counts the depth of what threads parse at once in one number, and then reports a SystemError.
+_PARSING = threading.Lock()
 
 
 @cache
@@ -95,7 +98,8 @@ def _content_hash(module: str) -> bytes:
 def _tree(module: str) -> ast.Module:
     path = _path(module)
     text = path.read_text(encoding="utf-8") if path is not None and path.suffix == ".py" else ""
-    return ast.parse(text)
+    with _PARSING:
+        return ast.parse(text)
 
 
 @cache
