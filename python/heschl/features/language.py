@@ -16,7 +16,7 @@ from heschl.features.context import Context
 from heschl.features.device import Batches, place
 from heschl.features.hub import source_of
 from heschl.features.loading import load_config, load_tokenizer, load_weights, stack_layers
-from heschl.features.passes import CHUNK, Abilities, Row, abilities, batches, forward
+from heschl.features.passes import CHUNK, REFUSALS, Abilities, Row, abilities, batches, forward
 from heschl.features.surprisal import add_surprisal
 from heschl.features.tokens import POOLINGS, pooling_weights, tokenize
 
@@ -301,7 +301,7 @@ class LanguageModel:
         kind = self._config.model_type
         try:
             can = abilities(self._model, self._vocabulary)
-        except (TypeError, AttributeError, ValueError, NotImplementedError) as error:
+        except REFUSALS as error:
             raise InputError(
                 f"model {self._source!r}",
                 f"the architecture {kind!r}, which does not read tokens alone",

@@ -14,7 +14,7 @@ from heschl.features.device import exact
 
 CHUNK = 512
 """Tokens of a causal model's pass: longer rows are read on from cached keys and values, in bounded memory."""
-_NOT_SUPPORTED = (TypeError, AttributeError, ValueError, NotImplementedError)  # how models refuse an argument
+REFUSALS = (TypeError, AttributeError, ValueError, NotImplementedError)  # how models refuse an argument
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,11 @@ def abilities(model: Any, n_tokens: int) -> Abilities:
     trial = Abilities(causal, padded=True, cached=causal)
     try:
         padded = _close(_states(model, [row, row + row], trial)[0][:, :4], whole)
-    except _NOT_SUPPORTED:
+    except REFUSALS:
         padded = False
     try:
         cached = causal and _close(_states(model, [row], trial, chunk=3)[0], whole)
-    except _NOT_SUPPORTED:
+    except REFUSALS:
         cached = False
     return Abilities(causal, padded, cached)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heschl.linear.crossval.nested import inner_scores
+from heschl.linear.crossval.nested import inner_scores, n_training_sets
 from heschl.linear.crossval.path import (
     PathScores,
     PathSums,
@@ -110,7 +110,7 @@ def fit_cv(
     """
     c = problem.y.shape[1]
     parts, n_splits = splits.parts, len(splits.test)
-    n_sets = n_splits + 1 + (n_splits * (n_splits - 1) // 2 if nested else 0)
+    n_sets = (n_training_sets(n_splits) if nested else n_splits) + 1
     left_out = score.errors_suffice and leaves_one_out(splits) and not problem.standardize and not nested
     left_out &= problem.penalty.plain
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heschl.linear.crossval.fit import joined
-from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, path_sums, settle
+from heschl.linear.crossval.path import PathScores, PathSums, choose_alpha, path_sums, scored_again, settle
 from heschl.linear.crossval.scores import Score, fold_squares
 from heschl.linear.design.rows import row_numbers
 from heschl.linear.design.segments import Splits
@@ -136,12 +135,8 @@ def search(
         def best(scores: PathScores, alphas: Double = alphas) -> Integers:
             return choose_alpha(scores.chosen_by, alphas, per_target)
 
-        def again(split: int, missing: NDArray[np.bool_], gamma: int = gamma, alphas: Double = alphas) -> Double:
-            banded = solver.banded(spaces.bands(candidates.gammas[gamma]))
-            trained = banded.train(splits.train[split], banded.scratch())
-            return path_sums(score, problem, splits.parts, trained, alphas, [splits.test[split]], missing)[:, 0]
-
-        scores = settle(sums, alphas, best, again)
+        banded = solver.banded(spaces.bands(candidates.gammas[gamma]))
+        scores = settle(sums, alphas, best, scored_again(score, problem, banded, splits, alphas))
         for field in fields(PathScores):
             getattr(out, field.name)[chosen] = getattr(scores, field.name)
     return out
