@@ -182,8 +182,9 @@ def test_killed_again_and_again(work: MakeWork, alone: Path, client: Any) -> Non
     assert len(killer.killed) == 3
 
 
+@pytest.mark.parametrize("fetching", [False, True])
 def test_scheduler_lost_and_the_study_started_again(
-    work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetching: bool, work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from distributed import Client
 
@@ -209,7 +210,18 @@ def test_scheduler_lost_and_the_study_started_again(
                     time.sleep(0.02)
                 processes[0].kill()
 
-            threading.Thread(target=lose, daemon=True).start()
+            if fetching:
+                fetch, asked = Client._gather_remote, itertools.count()
+
+                async def lost(*arguments: Any) -> Any:
+                    if next(asked) == 3:
+                        processes[0].kill()
+                        processes[0].wait()
+                    return await fetch(*arguments)
+
+                monkeypatch.setattr(Client, "_gather_remote", lost)
+            else:
+                threading.Thread(target=lose, daemon=True).start()
             with pytest.raises(InputError, match="--dask: found a scheduler that is gone; expected one that answers"):
                 done.run()
     finally:
@@ -222,6 +234,26 @@ def test_scheduler_lost_and_the_study_started_again(
     session = again.run()
     assert all(map(session.cache.has, scripted.pieces))
     assert all(len(list(tmp_path.glob(f"{path.stem.split('-')[0]}-begun-*"))) == 1 for path in kept)
+
+
+def test_connection_lost_while_a_result_is_fetched(
+    work: MakeWork, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+    from distributed.comm import CommClosedError
+
+    fetch, asked = Client._gather_remote, itertools.count()
+
+    async def lost_once(self: Any, *arguments: Any) -> Any:
+        if self is client and next(asked) == 1:
+            raise CommClosedError("stream is closed")
+        return await fetch(self, *arguments)
+
+    monkeypatch.setattr(Client, "_gather_remote", lost_once)
+    scripted = Scripted(tmp_path, *(f"slow{i}" for i in range(6)))
+    session = work([scripted]).run()
+    assert next(asked) >= 2
+    assert all(map(session.cache.has, scripted.pieces))
 
 
 def test_a_stimulus_that_is_refused_is_left_out(work: MakeWork, own_study: Path, tmp_path: Path) -> None:

@@ -87,12 +87,21 @@ class Work:
         InputError
             For workers that are of another version, a scheduler that is gone, and too many stimuli refused.
         """
+        from distributed.client import ClosedClientError
+        from distributed.comm import CommClosedError
+
         mark = Path(self.cache, f".mark-{secrets.token_hex(8)}")
         try:
             with replacing(mark) as temporary:
                 temporary.write_text(mark.name)
             for _ in range(ROUNDS):
-                self._round(f"{mark.name}:{mark.name}")
+                try:
+                    self._round(f"{mark.name}:{mark.name}")
+                except (OSError, CancelledError, ClosedClientError) as error:
+                    if not isinstance(error, CommClosedError) and self.client.status == "running":
+                        raise
+                    self.again = True  # the scheduler was lost while something was asked of it
+                    time.sleep(0.1)  # until the client knows
                 if not self.again:
                     break
         finally:
