@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <system_error>
-#include <thread>
 #include <vector>
+
+#include "beside.hpp"
 
 namespace heschl {
 
@@ -20,8 +22,6 @@ void parallel_for(std::int64_t n_threads, std::int64_t count, std::int64_t grain
         return;
     }
     std::vector<std::exception_ptr> errors(parts);
-    std::vector<std::thread> threads;
-    threads.reserve(parts - 1);
     const auto run = [&](std::int64_t part) {
         try {
             body(count * part / parts, count * (part + 1) / parts);
@@ -29,15 +29,16 @@ void parallel_for(std::int64_t n_threads, std::int64_t count, std::int64_t grain
             errors[part] = std::current_exception();
         }
     };
+    std::deque<Beside> threads;
     std::int64_t started = 1;
     try {
-        for (; started < parts; ++started) threads.emplace_back(run, started);
+        for (; started < parts; ++started) threads.emplace_back([&run, started] { run(started); });
     } catch (const std::system_error&) {
-        // Threads that did start must be joined: leaving here would destroy them running, and end the process.
+        // The caller does what they would have done.
     }
     run(0);
     for (std::int64_t part = started; part < parts; ++part) run(part);
-    for (auto& thread : threads) thread.join();
+    threads.clear();  // waits for them
     for (const auto& error : errors)
         if (error) std::rethrow_exception(error);
 }
