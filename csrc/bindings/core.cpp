@@ -21,7 +21,7 @@ void bind(py::module_& m) {
     bind_dual<OnCpu, T>(m);
     bind_leave_out<T>(m);
     bind_multiply<OnCpu, T>(m);
-    bind_complex_products<T>(m);
+    bind_complex_products<T, T>(m);
     bind_scores<OnCpu, T>(m);
     bind_cca<OnCpu, T>(m);
 }
@@ -36,5 +36,6 @@ PYBIND11_MODULE(_core, m) {
     heschl::bindings::bind_sum_operations(m);
     heschl::bindings::bind<float>(m);
     heschl::bindings::bind<double>(m);
+    heschl::bindings::bind_complex_products<float, double>(m);
     heschl::bindings::bind_largest_singular<heschl::bindings::OnCpu>(m);
 }

@@ -22,19 +22,22 @@ void bind_multiply(py::module_& m) {
         strict("out"), py::arg(Device::handle_name));
 }
 
-template <class T>
+// Blocks of S, vectors of T.
+template <class S, class T>
 void bind_complex_products(py::module_& m) {
+    using Blocks = Array<S>;
     using A = Array<T>;
     m.def(
         "complex_products",
-        [](const A& middle, const A& plus, const std::optional<A>& minus, bool transposed, int64_t frequencies,
-           const A& V, T keep, A& out, int64_t n_threads) {
-            const auto a = in2<T>(middle), sum = in2<T>(plus), v = in2<T>(V);
-            const auto difference = minus ? in2<T>(*minus) : Matrix<const T>{};
+        [](const Blocks& middle, const Blocks& plus, const std::optional<Blocks>& minus, bool transposed,
+           int64_t frequencies, const A& V, T keep, A& out, int64_t n_threads) {
+            const auto a = in2<S>(middle), sum = in2<S>(plus);
+            const auto difference = minus ? in2<S>(*minus) : Matrix<const S>{};
+            const auto v = in2<T>(V);
             const auto product = out2<T>(out);
             py::gil_scoped_release unlocked;
-            complex_products<T>(OnCpu::context(n_threads), a, sum, difference, transposed, frequencies, v, keep,
-                                product);
+            complex_products<S, T>(OnCpu::context(n_threads), a, sum, difference, transposed, frequencies, v, keep,
+                                   product);
         },
         strict("middle"), strict("plus"), strict("minus"), py::arg("transposed"), py::arg("frequencies"), strict("V"),
         py::arg("keep"), strict("out"), py::arg(OnCpu::handle_name));

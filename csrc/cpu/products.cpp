@@ -1,6 +1,7 @@
 // Products that threads share, each with a BLAS thread of its own: large ones by parts of the result, complex ones by
 // frequency.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "heschl/kernels.hpp"
@@ -46,8 +47,20 @@ static void add_row(const T* values, T keep, T* out, int64_t count) {
         for (int64_t j = 0; j < count; ++j) out[j] = values[j] + keep * out[j];
 }
 
-template <class T>
-void complex_products(const Cpu& cpu, Matrix<const T> middle, Matrix<const T> plus, Matrix<const T> minus,
+// The same numbers in the precision of what they are multiplied by; written into `room` where that is another one.
+template <class T, class S>
+static Matrix<const T> as(Matrix<const S> M, std::vector<T>& room) {
+    if constexpr (std::is_same_v<S, T>) {
+        return M;
+    } else {
+        room.resize(static_cast<std::size_t>(M.rows * M.cols));
+        for (int64_t i = 0; i < M.rows; ++i) std::copy_n(M.row(i), M.cols, room.data() + i * M.cols);
+        return {room.data(), M.rows, M.cols, M.cols};
+    }
+}
+
+template <class S, class T>
+void complex_products(const Cpu& cpu, Matrix<const S> middle, Matrix<const S> plus, Matrix<const S> minus,
                       bool transposed, int64_t frequencies, Matrix<const T> V, T keep, Matrix<T> out) {
     const int64_t f = std::max<int64_t>(1, frequencies), rows = middle.rows / f, cols = middle.cols;
     const int64_t d = transposed ? rows : cols, r = transposed ? cols : rows, c = V.cols;
@@ -63,9 +76,10 @@ void complex_products(const Cpu& cpu, Matrix<const T> middle, Matrix<const T> pl
         std::vector<T> product(static_cast<std::size_t>(r * c));
         const Matrix<const T> both{sum.data(), d, c, c};
         const Matrix<T> shared{product.data(), r, c, c};
+        std::vector<T> converted;
         for (int64_t k = begin; k < end; ++k) {
-            const auto block = [&](Matrix<const T> M) {
-                return Matrix<const T>{M.row(k * rows), rows, cols, M.stride};
+            const auto block = [&](Matrix<const S> M) {
+                return as<T>(Matrix<const S>{M.row(k * rows), rows, cols, M.stride}, converted);
             };
             const Matrix<const T> x{V.row(k * d), d, c, V.stride}, y{V.row((f + k) * d), d, c, V.stride};
             const Matrix<T> real{out.row(k * r), r, c, out.stride}, imaginary{out.row((f + k) * r), r, c, out.stride};
@@ -87,6 +101,8 @@ template void multiply(const Cpu&, bool, bool, double, Matrix<const double>, Mat
                        Matrix<double>);
 template void complex_products(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const float>, bool, int64_t,
                                Matrix<const float>, float, Matrix<float>);
+template void complex_products(const Cpu&, Matrix<const float>, Matrix<const float>, Matrix<const float>, bool, int64_t,
+                               Matrix<const double>, double, Matrix<double>);
 template void complex_products(const Cpu&, Matrix<const double>, Matrix<const double>, Matrix<const double>, bool,
                                int64_t, Matrix<const double>, double, Matrix<double>);
 

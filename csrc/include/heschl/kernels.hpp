@@ -224,12 +224,12 @@ void multiply(const Cpu& cpu, bool transpose_a, bool transpose_b, T scale,
               T keep,
               Matrix<T> out);  // (m, n)
 
-// (A + iB)(x + iy) for each of f frequencies, by three real products each.
-template <class T>
+// (A + iB)(x + iy) for each of f frequencies, by three real products each, in the precision of x and y.
+template <class S, class T>
 void complex_products(const Cpu& cpu,
-                      Matrix<const T> middle,  // (f * r, d)  A; (f * d, r) where `transposed`
-                      Matrix<const T> plus,    // A + B
-                      Matrix<const T> minus,   // A - B, or none: the transpose of A + B of Hermitian blocks, r = d
+                      Matrix<const S> middle,  // (f * r, d)  A; (f * d, r) where `transposed`
+                      Matrix<const S> plus,    // A + B
+                      Matrix<const S> minus,   // A - B, or none: the transpose of A + B of Hermitian blocks, r = d
                       bool transposed,         // of all three
                       int64_t frequencies,
                       Matrix<const T> V,  // (2 f * d, c)  x of all frequencies above y

@@ -128,20 +128,9 @@ class Blocks:
         rows = len(middle) // f
         keep = 0.0 if add_to is None else 1.0
         out = np.empty((2 * f, middle.shape[1] if transposed else rows, c), V.dtype) if add_to is None else add_to
-        together = f if V.dtype == middle.dtype else 1
-        for k in range(0, f, together):
-            if together == f:
-                x, y = V.reshape(-1, c), out.reshape(-1, c)
-            else:
-                x, y = V[[k, f + k]].reshape(-1, c), out[[k, f + k]].reshape(-1, c)
-            some = slice(k * rows, (k + together) * rows)
-            HOST.kernels.complex_products(
-                middle[some].astype(V.dtype, copy=False), plus[some].astype(V.dtype, copy=False),
-                None if minus is None else minus[some].astype(V.dtype, copy=False),
-                transposed, together, x, keep, y, n_threads(),
-            )  # fmt: skip
-            if together < f:
-                out[[k, f + k]] = y.reshape(2, -1, c)
+        HOST.kernels.complex_products(
+            middle, plus, minus, transposed, f, V.reshape(-1, c), keep, out.reshape(-1, c), n_threads()
+        )
         return out
 
 
