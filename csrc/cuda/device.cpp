@@ -189,6 +189,19 @@ void Cuda::clear(void* memory, std::size_t bytes) const {
     check(cudaMemsetAsync(memory, 0, bytes, state_->stream), "cudaMemsetAsync");
 }
 
+void Cuda::keep(std::vector<char> host) const {
+    if (host.empty()) return;
+    const OnDevice here(*this);
+    auto kept = std::make_unique<std::vector<char>>(std::move(host));
+    const cudaError_t status = cudaLaunchHostFunc(
+        state_->stream, [](void* past) { delete static_cast<std::vector<char>*>(past); }, kept.get());
+    if (status == cudaSuccess)
+        kept.release();
+    else
+        cudaStreamSynchronize(state_->stream);
+    check(status, "cudaLaunchHostFunc");
+}
+
 void Cuda::synchronize() const {
     const OnDevice here(*this);
     check(cudaStreamSynchronize(state_->stream), "cudaStreamSynchronize");
