@@ -192,14 +192,9 @@ void Cuda::clear(void* memory, std::size_t bytes) const {
 void Cuda::keep(std::vector<char> host) const {
     if (host.empty()) return;
     const OnDevice here(*this);
-    auto kept = std::make_unique<std::vector<char>>(std::move(host));
-    const cudaError_t status = cudaLaunchHostFunc(
-        state_->stream, [](void* past) { delete static_cast<std::vector<char>*>(past); }, kept.get());
-    if (status == cudaSuccess)
-        kept.release();
-    else
-        cudaStreamSynchronize(state_->stream);
-    check(status, "cudaLaunchHostFunc");
+    auto* const kept = new std::vector<char>(std::move(host));  // for good where the call fails: it may be in use
+    const auto forget = [](void* past) { delete static_cast<std::vector<char>*>(past); };
+    check(cudaLaunchHostFunc(state_->stream, forget, kept), "cudaLaunchHostFunc");
 }
 
 void Cuda::synchronize() const {
