@@ -15,13 +15,13 @@ void bind_cca(py::module_& m) {
 
     m.def(
         "whiten_rows",
-        [](const A& X, const D& mean, const D& factor, const std::optional<D>& U, std::optional<A>& Q, D& gram,
-           Handle handle) {
+        [](const A& X, const D& mean, const D& factor, const std::optional<D>& U, std::optional<A>& Q,
+           std::optional<D>& gram, Handle handle) {
             const auto x = in2<T>(X);
             const auto m_ = in1<double>(mean), f = in1<double>(factor);
             const auto u = U ? in2<double>(*U) : Matrix<const double>{};
             const auto q = Q ? out2<T>(*Q) : Matrix<T>{};
-            const auto g = out2<double>(gram);
+            const auto g = gram ? out2<double>(*gram) : Matrix<double>{};
             Release unlocked;
             whiten_rows<T>(Device::context(handle), x, m_, f, u, q, g);
         },

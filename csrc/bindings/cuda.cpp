@@ -232,10 +232,10 @@ void bind_algebra(py::module_& m) {
         Release unlocked;
         return path_residuals<T>(*G.cuda, G.read(), in1(diagonal), alphas, R.read(), W.read(), targets);
     });
-    m.def("cholesky_upper", [](const A& values) {
+    m.def("factor_upper", [](const A& values) {
         require(values.rows == values.cols, "expected a square matrix");
         Release unlocked;
-        cholesky_upper<T>(*values.cuda, values.view());
+        factor_upper<T>(*values.cuda, values.view());
     });
     // op(U)^-1 R, or R U^-1, in place of R.
     m.def("half_solve_upper", [](const A& u, bool transposed, const A& r) {

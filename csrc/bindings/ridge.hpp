@@ -61,14 +61,15 @@ void bind_ridge(py::module_& m) {
 
     m.def(
         "ridge_residual",
-        [](const A& G, const A& diagonal, double alpha, const A& R, const A& W, const I& targets, Handle handle) {
+        [](const A& G, const A& diagonal, const std::vector<double>& alphas, const A& R, const A& W, const I& targets,
+           Handle handle) {
             const auto g = in2<T>(G), r = in2<T>(R), w = in2<T>(W);
             const auto diag = in1<T>(diagonal);
             const auto sample = in1<int64_t>(targets);
             Release unlocked;
-            return ridge_residual<T>(Device::context(handle), g, diag, alpha, r, w, sample);
+            return ridge_residual<T>(Device::context(handle), g, diag, alphas, r, w, sample);
         },
-        strict("G"), strict("diagonal"), py::arg("alpha"), strict("R"), strict("W"), strict("targets"),
+        strict("G"), strict("diagonal"), py::arg("alphas"), strict("R"), strict("W"), strict("targets"),
         py::arg(Device::handle_name));
 
     m.def(

@@ -16,15 +16,15 @@ void whiten_rows(const Cpu& cpu, Matrix<const T> X, Vector<const double> mean, V
                  Matrix<const double> U, Matrix<T> Q, Matrix<double> gram) {
     const int64_t n = X.rows, d = X.cols;
     require(mean.size == d && factor.size == d, "whiten_rows: expected mean and factor of size d");
-    require(gram.rows == d && gram.cols == d, "whiten_rows: expected gram (d, d)");
+    require(!gram || (gram.rows == d && gram.cols == d), "whiten_rows: expected gram (d, d)");
     require(!U || (U.rows == d && U.cols == d), "whiten_rows: expected U (d, d)");
     require(!Q || (Q.rows == n && Q.cols == d), "whiten_rows: expected Q (n, d)");
     constexpr int64_t height = 2048;  // rows at a time
-    for (int64_t i = 0; i < d; ++i) std::fill_n(gram.row(i), d, 0.0);
+    for (int64_t i = 0; i < gram.rows; ++i) std::fill_n(gram.row(i), d, 0.0);
     std::mutex adding;
     parallel_for(cpu.n_threads, n, 256, [&](int64_t begin, int64_t end) {
         std::vector<double> rows(static_cast<std::size_t>(std::min(height, end - begin) * d)),
-            sum(static_cast<std::size_t>(d * d));
+            sum(static_cast<std::size_t>(gram.rows * d));
         const Matrix<double> own{sum.data(), d, d, d};
         for (int64_t from = begin; from < end; from += height) {
             const int64_t count = std::min(height, end - from);
@@ -42,13 +42,13 @@ void whiten_rows(const Cpu& cpu, Matrix<const T> X, Vector<const double> mean, V
                     // The Gram matrix is of the rows as they are kept, rounding included.
                     for (int64_t j = 0; j < d; ++j) q[j] = static_cast<double>(out[j] = static_cast<T>(q[j]));
                 }
-            syrk_lower<double>(cpu, 1.0, {block.data, count, d, d}, 1.0, own);
+            if (gram) syrk_lower<double>(cpu, 1.0, {block.data, count, d, d}, 1.0, own);
         }
         const std::lock_guard<std::mutex> lock(adding);
-        for (int64_t i = 0; i < d; ++i)
+        for (int64_t i = 0; i < gram.rows; ++i)
             for (int64_t j = 0; j <= i; ++j) gram.row(i)[j] += own.row(i)[j];
     });
-    mirror(cpu, gram);
+    if (gram) mirror(cpu, gram);
 }
 
 void largest_singular(const Cpu& cpu, Matrix<const double> M, Vector<const int64_t> edges, int64_t k,

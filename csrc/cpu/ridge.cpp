@@ -17,9 +17,10 @@ void ridge_solve(const Cpu& cpu, Matrix<T> G, Vector<const T> diagonal, double a
 }
 
 template <class T>
-double ridge_residual(const Cpu& cpu, Matrix<const T> G, Vector<const T> diagonal, double alpha, Matrix<const T> R,
-                      Matrix<const T> W, Vector<const int64_t> targets) {
+double ridge_residual(const Cpu& cpu, Matrix<const T> G, Vector<const T> diagonal, const std::vector<double>& alphas,
+                      Matrix<const T> R, Matrix<const T> W, Vector<const int64_t> targets) {
     const int64_t p = G.rows, count = targets.size;
+    require(static_cast<int64_t>(alphas.size()) == count, "ridge_residual: an alpha for each target");
     require(R.rows == p && W.rows == p && R.cols == W.cols, "ridge_residual: R and W must be (p, c)");
     for (int64_t j = 0; j < count; ++j)
         require(targets[j] >= 0 && targets[j] < W.cols, "ridge_residual: a target is out of range");
@@ -27,8 +28,8 @@ double ridge_residual(const Cpu& cpu, Matrix<const T> G, Vector<const T> diagona
     for (int64_t r = 0; r < p; ++r)
         for (int64_t j = 0; j < count; ++j) {
             w[j * p + r] = static_cast<double>(W.row(r)[targets[j]]);
-            left[j * p + r] =
-                (static_cast<double>(diagonal[r]) + alpha) * w[j * p + r] - static_cast<double>(R.row(r)[targets[j]]);
+            left[j * p + r] = (static_cast<double>(diagonal[r]) + alphas[static_cast<std::size_t>(j)]) * w[j * p + r] -
+                              static_cast<double>(R.row(r)[targets[j]]);
         }
     // (G w)_r needs the lower triangle twice: by rows and by columns. One thread a target keeps the sums apart.
     parallel_for(cpu.n_threads, count, 1, [&](int64_t first, int64_t last) {
@@ -111,9 +112,9 @@ template void quadratic_errors(const Cpu&, Matrix<const double>, Matrix<const do
                                Vector<double>);
 template void ridge_solve(const Cpu&, Matrix<float>, Vector<const float>, double, Matrix<float>);
 template void ridge_solve(const Cpu&, Matrix<double>, Vector<const double>, double, Matrix<double>);
-template double ridge_residual(const Cpu&, Matrix<const float>, Vector<const float>, double, Matrix<const float>,
-                               Matrix<const float>, Vector<const int64_t>);
-template double ridge_residual(const Cpu&, Matrix<const double>, Vector<const double>, double, Matrix<const double>,
-                               Matrix<const double>, Vector<const int64_t>);
+template double ridge_residual(const Cpu&, Matrix<const float>, Vector<const float>, const std::vector<double>&,
+                               Matrix<const float>, Matrix<const float>, Vector<const int64_t>);
+template double ridge_residual(const Cpu&, Matrix<const double>, Vector<const double>, const std::vector<double>&,
+                               Matrix<const double>, Matrix<const double>, Vector<const int64_t>);
 
 }  // namespace heschl

@@ -139,9 +139,9 @@ void symm_lower(const Cuda& cuda, Matrix<const T> g, Matrix<const T> b, Matrix<T
                "cublas symm");
 }
 
-// size(…) says how much work space call(…) takes, which then gets it; gives cuSOLVER's verdicts.
+// size(…) says how much work space call(…) takes, which then gets it; `verdicts` receives cuSOLVER's.
 template <class Size, class Call>
-static std::vector<int> with_work_space(const Cuda& cuda, int64_t infos, const Size& size, const Call& call) {
+static void with_work_space(const Cuda& cuda, const Buffer<int>& verdicts, const Size& size, const Call& call) {
     std::size_t on_device = 0, on_host = 0;
     {
         const Turn turn(cuda);
@@ -149,21 +149,19 @@ static std::vector<int> with_work_space(const Cuda& cuda, int64_t infos, const S
     }
     const Buffer<char> work(cuda, static_cast<int64_t>(on_device));
     std::vector<char> host_work(on_host);
-    const Buffer<int> info(cuda, infos);
     {
         const Turn turn(cuda);
-        call(turn.state, work.data(), on_device, host_work.data(), on_host, info.data());
+        call(turn.state, work.data(), on_device, host_work.data(), on_host, verdicts.data());
     }
-    return info.read();  // waits, so that work space on the host outlives its use
+    cuda.keep(std::move(host_work));
 }
 
 template <class T>
-void cholesky_upper(const Cuda& cuda, Matrix<T> a) {
-    if (a.rows == 0) return;
+static void potrf_upper(const Cuda& cuda, Matrix<T> a, const Buffer<int>& verdict) {
     const Libraries& found = libraries();
     constexpr int type = data_type<T>();
-    const auto info = with_work_space(
-        cuda, 1,
+    with_work_space(
+        cuda, verdict,
         [&](Cuda::State& state, std::size_t* on_device, std::size_t* on_host) {
             check_solver(found.potrf_size(state.solver, state.parameters, lower, a.rows, type, a.data, a.stride, type,
                                           on_device, on_host),
@@ -174,8 +172,23 @@ void cholesky_upper(const Cuda& cuda, Matrix<T> a) {
                                      bytes, host_work, host_bytes, out),
                          "cusolverDnXpotrf");
         });
-    if (info[0] != 0)
+}
+
+template <class T>
+void cholesky_upper(const Cuda& cuda, Matrix<T> a) {
+    if (a.rows == 0) return;
+    const Buffer<int> verdict(cuda, 1);
+    potrf_upper(cuda, a, verdict);
+    if (verdict.read()[0] != 0)
         throw Error(ErrorKind::not_definite, "the matrix X'X + alpha I is not positive definite to working precision");
+}
+
+template <class T>
+void factor_upper(const Cuda& cuda, Matrix<T> a) {
+    if (a.rows == 0) return;
+    const Buffer<int> verdict(cuda, 1);
+    potrf_upper(cuda, a, verdict);
+    spoil_failed(cuda, verdict.data(), a);
 }
 
 template <class T>
@@ -212,8 +225,9 @@ void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values) {
     const int job = vectors ? 1 : 0;
     const int64_t n = a.cols, count = a.rows / n;
     const bool together = count > 1 && found.syev_batched != nullptr && a.stride == n;
-    const auto info = with_work_space(
-        cuda, count,
+    const Buffer<int> verdicts(cuda, count);
+    with_work_space(
+        cuda, verdicts,
         [&](Cuda::State& state, std::size_t* on_device, std::size_t* on_host) {
             if (together)
                 check_solver(found.syev_batched_size(state.solver, state.parameters, job, upper, n, type, a.data,
@@ -234,7 +248,7 @@ void eigen_lower(const Cuda& cuda, Matrix<T> a, bool vectors, T* values) {
                                          type, values + i * n, type, work, bytes, host_work, host_bytes, out + i),
                              "cusolverDnXsyevd");
         });
-    for (const int failed : info)
+    for (const int failed : verdicts.read())
         if (failed != 0) throw Error(ErrorKind::not_definite, "an eigendecomposition did not converge");
 }
 
@@ -256,6 +270,8 @@ template void symm_lower(const Cuda&, Matrix<const float>, Matrix<const float>, 
 template void symm_lower(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<double>);
 template void cholesky_upper(const Cuda&, Matrix<float>);
 template void cholesky_upper(const Cuda&, Matrix<double>);
+template void factor_upper(const Cuda&, Matrix<float>);
+template void factor_upper(const Cuda&, Matrix<double>);
 template void solve_upper(const Cuda&, Matrix<const float>, Matrix<float>);
 template void solve_upper(const Cuda&, Matrix<const double>, Matrix<double>);
 template void half_solve_upper(const Cuda&, Matrix<const float>, bool, Matrix<float>);

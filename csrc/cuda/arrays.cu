@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "arrays.hpp"
 #include "halves.hpp"
@@ -78,6 +79,13 @@ void mirror_lower(const Cuda& cuda, Matrix<T> values) {
         const int64_t inside = at % (tile * tile), block = at / (tile * tile);
         const int64_t row = block / tiles * tile + inside / tile, col = block % tiles * tile + inside % tile;
         if (row < col && col < p) values.data[row * values.stride + col] = values.data[col * values.stride + row];
+    });
+}
+
+template <class T>
+void spoil_failed(const Cuda& cuda, const int* verdict, Matrix<T> a) {
+    for_each(cuda, a.rows, [=] __device__(int64_t i) {
+        if (*verdict != 0) a.data[i * a.stride + i] = std::numeric_limits<T>::quiet_NaN();
     });
 }
 
@@ -193,6 +201,8 @@ template void scale_and_shift(const Cuda&, Vector<const double>, Vector<const do
                               Vector<const double>, Matrix<double>);
 template void mirror_lower(const Cuda&, Matrix<float>);
 template void mirror_lower(const Cuda&, Matrix<double>);
+template void spoil_failed(const Cuda&, const int*, Matrix<float>);
+template void spoil_failed(const Cuda&, const int*, Matrix<double>);
 template void weighted_sums(const Cuda&, Matrix<const float>, Vector<const double>, Vector<double>);
 template void weighted_sums(const Cuda&, Matrix<const double>, Vector<const double>, Vector<double>);
 template void row_sums(const Cuda&, Matrix<const float>, Vector<double>);

@@ -11,7 +11,7 @@ void whiten_rows(const Cuda& cuda, Matrix<const T> X, Vector<const double> mean,
                  Matrix<const double> U, Matrix<T> Q, Matrix<double> gram) {
     const int64_t n = X.rows, d = X.cols;
     require(mean.size == d && factor.size == d, "whiten_rows: expected mean and factor of size d");
-    require(gram.rows == d && gram.cols == d, "whiten_rows: expected gram (d, d)");
+    require(!gram || (gram.rows == d && gram.cols == d), "whiten_rows: expected gram (d, d)");
     require(!U || (U.rows == d && U.cols == d), "whiten_rows: expected U (d, d)");
     require(!Q || (Q.rows == n && Q.cols == d), "whiten_rows: expected Q (n, d)");
     const int64_t height = std::max<int64_t>(64, block_bytes / (d * int64_t{sizeof(double)}));
@@ -31,8 +31,9 @@ void whiten_rows(const Cuda& cuda, Matrix<const T> X, Vector<const double> mean,
                 kept = static_cast<T>(block.data[at]);
                 block.data[at] = static_cast<double>(kept);
             });
-        syrk_lower<double>(cuda, 1.0, {block.data, count, d, d}, from == 0 ? 0.0 : 1.0, gram);
+        if (gram) syrk_lower<double>(cuda, 1.0, {block.data, count, d, d}, from == 0 ? 0.0 : 1.0, gram);
     }
+    if (!gram) return;
     for_each(cuda, d * d, [=] __device__(int64_t at) {
         if (at / d < at % d) gram.data[at / d * gram.stride + at % d] = gram.data[at % d * gram.stride + at / d];
     });

@@ -189,6 +189,14 @@ void Cuda::clear(void* memory, std::size_t bytes) const {
     check(cudaMemsetAsync(memory, 0, bytes, state_->stream), "cudaMemsetAsync");
 }
 
+void Cuda::keep(std::vector<char> host) const {
+    if (host.empty()) return;
+    const OnDevice here(*this);
+    auto* const kept = new std::vector<char>(std::move(host));  // for good where the call fails: it may be in use
+    const auto forget = [](void* past) { delete static_cast<std::vector<char>*>(past); };
+    check(cudaLaunchHostFunc(state_->stream, forget, kept), "cudaLaunchHostFunc");
+}
+
 void Cuda::synchronize() const {
     const OnDevice here(*this);
     check(cudaStreamSynchronize(state_->stream), "cudaStreamSynchronize");

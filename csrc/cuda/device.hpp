@@ -54,6 +54,7 @@ class Cuda {
     void copy_out(void* host, const void* from, std::size_t bytes) const;
     void copy(void* to, const void* from, std::size_t bytes) const;  // within the device
     void clear(void* memory, std::size_t bytes) const;
+    void keep(std::vector<char> host) const;  // memory of the host, until the stream has come past its use
     void synchronize() const;
     void synchronize_all() const;  // other streams of the device, too
     void memory(std::size_t& free, std::size_t& total) const;
@@ -270,6 +271,11 @@ void symm_lower(const Cuda& cuda, Matrix<const T> g, Matrix<const T> b, Matrix<T
 // As for the Cpu: A = U'U in the upper triangle; (U'U)^-1 R; its halves U'^-1 R and U^-1 R; R U^-1.
 template <class T>
 void cholesky_upper(const Cuda& cuda, Matrix<T> a);
+// The same without a wait: where there is no factor, NaN down the diagonal (arrays.cu; `verdict` lies on the device).
+template <class T>
+void factor_upper(const Cuda& cuda, Matrix<T> a);
+template <class T>
+void spoil_failed(const Cuda& cuda, const int* verdict, Matrix<T> a);
 template <class T>
 void solve_upper(const Cuda& cuda, Matrix<const T> u, Matrix<T> r);
 template <class T>

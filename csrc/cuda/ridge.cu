@@ -20,9 +20,10 @@ void ridge_solve(const Cuda& cuda, Matrix<T> G, Vector<const T> diagonal, double
 }
 
 template <class T>
-double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diagonal, double alpha, Matrix<const T> R,
-                      Matrix<const T> W, Vector<const int64_t> targets) {
-    const int64_t p = G.rows, c = R.cols;
+double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diagonal, const std::vector<double>& alphas,
+                      Matrix<const T> R, Matrix<const T> W, Vector<const int64_t> targets) {
+    const int64_t p = G.rows, c = R.cols, count = targets.size;
+    require(static_cast<int64_t>(alphas.size()) == count, "ridge_residual: an alpha for each target");
     require(G.cols == p && diagonal.size == p && R.rows == p && W.rows == p && W.cols == c,
             "ridge_residual: G (p, p), diagonal (p), R (p, c), W (p, c) differ");
     // G w from its lower triangle: what lies above a row's diagonal down its column, in stretches; what lies before it
@@ -30,11 +31,12 @@ double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diago
     constexpr int64_t stretch = 512, lanes = 32, most = 2;  // targets in one pass over G
     const int64_t parts = (p + stretch - 1) / stretch;
     const Buffer<double> column(cuda, most * parts * p), row(cuda, most * lanes * p), squares(cuda, 2 * most * p);
+    const Buffer<double> sums(cuda, 2 * (count + count % most));  // of each target's residual, and of its right side
     const Buffer<double> gathered(cuda, most * p);  // their weights side by side: columns of W would be read in strides
     double *down = column.data(), *along = row.data(), *out = squares.data(), *w = gathered.data();
-    double worst = 0.0;
-    for (int64_t i = 0; i < targets.size; i += most) {
-        const int64_t a = targets[i], b = targets[std::min(i + 1, targets.size - 1)];
+    for (int64_t i = 0; i < count; i += most) {
+        const int64_t next = std::min(i + 1, count - 1), a = targets[i], b = targets[next];
+        const double alpha = alphas[static_cast<std::size_t>(i)], other = alphas[static_cast<std::size_t>(next)];
         require(0 <= a && a < c && 0 <= b && b < c, "ridge_residual: a target is out of range");
         for_each(cuda, p, [=] __device__(int64_t r) {
             w[2 * r] = static_cast<double>(W.data[r * W.stride + a]);
@@ -65,22 +67,21 @@ double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diago
         for_each(cuda, most * p, [=] __device__(int64_t at) {
             const int64_t r = at / 2, which = at % 2;
             const double right = static_cast<double>(R.data[r * R.stride + (which ? b : a)]);
-            double left = (static_cast<double>(diagonal.data[r]) + alpha) * w[at];
+            double left = (static_cast<double>(diagonal.data[r]) + (which ? other : alpha)) * w[at];
             for (int64_t part = 0; part < parts; ++part) left += down[2 * (part * p + r) + which];
             for (int64_t lane = 0; lane < lanes; ++lane) left += along[2 * (r * lanes + lane) + which];
             out[2 * at] = (left - right) * (left - right);
             out[2 * at + 1] = right * right;
         });
-        const std::vector<double> found = squares.read();
-        for (int64_t which = 0; which < most; ++which) {
-            double residual = 0.0, size = 0.0;
-            for (int64_t r = which; r < most * p; r += most) {
-                residual += found[static_cast<std::size_t>(2 * r)];
-                size += found[static_cast<std::size_t>(2 * r + 1)];
-            }
-            if (std::isnan(residual)) return residual;
-            if (residual > 0.0) worst = std::max(worst, std::sqrt(residual / std::max(size, 1e-300)));
-        }
+        column_sums(
+            cuda, p, 2 * most, [=] __device__(int64_t r, int64_t j) { return out[2 * most * r + j]; },
+            sums.data() + 2 * i);
+    }
+    double worst = 0.0;
+    const std::vector<double> found = sums.read();
+    for (std::size_t i = 0; i < found.size(); i += 2) {
+        if (std::isnan(found[i])) return found[i];
+        worst = std::max(worst, std::sqrt(found[i] / std::max(found[i + 1], 1e-300)));
     }
     return worst;
 }
@@ -106,10 +107,10 @@ void quadratic_errors(const Cuda& cuda, Matrix<const T> G, Matrix<const T> R, Ma
 
 template void ridge_solve(const Cuda&, Matrix<float>, Vector<const float>, double, Matrix<float>);
 template void ridge_solve(const Cuda&, Matrix<double>, Vector<const double>, double, Matrix<double>);
-template double ridge_residual(const Cuda&, Matrix<const float>, Vector<const float>, double, Matrix<const float>,
-                               Matrix<const float>, Vector<const int64_t>);
-template double ridge_residual(const Cuda&, Matrix<const double>, Vector<const double>, double, Matrix<const double>,
-                               Matrix<const double>, Vector<const int64_t>);
+template double ridge_residual(const Cuda&, Matrix<const float>, Vector<const float>, const std::vector<double>&,
+                               Matrix<const float>, Matrix<const float>, Vector<const int64_t>);
+template double ridge_residual(const Cuda&, Matrix<const double>, Vector<const double>, const std::vector<double>&,
+                               Matrix<const double>, Matrix<const double>, Vector<const int64_t>);
 template void quadratic_errors(const Cuda&, Matrix<const float>, Matrix<const float>, Matrix<const float>,
                                Vector<double>);
 template void quadratic_errors(const Cuda&, Matrix<const double>, Matrix<const double>, Matrix<const double>,

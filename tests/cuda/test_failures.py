@@ -31,7 +31,7 @@ OF_A_FIT = {
     "cudaMemsetAsync": (0, 4),
     "cudaEventSynchronize": (0, 7), "cudaEventRecord": (0, 7), "cudaStreamSynchronize": (0, 1),
     "cudaGetLastError": (0, 20, 60), "cudaMemGetInfo": (0,), "cudaMemPoolGetAttribute": (0, 1),
-    "cudaMemPoolTrimTo": (0,), "cublasDgemmStridedBatched_64": (0, 1),
+    "cudaMemPoolTrimTo": (0,), "cudaLaunchHostFunc": (0, 1), "cublasDgemmStridedBatched_64": (0, 1),
     "cublasDsyrk_v2_64": (0, 1), "cublasDsymm_v2_64": (0,), "cublasDtrsm_v2_64": (0, 1),
     "cusolverDnXpotrf_bufferSize": (0,), "cusolverDnXpotrf": (0, 2),
 }  # fmt: skip

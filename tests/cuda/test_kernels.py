@@ -204,14 +204,17 @@ def test_residuals(device: Device, dtype: str, targets: list[int]) -> None:
     rng = np.random.default_rng(0)
     A = rng.standard_normal((700, 1100))  # columns of more than one stretch
     G, W = (A.T @ A).astype(dtype), rng.standard_normal((1100, 5)).astype(dtype)
-    R = ((G + 3.0 * np.eye(1100)) @ W * (1 + 0.01 * rng.standard_normal((1100, 5)))).astype(dtype)
-    sample, lower = np.array(targets, dtype=np.int64), np.tril(G)
-    expected = _core.ridge_residual(lower, G.diagonal().copy(), 3.0, R, W, sample, 1)
+    own = 3.0 + 1000.0 * np.arange(5)  # a penalty for each target
+    R = ((G @ W + own * W) * (1 + 0.01 * rng.standard_normal((1100, 5)))).astype(dtype)
+    sample, lower, alphas = np.array(targets, dtype=np.int64), np.tril(G), own[targets].tolist()
+    expected = _core.ridge_residual(lower, G.diagonal().copy(), alphas, R, W, sample, 1)
     there = [device.put(array) for array in (lower, G.diagonal().copy())]
-    found = device.module.ridge_residual(*there, 3.0, device.put(R), device.put(W), sample, device.context)
+    found = device.module.ridge_residual(*there, alphas, device.put(R), device.put(W), sample, device.context)
     assert found == pytest.approx(expected, rel=1e-6) and 1e-3 < expected < 0.1
+    wrong = device.module.ridge_residual(*there, alphas[::-1], device.put(R), device.put(W), sample, device.context)
+    assert wrong > 0.1 or len(targets) == 1
     with pytest.raises(ValueError, match="out of range"):
-        device.module.ridge_residual(*there, 3.0, device.put(R), device.put(W), sample + 5, device.context)
+        device.module.ridge_residual(*there, alphas, device.put(R), device.put(W), sample + 5, device.context)
 
 
 def test_singular_values_of_neighbours_of_one_size_together(device: Device) -> None:
@@ -241,11 +244,11 @@ def test_arrays(device: Device) -> None:
         np.testing.assert_array_equal(on_host(device.part(a, slice(4), slice(4))), A[:4, :4])
         np.testing.assert_array_equal(on_host(device.cast(a, np.float64)), A.astype(float))
         weights, factors = rng.standard_normal(300), rng.standard_normal(100)
-        assert worst(device.weighted_sums(weights, a), weights @ A) < KERNEL["float64"]
+        assert worst(device.get(device.weighted_sums(weights, a)), weights @ A) < KERNEL["float64"]
         assert worst(on_host(device.scaled_rows(a, factors)), A * np.tile(factors, 3)[:, None]) < 1e-6
         for axis in (0, 1):
             assert worst(device.means(a, axis), A.mean(axis, dtype=float)) < 1e-12
-        assert worst(device.squares(a, np.ones(5)), ((A.astype(float) - 1) ** 2).sum(0)) < 1e-12
+        assert worst(device.get(device.squares(a, np.ones(5))), ((A.astype(float) - 1) ** 2).sum(0)) < 1e-12
         assert worst(on_host(device.product(a, b, transpose=True)), A.T @ B) < KERNEL[np.dtype(dtype).name]
         assert worst(on_host(device.product(a, device.put(B[:5, :3]))), A @ B[:5, :3]) < KERNEL[np.dtype(dtype).name]
         square = A.T @ A

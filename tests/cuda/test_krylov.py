@@ -15,9 +15,12 @@ from heschl.linear import nested_cv, nested_cv_learned, reference
 from heschl.linear.device.cuda import Device
 from heschl.linear.device.host import HOST
 from heschl.linear.ridge import krylov, lanczos
+from heschl.linear.ridge.collected import PathErrors
+from heschl.linear.ridge.growth import Growth
+from heschl.linear.ridge.krylov import KrylovTrained
 from heschl.linear.ridge.lanczos import BlockLanczos, orthonormal_columns
 from heschl.linear.ridge.price import Price, krylov_bytes, krylov_operations
-from heschl.linear.ridge.shifted import Shifted
+from heschl.linear.ridge.shifted import Shifted, errors, residuals
 from heschl.linear.ridge.size import FitSize
 from heschl.linear.ridge.solvers import SOLVERS, choose_solver
 from linear.ridge.test_krylov import assert_as_exact, penalties, world
@@ -52,6 +55,39 @@ def test_paths_are_the_hosts(dtype: str, small_block: int, monkeypatch: pytest.M
     here = path("cpu", dtype)
     assert abs(there.n_steps_ - here.n_steps_) <= 1
     assert worst(there.coef_, here.coef_) < COEFFICIENTS[dtype]
+
+
+@pytest.mark.usefixtures("never_factor")
+@pytest.mark.parametrize("small_block", [0, 128])
+def test_waits_for_the_device(device: Device, small_block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many λ are followed: one for a step, three for their systems where these lie there, one for scores."""
+    if not device.module.emulated:
+        pytest.skip("waits are counted on the emulation")
+    monkeypatch.setattr(krylov, "SMALL_BLOCK", small_block)
+    seen: dict[str, list[int]] = {}
+    elsewhere = 0
+
+    def count(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(*args: Any) -> Any:
+            nonlocal elsewhere
+            elsewhere += device.module.counts()[1]
+            found = original(*args)
+            seen.setdefault(name, []).append(device.module.counts()[1])
+            return found
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for owner, name in (BlockLanczos, "step"), (Growth, "converged"), (PathErrors, "take"), (KrylovTrained, "_confirm"):
+        count(owner, name)
+    device.module.counts()
+    assert path("cuda", "float32").dtype_ == "float32"
+    elsewhere += device.module.counts()[1]
+    assert {name: max(waits) for name, waits in seen.items()} == {
+        "step": 1, "converged": 0 if small_block else 3, "take": 1, "_confirm": 1
+    }  # fmt: skip
+    assert elsewhere <= 45  # three folds, their moments, and all of them
 
 
 @pytest.mark.usefixtures("never_factor")
@@ -132,15 +168,29 @@ def test_a_space_and_its_systems(device: Device, on_device: bool) -> None:
             W = device.get(space.combine(values if on_device else device.put(values)))
             assert worst(W, twin) < 1e4 * KERNEL["float64"]
             R = B - G @ W - system.alpha * W
-            assert worst(system.residual(), np.linalg.norm(R, axis=0), 1.0) < 10 * KERNEL["float64"]
+            assert worst(residuals([system])[0], np.linalg.norm(R, axis=0), 1.0) < 10 * KERNEL["float64"]
             left = np.sqrt(np.einsum("pc,pc->c", R, np.linalg.solve(G + system.alpha * np.eye(40), R)))
-            assert (system.error(systems[-1]) > left * (1.0 - 1e-3) - KERNEL["float64"]).all()
+            assert (errors([system], systems[-1])[0] > left * (1.0 - 1e-3) - KERNEL["float64"]).all()
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_penalty_too_small_fails_alone(device: Device, on_device: bool) -> None:
+    """T + λI is not definite at one λ: seen when residuals are read, whatever was eliminated since, and of no other."""
+    small = device if on_device else HOST
+    first, below = small.put(np.eye(3)), small.put(np.eye(3))
+    systems = [Shifted(alpha, first) for alpha in (10.0, 1.0)]
+    for system in systems:
+        for diagonal in (np.eye(3), np.diag([1.0, -2.0, 3.0]), np.eye(3)):
+            system.advance(small.put(diagonal), below)
+    assert np.isfinite(residuals(systems)[0]).all()
+    assert [system.failed for system in systems] == [False, True]
+    assert np.isfinite(errors(systems[:1], systems[0])[0]).all()
 
 
 def test_norms_of_large_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     A = np.random.default_rng(2).standard_normal((60, 20))
     exact = lanczos._norm(A.T @ A)
-    monkeypatch.setattr(lanczos, "SMALL", 5)
+    monkeypatch.setattr(lanczos, "NORMED", 5)
     assert 0.9 * exact < lanczos._norm(A.T @ A) <= exact * (1 + 1e-12)
 
 

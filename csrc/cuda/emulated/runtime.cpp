@@ -231,6 +231,10 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return call("cudaStreamSynchronize", [=] { return ++runtime().waited, run(*stream), cudaSuccess; });
 }
 
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* data) {
+    return call("cudaLaunchHostFunc", [=] { return launch(stream, [=] { function(data); }), cudaSuccess; });
+}
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
     return call("cudaStreamWaitEvent", [=] {
         const CUevent_st seen = *event;

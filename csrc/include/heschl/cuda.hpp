@@ -1,5 +1,5 @@
 // The kernels of heschl/kernels.hpp on a GPU: the same functions with another device in front. All views are of device
-// memory but for Ranges, the targets of ridge_residual, the edges of largest_singular, and bounds and fold of
+// memory but for Ranges, alphas and targets of ridge_residual, the edges of largest_singular, and bounds and fold of
 // score_sums, which lie on the host. One template binds both (bindings/), so that they cannot drift apart.
 #pragma once
 
@@ -53,8 +53,8 @@ template <class T>
 void ridge_solve(const Cuda& cuda, Matrix<T> G, Vector<const T> diagonal, double alpha, Matrix<T> W);
 
 template <class T>
-double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diagonal, double alpha, Matrix<const T> R,
-                      Matrix<const T> W, Vector<const int64_t> targets);
+double ridge_residual(const Cuda& cuda, Matrix<const T> G, Vector<const T> diagonal, const std::vector<double>& alphas,
+                      Matrix<const T> R, Matrix<const T> W, Vector<const int64_t> targets);
 
 template <class T>
 void quadratic_errors(const Cuda& cuda, Matrix<const T> G, Matrix<const T> R, Matrix<const T> W, Vector<double> out);

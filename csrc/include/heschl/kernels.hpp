@@ -4,6 +4,8 @@
 // Features come as Frames: dense, or run-length (a word's values through all of its frames), which are not expanded.
 #pragma once
 
+#include <vector>
+
 #include "heschl/blas.hpp"
 #include "heschl/view.hpp"
 
@@ -155,12 +157,12 @@ void leave_out(const Cpu& cpu,
                Matrix<const T> A,  // (n, c)
                Matrix<T> E);       // (n, c)  written
 
-// max over the listed targets of |(G + alpha I) w - r| / |r|, summed in double.
+// max over the listed targets, each at an alpha of its own, of |(G + alpha I) w - r| / |r|, summed in double.
 template <class T>
 double ridge_residual(const Cpu& cpu,
                       Matrix<const T> G,         // (p, p)  lower triangle
                       Vector<const T> diagonal,  // (p)
-                      double alpha,
+                      const std::vector<double>& alphas,
                       Matrix<const T> R,  // (p, c)
                       Matrix<const T> W,  // (p, c)
                       Vector<const int64_t> targets);
@@ -205,7 +207,7 @@ void score_sums(const Cpu& cpu,
                 Matrix<const double> shift,    // (K * 2, c)  of y and of p
                 Matrix<double> sums);          // (K * 6, c)  y', p', y'^2, p'^2, y' p', (y - p)^2: written
 
-// Q = (X - mean) * factor U^-1, kept where it is given room, and Q'Q, in double throughout; without U the rows
+// Q = (X - mean) * factor U^-1, and Q'Q, in double throughout, each kept where it is given room; without U the rows
 // themselves. Two calls, the second with the Cholesky factor that the first one's Gram matrix has, are CholeskyQR.
 template <class T>
 void whiten_rows(const Cpu& cpu,
@@ -214,7 +216,7 @@ void whiten_rows(const Cpu& cpu,
                  Vector<const double> factor,  // (d)
                  Matrix<const double> U,       // (d, d)  upper triangle, or none
                  Matrix<T> Q,                  // (n, d)  written, or none
-                 Matrix<double> gram);         // (d, d)  written
+                 Matrix<double> gram);         // (d, d)  written, or none
 
 // out = scale * op(A) op(B) + keep * out, by parts of the result: each thread calls BLAS, which is held at one thread.
 template <class T>

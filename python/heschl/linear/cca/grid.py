@@ -221,8 +221,10 @@ class _TensorCores:
             every, some = slice(None), slice(min(COMPARED, right.shape[1]))
             part = here.copy(here.part(right, every, some))
             apart = here.summed(here.part(found, every, some), [cross(left, part)], -1)
-            apart = here.scaled_rows(apart, 1.0 / np.sqrt(np.maximum(here.squares(left), np.finfo(float).tiny)))
-            self.exact = bool((here.squares(apart) <= ROUNDING**2 * left.shape[1] * here.squares(part)).all())
+            size, of_part = here.bring([here.squares(left), here.squares(part)])
+            apart = here.scaled_rows(apart, 1.0 / np.sqrt(np.maximum(size, np.finfo(float).tiny)))
+            off = here.get(here.squares(apart))
+            self.exact = bool((off <= ROUNDING**2 * left.shape[1] * of_part).all())
         self.products = SPLIT if self.exact else "as given"
         return found if self.exact else None
 

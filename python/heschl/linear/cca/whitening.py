@@ -98,7 +98,7 @@ def whiten(
     n, d = X.shape
     b = backend_of(X)
     mean = b.means(X, 0)
-    norm = np.sqrt(b.squares(X, mean))
+    norm = np.sqrt(b.get(b.squares(X, mean)))
     # Rounding of the mean leaves that much of a constant.
     varies = norm > 8 * np.finfo(np.float64).eps * n * np.abs(mean)
     if not varies.any():
@@ -240,8 +240,8 @@ def _cholesky_qr(X: Array, mean: Double, scale: Double) -> Whitened | None:
 
 def _upper(b: Backend, gram: Double) -> Double | None:
     """Factor by Cholesky where the rows lie; None where that fails."""
-    factor = b.put(np.array(gram))
-    return np.triu(b.get(factor)) if b.cholesky(factor) else None
+    factor = b.get(b.factored(b.put(np.array(gram))))
+    return None if np.isnan(factor.diagonal()).any() else np.triu(factor)
 
 
 def _inverse(b: Backend, upper: Double) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from heschl.checks import check_matrix
 from heschl.linear.design.rows import cut_rows, whole
 from heschl.linear.design.spaces import FeatureSpaces, Repeated
-from heschl.linear.device.arrays import Array, Double, Float, Ranges
+from heschl.linear.device.arrays import Array, Float, Ranges
 from heschl.linear.device.backend import Backend
 from heschl.linear.device.exchange import adopt, on_device
 from heschl.linear.device.place import backend_of, moved
@@ -137,7 +137,10 @@ class Frames:
         return bool(by_frequency < by_lag)
 
     def moments(self, ranges: Ranges, lags: range, shift: Float, leaving: Float, entering: Float) -> tuple[Any, ...]:
-        """Sum the first block column (p, d), pair sums (w², d) and counts (w²,); write the edges (r or 0, p)."""
+        """Sum the first block column (p, d), pair sums (w², d) and counts (w²,); write the edges (r or 0, p).
+
+        All of it lies where the features do; so do the sums of `targets` and `statistics`.
+        """
         d, w, b = self.shape[1], len(lags), self.backend
         column = b.zeros((w * d, d), self.dtype)
         sums = np.zeros((w * w, d))
@@ -152,9 +155,9 @@ class Frames:
                 space.values, space.index, b.put(shift[space.columns]), ranges, lags[0], w, block, *edges, part, own,
                 b.handle(),
             )  # fmt: skip
-            counts, sums[:, space.columns] = b.get(own), b.get(part)
             if len(self.spaces) == 1:
-                continue
+                return column, part, own
+            counts, sums[:, space.columns] = own, part
             self._scatter(column, block, space, space, w)
             for whole_edge, edge in zip((leaving, entering), edges, strict=True):
                 whole_edge.reshape(len(edge), w, d)[:, :, space.columns] = edge.reshape(len(edge), w, space.n_columns)
@@ -177,7 +180,7 @@ class Frames:
         """Sum X'Y (p, c), target sums (w, c) and totals (2, c) about the shifts."""
         d, w, c, b = self.shape[1], len(lags), y.shape[1], self.backend
         cross = b.zeros((w * d, c), self.dtype)
-        target_sums, totals = np.zeros((w, c)), np.zeros((2, c))
+        target_sums, totals = (b.zeros((rows, c), np.float64) for rows in (w, 2))
         for space in self.spaces if c > 0 else ():
             part = cross if len(self.spaces) == 1 else np.zeros((w * space.n_columns, c), self.dtype)
             own_sums, own_totals = b.zeros((w, c), np.float64), b.zeros((2, c), np.float64)
@@ -185,12 +188,12 @@ class Frames:
                 space.values, space.index, b.put(shift[space.columns]), y, b.put(y_shift), ranges, lags[0], w, part,
                 own_sums, own_totals, b.handle(),
             )  # fmt: skip
-            target_sums, totals = b.get(own_sums), b.get(own_totals)
+            target_sums, totals = own_sums, own_totals
             if len(self.spaces) > 1:
                 cross.reshape(w, d, c)[:, space.columns] = part.reshape(w, space.n_columns, c)
         return cross, target_sums, totals
 
-    def statistics(self, bounds: NDArray[np.int64], shift: Float) -> tuple[Double, Float]:
+    def statistics(self, bounds: NDArray[np.int64], shift: Float) -> tuple[Array, Array]:
         """Sum features and squares (2, d) about the shift; find the extremes of each segment (s, 2, d)."""
         sums, extremes = np.zeros((2, self.shape[1])), np.empty((len(bounds), 2, self.shape[1]), self.dtype)
         b = self.backend
@@ -202,8 +205,10 @@ class Frames:
             b.kernels.feature_statistics(
                 space.values, space.index, b.put(shift[space.columns]), whole(bounds), part, ends, b.handle()
             )
-            sums[:, space.columns] = b.get(part)
-            extremes[:, :, space.columns] = b.get(ends).reshape(len(bounds), 2, space.n_columns)
+            ends = ends.reshape((len(bounds), 2, space.n_columns))
+            if len(self.spaces) == 1:
+                return part, ends
+            sums[:, space.columns], extremes[:, :, space.columns] = part, ends
         return sums, extremes
 
     def design(self, ranges: Ranges, lags: range, shift: Float | None = None) -> Array:

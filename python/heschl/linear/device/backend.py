@@ -149,6 +149,9 @@ class Backend(Protocol):
     def get(self, array: Array) -> NDArray[Any]:
         """Bring an array from here to the host."""
 
+    def bring(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+        """Bring several small arrays from here to the host, all of them in one wait."""
+
     def copy(self, array: Array) -> Array:
         """Copy an array."""
 
@@ -197,8 +200,8 @@ class Backend(Protocol):
     def finite(self, array: Array, *others: Array) -> bool:
         """Return whether there is neither NaN nor infinity."""
 
-    def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
+    def weighted_sums(self, weights: Double, array: Array) -> Array:
+        """Sum weights_i array_ij over i for each column, in double, (c,), where the array lies."""
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
@@ -215,8 +218,8 @@ class Backend(Protocol):
     def means(self, array: Array, axis: int) -> Double:
         """Average over rows (0) or columns (1), in double; return the means on the host."""
 
-    def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
+    def squares(self, array: Array, about: Double | None = None) -> Array:
+        """Sum (array_ij - about_j)² over i for each column, in double, (c,), where the array lies."""
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
         """Multiply A b, or aᵀ b."""
@@ -244,11 +247,11 @@ class Backend(Protocol):
     def splits(self, array: Array) -> bool:
         """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""
 
-    def cholesky(self, array: Array) -> bool:
-        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
+    def factored(self, array: Array) -> Array:
+        """Write U, A = UᵀU, into the upper triangle of a symmetric float64 matrix: a diagonal of NaN if A has none."""
 
     def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
-        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `factored`."""
 
     def divided(self, right: Array, factor: Array) -> Array:
         """Compute R U⁻¹ in place of R (n, c)."""

@@ -113,6 +113,18 @@ class Device:
         """Bring an array from here to the host."""
         return np.asarray(array.numpy())
 
+    def bring(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+        """Bring several small arrays from here to the host, all of them in one wait."""
+        ends = np.cumsum([0, *(array.size for array in arrays)]).tolist()
+        flat, found = self.empty((1, ends[-1]), np.float64), list[NDArray[Any]]()
+        for array, begin, end in zip(arrays, ends[:-1], ends[1:], strict=True):
+            if end > begin:
+                self.module.assign(self.part(flat, slice(1), slice(begin, end)).reshape(array.shape), array)
+        values = self.get(flat)[0]
+        for array, begin, end in zip(arrays, ends[:-1], ends[1:], strict=True):
+            found.append(values[begin:end].reshape(array.shape).astype(array.dtype, copy=False))
+        return found
+
     def copy(self, array: Array) -> Array:
         """Copy an array."""
         return self.cast(array, array.dtype)
@@ -195,9 +207,9 @@ class Device:
         """Return whether there is neither NaN nor infinity."""
         return bool(self.module.all_finite(array, list(others)))
 
-    def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
-        return self.get(self.module.weighted_sums(array, self.put(np.asarray(weights, dtype=np.float64))))
+    def weighted_sums(self, weights: Double, array: Array) -> Array:
+        """Sum weights_i array_ij over i for each column, in double, (c,), where the array lies."""
+        return self.module.weighted_sums(array, self.put(np.asarray(weights, dtype=np.float64)))
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
         """Multiply rows by factors (repeated where there are more rows) into a copy."""
@@ -219,8 +231,7 @@ class Device:
 
     def lessened(self, array: Array, weights: Double, V: Array) -> Array:
         """Subtract Σ_i weights_i V_ij, summed in double, from each column j of (n, c), in place."""
-        sums = self.module.weighted_sums(V, self.put(-np.asarray(weights, dtype=np.float64)))
-        self.module.scale_and_shift(array, None, None, None, sums)
+        self.module.scale_and_shift(array, None, None, None, self.weighted_sums(-np.asarray(weights), V))
         return array
 
     def means(self, array: Array, axis: int) -> Double:
@@ -228,13 +239,13 @@ class Device:
         sums = self.module.weighted_sums(array, None) if axis == 0 else self.module.row_sums(array)
         return np.asarray(self.get(sums) / array.shape[axis])
 
-    def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
+    def squares(self, array: Array, about: Double | None = None) -> Array:
+        """Sum (array_ij - about_j)² over i for each column, in double, (c,), where the array lies."""
         (n, c), sums = array.shape, self.empty((6, array.shape[1]), np.float64)
         whole, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
         shift = self.put(np.tile(np.zeros(c) if about is None else about, (2, 1)))
         self.module.score_sums(array, array, whole, fold, shift, sums, self.context)
-        return np.asarray(self.get(sums)[2])
+        return self.part(sums, slice(2, 3), slice(None)).reshape((c,)) if c else self.empty((0,), np.float64)
 
     def product(self, a: Array, b: Array, *, transpose: bool = False) -> Array:
         """Multiply A b, or aᵀ b."""
@@ -282,16 +293,13 @@ class Device:
         """Return whether products with a matrix gain by tensor cores: float32, split into halves, as exact."""
         return bool(array.dtype == np.float32 and len(array) >= SPLIT_LEAST)
 
-    def cholesky(self, array: Array) -> bool:
-        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
-        try:
-            self.module.cholesky_upper(array)
-        except np.linalg.LinAlgError:
-            return False
-        return True
+    def factored(self, array: Array) -> Array:
+        """Write U, A = UᵀU, into the upper triangle of a symmetric float64 matrix: a diagonal of NaN if A has none."""
+        self.module.factor_upper(array)
+        return array
 
     def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
-        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `factored`."""
         self.module.half_solve_upper(factor, transpose, right)
         return right
 

@@ -60,6 +60,10 @@ class Host:
         """Return the array itself."""
         return np.asarray(array)
 
+    def bring(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+        """Return the arrays themselves."""
+        return list(arrays)
+
     def copy(self, array: Array) -> Array:
         """Copy an array."""
         return array.copy()
@@ -134,7 +138,7 @@ class Host:
         return all(bool(np.isfinite(each).all()) for each in (array, *others))
 
     def weighted_sums(self, weights: Double, array: Array) -> Double:
-        """Sum weights_i array_ij over i for each column, in double; return the sums on the host."""
+        """Sum weights_i array_ij over i for each column, in double, (c,)."""
         return np.asarray(_product(weights, array))
 
     def scaled_rows(self, array: Array, factors: Double) -> Array:
@@ -162,7 +166,7 @@ class Host:
         return np.asarray(array.mean(axis=axis, dtype=np.float64))
 
     def squares(self, array: Array, about: Double | None = None) -> Double:
-        """Sum (array_ij - about_j)² over i for each column, in double; return the sums on the host."""
+        """Sum (array_ij - about_j)² over i for each column, in double, (c,)."""
         total = np.zeros(array.shape[1])
         for start in range(0, len(array), 512):
             rows = array[start : start + 512] - (0.0 if about is None else about)
@@ -209,13 +213,15 @@ class Host:
         """Return False: there are no tensor cores."""
         return False
 
-    def cholesky(self, array: Array) -> bool:
-        """Write U, with A = UᵀU, into the upper triangle of a symmetric float64 matrix; False if it has none."""
+    def factored(self, array: Array) -> Array:
+        """Write U, A = UᵀU, into the upper triangle of a symmetric float64 matrix: a diagonal of NaN if A has none."""
         # The transpose of an array by rows is one by columns, as LAPACK reads it: L for U.
-        return bool(lapack.dpotrf(array.T, lower=1, overwrite_a=1, clean=0)[1] == 0)
+        if lapack.dpotrf(array.T, lower=1, overwrite_a=1, clean=0)[1] != 0:
+            np.fill_diagonal(array, np.nan)
+        return array
 
     def half_solved(self, factor: Array, right: Array, *, transpose: bool) -> Array:
-        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `cholesky`."""
+        """Compute U⁻¹ R, or U⁻ᵀ R, in place of R (n, c), with the factor of `factored`."""
         if right.size == 0:
             return right
         return blas.dtrsm(1.0, factor.T, right.T, side=1, lower=1, trans_a=int(transpose), overwrite_b=1).T

@@ -190,23 +190,26 @@ class LaggedMoments(LaggedSums):
         """Gather the moments of the segments `bounds` (s, 2), or blocks of `segments`, of checked data."""
         ranges, owner = row_ranges(bounds, lags, boundary, len(X), keep, segments)
         feature_sums, extremes = X.statistics(bounds, shift.features)
+        sums = row_sums(X, y, ranges, owner, lags, shift)
+        small = {name: sums[name] for name in ("pair_sums", "pair_counts", "target_sums", "totals")}
+        small |= {"feature_sums": feature_sums, "extremes": extremes}
+        sums |= zip(small, X.backend.bring(list(small.values())), strict=True)
         return cls(
             lags=lags,
             boundary=boundary,
             shift=shift,
             n_frames=int((bounds[:, 1] - bounds[:, 0]).sum()),
-            feature_sums=feature_sums,
-            extremes=extremes,
             ids=bounds[:, 0] if ids is None else ids,
             margins=Margins.of(X, y, bounds, lags)
             if boundary == "drop" and keep is None and segments is None and X.backend.kind.keeps_margins
             else None,
-            **row_sums(X, y, ranges, owner, lags, shift),
+            **sums,
         )
 
     def with_targets(self, X: Frames, y: Array, ranges: Ranges, shift: Float) -> LaggedMoments:
         """Add responses (n, c) of the same rows, about `shift` (c,); X'X stays as it is."""
-        cross, target_sums, totals = X.targets(y, ranges, self.lags, self.shift.features, shift)
+        cross, *sums = X.targets(y, ranges, self.lags, self.shift.features, shift)
+        target_sums, totals = X.backend.bring(sums)
         shifts = Shift(self.shift.features, shift)
         return replace(self, shift=shifts, cross=cross, target_sums=target_sums, totals=totals)
 

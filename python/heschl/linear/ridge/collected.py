@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,24 +85,32 @@ class Test:
     @classmethod
     def of(cls, rows: HeldOut, y: Array) -> Test:
         """Prepare responses less the means of the training rows."""
-        b = backend_of(y)
-        return cls(rows, y, b.squares(y, b.means(y, 0)) if len(y) else np.zeros(y.shape[1]))
+        sums = backend_of(y).get(_six_sums(y, y, False))
+        return cls(rows, y, np.maximum(sums[2] - sums[0] ** 2 / max(1, len(y)), 0.0))
 
-    def sums(self, predicted: Array, targets: Integers, whole: bool) -> Double:
-        """Sum (y - p)² over the rows, (1, m); if `whole`, (p - mean)² and (y - mean) (p - mean) as well, (3, m)."""
-        n, m, b = len(self.y), len(targets), backend_of(self.y)
-        if n == 0:
-            return np.zeros((3 if whole else 1, m))
-        y = b.columns(self.y, targets)
-        out, about = b.empty((6, m), np.float64), np.zeros((2, m))
-        if whole:
-            about[1] = b.means(predicted, 0)
-        rows, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
-        b.kernels.score_sums(y, predicted, rows, fold, b.put(about), out, b.handle())
-        sums = b.get(out)
+    def sums(self, predicted: Array, targets: Integers, whole: bool) -> Array:
+        """Sum over the rows what `errors` reads, where these lie."""
+        return _six_sums(backend_of(self.y).columns(self.y, targets), predicted, whole)
+
+    def errors(self, sums: Double, whole: bool) -> Double:
+        """Σ (y - p)² over the rows, (1, m); if `whole`, (p - mean)² and (y - mean) (p - mean) as well, (3, m)."""
+        n = max(1, len(self.y))
         if not whole:
             return np.asarray(sums[5:])
         return np.stack([sums[5], sums[3] - sums[1] ** 2 / n, sums[4] - sums[0] * sums[1] / n])
+
+
+def _six_sums(y: Array, p: Array, about_means: bool) -> Array:
+    """Σ of y, p', y², p'², y p' and (y - p)² over the rows, (6, m), p' = p less its means or, without, p itself."""
+    (n, m), b = y.shape, backend_of(y)
+    if n == 0:
+        return b.zeros((6, m), np.float64)
+    out, about = b.empty((6, m), np.float64), np.zeros((2, m))
+    if about_means:
+        about[1] = b.means(p, 0)
+    rows, fold = np.array([[0, n]], dtype=np.int64), np.zeros(1, dtype=np.int64)
+    b.kernels.score_sums(y, p, rows, fold, b.put(about), out, b.handle())
+    return out
 
 
 class PathErrors:
@@ -181,9 +189,10 @@ class PathErrors:
         """See where R² might be better, at the largest such λ; targets wait again until it is known there."""
         _, best = self._best(targets)
         self._looked[unsure] = sight.space.n_steps
-        for each in reversed(found):  # the largest λ has the last word
+        scored = self._scored(sight, found, targets)
+        for each, of_tests in zip(reversed(found), reversed(scored), strict=True):  # the largest λ has the last word
             some, columns = targets[each.columns], each.columns
-            for at, (sse, *_) in enumerate(self._scored(sight, each, some)):
+            for at, (sse, *_) in enumerate(of_tests):
                 self.guessed[at, each.index, some] = sse
                 hope = sse < self.sse[at, best[at, columns], some] - BETTER * self._tests[at].variation[some]
                 self._down_to[some[hope]] = each.index
@@ -194,39 +203,54 @@ class PathErrors:
 
     def take(self, sight: Sight, targets: Integers, found: Sequence[Found]) -> None:
         """Score solutions by products of the test rows' design with the basis, no weights of theirs formed."""
-        for each in found:
+        for each, of_tests in zip(found, self._scored(sight, found, targets), strict=True):
             some = targets[each.columns]
-            for at, sums in enumerate(self._scored(sight, each, some)):
+            for at, sums in enumerate(of_tests):
                 self.sums[:, at, each.index, some] = sums
             self.known[each.index, some] = True
 
-    def _scored(self, sight: Sight, found: Found, targets: Integers) -> Iterator[Double]:
-        """Yield sums on each test set, once their designs were multiplied with what is new of the basis."""
+    def _scored(self, sight: Sight, found: Sequence[Found], targets: Integers) -> list[list[Double]]:
+        """Return sums on each test set, once their designs were multiplied with what is new of the basis."""
         sight.designs = sight.designs or [[] for _ in self._tests]
         for new in sight.space.panels(sight.seen, sight.space.dimension):
             for pieces, test in zip(sight.designs, self._tests, strict=True):
                 pieces.append(self._design(test, new))
         sight.seen = sight.space.dimension
-        y = self._tests[0].y
-        b, values = backend_of(y), found.coefficients(self._sizes[targets], y)
-        for pieces, test in zip(sight.designs, self._tests, strict=True):
-            predicted, begin = b.zeros((test.rows.n_rows, len(targets)), values.dtype), 0
-            for piece in pieces:
-                end = begin + piece.shape[1]
-                b.multiply(piece, b.part(values, slice(begin, end), EVERYTHING), add_to=predicted)
-                begin = end
-            yield test.sums(predicted, targets, self._whole)
+        asked: list[Array] = []
+        for each in found:
+            some = targets[each.columns]
+            values = each.coefficients(self._sizes[some], self._tests[0].y)
+            for pieces, test in zip(sight.designs, self._tests, strict=True):
+                asked.append(test.sums(_predicted(pieces, values, test.rows.n_rows), some, self._whole))
+        return self._brought(asked)
+
+    def _brought(self, sums: list[Array]) -> list[list[Double]]:
+        """Read sums of each test set, one solution after the other, in one wait."""
+        tests, brought = self._tests, iter(backend_of(self._tests[0].y).bring(sums))
+        return [[test.errors(next(brought), self._whole) for test in tests] for _ in range(len(sums) // len(tests))]
 
     def take_weights(self, index: int, targets: Integers, weights: Array) -> None:
         """Score weights (p, m) of some targets at one λ."""
-        for at, test in enumerate(self._tests):
-            self.sums[:, at, index, targets] = test.sums(self._design(test, weights), targets, self._whole)
+        asked = [test.sums(self._design(test, weights), targets, self._whole) for test in self._tests]
+        for at, sums in enumerate(self._brought(asked)[0]):
+            self.sums[:, at, index, targets] = sums
         self.known[index, targets] = True
 
     def _design(self, test: Test, V: Array) -> Array:
         """Multiply the centred design of the test rows by vectors (p, m), (n, m)."""
         b = backend_of(V)
         return b.lessened(test.rows.product(V), self._means.astype(V.dtype), V)
+
+
+def _predicted(pieces: Sequence[Array], values: Array, n_rows: int) -> Array:
+    """Add up products of pieces of a design times a basis with coefficients in that basis, (n_rows, m)."""
+    b, begin = backend_of(values), 0
+    predicted = b.zeros((n_rows, values.shape[1]), values.dtype)
+    for piece in pieces:
+        end = begin + piece.shape[1]
+        b.multiply(piece, b.part(values, slice(begin, end), EVERYTHING), add_to=predicted)
+        begin = end
+    return predicted
 
 
 class ChosenWeights:

@@ -135,7 +135,7 @@ class DualTrained:
         # Centred, X X' is singular along 1: its inverse there is 1/λ, for which float32 would refuse many a λ.
         # μ 1 1ᵀ/n is added, μ a mean of the eigenvalues s, Σ s² / Σ s. Loadings are orthogonal to 1 and stay the same.
         trace = float(b.get(b.diagonal(gram)).sum(dtype=np.float64))
-        mu = float(b.squares(gram).sum()) / trace if problem.fit_intercept and trace > 0 else 0.0
+        mu = float(b.get(b.squares(gram)).sum()) / trace if problem.fit_intercept and trace > 0 else 0.0
         lift = gram.dtype.type(mu / n)
         b.shifted(gram, np.full(n, lift, dtype=np.float64), np.zeros(n))
         self.mu = float(lift) * n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from heschl.linear.device.arrays import Array, Double, Integers
 from heschl.linear.device.place import backend_of, moved
-from heschl.linear.ridge.lanczos import EVERYTHING, BlockLanczos
-from heschl.linear.ridge.shifted import Shifted
+from heschl.linear.ridge.lanczos import BlockLanczos
+from heschl.linear.ridge.shifted import Shifted, errors, residuals
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,15 @@ class Found:
     columns: Integers  # (m,) of the space's targets
     values: Array  # float64, where the space's small systems are solved
 
+    def of(self, some: Integers) -> Found:
+        """Return some of these, by number."""
+        if len(some) == len(self.columns):
+            return self
+        return Found(self.index, self.columns[some], backend_of(self.values).columns(self.values, some))
+
     def sample(self) -> Found:
         """Return the first and the last of these alone."""
-        ends = np.unique([0, len(self.columns) - 1])
-        return Found(self.index, self.columns[ends], backend_of(self.values).columns(self.values, ends))
+        return self.of(np.unique([0, len(self.columns) - 1]))
 
     def coefficients(self, sizes: Double, like: Array) -> Array:
         """Return the solutions for right-hand sides of some lengths (m,), where and in what precision an array is."""
@@ -80,26 +86,29 @@ class Growth:
 
     def converged(self, wanted: NDArray[np.bool_]) -> list[Found]:
         """Solve what has converged of some entries (n_alphas, c)."""
-        space, going, found = self.space, self._advanced(wanted), []
-        for a in going:
-            shifted = self._shifted[a]
-            residual = shifted.residual()
+        going = self._advanced(wanted)
+        for a, residual in going.items():
             self._excess[a] = residual / self.tolerance.residual
-            if not (self._excess[a][wanted[a]] <= 1.0).any():
-                continue
-            error = shifted.error(self._shifted[going[-1]])
-            self._excess[a] = self._beyond(residual, error * self._unit)
-            ready = np.flatnonzero((self._excess[a] <= 1.0) & wanted[a])
-            if not ready.size:
-                continue
-            values = shifted.solution(space.below, ready)
-            lost = self._lost(values)
-            residual, error = np.hypot(residual[ready], lost), np.hypot(error[ready], lost / np.sqrt(shifted.alpha))
-            self._excess[a, ready] = self._beyond(residual, error * self._unit[ready])
-            held = np.flatnonzero(self._excess[a, ready] <= 1.0)
+        near = [a for a in going if (self._excess[a][wanted[a]] <= 1.0).any()]
+        if not near:
+            return []
+        bounds, ready = errors([self._shifted[a] for a in near], self._shifted[max(going)]), list[Found]()
+        error: dict[int, Double] = {}
+        for a, bound in zip(near, bounds, strict=True):
+            error[a] = np.where(np.isfinite(bound), bound, going[a] / np.sqrt(self._shifted[a].alpha))
+            self._excess[a] = self._beyond(going[a], error[a] * self._unit)
+            columns = np.flatnonzero((self._excess[a] <= 1.0) & wanted[a])
+            if columns.size:
+                ready.append(Found(a, columns, self._shifted[a].solution(self.space.below, columns)))
+        found = []
+        for each, lost in zip(ready, self._lost(ready), strict=True):
+            a, columns = each.index, each.columns
+            residual = np.hypot(going[a][columns], lost)
+            whole = np.hypot(error[a][columns], lost / np.sqrt(self._shifted[a].alpha))
+            self._excess[a, columns] = self._beyond(residual, whole * self._unit[columns])
+            held = np.flatnonzero(self._excess[a, columns] <= 1.0)
             if held.size:
-                some = values if len(held) == len(ready) else backend_of(values).columns(values, held)
-                found.append(Found(a, ready[held], some))
+                found.append(each.of(held))
         return found
 
     def so_far(self, wanted: NDArray[np.bool_]) -> list[Found]:
@@ -107,27 +116,28 @@ class Growth:
         columns = [(a, np.flatnonzero(wanted[a])) for a in self._advanced(wanted)]
         return [Found(a, some, self._shifted[a].solution(self.space.below, some)) for a, some in columns]
 
-    def _advanced(self, wanted: NDArray[np.bool_]) -> list[int]:
-        """Indices of the λ of some entries, as far eliminated as the space has come; of those that can be."""
+    def _advanced(self, wanted: NDArray[np.bool_]) -> dict[int, Double]:
+        """Eliminate as far as the space has come at the λ of some entries: residuals, by index of those that can be."""
         space, indices = self.space, np.flatnonzero(wanted.any(axis=1)).tolist()
+        indices = [a for a in indices if not self._shifted[a].failed]
         for a in indices:
             shifted = self._shifted[a]
             for k in range(shifted.n_blocks, space.n_steps):
                 shifted.advance(space.diagonal[k], space.below[k])
-        return [a for a in indices if not self._shifted[a].failed]
+        found = zip(indices, residuals([self._shifted[a] for a in indices]), strict=True)
+        return {a: residual for a, residual in found if not self._shifted[a].failed}
 
     def _beyond(self, residual: Double, error: Double) -> Double:
         return np.asarray(np.maximum(residual / self.tolerance.residual, error / self.tolerance.error))
 
-    def _lost(self, values: Array) -> Double:
-        """Bound the residual in directions that were left out of the space, (m,)."""
-        b, total, begin = backend_of(values), np.zeros(values.shape[1]), 0
-        for diagonal, lost in zip(self.space.diagonal, self.space.lost, strict=True):
-            end = begin + len(diagonal)
-            if lost:
-                total += lost**2 * b.squares(b.part(values, slice(begin, end), EVERYTHING))
-            begin = end
-        return np.asarray(np.sqrt(total))
+    def _lost(self, found: Sequence[Found]) -> list[Double]:
+        """Bound the residuals of solutions in directions that were left out of the space, (m,) of each."""
+        if not found or not any(self.space.lost):
+            return [np.zeros(len(each.columns)) for each in found]
+        b, sizes = backend_of(found[0].values), [len(diagonal) for diagonal in self.space.diagonal]
+        lost = np.repeat(self.space.lost, sizes)
+        squares = b.bring([b.squares(b.scaled_rows(each.values, lost)) for each in found])
+        return [np.asarray(np.sqrt(each)) for each in squares]
 
     def steps_left(self, waiting: NDArray[np.bool_]) -> float:
         """Foresee the steps until some entries (n_alphas, c) converge, from their decay so far; inf if there is none.

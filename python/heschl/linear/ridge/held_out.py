@@ -119,7 +119,8 @@ class HeldOut:
             b, every, some = self._X.backend, slice(None), slice(min(COMPARED, scaled.shape[1]))
             plain = self._by_lag(b.copy(b.part(scaled, every, some)))
             apart = b.squares(b.summed(b.part(found, every, some), [plain], -1))
-            self._agreed = bool((apart <= SPLIT_ROUNDING**2 * b.squares(plain)).all())
+            off, size = b.bring([apart, b.squares(plain)])
+            self._agreed = bool((off <= SPLIT_ROUNDING**2 * size).all())
         if not self._agreed:
             self._split = None
             self._missed()

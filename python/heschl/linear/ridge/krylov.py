@@ -120,7 +120,7 @@ class KrylovTrained(Trained):
         if assemble:
             self.backend.symmetric(equations.gram, equations.diagonal)
             self._read_gram()
-        self.sizes = np.sqrt(self.backend.squares(equations.cross))
+        self.sizes = np.sqrt(self.backend.get(self.backend.squares(equations.cross)))
         self.dtype = str(equations.cross.dtype)
 
     def _read_gram(self) -> None:
@@ -291,7 +291,7 @@ class KrylovTrained(Trained):
         self.family.note(growth.space)
         self._note_conditions(growth.space, collector)
         smallest = [samples[index] for index in sorted(samples)[-CONFIRMED:]]
-        if all(self._confirm(growth.space, collector, targets, each, tolerance) for each in smallest):
+        if not smallest or self._confirm(growth.space, collector, targets, smallest, tolerance):
             return bool(factor)
         collector.known[:, targets] = False
         if not self.split:
@@ -308,29 +308,31 @@ class KrylovTrained(Trained):
             note(self.equations.conditions, alpha, lambda: (greatest + alpha) / (max(least, 0.0) + alpha))
 
     def _confirm(
-        self, space: BlockLanczos, collector: Collector, targets: Integers, found: Found, tolerance: Tolerance
-    ) -> bool:
+        self, space: BlockLanczos, collector: Collector, targets: Integers, found: Sequence[Found],
+        tolerance: Tolerance,
+    ) -> bool:  # fmt: skip
         """Return whether some solutions of a space meet their equations in float64."""
-        alpha, some = float(collector.alphas[found.index]), targets[found.columns]
-        w = space.combine(found.coefficients(self.sizes[some], self.equations.cross))
-        residual = self._residual(alpha, some, w)
+        alphas = np.repeat(collector.alphas[[each.index for each in found]], [len(each.columns) for each in found])
+        some, cross = np.concatenate([targets[each.columns] for each in found]), self.equations.cross
+        values = (each.coefficients(self.sizes[targets[each.columns]], cross) for each in found)
+        residual = self._residual(alphas, some, self.backend.side_by_side([space.combine(each) for each in values]))
         if residual <= 2.0 * tolerance.residual + ROUNDING[self.dtype]:
             return True
         if self.split:
             return False
         if self.dtype == "float32":
-            raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
+            raise PrecisionError(f"relative residual {residual:.1e} at alpha >= {alphas.min():g}")
         return False
 
-    def _residual(self, alpha: float, targets: Integers, w: Array) -> float:
-        """Return the largest ‖b - (G + λI) w‖ / ‖b‖ of some targets' weights (p, m), in float64."""
+    def _residual(self, alphas: Double, targets: Integers, w: Array) -> float:
+        """Return the largest ‖b - (G + λI) w‖ / ‖b‖ of weights (p, m), each of a target at a λ, in float64."""
         equations, b = self.equations, self.backend
         right = b.columns(equations.cross, targets)
         if self.operator is None:
             gram, diagonal, every = equations.gram, equations.diagonal, np.arange(len(targets))
-            return float(b.kernels.ridge_residual(gram, diagonal, alpha, right, w, every, b.handle()))
+            return float(b.kernels.ridge_residual(gram, diagonal, alphas.tolist(), right, w, every, b.handle()))
         w = w.astype(np.float64)
-        left = np.linalg.norm(right - self.operator.product(w) - alpha * w, axis=0)
+        left = np.linalg.norm(right - self.operator.product(w) - alphas * w, axis=0)
         return float((left / self.sizes[targets]).max())
 
     def _factor(self, targets: Integers, collector: Collector) -> None:

@@ -3,8 +3,8 @@
 With blocks V_j of the basis Q, G V_j = V_{j-1} β_{j-1}ᵀ + V_j α_j + V_{j+1} β_j. The space knows nothing of penalties:
 T + λI is block tridiagonal for every λ (`heschl.linear.ridge.shifted`). The basis lies where G does, on the host or on
 a device; on the host products go through the core, which calls SciPy's BLAS without Python's lock, so that spaces can
-grow side by side. A step on a device brings small matrices to the host and sends others back, some 40 c² bytes for
-blocks of c vectors: 10 MB where c is 512, which take a millisecond.
+grow side by side. A step on a device brings small matrices to the host, all of them in one wait, and sends others back,
+some 50 c² bytes for blocks of c vectors: 13 MB where c is 512, which take a millisecond.
 """
 
 from __future__ import annotations
@@ -25,27 +25,30 @@ ROUNDINGS = 1.0
 PANEL = 64
 # Dimension up to which Ritz values are a matter of milliseconds.
 SMALL = 200
-# Beyond it the norm of a block is found by so many multiplications of so many vectors.
-NORM_STEPS, NORM_VECTORS = 12, 4
+# Order of a block up to which its norm is computed, which takes 0.2 ms and 10 times as long at three times the order;
+# beyond it is found by so many multiplications of so many vectors.
+NORMED, NORM_STEPS, NORM_VECTORS = 64, 12, 4
 # Share of the longest column below which products of columns of float64 with each other do not tell a direction from
 # rounding, and a further round has to.
 ROUND = 1e-6
 EVERYTHING = slice(None)
 
 
-def orthonormal_columns(Z: Array, least: float) -> tuple[Array, Double]:
+def orthonormal_columns(Z: Array, least: float, products: Double | None = None) -> tuple[Array, Double]:
     """Return an orthonormal basis V (p, r) of the columns of Z (p, c), and R (r, c) with Z = V R.
 
     Directions smaller than `least` are left out, so that r may be below c. Columns of float32 are orthonormalised by a
     pivoted Cholesky factorisation of their products in float64, which resolves all that float32 columns hold. Those of
     float64 by Householder reflections on the host, and on a device in a few such rounds, each of what is left.
+    `products` are what `column_products` gives of Z, where they have been brought to the host.
     """
     b, c = backend_of(Z), Z.shape[1]
-    if Z.dtype == np.float32:
-        V, R, _, _ = _by_products(b, Z, least, 0.0)
+    if by_products(Z):
+        gram = b.get(column_products(Z)) if products is None else products
+        if Z.dtype != np.float32:
+            return _in_rounds(b, Z, gram, least)
+        V, R, _, _ = _by_products(b, Z, gram, least, 0.0)
         return V, R
-    if b.kind.remote:
-        return _in_rounds(b, Z, least)
     q, r, pivots = qr(Z, mode="economic", pivoting=True, check_finite=False)
     rank = int(np.count_nonzero(np.abs(r.diagonal()) > least))
     R = np.empty((rank, c))
@@ -53,20 +56,32 @@ def orthonormal_columns(Z: Array, least: float) -> tuple[Array, Double]:
     return np.ascontiguousarray(q[:, :rank]), R
 
 
-def _whitened(b: Backend, Z: Array, upper: Double | None) -> tuple[Array | None, Double]:
-    """Return Z U⁻¹ where U is given, and the products of its columns (else of Z's), in float64."""
-    n = Z.shape[1]
-    gram, V = b.empty((n, n), np.float64), None if upper is None else b.empty(Z.shape, Z.dtype)
-    zeros, ones = b.put(np.zeros(n)), b.put(np.ones(n))
-    factor = None if upper is None else b.put(np.ascontiguousarray(upper))
-    b.kernels.whiten_rows(Z, zeros, ones, factor, V, gram, b.handle())
-    return V, b.get(gram)
+def by_products(Z: Array) -> bool:
+    """Return whether columns are orthonormalised by `column_products`."""
+    return bool(Z.dtype == np.float32) or backend_of(Z).kind.remote
 
 
-def _by_products(b: Backend, Z: Array, least: float, share: float) -> tuple[Array, Double, list[int], list[int]]:
+def column_products(Z: Array) -> Array:
+    """Return the products of the columns of Z (p, c) with each other, in float64, (c, c), where Z lies."""
+    b, n = backend_of(Z), Z.shape[1]
+    gram = b.empty((n, n), np.float64)
+    b.kernels.whiten_rows(Z, b.put(np.zeros(n)), b.put(np.ones(n)), None, None, gram, b.handle())
+    return gram
+
+
+def _divided(b: Backend, Z: Array, upper: Double) -> Array:
+    """Return Z U⁻¹, computed in float64."""
+    n, V = Z.shape[1], b.empty(Z.shape, Z.dtype)
+    zeros, ones, factor = b.put(np.zeros(n)), b.put(np.ones(n)), b.put(np.ascontiguousarray(upper))
+    b.kernels.whiten_rows(Z, zeros, ones, factor, V, None, b.handle())
+    return V
+
+
+def _by_products(
+    b: Backend, Z: Array, gram: Double, least: float, share: float
+) -> tuple[Array, Double, list[int], list[int]]:
     """Return V, R as above, of directions above a share of the longest; which columns span V, and which are left."""
     c = Z.shape[1]
-    _, gram = _whitened(b, Z, None)
     longest = float(gram.diagonal().max(initial=0.0))
     limit = max(least**2, share**2 * longest, c * np.finfo(np.float64).eps * longest)
     factor, order, rank, _ = lapack.dpstrf(gram, tol=limit)
@@ -75,38 +90,41 @@ def _by_products(b: Backend, Z: Array, least: float, share: float) -> tuple[Arra
         return b.part(Z, EVERYTHING, slice(0, 0)), np.empty((0, c)), [], list(range(c))
     R = np.empty((rank, c))
     R[:, order] = np.triu(factor[:rank])
-    V, _ = _whitened(b, b.columns(Z, order[:rank].astype(np.int64)), np.triu(factor[:rank, :rank]))
+    V = _divided(b, b.columns(Z, order[:rank].astype(np.int64)), np.triu(factor[:rank, :rank]))
     return V, R, order[:rank].tolist(), order[rank:].tolist()
 
 
-def _in_rounds(b: Backend, Z: Array, least: float) -> tuple[Array, Double]:
+def _in_rounds(b: Backend, Z: Array, gram: Double, least: float) -> tuple[Array, Double]:
     """Orthonormalise columns of float64 by products: each round what the ones before could not tell from rounding."""
     found: list[Array] = []
     R, left, rest = np.zeros((0, Z.shape[1])), Z, np.arange(Z.shape[1])
     while rest.size:
-        V, upper, used, unused = _by_products(b, left, least, ROUND)
+        V, upper, used, unused = _by_products(b, left, gram, least, ROUND)
         if not used:
             break
         # V is orthonormal to 1e-4 at worst.
-        again: Double = np.asarray(np.linalg.cholesky(_whitened(b, V, None)[1]).T, np.float64)
-        found.append(_whitened(b, V, again)[0])
+        again: Double = np.asarray(np.linalg.cholesky(b.get(column_products(V))).T, np.float64)
+        found.append(_divided(b, V, again))
         new = np.zeros((len(used), Z.shape[1]))
         new[:, rest[used]] = again @ upper[:, used]
         R, rest = np.concatenate([R, new]), rest[unused]
+        if not rest.size:
+            break
         left = b.columns(left, np.array(unused, dtype=np.int64))
-        for _ in range(2 if rest.size else 0):
+        for _ in range(2):
             begin = 0
             for block in found:
                 along, end = b.multiply(block, left, transpose_a=True), begin + block.shape[1]
                 b.multiply(block, along, scale=-1.0, add_to=left)
                 R[begin:end, rest] += b.get(along)
                 begin = end
+        gram = b.get(column_products(left))
     return b.side_by_side(found) if found else b.part(Z, EVERYTHING, slice(0, 0)), R
 
 
 def _norm(symmetric: Double) -> float:
     """Return the spectral norm: of a large block by power iterations, from below and to a few per cent."""
-    if len(symmetric) <= SMALL:
+    if len(symmetric) <= NORMED:
         return float(np.linalg.norm(symmetric, 2))
     V, size = np.random.default_rng(0).standard_normal((len(symmetric), NORM_VECTORS)), 0.0
     for _ in range(NORM_STEPS):
@@ -196,11 +214,12 @@ class BlockLanczos:
         if self.dimension > SMALL:
             return 0.0, self.norm
         T, begin = np.zeros((self.dimension, self.dimension)), 0
-        for j, diagonal in enumerate(self.diagonal):
+        blocks = self._small.bring([*self.diagonal, *self.below])
+        for diagonal, below in zip(blocks[: self.n_steps], blocks[self.n_steps :], strict=True):
             end = begin + len(diagonal)
-            T[begin:end, begin:end] = self._small.get(diagonal)
+            T[begin:end, begin:end] = diagonal
             if end < self.dimension:
-                T[end : end + len(self.below[j]), begin:end] = self._small.get(self.below[j])
+                T[end : end + len(below), begin:end] = below
             begin = end
         values = eigvalsh(T, check_finite=False)
         return float(values[0]), float(values[-1])
@@ -224,12 +243,14 @@ class BlockLanczos:
         for panel in self.panels(0, self._starts[j + 1]):
             left = b.multiply(panel, Z, transpose_a=True)
             b.multiply(panel, left, scale=-1.0, add_to=Z)
-        exact = b.get(alpha).astype(np.float64) + b.get(left)[len(left) - len(alpha) :]
+        behind = b.part(left, slice(len(left) - len(alpha), len(left)), EVERYTHING)
+        exact, more, *products = b.bring([alpha, behind, *([column_products(Z)] if by_products(Z) else [])])
+        exact = exact.astype(np.float64) + more
         exact = 0.5 * (exact + exact.T)
         self.diagonal.append(self._small.put(exact))
         self.norm = max(self.norm, _norm(exact))
         least = ROUNDINGS * self._eps * self.norm
-        block, beta = orthonormal_columns(Z, least)
+        block, beta = orthonormal_columns(Z, least, *products)
         room = min(block.shape[1], len(Z) - self._starts[j + 1])
         block, self._beta = b.part(block, EVERYTHING, slice(0, room)), np.ascontiguousarray(beta[:room])
         self.lost.append(least if room < Z.shape[1] else 0.0)

@@ -235,7 +235,7 @@ class LeaveOutDual(LeaveOut):
         if less > 0.0:
             right += (total / len(left)).astype(left.dtype)
         residual = HOST.kernels.ridge_residual(
-            equations.gram, equations.diagonal, alpha, np.ascontiguousarray(right), without,
+            equations.gram, equations.diagonal, [alpha] * size, np.ascontiguousarray(right), without,
             np.arange(size, dtype=np.int64), n_threads(),
         )  # fmt: skip
         if not residual <= FLOAT32_RESIDUAL:

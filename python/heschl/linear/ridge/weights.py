@@ -45,7 +45,8 @@ class Weights:
     def coefficients(self, n_lags: int, dtype: DTypeLike) -> tuple[Array, Float]:
         """Return weights (c, d, n_lags) where they lie, and intercepts (c,) on the host, for unshifted features."""
         b = backend_of(self.values)
-        intercept = self.intercept - b.weighted_sums(np.tile(self.shift.astype(np.float64), n_lags), self.values)
+        shifts = np.tile(self.shift.astype(np.float64), n_lags)
+        intercept = self.intercept - b.get(b.weighted_sums(shifts, self.values))
         values = self.values if self.values.dtype == dtype else b.cast(self.values, dtype)
         return b.by_target(values, n_lags), intercept.astype(dtype)
 
@@ -137,8 +138,9 @@ def refuse_residual(
     """Raise PrecisionError where the solution of a sample of targets misses its equations, in sums of float64."""
     b = backend_of(equations.cross)
     cross = equations.cross if targets is None else b.columns(equations.cross, targets)
+    sample = _sample(cross.shape[1])
     residual = b.kernels.ridge_residual(
-        equations.gram, equations.diagonal, alpha, cross, values, _sample(cross.shape[1]), b.handle()
+        equations.gram, equations.diagonal, [alpha] * len(sample), cross, values, sample, b.handle()
     )
     if not residual <= FLOAT32_RESIDUAL:
         raise PrecisionError(f"relative residual {residual:.1e} at alpha = {alpha:g}")
@@ -148,7 +150,7 @@ def in_units(equations: NormalEquations, values: Float, targets: NDArray[np.int6
     """Convert weights for the scaled features into the units of features and responses."""
     means = equations.target_means if targets is None else equations.target_means[targets]
     b = backend_of(values)
-    intercept = means - b.weighted_sums(equations.column_means, values)
+    intercept = means - b.get(b.weighted_sums(equations.column_means, values))
     scaled = b.scaled_rows(values, equations.scaling.scale)
     # Only where features are standardised is anything padded with their mean; as given they are padded with 0.
     return Weights(scaled, equations.scaling.mean.astype(values.dtype), intercept.astype(values.dtype))
@@ -164,9 +166,10 @@ def errors_from_moments(test: NormalEquations, train: NormalEquations, values: S
     stacked = b.side_by_side(values)
     out = b.empty((stacked.shape[1],), np.float64)
     b.kernels.quadratic_errors(test.gram, test.cross, stacked, out, b.handle())
-    moved = b.weighted_sums((test.column_means - train.column_means).astype(stacked.dtype), stacked)
+    apart = (test.column_means - train.column_means).astype(stacked.dtype)
+    quadratic, moved = b.bring([out, b.weighted_sums(apart, stacked)])
     constant = np.tile(test.target_means - train.target_means, len(values)) - moved
-    sse = b.get(out) + np.tile(test.target_squares, len(values)) + test.n_rows * constant**2
+    sse = quadratic + np.tile(test.target_squares, len(values)) + test.n_rows * constant**2
     return np.asarray(np.maximum(sse, 0.0).reshape(len(values), -1))
 
 
@@ -181,5 +184,5 @@ def sums_from_moments(test: NormalEquations, train: NormalEquations, values: Seq
     nothing = b.zeros(test.cross.shape, test.cross.dtype)
     b.kernels.quadratic_errors(test.gram, nothing, stacked, squares, b.handle())  # w'X'Xw
     b.kernels.quadratic_errors(test.gram, test.cross, stacked, both, b.handle())  # w'X'Xw - 2 w'X'y
-    ssp, less = (b.get(each).reshape(len(values), -1) for each in (squares, both))
+    ssp, less = (each.reshape(len(values), -1) for each in b.bring([squares, both]))
     return np.stack([errors_from_moments(test, train, values), np.maximum(ssp, 0.0), (ssp - less) / 2])
