@@ -40,7 +40,7 @@ class Tensor:
 
 
 class Foreign:
-    """A tensor of torch that says that it lies on a GPU."""
+    """A tensor of torch that says that it lies on a GPU; the emulation's GPU is host memory."""
 
     def __init__(self, tensor: Any, gpu: int = 0) -> None:
         self.tensor, self.gpu, self.shape, self.dtype = tensor, gpu, tuple(tensor.shape), tensor.dtype
@@ -51,13 +51,18 @@ class Foreign:
         return CUDA.dlpack, self.gpu
 
     def __dlpack__(self, stream: Any = None) -> Any:
-        return self.tensor.__dlpack__()
+        return self.tensor.__dlpack__(stream=stream) if self.tensor.is_cuda else self.tensor.__dlpack__()
 
     def __len__(self) -> int:
         return len(self.tensor)
 
     def detach(self) -> Foreign:
         return Foreign(self.tensor.detach(), self.gpu)
+
+
+def on_gpu(tensor: Any) -> Any:
+    """Bring a tensor of torch to the GPU, if it is one that torch knows."""
+    return tensor if cuda_backend().module.emulated else tensor.cuda()
 
 
 def tensor(values: NDArray[Any]) -> Tensor:

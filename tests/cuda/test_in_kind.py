@@ -128,19 +128,19 @@ NUMBERS = [0.0, -0.0, 1.0, -2.5, 6e-8, -6.1e-5, 65504.0, 3.14159, float("inf"), 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_arrays_in_any_order_of_memory_and_of_16_bits(device: Device, dtype: str) -> None:
     torch = pytest.importorskip("torch")
-    values = torch.tensor(NUMBERS).reshape(3, 4).to(getattr(torch, dtype))
+    values = elsewhere.on_gpu(torch.tensor(NUMBERS).reshape(3, 4).to(getattr(torch, dtype)))
     for tensor in (values, values.T, values[::2, 1::2], values[:, 2], values[1], values.T[1:2], values[:, :1].T):
-        found = device.module.from_dlpack(device.context, tensor.__dlpack__())
+        found = device.adopt(elsewhere.Foreign(tensor))
         assert found.dtype == ("float64" if dtype == "float64" else "float32")
-        np.testing.assert_array_equal(found.numpy(), tensor.to(torch.float64).numpy().astype(found.dtype))
+        np.testing.assert_array_equal(found.numpy(), tensor.cpu().to(torch.float64).numpy().astype(found.dtype))
 
 
 def test_what_a_model_gives_is_fitted_as_it_comes(device: Device) -> None:
     torch = pytest.importorskip("torch")
     how: dict[str, Any] = dict(segments=PROBLEM.lengths)
     model = LaggedRidge(10.0, PROBLEM.lags, device="cuda")
-    short = torch.tensor(PROBLEM.H, dtype=torch.float16)
-    expected = clone(model).fit(short.float().numpy(), PROBLEM.Y.astype("f4"), **how)
+    short = elsewhere.on_gpu(torch.tensor(PROBLEM.H, dtype=torch.float16))
+    expected = clone(model).fit(short.float().cpu().numpy(), PROBLEM.Y.astype("f4"), **how)
     states = elsewhere.Foreign(short.T.contiguous().T.requires_grad_())
     with pytest.warns(UserWarning, match="X requires gradients"):
         found = clone(model).fit(states, PROBLEM.Y.astype("f4"), **how)
@@ -171,7 +171,7 @@ def test_one_of_several_gpus(device: Device) -> None:
 def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> None:
     torch = pytest.importorskip("torch")
     tensor = torch.from_dlpack(device.put(np.arange(12.0).reshape(3, 4))).clone()
-    own = device.module.from_dlpack(device.context, tensor.__dlpack__())
+    own = device.adopt(elsewhere.Foreign(tensor))
     copy = device.copy(own)
     del own
     gc.collect()
