@@ -179,16 +179,32 @@ def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> Non
     np.testing.assert_array_equal(copy.numpy(), np.arange(12.0).reshape(3, 4))
 
 
+def _address(capsule: Any) -> int:
+    address = ctypes.pythonapi.PyCapsule_GetPointer
+    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(address(capsule, b"dltensor"))
+
+
 def test_arrays_of_another_gpu_are_refused(device: Device) -> None:
     torch = pytest.importorskip("torch")
     capsule = torch.from_dlpack(device.put(np.ones((3, 4)))).__dlpack__()
-    address = ctypes.pythonapi.PyCapsule_GetPointer
-    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    device_id = ctypes.c_int32.from_address(address(capsule, b"dltensor") + 12)
+    device_id = ctypes.c_int32.from_address(_address(capsule) + 12)
     device_id.value = 1
     with pytest.raises(ValueError, match=r"expected an array on GPU 0, .* CUDA_VISIBLE_DEVICES"):
         device.module.from_dlpack(device.context, capsule)
     device_id.value = 0
+
+
+def test_memory_that_cuda_moves_is_on_the_device(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    X = elsewhere.Foreign(elsewhere.on_gpu(torch.tensor(PROBLEM.H)), number=13)  # as CuPy says of its managed memory
+    found = LaggedRidge(10.0, PROBLEM.lags).fit(X, PROBLEM.Y, segments=PROBLEM.lengths)
+    expected = LaggedRidge(10.0, PROBLEM.lags).fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
+    assert found.device_ == "cuda"
+    assert worst(on_host(found._weights.values), expected._weights.values) < COEFFICIENTS["float64"]
+    capsule = torch.from_dlpack(device.put(np.ones((3, 4)))).__dlpack__()
+    ctypes.c_int32.from_address(_address(capsule) + 8).value = 13
+    np.testing.assert_array_equal(device.module.from_dlpack(device.context, capsule).numpy(), np.ones((3, 4)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
