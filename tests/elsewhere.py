@@ -19,8 +19,7 @@ class Tensor:
         self.dtype = f"elsewhere.{np.dtype(array.dtype).name}"
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        assert CUDA.dlpack is not None
-        return CUDA.dlpack, 0
+        return CUDA.dlpack[0], 0
 
     def __dlpack__(self, stream: Any = None) -> Any:
         STREAMS.append(stream)
@@ -40,24 +39,28 @@ class Tensor:
 
 
 class Foreign:
-    """A tensor of torch that says that it lies on a GPU."""
+    """A tensor of torch that says that it lies on a GPU; the emulation's GPU is host memory."""
 
-    def __init__(self, tensor: Any, gpu: int = 0) -> None:
-        self.tensor, self.gpu, self.shape, self.dtype = tensor, gpu, tuple(tensor.shape), tensor.dtype
+    def __init__(self, tensor: Any, number: int = CUDA.dlpack[0]) -> None:
+        self.tensor, self.number, self.shape, self.dtype = tensor, number, tuple(tensor.shape), tensor.dtype
         self.requires_grad = tensor.requires_grad
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        assert CUDA.dlpack is not None
-        return CUDA.dlpack, self.gpu
+        return self.number, 0
 
     def __dlpack__(self, stream: Any = None) -> Any:
-        return self.tensor.__dlpack__()
+        return self.tensor.__dlpack__(stream=stream) if self.tensor.is_cuda else self.tensor.__dlpack__()
 
     def __len__(self) -> int:
         return len(self.tensor)
 
     def detach(self) -> Foreign:
-        return Foreign(self.tensor.detach(), self.gpu)
+        return Foreign(self.tensor.detach(), self.number)
+
+
+def on_gpu(tensor: Any) -> Any:
+    """Bring a tensor of torch to the GPU, if it is one that torch knows."""
+    return tensor if cuda_backend().module.emulated else tensor.cuda()
 
 
 def tensor(values: NDArray[Any]) -> Tensor:

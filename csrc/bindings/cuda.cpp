@@ -330,10 +330,14 @@ PYBIND11_MODULE(HESCHL_CUDA_MODULE, m) {
                                [](const Cuda& cuda) { return reinterpret_cast<std::uintptr_t>(cuda.stream()); })
         .def("synchronize", &Cuda::synchronize, py::call_guard<Release>())
         .def("in_use", &Cuda::in_use, py::call_guard<Release>())
-        .def("trim", &Cuda::trim, py::call_guard<Release>())
+        .def("hold", &Cuda::hold, py::call_guard<Release>())
+        .def("let_go", &Cuda::let_go, py::call_guard<Release>())
         .def("memory", [](const Cuda& cuda) {
             std::size_t free = 0, total = 0;
-            cuda.memory(free, total);
+            {
+                Release unlocked;
+                cuda.memory(free, total);
+            }
             return py::make_tuple(free, total);
         });
     bind_array<float>(m, "Array32");

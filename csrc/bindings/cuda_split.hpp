@@ -24,8 +24,7 @@ struct SplitMatrix {
         py::gil_scoped_release unlocked;
         auto out = new_array<float>(cuda, rows, V.cols, 2);
         const SplitRoom right(*cuda, V.read(), Each::column);
-        add_split(*cuda, false, false, room.view(), right.view(), true, out.view());
-        without_exponents(*cuda, room.view(), right.view(), out.read(), nullptr, out.view());
+        multiply_split(*cuda, false, room.view(), right.view(), out.view());
         return out;
     }
     // A' B, both split by columns.
@@ -33,8 +32,7 @@ struct SplitMatrix {
         require(rows == other.rows && rows > 0, "crossed: two matrices of as many rows");
         py::gil_scoped_release unlocked;
         auto out = new_array<float>(cuda, cols, other.cols, 2);
-        add_split(*cuda, true, false, room.view(), other.room.view(), true, out.view());
-        without_exponents(*cuda, room.view(), other.room.view(), out.read(), nullptr, out.view());
+        multiply_split(*cuda, true, room.view(), other.room.view(), out.view());
         return out;
     }
 };

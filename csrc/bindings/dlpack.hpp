@@ -22,7 +22,7 @@ struct DlManaged {
     void (*deleter)(DlManaged*);
 };
 
-constexpr std::int32_t dl_host = 1, dl_cuda = 2;
+constexpr std::int32_t dl_host = 1, dl_cuda = 2, dl_managed = 13;  // the last is memory that CUDA moves
 #ifdef HESCHL_EMULATED
 constexpr std::int32_t dl_here = dl_host;
 #else
@@ -74,7 +74,7 @@ inline py::object from_dlpack(const std::shared_ptr<Cuda>& cuda, const py::capsu
                   cols = rows >= 0 && tensor.ndim == 2 ? tensor.shape[1] : 1;
     require(rows >= 0 && cols >= 0 && (cols == 0 || rows <= (int64_t{1} << 48) / cols), "expected a shape");
     require(tensor.data || rows * cols == 0, "expected numbers");
-    require(tensor.device_type == dl_here && tensor.device_id == cuda->device,
+    require((tensor.device_type == dl_here || tensor.device_type == dl_managed) && tensor.device_id == cuda->device,
             ("expected an array on GPU " + std::to_string(cuda->device) +
              ", where heschl works: move it there, or let CUDA_VISIBLE_DEVICES name its GPU alone")
                 .c_str());

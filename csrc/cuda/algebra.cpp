@@ -41,6 +41,7 @@ const CublasTable<T>& table() {
 class Turn {
  public:
     explicit Turn(const Cuda& cuda) : state(cuda.state()), here_(cuda), guard_(state.lock) {}
+    Handle blas(bool exact) const { return exact || state.rounding == nullptr ? state.blas : state.rounding; }
     Cuda::State& state;
 
  private:
@@ -52,12 +53,15 @@ class Turn {
 
 void create_handles(Cuda::State& state, bool tf32) {
     const Libraries& found = libraries();
-    for (Handle* handle : {&state.blas, &state.products}) {
-        check_blas(found.blas_create(handle), "cublasCreate");
-        check_blas(found.blas_set_stream(*handle, state.stream), "cublasSetStream");
+    const auto create = [&](Handle& handle) {
+        check_blas(found.blas_create(&handle), "cublasCreate");
+        check_blas(found.blas_set_stream(handle, state.stream), "cublasSetStream");
+    };
+    create(state.blas);
+    if (tf32) {  // products with data alone: a solve so rounded would miss its equations, errors from moments cancel
+        create(state.rounding);
+        check_blas(found.blas_set_math_mode(state.rounding, tf32_math), "cublasSetMathMode");
     }
-    // Products with data alone: a solve so rounded would miss its equations, errors from moments would cancel.
-    if (tf32) check_blas(found.blas_set_math_mode(state.products, tf32_math), "cublasSetMathMode");
     check_solver(found.solver_create(&state.solver), "cusolverDnCreate");
     check_solver(found.solver_set_stream(state.solver, state.stream), "cusolverDnSetStream");
     check_solver(found.solver_create_params(&state.parameters), "cusolverDnCreateParams");
@@ -66,11 +70,11 @@ void create_handles(Cuda::State& state, bool tf32) {
 // A row-major matrix is its own transpose in column-major order, so nothing is copied.
 
 template <class T>
-static void gemm_by(Handle Cuda::State::* handle, const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha,
-                    Matrix<const T> a, Matrix<const T> b, T beta, Matrix<T> c) {
+static void gemm_by(bool exact, const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a,
+                    Matrix<const T> b, T beta, Matrix<T> c) {
     if (c.rows == 0 || c.cols == 0) return;
     const Turn turn(cuda);
-    check_blas(table<T>().gemm(turn.state.*handle, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    check_blas(table<T>().gemm(turn.blas(exact), op(transpose_b), op(transpose_a), c.cols, c.rows,
                                transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, a.data, a.stride, &beta, c.data,
                                c.stride),
                "cublas gemm");
@@ -79,13 +83,13 @@ static void gemm_by(Handle Cuda::State::* handle, const Cuda& cuda, bool transpo
 template <class T>
 void gemm(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
           Matrix<T> c) {
-    gemm_by(&Cuda::State::products, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
+    gemm_by(false, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
 }
 
 template <class T>
 void gemm_exact(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, Matrix<const T> a, Matrix<const T> b,
                 T beta, Matrix<T> c) {
-    gemm_by(&Cuda::State::blas, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
+    gemm_by(true, cuda, transpose_a, transpose_b, alpha, a, b, beta, c);
 }
 
 void gemm_half(const Cuda& cuda, bool transpose_a, bool transpose_b, float alpha, Matrix<const Half> a,
@@ -104,8 +108,7 @@ void gemm_moving(const Cuda& cuda, bool transpose_a, bool transpose_b, T alpha, 
                  Matrix<const T> b, int64_t b_step, T beta, Matrix<T> c, int64_t c_step, int64_t count, bool exact) {
     if (c.rows == 0 || c.cols == 0 || count == 0) return;
     const Turn turn(cuda);
-    const Handle handle = exact ? turn.state.blas : turn.state.products;
-    check_blas(table<T>().gemm_batched(handle, op(transpose_b), op(transpose_a), c.cols, c.rows,
+    check_blas(table<T>().gemm_batched(turn.blas(exact), op(transpose_b), op(transpose_a), c.cols, c.rows,
                                        transpose_a ? a.rows : a.cols, &alpha, b.data, b.stride, b_step, a.data,
                                        a.stride, a_step, &beta, c.data, c.stride, c_step, count),
                "cublas gemmStridedBatched");

@@ -78,13 +78,17 @@ void Staging::receive(void* host, const void* from, std::size_t bytes, cudaStrea
 
 Cuda::State::~State() {
     if (blas) libraries().blas_destroy(blas);
-    if (products) libraries().blas_destroy(products);
+    if (rounding) libraries().blas_destroy(rounding);
     if (parameters) libraries().solver_destroy_params(parameters);
     if (solver) libraries().solver_destroy(solver);
     if (arrived) cudaEventDestroy(arrived);
     if (uploads) cudaStreamDestroy(uploads);
     if (stream) cudaStreamDestroy(stream);
     if (pool) cudaMemPoolDestroy(pool);
+}
+
+static void keep_freed(const Cuda::State& state, std::uint64_t most) {
+    check(cudaMemPoolSetAttribute(state.pool, cudaMemPoolAttrReleaseThreshold, &most), "cudaMemPoolSetAttribute");
 }
 
 OnDevice::OnDevice(const Cuda& cuda) {
@@ -109,14 +113,12 @@ Cuda::Cuda(int ordinal, bool use_tf32) : device(ordinal), tf32(use_tf32), state_
     check(cudaEventCreateWithFlags(&state_->arrived, cudaEventDisableTiming), "cudaEventCreate");
     state_->in_order.create();
     state_->ahead.create();
-    // Freed memory stays with the pool for the next step of the same fit; `trim` gives it back after the last.
     cudaMemPoolProps properties{};
     properties.allocType = cudaMemAllocationTypePinned;
     properties.location.type = cudaMemLocationTypeDevice;
     properties.location.id = device;
     check(cudaMemPoolCreate(&state_->pool, &properties), "cudaMemPoolCreate");
-    std::uint64_t keep = ~std::uint64_t{0};
-    check(cudaMemPoolSetAttribute(state_->pool, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+    keep_freed(*state_, kept_bytes);
     create_handles(*state_, tf32);
 }
 
@@ -225,11 +227,20 @@ void Cuda::memory(std::size_t& free, std::size_t& total) const {
     free += pool_bytes(*this, cudaMemPoolAttrReservedMemCurrent) - used;  // kept, and free to us
 }
 
-void Cuda::trim() const {
+void Cuda::hold() const {
     const OnDevice here(*this);
-    constexpr std::size_t little = std::size_t{256} << 20;
+    const std::lock_guard<std::mutex> guard(state_->holding);
+    if (state_->holders == 0) keep_freed(*state_, ~std::uint64_t{0});
+    ++state_->holders;
+}
+
+void Cuda::let_go() const {
+    const std::lock_guard<std::mutex> guard(state_->holding);
+    if (--state_->holders > 0) return;
+    const OnDevice here(*this);
+    keep_freed(*state_, kept_bytes);
     synchronize();
-    check(cudaMemPoolTrimTo(state_->pool, little), "cudaMemPoolTrimTo");
+    check(cudaMemPoolTrimTo(state_->pool, kept_bytes), "cudaMemPoolTrimTo");
 }
 
 int device_count() {

@@ -26,12 +26,13 @@
 
 namespace heschl {
 
-// What blocks of rows, of products, of Gram matrices take at a time, and from what size an array of the host is sent
-// ahead of the work that waits; tests on the emulation have several blocks, and such arrays, too.
+// What blocks of rows, of products, of Gram matrices take at a time, from what size an array of the host is sent ahead
+// of the work that waits, and how much freed memory stays where no fit is at work; tests on the emulation have several
+// blocks, such arrays, and more memory, too.
 #ifdef HESCHL_EMULATED
-constexpr int64_t block_bytes = int64_t{1} << 12, ahead_bytes = int64_t{1} << 10;
+constexpr int64_t block_bytes = int64_t{1} << 12, ahead_bytes = int64_t{1} << 10, kept_bytes = int64_t{1} << 12;
 #else
-constexpr int64_t block_bytes = int64_t{256} << 20, ahead_bytes = int64_t{1} << 20;
+constexpr int64_t block_bytes = int64_t{256} << 20, ahead_bytes = int64_t{1} << 20, kept_bytes = int64_t{256} << 20;
 #endif
 
 // A device, a stream on it, and what the libraries need to work there. Threads may share it: all work is in the order
@@ -59,7 +60,10 @@ class Cuda {
     void synchronize_all() const;  // other streams of the device, too
     void memory(std::size_t& free, std::size_t& total) const;
     std::size_t in_use() const;  // bytes of this device that are allocated here
-    void trim() const;  // freed memory that is held for the next step goes back to the device, but for a little
+    // Between these, which come in pairs, freed memory stays for the next step of a fit. Else all but a little goes
+    // back to the device as soon as somebody waits for it, also what is freed later: what an exception holds, say.
+    void hold() const;
+    void let_go() const;
     void* stream() const;
     State& state() const { return *state_; }
 

@@ -42,7 +42,7 @@ __device__ inline float number(Half value) {
     return bits >> 15 ? -size : size;
 }
 
-// The nearest number of half precision, of two the even one, of a value below 65504.
+// The nearest number of half precision, of two the even one; infinity where none is so large.
 __device__ inline Half half_of(float value) {
     std::uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -51,8 +51,11 @@ __device__ inline Half half_of(float value) {
     if (size < 0x38800000u) {  // below 2^-14: a whole number of 2^-24
         const float whole = float_of(size) * 0x1p24f;
         found = static_cast<std::uint32_t>((whole + 0x1p23f) - 0x1p23f);
+    } else if (size > 0x7f800000u) {
+        found = 0x7e00u;  // NaN
     } else {
         found = (size + 0xfffu + (size >> 13 & 1u) - 0x38000000u) >> 13;
+        if (found > 0x7c00u) found = 0x7c00u;
     }
     return {static_cast<std::uint16_t>(sign | found)};
 }

@@ -96,15 +96,17 @@ SplitDesign::SplitDesign(const Cuda& cuda, Frames<float> H, Vector<const float> 
 void SplitDesign::multiply(const Cuda& cuda, Matrix<const float> V, Matrix<float> P) const {
     require(V.rows == lags_.count * d_ && P.rows == rows_ && P.cols == V.cols, "SplitDesign: V (p, c), P (n_rows, c)");
     const int64_t before = lags_.count - 1;
-    const SplitRoom right(cuda, V, Each::column);
+    const SplitRoom room(cuda, V, Each::column);
+    const Split right = room.view();
+    const int64_t cols = right.high.cols;
     for (const auto& stretch : stretches_) {
         const Split frames = stretch->frames.view();
         const int64_t n = stretch->size - before;
-        const Buffer<float> sums(cuda, n * V.cols);
+        const Buffer<float> sums(cuda, n * cols);
         for (int64_t k = 0; k < lags_.count; ++k)
-            add_split(cuda, false, false, frames.some_rows(before - k, n), right.view().some_rows(k * d_, d_), k == 0,
-                      sums.matrix(n, V.cols));
-        without_exponents(cuda, frames, right.view(), sums.read(n, V.cols), stretch->places.data(),
+            add_split(cuda, false, false, frames.some_rows(before - k, n), right.some_rows(k * d_, frames.high.cols),
+                      k == 0, sums.matrix(n, cols));
+        without_exponents(cuda, frames, right, sums.read(n, cols), stretch->places.data(),
                           {P.row(stretch->first), stretch->rows, P.cols, P.stride});
     }
 }

@@ -1,5 +1,6 @@
 // Products that solvers are made of, as in cpu/products.cpp: as exact as their numbers, by one call of cuBLAS; and
 // those of float32 by tensor cores, of operands split into two numbers of half precision each.
+#include <cfloat>
 #include <cmath>
 
 #include "heschl/cuda.hpp"
@@ -32,10 +33,11 @@ constexpr int64_t terms_together = 2048;
 }  // namespace
 
 void split(const Cuda& cuda, Matrix<const float> in, Each each, const Split& out) {
-    constexpr int64_t parts = 32;  // threads for each row or column; neighbours read neighbours
     const bool by_column = each == Each::column, apart = each != Each::all;
     const int64_t outer = by_column ? in.cols : in.rows, inner = by_column ? in.rows : in.cols;
-    require(out.high.rows == in.rows && out.high.cols == in.cols, "split: expected room of the same shape");
+    require(out.high.rows == in.rows && out.high.cols >= in.cols, "split: expected room of the same shape");
+    // Threads for each row or column, which find the largest of as many numbers; neighbours read neighbours.
+    const int64_t parts = std::max<int64_t>(32, std::llround(std::sqrt(static_cast<double>(inner))));
     const Buffer<float> partial(cuda, outer * parts), of_each(cuda, outer), of_parts(cuda, parts);
     float *found = partial.data(), *largest_of = of_each.data(), *largest_of_parts = of_parts.data();
     for_each(cuda, outer * parts, [=] __device__(int64_t at) {
@@ -43,7 +45,7 @@ void split(const Cuda& cuda, Matrix<const float> in, Each each, const Split& out
         float largest = 0.0f;
         for (int64_t i = part; i < inner; i += parts) {
             const float size = fabsf(by_column ? in.data[i * in.stride + o] : in.data[o * in.stride + i]);
-            largest = size > largest ? size : largest;
+            largest = size > largest && size <= FLT_MAX ? size : largest;
         }
         found[o * parts + part] = largest;
     });
@@ -67,7 +69,7 @@ void split(const Cuda& cuda, Matrix<const float> in, Each each, const Split& out
     for_each(cuda, apart ? outer : std::min<int64_t>(1, outer), [=] __device__(int64_t o) {
         exponents[o] = largest_of[o] > 0.0f ? largest_exponent - 1 - ilogbf(largest_of[o]) : 0;
     });
-    const Matrix<Half> high = out.high, low = out.low;
+    const Matrix<Half> high{out.high.data, in.rows, in.cols, out.high.stride}, low = out.low;
     map(cuda, in, high, [=] __device__(float given, Half& upper, int64_t i, int64_t j) {
         const float value = ldexpf(given, exponents[!apart ? 0 : by_column ? j : i]);
         upper = half_of(value);
@@ -95,6 +97,14 @@ void add_split(const Cuda& cuda, bool transpose_a, bool transpose_b, const Split
                       some(part == 0 ? b.low : b.high, !transpose_b, first, count),
                       anew && part == 0 && first == 0 ? 0.0f : 1.0f, sum);
         }
+}
+
+void multiply_split(const Cuda& cuda, bool transpose_a, const Split& a, const Split& b, Matrix<float> out) {
+    const int64_t rows = transpose_a ? a.high.cols : a.high.rows;
+    const Buffer<float> sums(cuda, rows * b.high.cols);
+    const Split right = transpose_a ? b : b.some_rows(0, a.high.cols);
+    add_split(cuda, transpose_a, false, a, right, true, sums.matrix(rows, b.high.cols));
+    without_exponents(cuda, a, b, sums.read(rows, b.high.cols), nullptr, out);
 }
 
 void without_exponents(const Cuda& cuda, const Split& a, const Split& b, Matrix<const float> sum, const int64_t* from,

@@ -7,11 +7,15 @@
 
 namespace heschl {
 
+// Halves in 16 bytes: cuBLAS has its fast kernels for operands whose rows begin, and end, at such a multiple alone.
+constexpr int64_t aligned = 8;
+
 enum class Each { row, column, all };  // that have an exponent of their own
 
 // x 2^e = high + low 2^-11 to about 22 bits. One e for each row, or each column (in a product, the one of A's and of
 // B's side that stays), or for all, such that its largest number is below 2^14. Numbers 2^-28 times as large have as
-// many bits.
+// many bits. Infinity and NaN have no say in e, and stay what they are. Rows have columns of zeros up to a multiple of
+// `aligned`, and there are zeros below the last row, as in SplitRoom.
 struct Split {
     Matrix<Half> high, low;
     int* exponents;
@@ -28,9 +32,12 @@ struct Split {
 void split(const Cuda& cuda, Matrix<const float> in, Each each, const Split& out);
 
 // sum += op(A) op(B), exponents left as they are, or anew; A by rows of op(A), B by columns of op(B), or of one
-// exponent.
+// exponent. With the zeros that their rows end in.
 void add_split(const Cuda& cuda, bool transpose_a, bool transpose_b, const Split& a, const Split& b, bool anew,
                Matrix<float> sum);
+
+// out = op(A) B, op(A) as split by rows of it.
+void multiply_split(const Cuda& cuda, bool transpose_a, const Split& a, const Split& b, Matrix<float> out);
 
 // out[i, j] = sum[from[i], j] as it is without the exponents of A and B; `from` none is i.
 void without_exponents(const Cuda& cuda, const Split& a, const Split& b, Matrix<const float> sum, const int64_t* from,
@@ -41,22 +48,26 @@ class SplitRoom {
  public:
     SplitRoom(const Cuda& cuda, Matrix<const float> in, Each each)
         : rows_(in.rows),
-          cols_(in.cols),
+          cols_((in.cols + aligned - 1) / aligned * aligned),
           apart_(each != Each::all),
-          halves_(cuda, 2 * rows_ * cols_),
+          halves_(cuda, 2 * height() * cols_),
           exponents_(cuda, each == Each::all      ? 1
-                           : each == Each::column ? cols_
-                                                  : rows_) {
+                           : each == Each::column ? in.cols
+                                                  : in.rows) {
+        halves_.clear();
         split(cuda, in, each, view());
     }
     Split view() const {
         return {halves_.matrix(rows_, cols_),
-                {halves_.data() + rows_ * cols_, rows_, cols_, cols_},
+                {halves_.data() + height() * cols_, rows_, cols_, cols_},
                 exponents_.data(),
                 apart_};
     }
 
  private:
+    // With as many rows of zeros as the columns of what it is multiplied by may go beyond its last.
+    int64_t height() const { return rows_ + aligned - 1; }
+
     int64_t rows_, cols_;
     bool apart_;
     Buffer<Half> halves_;

@@ -22,33 +22,25 @@ constexpr int64_t narrowest_tile = 256;  // columns; narrower products would not
 template <class T>
 struct Waves {
     Waves(const Cuda& cuda, int64_t size, int64_t n_lags)
-        : frequencies(size / 2 + 1), forward(cuda, ahead(size)), back(cuda, behind(size, n_lags)) {}
-
-    static double turn(int64_t f, int64_t t, int64_t size) {
-        return 2.0 * std::numbers::pi * static_cast<double>(f * t % size) / static_cast<double>(size);
-    }
-    static std::vector<T> ahead(int64_t size) {
-        std::vector<T> out(static_cast<std::size_t>(3 * (size / 2 + 1) * size));
-        for (int64_t f = 0; f <= size / 2; ++f)
-            for (int64_t t = 0; t < size; ++t) {
-                const double angle = turn(f, t, size);
-                T* const at = out.data() + 3 * f * size + t;
-                at[0] = static_cast<T>(std::cos(angle));
-                at[size] = static_cast<T>(std::sin(angle));
-                at[2 * size] = -at[0];
-            }
-        return out;
-    }
-    static std::vector<T> behind(int64_t size, int64_t n_lags) {
-        const int64_t count = size / 2 + 1;
-        std::vector<T> out(static_cast<std::size_t>(2 * n_lags * count));
-        for (int64_t k = 0; k < n_lags; ++k)
-            for (int64_t f = 0; f < count; ++f) {
-                const double weight = (f == 0 || f == size / 2 ? 1.0 : 2.0) / static_cast<double>(size);
-                out[k * count + f] = static_cast<T>(weight * std::cos(turn(f, k, size)));
-                out[(n_lags + k) * count + f] = static_cast<T>(-weight * std::sin(turn(f, k, size)));
-            }
-        return out;
+        : frequencies(size / 2 + 1), forward(cuda, 3 * frequencies * size), back(cuda, 2 * n_lags * frequencies) {
+        const int64_t count = frequencies;
+        const double whole = 2.0 * std::numbers::pi / static_cast<double>(size);
+        T *const ahead = forward.data(), *const behind = back.data();
+        for_each(cuda, count * size, [=] __device__(int64_t at) {
+            const int64_t f = at / size, t = at % size;
+            const double angle = whole * static_cast<double>(f * t % size);
+            T* const row = ahead + 3 * f * size + t;
+            row[0] = static_cast<T>(cos(angle));
+            row[size] = static_cast<T>(sin(angle));
+            row[2 * size] = -row[0];
+        });
+        for_each(cuda, n_lags * count, [=] __device__(int64_t at) {
+            const int64_t k = at / count, f = at % count;
+            const double angle = whole * static_cast<double>(f * k % size);
+            const double weight = (f == 0 || f == size / 2 ? 1.0 : 2.0) / static_cast<double>(size);
+            behind[at] = static_cast<T>(weight * cos(angle));
+            behind[n_lags * count + at] = static_cast<T>(-weight * sin(angle));
+        });
     }
 
     int64_t frequencies;

@@ -36,9 +36,11 @@ struct Cuda::State {
     cudaStream_t stream = nullptr, uploads = nullptr;
     cudaEvent_t arrived = nullptr;
     cudaMemPool_t pool = nullptr;
-    Staging in_order, ahead;  // for copies on either stream
-    Handle blas = nullptr, products = nullptr, solver = nullptr, parameters = nullptr;
-    std::mutex lock;  // of the handles
+    int holders = 0;  // of freed memory
+    std::mutex holding;
+    Staging in_order, ahead;                                                            // for copies on either stream
+    Handle blas = nullptr, rounding = nullptr, solver = nullptr, parameters = nullptr;  // `rounding`: where tf32
+    std::mutex lock;                                                                    // of the handles
 
     ~State();
 };

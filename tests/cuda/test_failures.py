@@ -139,6 +139,20 @@ for function in ("cudaGetDeviceCount", "cudaGetDeviceProperties"):
     assert done.stdout.count("an emulated failure") + done.stdout.count("failed with status 700") == len(OF_A_START)
 
 
+def test_a_second_handle_of_cublas_is_for_tf32_alone() -> None:
+    code = """
+from heschl.linear.device.status import cuda_status, extension
+module = extension()
+assert cuda_status().available and module.alive() == 0
+contexts = [module.Context.of(0, False)]
+one = module.alive()
+contexts.append(module.Context.of(0, True))
+assert module.alive() == 2 * one + 1, (one, module.alive())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ.copy())
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("cublas", "said"),
     [

@@ -128,19 +128,19 @@ NUMBERS = [0.0, -0.0, 1.0, -2.5, 6e-8, -6.1e-5, 65504.0, 3.14159, float("inf"), 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_arrays_in_any_order_of_memory_and_of_16_bits(device: Device, dtype: str) -> None:
     torch = pytest.importorskip("torch")
-    values = torch.tensor(NUMBERS).reshape(3, 4).to(getattr(torch, dtype))
+    values = elsewhere.on_gpu(torch.tensor(NUMBERS).reshape(3, 4).to(getattr(torch, dtype)))
     for tensor in (values, values.T, values[::2, 1::2], values[:, 2], values[1], values.T[1:2], values[:, :1].T):
-        found = device.module.from_dlpack(device.context, tensor.__dlpack__())
+        found = device.adopt(elsewhere.Foreign(tensor))
         assert found.dtype == ("float64" if dtype == "float64" else "float32")
-        np.testing.assert_array_equal(found.numpy(), tensor.to(torch.float64).numpy().astype(found.dtype))
+        np.testing.assert_array_equal(found.numpy(), tensor.cpu().to(torch.float64).numpy().astype(found.dtype))
 
 
 def test_what_a_model_gives_is_fitted_as_it_comes(device: Device) -> None:
     torch = pytest.importorskip("torch")
     how: dict[str, Any] = dict(segments=PROBLEM.lengths)
     model = LaggedRidge(10.0, PROBLEM.lags, device="cuda")
-    short = torch.tensor(PROBLEM.H, dtype=torch.float16)
-    expected = clone(model).fit(short.float().numpy(), PROBLEM.Y.astype("f4"), **how)
+    short = elsewhere.on_gpu(torch.tensor(PROBLEM.H, dtype=torch.float16))
+    expected = clone(model).fit(short.float().cpu().numpy(), PROBLEM.Y.astype("f4"), **how)
     states = elsewhere.Foreign(short.T.contiguous().T.requires_grad_())
     with pytest.warns(UserWarning, match="X requires gradients"):
         found = clone(model).fit(states, PROBLEM.Y.astype("f4"), **how)
@@ -171,7 +171,7 @@ def test_one_of_several_gpus(device: Device) -> None:
 def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> None:
     torch = pytest.importorskip("torch")
     tensor = torch.from_dlpack(device.put(np.arange(12.0).reshape(3, 4))).clone()
-    own = device.module.from_dlpack(device.context, tensor.__dlpack__())
+    own = device.adopt(elsewhere.Foreign(tensor))
     copy = device.copy(own)
     del own
     gc.collect()
@@ -179,16 +179,32 @@ def test_memory_of_others_is_read_before_it_is_given_back(device: Device) -> Non
     np.testing.assert_array_equal(copy.numpy(), np.arange(12.0).reshape(3, 4))
 
 
+def _address(capsule: Any) -> int:
+    address = ctypes.pythonapi.PyCapsule_GetPointer
+    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(address(capsule, b"dltensor"))
+
+
 def test_arrays_of_another_gpu_are_refused(device: Device) -> None:
     torch = pytest.importorskip("torch")
     capsule = torch.from_dlpack(device.put(np.ones((3, 4)))).__dlpack__()
-    address = ctypes.pythonapi.PyCapsule_GetPointer
-    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    device_id = ctypes.c_int32.from_address(address(capsule, b"dltensor") + 12)
+    device_id = ctypes.c_int32.from_address(_address(capsule) + 12)
     device_id.value = 1
     with pytest.raises(ValueError, match=r"expected an array on GPU 0, .* CUDA_VISIBLE_DEVICES"):
         device.module.from_dlpack(device.context, capsule)
     device_id.value = 0
+
+
+def test_memory_that_cuda_moves_is_on_the_device(device: Device) -> None:
+    torch = pytest.importorskip("torch")
+    X = elsewhere.Foreign(elsewhere.on_gpu(torch.tensor(PROBLEM.H)), number=13)  # as CuPy says of its managed memory
+    found = LaggedRidge(10.0, PROBLEM.lags).fit(X, PROBLEM.Y, segments=PROBLEM.lengths)
+    expected = LaggedRidge(10.0, PROBLEM.lags).fit(PROBLEM.H, PROBLEM.Y, segments=PROBLEM.lengths)
+    assert found.device_ == "cuda"
+    assert worst(on_host(found._weights.values), expected._weights.values) < COEFFICIENTS["float64"]
+    capsule = torch.from_dlpack(device.put(np.ones((3, 4)))).__dlpack__()
+    ctypes.c_int32.from_address(_address(capsule) + 8).value = 13
+    np.testing.assert_array_equal(device.module.from_dlpack(device.context, capsule).numpy(), np.ones((3, 4)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

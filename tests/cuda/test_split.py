@@ -125,3 +125,36 @@ def test_correlations_of_layers_by_tensor_cores(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(grid, "ROUNDING", 0.0)
     plain = cca_grid(a, b, n_components=4, device="cuda")
     assert plain.attrs["products"] == "as given" and worst(plain.values, exact.values) < CANONICAL_FLOAT32
+
+
+@pytest.mark.usefixtures("split")
+@pytest.mark.parametrize(("rows", "inner", "cols"), [(9, 31, 411), (17, 8, 1), (1, 1300, 7), (40, 65, 12), (16, 24, 8)])
+def test_odd_widths(device: Device, rows: int, inner: int, cols: int) -> None:
+    """Operands begin and end at multiples of 16 bytes, which the emulation insists on; zeros fill what is between."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, inner), (inner, cols)))
+    exact = A.astype(float) @ B
+    size = np.abs(A).astype(float) @ np.abs(B)
+    by_rows = device.module.SplitMatrix.of(device.put(A), False).times(device.put(B))
+    left, right = (device.module.SplitMatrix.of(device.put(side), True) for side in (np.ascontiguousarray(A.T), B))
+    for found in (by_rows, left.crossed(right)):
+        assert found.shape == (rows, cols)
+        assert (np.abs(device.get(found) - exact) / size).max() < SPLIT_PRODUCT
+
+
+@pytest.mark.usefixtures("split")
+@pytest.mark.parametrize("broken", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("inner", [3, 40])
+def test_what_is_not_finite_stays_so(device: Device, broken: float, inner: int) -> None:
+    """Also where the rest is 0; and other rows and columns are as they would be."""
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((6, inner)).astype(np.float32), rng.standard_normal((inner, 5)).astype(np.float32)
+    exact = A.astype(float) @ B
+    A[2, 1], B[inner - 1, 3], A[4, 0], A[4, 1:] = broken, broken, broken, 0.0
+    by_rows = device.module.SplitMatrix.of(device.put(A), False).times(device.put(B))
+    left, right = (device.module.SplitMatrix.of(device.put(side), True) for side in (np.ascontiguousarray(A.T), B))
+    for found in (device.get(by_rows), device.get(left.crossed(right))):
+        touched = np.zeros(found.shape, bool)
+        touched[[2, 4]], touched[:, 3] = True, True
+        assert not np.isfinite(found[touched]).any()
+        assert np.abs(found - exact)[~touched].max() < 1e-5

@@ -15,7 +15,7 @@ import pytest
 
 import heschl
 from heschl import InputError, LaggedRidge, cuda_status
-from heschl.linear.device import rates
+from heschl.linear.device import cuda, rates
 from heschl.linear.device import status as device_status
 from heschl.linear.device.cuda import CUDA
 from heschl.linear.device.host import CPU, HOST
@@ -38,6 +38,8 @@ def fail_with(error: Exception) -> Any:
 
 def test_a_build_without_cuda_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.delitem(sys.modules, "heschl._cuda", raising=False)  # where other tests have used a GPU
+    monkeypatch.setattr(cuda, "_READY", set())
     status = cuda_status()
     assert not status.available and "HESCHL_CUDA=ON" in str(status)
     with pytest.raises(InputError, match=r'device: found "cuda".*built without _cuda.*device="cpu"'):

@@ -112,11 +112,14 @@ int gemm_batched(const char* function, void* handle, int op_a, int op_b, std::in
 // float32's 24 bits: towards zero, at every `together` of them (Khattak and Mikaitis, arXiv:2512.07004, for the H100).
 constexpr std::int64_t together = 16;
 float added(float sum, const float* a, const float* b, std::int64_t count) {
-    double terms[together + 1] = {static_cast<double>(sum)}, largest = std::abs(terms[0]), total = 0.0;
+    double terms[together + 1] = {static_cast<double>(sum)}, largest = std::abs(terms[0]), plain = terms[0];
+    double total = 0.0;
     for (std::int64_t i = 0; i < count; ++i) {
         terms[i + 1] = static_cast<double>(a[i]) * static_cast<double>(b[i]);
         largest = std::max(largest, std::abs(terms[i + 1]));
+        plain += terms[i + 1];
     }
+    if (!std::isfinite(plain)) return static_cast<float>(plain);
     if (largest == 0.0) return 0.0f;
     const double unit = std::ldexp(1.0, std::ilogb(largest) - 25);
     for (std::int64_t i = 0; i <= count; ++i) total += std::trunc(terms[i] / unit) * unit;
@@ -125,9 +128,18 @@ float added(float sum, const float* a, const float* b, std::int64_t count) {
     return static_cast<float>(std::trunc(total / last) * last);
 }
 
+// cuBLAS takes others, too, but has its fast kernels for these alone ("Tensor Core Usage").
+template <class T>
+bool in_16_bytes(const T* data, std::int64_t rows, std::int64_t leading) {
+    constexpr auto item = static_cast<std::int64_t>(sizeof(T));
+    return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && rows * item % 16 == 0 && leading * item % 16 == 0;
+}
+
 int gemm_half(void* handle, int op_a, int op_b, std::int64_t m, std::int64_t n, std::int64_t k, float by, const Half* a,
               std::int64_t lda, const Half* b, std::int64_t ldb, float keep, float* c, std::int64_t ldc) {
     if (!fits(lda, op_a == 0 ? m : k) || !fits(ldb, op_b == 0 ? k : n) || !fits(ldc, m) || n < 0) return invalid_value;
+    if (!in_16_bytes(a, op_a == 0 ? m : k, lda) || !in_16_bytes(b, op_b == 0 ? k : n, ldb) || !in_16_bytes(c, m, ldc))
+        return not_supported;
     return queue("cublasGemmEx_64", handle, [=] {
         std::vector<float> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(n * k));
         for (std::int64_t i = 0; i < m * k; ++i)

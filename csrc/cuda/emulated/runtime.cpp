@@ -18,7 +18,8 @@ struct CUstream_st {
 };
 
 struct CUmemPoolHandle_st {
-    std::size_t used = 0;
+    std::size_t used = 0, kept = 0;  // what was freed and has not gone back
+    std::uint64_t threshold = 0;     // of `kept`, beside what is used
 };
 
 struct CUevent_st {
@@ -73,6 +74,20 @@ void run(CUstream_st& stream, std::uint64_t until) {
 }
 
 void run(CUstream_st& stream) { run(stream, stream.issued); }
+
+std::size_t kept_by_others(const CUmemPoolHandle_st* pool) {
+    std::size_t kept = 0;
+    for (const CUmemPoolHandle_st* other : runtime().pools) kept += other == pool ? 0 : other->kept;
+    return kept;
+}
+
+void trim(CUmemPoolHandle_st& pool, std::uint64_t least) {
+    pool.kept = std::min<std::size_t>(pool.kept, least > pool.used ? least - pool.used : 0);
+}
+
+void trim_all() {
+    for (CUmemPoolHandle_st* pool : runtime().pools) trim(*pool, pool->threshold);
+}
 
 // body() under the lock, or the failure that a test has asked for.
 template <class Body>
@@ -199,13 +214,14 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
 cudaError_t cudaDeviceSynchronize() {
     return call("cudaDeviceSynchronize", [] {
         for (CUstream_st* stream : runtime().streams) run(*stream);
+        trim_all();
         return cudaSuccess;
     });
 }
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
     return call("cudaMemGetInfo", [=] {
-        *free = total_bytes - runtime().used;
+        *free = total_bytes - runtime().used - kept_by_others(nullptr);
         *total = total_bytes;
         return cudaSuccess;
     });
@@ -228,7 +244,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return call("cudaStreamSynchronize", [=] { return ++runtime().waited, run(*stream), cudaSuccess; });
+    return call("cudaStreamSynchronize", [=] {
+        ++runtime().waited;
+        run(*stream);
+        trim_all();
+        return cudaSuccess;
+    });
 }
 
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* data) {
@@ -269,6 +290,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return call("cudaEventSynchronize", [=] {
         runtime().waited += event->stream != nullptr && event->stream->done < event->after;
         if (event->stream != nullptr) run(*event->stream, event->after);
+        trim_all();
         return cudaSuccess;
     });
 }
@@ -288,8 +310,10 @@ cudaError_t cudaFreeHost(void* memory) {
 cudaError_t cudaMallocFromPoolAsync(void** memory, std::size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
     return call("cudaMallocFromPoolAsync", [=] {
         Runtime& all = runtime();
-        if (bytes > total_bytes - all.used) run(*stream);  // what was freed there can be had again
-        if (bytes > total_bytes - all.used) return cudaErrorMemoryAllocation;
+        const std::size_t free = total_bytes - kept_by_others(pool);
+        if (bytes + all.used > free) run(*stream);  // what was freed there can be had again
+        if (bytes + all.used > free) return cudaErrorMemoryAllocation;
+        pool->kept -= std::min(pool->kept, bytes);
         *memory = std::malloc(bytes);
         std::memset(*memory, 0xFF, bytes);
         all.memory[static_cast<char*>(*memory)] = {bytes, pool};
@@ -310,6 +334,7 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
         launch(stream, [=] {
             const auto found = runtime().memory.find(static_cast<char*>(memory));
             runtime().used -= found->second.bytes;
+            if (runtime().pools.count(found->second.pool) > 0) found->second.pool->kept += found->second.bytes;
             runtime().memory.erase(found);
             std::free(memory);
         });
@@ -347,17 +372,19 @@ cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
     });
 }
 
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
-    return call("cudaMemPoolSetAttribute", [] { return cudaSuccess; });
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void* value) {
+    return call("cudaMemPoolSetAttribute",
+                [=] { return pool->threshold = *static_cast<std::uint64_t*>(value), cudaSuccess; });
 }
 
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void* value) {
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr which, void* value) {
     return call("cudaMemPoolGetAttribute", [=] {
-        *static_cast<std::uint64_t*>(value) = pool->used;  // nothing is held back: reserved is used
+        *static_cast<std::uint64_t*>(value) =
+            pool->used + (which == cudaMemPoolAttrReservedMemCurrent ? pool->kept : 0);
         return cudaSuccess;
     });
 }
 
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
-    return call("cudaMemPoolTrimTo", [] { return cudaSuccess; });
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t least) {
+    return call("cudaMemPoolTrimTo", [=] { return trim(*pool, least), cudaSuccess; });
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,7 @@ def cca_grid(
         if backend is None:  # by the first layer, as if all were as wide
             operations = map_operations((len(spaces_a), width), (len(spaces_b), width), rows)
             backend = open_device(device, lambda _: operations, frames.spaces[0].values)
+            work.enter_context(backend.at_work())
         n = rows if n is None else n
         if rows != n:
             raise InputError(where, f"{rows} rows", f"{n}, as many as the layers before")
@@ -142,31 +144,32 @@ def cca_grid(
     out = np.zeros((1 if aside is None else 2, len(spaces_a), len(spaces_b), n_components))
     sides: list[_Side] = []
     cores = _TensorCores()
-    for j, (name, layer) in enumerate(spaces_b.items()):
-        path = kept[name]
-        if path is not None and is_sealed(path, path.name):
-            out[:, :, j] = np.load(path)
-        else:
-            sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
-            edges = np.cumsum([0, *(side.fitted.rank for side in sides)])
-            other = side_of("spaces_b", name, layer)
-            here = backend_of(other.fitted.rows)
-            products = [
-                product(side.fitted, other.fitted, cores.crossed(side, other, compare=i == 0))
-                for i, side in enumerate(sides)
-            ]
-            out[0, :, j] = np.minimum(largest_singular_values(here.below(products), edges, n_components), 1.0)
-            if aside is not None:
-                for i, side in enumerate(sides):
-                    r = _on_test_rows(side, other, here.get(products[i]), n_components)
-                    out[1, i, j, : len(r)] = r
-            if path is not None:
-                with replacing(path) as temporary, open(temporary, "wb") as file:
-                    np.save(file, out[:, :, j])
-                    file.flush()
-                    seal(temporary, path.name)
-        if progress is not None:
-            progress(j + 1, len(spaces_b))
+    with ExitStack() as work:
+        for j, (name, layer) in enumerate(spaces_b.items()):
+            path = kept[name]
+            if path is not None and is_sealed(path, path.name):
+                out[:, :, j] = np.load(path)
+            else:
+                sides = sides or [side_of("spaces_a", own, spaces_a[own]) for own in spaces_a]
+                edges = np.cumsum([0, *(side.fitted.rank for side in sides)])
+                other = side_of("spaces_b", name, layer)
+                here = backend_of(other.fitted.rows)
+                products = [
+                    product(side.fitted, other.fitted, cores.crossed(side, other, compare=i == 0))
+                    for i, side in enumerate(sides)
+                ]
+                out[0, :, j] = np.minimum(largest_singular_values(here.below(products), edges, n_components), 1.0)
+                if aside is not None:
+                    for i, side in enumerate(sides):
+                        r = _on_test_rows(side, other, here.get(products[i]), n_components)
+                        out[1, i, j, : len(r)] = r
+                if path is not None:
+                    with replacing(path) as temporary, open(temporary, "wb") as file:
+                        np.save(file, out[:, :, j])
+                        file.flush()
+                        seal(temporary, path.name)
+            if progress is not None:
+                progress(j + 1, len(spaces_b))
     found = xr.DataArray(
         out,
         dims=("rows", "layer_a", "layer_b", "component"),

@@ -118,7 +118,7 @@ def joined_cv(
     problem = Problem(features, given.responses, given.lags, "cross", fit_intercept, standardize).in_float64()
     size = FitSize.of(problem, _parts(len(features), n_folds), n_folds, len(penalties))
     problem = replace(problem, X=problem.X.to(FitOptions("cholesky", device=device).backend(size, problem)))
-    with beside_others():
+    with beside_others(), problem.X.backend.at_work():
         return _scores(problem, penalties, n_folds, progress)
 
 

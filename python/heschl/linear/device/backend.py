@@ -7,6 +7,7 @@ The same fit goes through any of them. Large arrays (features, moments, X'X, wei
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,8 +30,8 @@ class DeviceKind:
         As users ask for it.
     modules : tuple of str
         Modules whose arrays are heschl's own there.
-    dlpack : int or None
-        DLPack's number for arrays of other libraries there; None where they come as NumPy's.
+    dlpack : tuple of int
+        DLPack's numbers for arrays of other libraries there; none where they come as NumPy's.
     available : callable
         Whether there is one to use now.
     open : callable
@@ -74,7 +75,7 @@ class DeviceKind:
 
     name: str
     modules: tuple[str, ...]
-    dlpack: int | None
+    dlpack: tuple[int, ...]
     available: Callable[[], bool]
     open: Callable[[bool, int], Backend]
     backend_of: Callable[[Array], Backend]
@@ -131,8 +132,8 @@ class Backend(Protocol):
     def handle(self) -> Any:
         """Return the last argument of every kernel."""
 
-    def settle(self) -> None:
-        """Release the memory that a fit held from step to step."""
+    def at_work(self) -> AbstractContextManager[None]:
+        """Keep freed memory for the next step of a fit, and give it back after the last."""
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate memory."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -82,9 +83,14 @@ class Device:
         """Return the context: device and stream."""
         return self.context
 
-    def settle(self) -> None:
-        """Release to the device what the pool of memory holds after a fit."""
-        self.context.trim()
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep freed memory for the next step, and give it back to the device after the last."""
+        self.context.hold()
+        try:
+            yield
+        finally:
+            self.context.let_go()
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate memory."""
@@ -318,7 +324,7 @@ class Device:
 CUDA = DeviceKind(
     name="cuda",
     modules=("heschl._cuda", "heschl._cuda_emulated"),
-    dlpack=2,
+    dlpack=(2, 13),  # kDLCUDA, kDLCUDAManaged
     available=lambda: cuda_status().available,
     open=lambda tf32, number: cuda_backend(number, tf32=tf32),
     backend_of=device_of,

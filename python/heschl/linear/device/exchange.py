@@ -28,7 +28,7 @@ def _device_of(X: Any) -> DeviceKind | None:
     except (ValueError, BufferError):  # a place that DLPack has no name for
         return None
     for kind in DEVICES.values():
-        if kind.remote and (type(X).__module__ in kind.modules or (number is not None and number == kind.dlpack)):
+        if kind.remote and (type(X).__module__ in kind.modules or number in kind.dlpack):
             return kind
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -37,8 +38,9 @@ class Host:
         """Return the number of threads to use now."""
         return n_threads()
 
-    def settle(self) -> None:
+    def at_work(self) -> AbstractContextManager[None]:
         """Do nothing: the host's allocator does."""
+        return nullcontext()
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate memory."""
@@ -251,7 +253,7 @@ HOST: Backend = Host()
 CPU = DeviceKind(
     name="cpu",
     modules=("numpy",),
-    dlpack=None,
+    dlpack=(),
     available=lambda: True,
     open=lambda tf32, number: HOST,
     backend_of=lambda array: HOST,

@@ -142,10 +142,11 @@ def null_refit(
         size = _block_size(at, parts, memory_limit)
         return _refit(at, responses, parts, permuter, moves, size, score, progress)
 
-    try:
-        found = scores(problem)
-    except PrecisionError:
-        found = scores(problem.in_float64())
+    with features.backend.at_work():
+        try:
+            found = scores(problem)
+        except PrecisionError:
+            found = scores(problem.in_float64())
     return NullDistribution.of(score, found[0], found[1:])
 
 

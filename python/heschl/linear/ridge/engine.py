@@ -107,28 +107,29 @@ def in_blocks(
         problem, options = problem.in_float64(), replace(options, device=_on_host(options.device))
     size = FitSize.of(problem, parts, n_sets, n_alphas)
     backend = options.backend(size, problem)
-    problem = replace(problem, X=problem.X.to(backend), tol=options.tol)
-    size = replace(size, device=backend.kind.name, n_products=size.n_products if backend.kind.by_word else size.n_rows)
-    limit = memory_limit(backend, options.memory_limit)
-    problem, ways = replace(problem, limit=limit), {"left_out": left_out, "banded": options.banded}
-    ways["penalised"] = not problem.penalty.plain
-    method, block = choose_solver(size, options.solver, limit, **ways)
-    if options.small_in_float64 and method.operations(replace(size, device=CPU.name)) < SMALL_OPERATIONS:
-        problem = problem.in_float64()
-    found = None
-    try:
-        found = _blocks(problem, parts, method, block, work)
-        if problem.y.dtype == np.float32 and worst(found[1]) > FLOAT32_LIMIT and _is_small(size):
-            found = None  # a second fit costs no time worth naming
-    except PrecisionError:
-        if problem.y.dtype == np.float64:
-            raise
-    if found is None:  # out of the handler, which holds the memory of what failed
+    with backend.at_work():
+        problem = replace(problem, X=problem.X.to(backend), tol=options.tol)
+        n_products = size.n_products if backend.kind.by_word else size.n_rows
+        size = replace(size, device=backend.kind.name, n_products=n_products)
         limit = memory_limit(backend, options.memory_limit)
-        problem = replace(problem.in_float64(), limit=limit)
-        method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, **ways)
-        found = _blocks(problem, parts, method, block, work)
-    backend.settle()
+        problem, ways = replace(problem, limit=limit), {"left_out": left_out, "banded": options.banded}
+        ways["penalised"] = not problem.penalty.plain
+        method, block = choose_solver(size, options.solver, limit, **ways)
+        if options.small_in_float64 and method.operations(replace(size, device=CPU.name)) < SMALL_OPERATIONS:
+            problem = problem.in_float64()
+        found = None
+        try:
+            found = _blocks(problem, parts, method, block, work)
+            if problem.y.dtype == np.float32 and worst(found[1]) > FLOAT32_LIMIT and _is_small(size):
+                found = None  # a second fit costs no time worth naming
+        except PrecisionError:
+            if problem.y.dtype == np.float64:
+                raise
+        if found is None:  # out of the handler, which holds the memory of what failed
+            limit = memory_limit(backend, options.memory_limit)
+            problem = replace(problem.in_float64(), limit=limit)
+            method, block = choose_solver(replace(size, itemsize=8), options.solver, limit, **ways)
+            found = _blocks(problem, parts, method, block, work)
     results, conditions, products = found
     if problem.y.dtype == np.float64:
         warn(conditions)
