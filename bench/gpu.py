@@ -1,6 +1,6 @@
 """heschl on one GPU: what the card can do, then each case against it, the answers checked; a table last.
 
-python bench/gpu.py                      # what is installed, in under 6 minutes; kept in results/
+python bench/gpu.py                      # what is installed, in under 6 minutes; kept in results/, row by row
 python bench/gpu.py --build --tests      # build heschl with CUDA into build/gpu first, and run tests/cuda
 python bench/gpu.py --only speech CCA    # cases whose name begins so; nothing is kept
 python bench/gpu.py --only --profile     # one speech layer by kernel, where torch has CUDA
@@ -14,14 +14,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import platform
 import re
 import subprocess
 import sys
-import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,31 +75,33 @@ class Cases(Bench):
                 note="rate: operations of a product per lag")
         )  # fmt: skip
 
-    def layer(self, case: str, d: int, c: int, target: float, *, nested: bool = False, **how: Any) -> None:
-        """One layer by cross-validation: 20 lags, 5 folds, 10 λ, from the host's arrays."""
+    def layer(
+        self, case: str, d: int, c: int, target: float, *, nested: bool = False, words: bool = False, **how: Any
+    ) -> None:
+        """One layer by cross-validation: 20 lags, 5 folds, 10 λ, from the host's arrays; the second of two fits."""
         from heschl import LaggedRidgeCV
         from heschl.linear import nested_cv
 
         w = 20
         if self.small:
             d, c, w = 6, 5, 4
-        H, Y, lengths = self.data(d, c)
+        H, Y, lengths = (self.words if words else self.data)(d, c)
         folds = np.arange(len(lengths)) % N_FOLDS
         how = {"lags": range(w), "alphas": ALPHAS, "device": "cuda", **how}
         model = LaggedRidgeCV(**how, cv=N_FOLDS)
-        few = len(lengths) // 20 + 5  # libraries load their code at its first use
-        model.fit(H[: sum(lengths[:few])], Y[: sum(lengths[:few])], segments=lengths[:few])
         found: list[Any] = []
         fit = partial(nested_cv, H, Y, **how, segments=lengths, folds=folds) if nested else partial(
             model.fit, H, Y, segments=lengths
         )  # fmt: skip
-        taken = self.seconds(lambda: found.append(fit()))
+        taken = first = self.seconds(lambda: found.append(fit()))  # libraries load their code at its first use
+        if self.left() > 2 * first:
+            taken = self.seconds(fit)
         scores = found[0].r2.mean(axis=0) if nested else np.nanmax(model.cv_scores_, axis=0)
         assert np.median(scores) > 0.02
         used = f"{found[0].solver}, {found[0].dtype}" if nested else (
             f"{model.solver_}, {model.products_}, {model.n_steps_} steps to {model.dimension_}"
         )  # fmt: skip
-        met = "yes" if taken <= target else "no"
+        met, used = "yes" if taken <= target else "no", f"{used}; the first time {first:.3g} s"
         self.add(Row(f"{case}, p = {w * d}, c = {c}", taken, target=f"≤ {target:g} s" if target < 1e3 else "", met=met
                      if target < 1e3 else "", note=used))  # fmt: skip
 
@@ -148,12 +147,14 @@ class Cases(Bench):
         # Layers lie in memory before the clock starts: to draw one takes longer than to whiten it.
         left, right = {str(i): layer(a) for i in range(count)}, {name: layer(b) for name in "bc"}
         one, grids = {"b": right["b"]}, []
+        cca_grid(left, one, device="cuda")  # libraries load their code
         taken = self.seconds(lambda: grids.append(cca_grid(left, one, device="cuda")))
         assert (np.abs(grids[0].values[..., :5] - 0.9) < 0.1).all()
         # A second layer finds the bases of the first model made: what each further one costs.
         two = self.seconds(lambda: cca_grid(left, right, device="cuda"))
         total = taken + 47 * max(0.0, two - taken)
-        met, note = "yes" if total <= 10 else "no", f"extrapolated from {count} and {2 * count} pairs"
+        note = f"extrapolated: {count} pairs {taken:.3g} s, {2 * count} {two:.3g} s"
+        met = "yes" if total <= 10 else "no"
         self.add(Row(f"576 CCA pairs ({a} × {b})", total, target="≤ 10 s", met=met, note=note))
 
     def singular_values(self) -> None:
@@ -221,9 +222,10 @@ class Cases(Bench):
         self.run("together", self.together, 5)
         self.run("speech layer", lambda: self.layer("speech layer", 768, 822, 0.8), 15)
         self.run("one subject", lambda: self.layer("one subject", 768, 64, 0.3), 15)
-        self.run("language layer", lambda: self.layer("language layer", 1600, 822, 2.0), 25)
+        self.run("language layer", lambda: self.layer("language layer", 1600, 822, 2.0, words=True), 25)
         self.run("nested speech", lambda: self.layer("speech layer, nested", 768, 822, 5.0, nested=True), 20)
-        self.run("nested language", lambda: self.layer("language layer, nested", 1600, 822, 6.0, nested=True), 40)
+        nested = partial(self.layer, "language layer, nested", 1600, 822, 6.0, nested=True, words=True)
+        self.run("nested language", nested, 40)
         self.run("grid", self.grid, 0)
         self.run("CCA", self.cca, 40)
         if importlib.util.find_spec("himalaya"):
@@ -232,21 +234,20 @@ class Cases(Bench):
             self.add(Row("himalaya", float("nan"), note="not reached: himalaya is not installed"))
         self.run("factorisations", self.factorisations, 10)
         self.run("singular values", self.singular_values, 20)
-        if importlib.util.find_spec("transformers") and (self.only is not None or not self.small):
-            self.run("speech model", lambda: self.models("speech"), 30)
-            self.run("language model", lambda: self.models("language"), 90)
         by_cholesky = {"solver": "cholesky", "dtype": "float32"}
         self.run("Cholesky", lambda: self.layer("speech layer by Cholesky", 768, 822, np.inf, **by_cholesky), 20)
         self.run("tf32", lambda: self.layer("speech layer, tf32", 768, 822, np.inf, dtype="tf32"), 15)
+        if importlib.util.find_spec("transformers") and (self.only is not None or not self.small):
+            self.run("speech model", lambda: self.models("speech"), 30)
+            self.run("language model", lambda: self.models("language"), 90)  # last: 6 GB are written, and read twice
 
 
 def table(bench: Bench) -> str:
     """Markdown, one line a case."""
-    lines = ["| case | seconds | rate | of product rate | target | met | note |", "|---|---|---|---|---|---|---|"]
+    lines = ["| case | seconds | rate | target | met | note |", "|---|---|---|---|---|---|"]
     for row in bench.rows:
         rate = f"{row.rate:.3g}" if row.rate else ""
-        fraction = f"{row.fraction:.2f}" if row.fraction else ""
-        cells = (row.case, f"{row.seconds:.4g}", rate, fraction, row.target, row.met, row.note)
+        cells = (row.case, f"{row.seconds:.4g}", rate, row.target, row.met, row.note)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -259,10 +260,11 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="NAME", help="cases whose names begin so; nothing is kept")
     parser.add_argument("--profile", action="store_true", help="a speech layer by kernel, too, where torch has CUDA")
     parser.add_argument("--small", action="store_true", help="tiny problems, nothing kept")
-    parser.add_argument("--minutes", type=float, default=6.0, help="for all of it (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="where to keep the figures (default: bench/results/<device>.json)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for the cases (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, help="where to keep the figures (default, of all cases: bench/results/<device>.json)"
+    )
     asked = parser.parse_args()
-    start = time.perf_counter()
     if asked.build:
         build()
     if BUILT.is_dir():
@@ -272,16 +274,15 @@ def main() -> int:
     if asked.tests:
         command = [sys.executable, "-m", "pytest", "-q", str(ROOT / "tests" / "cuda")]
         passed = "passed" if subprocess.run(command, check=False).returncode == 0 else "FAILED"
-    bench = Cases(asked.minutes - (time.perf_counter() - start) / 60, asked.small, asked.only)
+    bench = Cases(asked.minutes, asked.small, asked.only)
+    bench.told |= {"python": platform.python_version(), "tests": passed}
+    if asked.out or not (asked.small or asked.only is not None):
+        name = re.sub(r"[^a-z0-9]+", "-", bench.name.lower()).strip("-")
+        bench.out = asked.out or HERE / "results" / f"{name}.json"
     bench.all()
     if asked.profile:
         bench.only = None
         bench.run("profile", bench.profile, 20)
-    if not asked.small and asked.only is None:
-        name = re.sub(r"[^a-z0-9]+", "-", bench.name.lower()).strip("-")
-        out = asked.out or HERE / "results" / f"{name}.json"
-        kept = {"device": bench.name, "python": platform.python_version(), "tests": passed}
-        out.write_text(json.dumps(kept | {"rows": [asdict(row) for row in bench.rows]}, indent=1) + "\n")
     print(f"\n{bench.name}; tests/cuda: {passed}\n\n{table(bench)}")
     return 1 if passed == "FAILED" else 0
 

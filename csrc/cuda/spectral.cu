@@ -20,27 +20,31 @@ constexpr int64_t narrowest_tile = 256;  // columns; narrower products would not
 // (cosine, sine) as well as (sine, -cosine) lie together. Back (2 w, N / 2 + 1): cosines above sines, over N, twice but
 // for the first and the last frequency.
 template <class T>
+void fill_waves(const Cuda& cuda, int64_t size, int64_t n_lags, T* ahead, T* behind) {  // nvcc has no such constructors
+    const int64_t count = size / 2 + 1;
+    const double whole = 2.0 * std::numbers::pi / static_cast<double>(size);
+    for_each(cuda, count * size, [=] __device__(int64_t at) {
+        const int64_t f = at / size, t = at % size;
+        const double angle = whole * static_cast<double>(f * t % size);
+        T* const row = ahead + 3 * f * size + t;
+        row[0] = static_cast<T>(cos(angle));
+        row[size] = static_cast<T>(sin(angle));
+        row[2 * size] = -row[0];
+    });
+    for_each(cuda, n_lags * count, [=] __device__(int64_t at) {
+        const int64_t k = at / count, f = at % count;
+        const double angle = whole * static_cast<double>(f * k % size);
+        const double weight = (f == 0 || f == size / 2 ? 1.0 : 2.0) / static_cast<double>(size);
+        behind[at] = static_cast<T>(weight * cos(angle));
+        behind[n_lags * count + at] = static_cast<T>(-weight * sin(angle));
+    });
+}
+
+template <class T>
 struct Waves {
     Waves(const Cuda& cuda, int64_t size, int64_t n_lags)
         : frequencies(size / 2 + 1), forward(cuda, 3 * frequencies * size), back(cuda, 2 * n_lags * frequencies) {
-        const int64_t count = frequencies;
-        const double whole = 2.0 * std::numbers::pi / static_cast<double>(size);
-        T *const ahead = forward.data(), *const behind = back.data();
-        for_each(cuda, count * size, [=] __device__(int64_t at) {
-            const int64_t f = at / size, t = at % size;
-            const double angle = whole * static_cast<double>(f * t % size);
-            T* const row = ahead + 3 * f * size + t;
-            row[0] = static_cast<T>(cos(angle));
-            row[size] = static_cast<T>(sin(angle));
-            row[2 * size] = -row[0];
-        });
-        for_each(cuda, n_lags * count, [=] __device__(int64_t at) {
-            const int64_t k = at / count, f = at % count;
-            const double angle = whole * static_cast<double>(f * k % size);
-            const double weight = (f == 0 || f == size / 2 ? 1.0 : 2.0) / static_cast<double>(size);
-            behind[at] = static_cast<T>(weight * cos(angle));
-            behind[n_lags * count + at] = static_cast<T>(-weight * sin(angle));
-        });
+        fill_waves(cuda, size, n_lags, forward.data(), back.data());
     }
 
     int64_t frequencies;

@@ -61,7 +61,7 @@ def test_what_is_described_rightly_is_read(device: Device, monkeypatch: pytest.M
         (b"dltensor", {"data": None}), (b"dltensor", {"shape": None}), (b"dltensor", {"ndim": 3}),
         (b"dltensor", {"ndim": -1}), (b"dltensor", {"lanes": 4}), (b"dltensor", {"bits": 8}),
         (b"dltensor", {"code": 7}),
-        (b"dltensor", {"device": 13}), (b"dltensor", {"number": 99}),
+        (b"dltensor", {"device": 10}), (b"dltensor", {"number": 99}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(

@@ -115,7 +115,7 @@ def test_a_fit_that_does_not_fit(device: Device) -> None:
     wide = np.zeros((2 * lags, 50), np.float32)
     wide[: len(H)] = H
     with pytest.raises(ValueError, match="memory_limit"):
-        clone(model).set_params(lags=range(lags)).fit(wide, wide[:, :2])
+        clone(model).set_params(lags=range(lags)).fit(wide, wide[:, :2], segments=[len(wide)])
     with pytest.raises(MemoryError, match="asked for"):
         device.empty((1 << 20, 1 << 20), np.float32)
     assert worst(model.fit(H, H[:, :2]).coef_, expected) < COEFFICIENTS["float32"]
