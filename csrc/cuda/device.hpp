@@ -17,8 +17,6 @@
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
-#else
-#define __device__  // code for the device is plain C++ where nothing but the host runs it
 #endif
 #ifdef HESCHL_EMULATED
 #include "emulated/runtime.hpp"

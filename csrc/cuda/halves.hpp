@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifndef __CUDACC__
+#ifndef __device__  // CUDA's headers do; code for the device is plain C++ where nothing but the host runs it
 #define __device__
 #endif
 

