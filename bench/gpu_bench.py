@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -59,9 +58,12 @@ class Bench:
         """Keep and show a row, and write down all that there are: whatever happens to the next one, these are there."""
         self.rows.append(row)
         if self.out is not None:
-            new = self.out.with_suffix(".new")
-            new.write_text(json.dumps(self.told | {"rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
-            os.replace(new, self.out)
+            from heschl.files import replacing
+
+            with replacing(self.out) as temporary:
+                temporary.write_text(
+                    json.dumps(self.told | {"rows": [asdict(row) for row in self.rows]}, indent=1) + "\n"
+                )
         print(f"{row.case}: {row.seconds:.4g} s {row.note}", flush=True)
 
     def left(self) -> float:
